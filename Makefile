@@ -1,0 +1,50 @@
+# One line of help per target: `make help`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+RECIPE ?= synthetic-laptop
+# A machine without an NVIDIA driver takes PyTorch's CPU build, where its index can be reached: 0.2 GB instead of 3 GB.
+TORCH   = $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+CPU_INDEX = https://download.pytorch.org/whl/cpu
+# Two workers of pytest, one thread each, measured faster than one worker with two threads.
+TEST_ARGS ?= -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help env reproduce test lab check format clean
+
+help:        ## show this help
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 14
+
+env: $(VENV)/ready  ## create .venv with everything that test, reproduce and lab need, if it is not there
+
+$(VENV)/ready:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"maam needs Python 3.11 or newer, found {sys.version.split()[0]} at {sys.executable}. Try: make env PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
+	command -v nvidia-smi >/dev/null || [ "$$(uname -s)" != Linux ] || \
+	  $(BIN)/pip install --quiet --no-deps --retries 1 --index-url $(CPU_INDEX) $(TORCH) || true
+	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[test,dev]'
+	@touch $@
+
+reproduce: env  ## run the notebooks into reports/$(RECIPE) (RECIPE=synthetic-laptop)
+	$(BIN)/maam reproduce $(RECIPE)
+
+test: env    ## run the whole test suite
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)
+
+lab: env     ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+check: env   ## style: ruff, formatting, notebooks without outputs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb
+
+format: env  ## let ruff and nbstripout put code and notebooks in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/nbstripout --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb
+
+clean:       ## delete the environment, caches and generated reports; prepared data and runs stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
