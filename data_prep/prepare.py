@@ -1,0 +1,271 @@
+"""From a source to a prepared dataset: reader and flow joined, in parallel, resumable, checked.
+
+<root>/<dataset>/manifest.json                 written last; a folder without it is unfinished
+<root>/<dataset>/<split>/<clip>/*.npy          see data_prep.clip_files
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data_prep.clip import Clip, SourceError
+from data_prep.clip_files import ensure_clips, read_record, stored_bytes
+from data_prep.expected import missing_clips
+from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS, flow_settings
+from data_prep.ucsd import find_source, read_ucsd
+from maam_lib.version import __version__
+
+DATASETS = ("synthetic", "ped1", "ped2")
+MANIFEST = "manifest.json"
+FORMAT_VERSION = 1
+SMALLEST_SIDE = 16  # pixels; the network halves four times
+SPARE_BYTES = 50_000_000  # left free on the disk
+
+
+class PreparationError(SourceError):
+    """The dataset cannot be written as asked: one line that says where, why and what to do."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A source that has been read: its clips and what the manifest says of it."""
+
+    clips: list[Clip]
+    name: str
+    sha256: str
+    label_source: str
+
+
+def prepare(
+    dataset: str,
+    source: Path | None,
+    root: Path,
+    *,
+    flow: str = "dis",
+    size: tuple[int, int] | None = None,
+    allow_incomplete: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Write the prepared dataset (see the top of this file) and return its folder (ours).
+
+    dataset: one of DATASETS. source: archive or folder (None for "synthetic"). flow: one of FLOW_ESTIMATORS,
+    or "exact" for the synthetic scene. size: (H, W) of the stored frames, None for the source's own; flow is
+    estimated at the source's size and then resized with the frames, as in the paper (Sec. 4.3): estimated on
+    small frames it loses small people. workers: processes, None for one per core. progress: a bar on stderr,
+    in a terminal only.
+
+    A finished dataset with these settings is returned at once, without reading the source. One with other
+    settings stays, and the new one goes beside it, to `<dataset>-<H>x<W>[-<flow>]`. After an interruption the
+    same call keeps the finished clips. Raises SourceError (see the reader) and PreparationError (arguments,
+    half prepared with other settings, full disk, killed worker); finished clips and earlier datasets stay.
+    """
+    _check_arguments(dataset, source, flow, size)
+    root = Path(root)
+    finished = _finished(root, dataset, flow, size)
+    if finished is not None:
+        return _unless_incomplete(finished, allow_incomplete)
+    folder = _new_folder(root, dataset, flow, size)
+    with _clear_errors(folder), _working_folder(folder) as scratch:
+        read = _read(dataset, source, scratch, allow_incomplete)
+        settings = _settings(dataset, read, flow, size)
+        _check_half_prepared(folder, settings)
+        _check_disk(folder, read.clips, settings)
+        records = ensure_clips(read.clips, folder, settings, workers or os.cpu_count() or 1, progress=progress)
+        _write_manifest(folder, _manifest(read, settings, records))
+    return folder
+
+
+# Where it goes
+
+
+def _check_arguments(dataset: str, source: Path | None, flow: str, size: tuple[int, int] | None) -> None:
+    if dataset not in DATASETS:
+        raise PreparationError(f"no dataset {dataset!r}; there are {', '.join(DATASETS)}")
+    if flow not in FLOW_ESTIMATORS and flow != "exact":
+        raise PreparationError(f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for synthetic, exact")
+    if flow == "exact" and dataset != "synthetic":
+        raise PreparationError("flow 'exact' is known for the synthetic scene only; take --flow dis")
+    if size is not None and min(size) < SMALLEST_SIDE:
+        raise PreparationError(f"size {size[0]}x{size[1]}: both sides must have at least {SMALLEST_SIDE} pixels")
+
+
+def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None) -> Path | None:
+    """The folder of a finished dataset with these settings, whatever its name."""
+    for path in sorted(root.glob(f"*/{MANIFEST}")):
+        manifest = _read_manifest(path)
+        if manifest.get("dataset") != dataset:
+            continue
+        wanted_size = manifest["source"]["frame_size"] if size is None else list(size)
+        if manifest["frame_size"] == wanted_size and manifest["flow"]["estimator"] == flow:
+            return path.parent
+    return None
+
+
+def _unless_incomplete(folder: Path, allow_incomplete: bool) -> Path:
+    missing = _read_manifest(folder / MANIFEST)["missing"]
+    if missing and not allow_incomplete:
+        raise PreparationError(
+            f"{folder}: finished, but incomplete (missing {', '.join(missing)}); move it away and prepare "
+            "again from a complete source, or accept it with --allow-incomplete"
+        )
+    return folder
+
+
+def _new_folder(root: Path, dataset: str, flow: str, size: tuple[int, int] | None) -> Path:
+    folder = root / dataset
+    if not (folder / MANIFEST).exists():
+        return folder
+    height, width = size or _read_manifest(folder / MANIFEST)["source"]["frame_size"]
+    return root / f"{dataset}-{height}x{width}{'' if flow == 'dis' else f'-{flow}'}"
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PreparationError(f"{path}: not readable as JSON ({error}); delete it and prepare again") from error
+
+
+@contextmanager
+def _working_folder(folder: Path) -> Iterator[Path]:
+    """A folder to unpack into, on the disk of the dataset; removed afterwards, like a dataset still empty."""
+    unpacked = folder / ".unpacked"
+    shutil.rmtree(unpacked, ignore_errors=True)  # left by a call that was killed
+    unpacked.mkdir(parents=True)
+    try:
+        yield unpacked
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+        for emptied in (folder / "train", folder / "test", folder):
+            if emptied.is_dir() and not any(emptied.iterdir()):
+                emptied.rmdir()
+
+
+# What goes in
+
+
+def _read(dataset: str, source: Path | None, scratch: Path, allow_incomplete: bool) -> _Source:
+    if dataset == "synthetic":
+        from data_prep.synthetic import SceneSettings, read_synthetic
+
+        scene = SceneSettings()
+        settings_hash = hashlib.sha256(json.dumps(asdict(scene), sort_keys=True).encode()).hexdigest()
+        return _Source(read_synthetic(scene), "generated scene", settings_hash, "known exactly by the generator")
+    if source is None:
+        raise PreparationError(f"{dataset} needs a source: --source PATH of the official archive or folder")
+    found = find_source(Path(source), dataset)
+    clips = read_ucsd(found, dataset, scratch, allow_incomplete=allow_incomplete)
+    return _Source(clips, found.name, _fingerprint(found), f"frame ranges in UCSD{dataset}.m, checked against masks")
+
+
+def _fingerprint(source: Path) -> str:
+    """sha256 of an archive, or of the listing of a folder's files with their sizes, hidden ones left out."""
+    if source.is_file():
+        with source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    paths = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    visible = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+    listing = "".join(f"{name} {(source / name).stat().st_size}\n" for name in visible)
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _settings(dataset: str, read: _Source, flow: str, size: tuple[int, int] | None) -> dict[str, Any]:
+    """The head of the manifest: all that decides what the arrays hold. Recorded with every clip."""
+    height, width, channels = next(read.clips[0].frames()).shape
+    if size is None and min(height, width) < SMALLEST_SIDE:
+        raise SourceError(f"{read.name}: frames of {height}x{width}, expected {SMALLEST_SIDE} or more a side")
+    return {
+        "format": FORMAT_VERSION,
+        "dataset": dataset,
+        "source": {"name": read.name, "sha256": read.sha256, "frame_size": [height, width]},
+        "frame_size": list(size or (height, width)),
+        "channels": channels,
+        "flow": {"estimator": flow, "settings": flow_settings(flow), "units": FLOW_UNITS},
+        "versions": {"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__},
+    }
+
+
+def _check_half_prepared(folder: Path, settings: dict[str, Any]) -> None:
+    for path in sorted(folder.glob("t*/*/")):
+        record = read_record(path)
+        if record is None or record["settings"] == settings:
+            continue
+        differ = [key for key in settings if record["settings"].get(key) != settings[key]]
+        there = ", ".join(f"{key} {record['settings'].get(key)}" for key in differ)
+        raise PreparationError(
+            f"{folder} is half prepared with another {' and '.join(differ)} ({there}); finish that one with "
+            "its own command, or delete the folder, or choose another --root"
+        )
+
+
+def _check_disk(folder: Path, clips: list[Clip], settings: dict[str, Any]) -> None:
+    to_write = [clip for clip in clips if read_record(folder / clip.split / clip.name) is None]
+    needed = sum(stored_bytes(clip, settings["frame_size"], settings["channels"]) for clip in to_write)
+    free = shutil.disk_usage(folder).free
+    if to_write and needed + SPARE_BYTES > free:
+        raise PreparationError(
+            f"{folder}: needs {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB free on this disk; make room, or "
+            "choose another --root or a smaller --size"
+        )
+
+
+# Errors and the manifest
+
+
+@contextmanager
+def _clear_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise PreparationError(
+            f"{folder}: a worker process was killed (out of memory?); run the same command again, with fewer "
+            "workers: finished clips are kept"
+        ) from error
+    except PermissionError as error:
+        raise PreparationError(f"{error.filename}: {error.strerror}; choose another --root or change it") from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise PreparationError(
+            f"{folder}: the disk is full; make room and run the same command again: finished clips are kept"
+        ) from error
+
+
+def _manifest(
+    read: _Source, settings: dict[str, Any], records: dict[tuple[str, str], dict[str, Any]]
+) -> dict[str, Any]:
+    clips: dict[str, dict[str, Any]] = {"train": {}, "test": {}}
+    for (split, name), record in records.items():
+        entry = {"frames": record["frames"], "sha256": record["sha256"]}
+        if record["abnormal"] is not None:
+            entry["abnormal"] = record["abnormal"]
+        clips[split][name] = entry
+    missing = missing_clips(settings["dataset"], read.clips)
+    totals = {f"{split}_frames": sum(entry["frames"] for entry in clips[split].values()) for split in clips}
+    totals["abnormal_frames"] = sum(entry.get("abnormal", 0) for entry in clips["test"].values())
+    return {
+        **settings,
+        "label_source": read.label_source,
+        "complete": not missing,
+        "missing": missing,
+        "totals": totals,
+        "clips": clips,
+    }
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    aside = folder / f".{MANIFEST}.partial"
+    aside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    os.replace(aside, folder / MANIFEST)

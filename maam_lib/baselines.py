@@ -1,0 +1,48 @@
+"""No-learning yardsticks: what the same scores give when nothing is learned (ours; docs/differences.md, item 26).
+
+Each is a "network" that answers every frame alike, so it goes through the same PSCD, the same calibration of psi
+and the same metrics as a trained one. A learned result means something only above these.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from maam_lib.data import FrameFlowDataset
+
+MEDIAN_FRAMES = 200  # training frames, evenly spread, that a median is taken over
+
+# name of the row -> (which constant answer, which column of its score table)
+ROWS = {
+    "zero_flow": ("zero", "motion"),
+    "median_flow": ("median", "motion"),
+    "median_background": ("zero", "appearance"),
+    "background_and_zero_flow": ("zero", "fused"),
+    "background_and_median_flow": ("median", "fused"),
+}
+
+
+class ConstantAnswer:
+    """Answers every batch of frames (B, C, H, W) with one frame (C, H, W) and one flow (2, H, W)."""
+
+    def __init__(self, frame: Tensor, flow: Tensor):
+        self.frame, self.flow = frame, flow
+
+    def __call__(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        b = len(frames)
+        return self.frame.to(frames).expand(b, -1, -1, -1), self.flow.to(frames).expand(b, -1, -1, -1)
+
+
+def constant_answers(train: FrameFlowDataset) -> dict[str, ConstantAnswer]:
+    """The yardsticks of a training set: its median frame, with no motion ("zero") or its median flow ("median")."""
+    frames, flow = train.__getitems__(spread_evenly(len(train), MEDIAN_FRAMES).tolist())
+    background, median_flow = (torch.from_numpy(np.median(x.numpy(), axis=0)) for x in (frames, flow))
+    return {
+        "zero": ConstantAnswer(background, torch.zeros_like(median_flow)),
+        "median": ConstantAnswer(background, median_flow),
+    }
+
+
+def spread_evenly(total: int, at_most: int) -> np.ndarray:
+    """At most so many of the numbers 0 to total - 1, evenly spread over all of them."""
+    return np.unique(np.linspace(0, total - 1, min(total, at_most)).round().astype(int))

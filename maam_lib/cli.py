@@ -1,0 +1,162 @@
+"""The command `maam`: thin; every command is one library call, imported when it is used."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="MAAM-Net kit: prepare data, train, evaluate, and reproduce the paper's notebooks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+Root = Annotated[
+    Path,
+    typer.Option(envvar="MAAM_ROOT", help="Folder of prepared datasets.", show_default=True, file_okay=False),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; may be repeated."),
+]
+DEFAULT_ROOT = Path("data")
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    """MAAM-Net kit: prepare data, train, evaluate, and reproduce the paper's notebooks."""
+    if debug:
+        os.environ["MAAM_DEBUG"] = "1"
+
+
+@app.command()
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="synthetic, ped1 or ped2.")],
+    source: Annotated[Path | None, typer.Option(help="The official archive, or the folder that holds it.")] = None,
+    root: Root = DEFAULT_ROOT,
+    flow: Annotated[str, typer.Option(help="Optical-flow estimator: dis, dis-fast, farneback, exact ...")] = "dis",
+    size: Annotated[
+        tuple[int, int] | None, typer.Option(metavar="H W", help="Stored size; native if left out.")
+    ] = None,
+    allow_incomplete: Annotated[bool, typer.Option(help="Accept that whole clips are absent.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+) -> None:
+    """Turn a dataset as downloaded into a prepared dataset."""
+    from data_prep.prepare import prepare as prepare_dataset
+
+    folder = prepare_dataset(
+        dataset, source, root, flow=flow, size=size, allow_incomplete=allow_incomplete, workers=workers
+    )
+    print(f"prepared: {folder}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a .yaml file.")],
+    run: Annotated[Path, typer.Option(help="Folder of this run.", file_okay=False)],
+    root: Root = DEFAULT_ROOT,
+    settings: Settings = None,
+    resume: Annotated[bool, typer.Option(help="Continue the run in this folder.")] = False,
+) -> None:
+    """Train a recipe on its prepared dataset; one checkpoint per epoch."""
+    from maam_lib.config import load_recipe
+    from maam_lib.training import dataset_for, fit
+
+    resolved = load_recipe(recipe, *(settings or []))
+    trained = fit(resolved, dataset_for(root, resolved), run, resume=resume, on_epoch=_print_epoch)
+    print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Option(help="Folder of a run.", file_okay=False)],
+    root: Root = DEFAULT_ROOT,
+    every_epoch: Annotated[bool, typer.Option(help="Also the AUC of each kept epoch (for showing only).")] = False,
+) -> None:
+    """Score a run beside the no-learning rows; writes scores.csv and metrics.json into it."""
+    from maam_lib.evaluation import evaluate as evaluate_run
+    from maam_lib.results import result_table
+    from maam_lib.runs import RunFolder
+    from maam_lib.training import dataset_for
+
+    opened = RunFolder.open(run)
+    result = evaluate_run(opened, dataset_for(root, opened.recipe), every_epoch=every_epoch)
+    print(result_table(result).to_string(float_format="{:.3f}".format))
+
+
+@app.command()
+def reproduce(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a .yaml file.")] = "synthetic-laptop",
+    root: Root = DEFAULT_ROOT,
+    out: Annotated[Path | None, typer.Option(help="Report folder; reports/RECIPE if left out.")] = None,
+    settings: Settings = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A notebook's own parameter; may be repeated."),
+    ] = None,
+    cell_limit: Annotated[float | None, typer.Option(min=1, help="Seconds that one cell may take.")] = None,
+) -> None:
+    """Run the notebooks headlessly into a report folder."""
+    from maam_lib.reporting import reproduce as run_sequence
+
+    folder = out or Path("reports") / Path(recipe).stem
+    index = run_sequence(
+        recipe,
+        root,
+        folder,
+        settings=settings or [],
+        parameters=_parameters(parameter or []),
+        cell_limit=cell_limit,
+    )
+    print(f"report: {index}")
+
+
+@app.command()
+def doctor(root: Root = DEFAULT_ROOT) -> None:
+    """Check this machine: one line per need, OK or FAIL with the way to mend it."""
+    from maam_lib.doctor import examine
+
+    findings = examine(root)
+    for finding in findings:
+        print(finding)
+    if any(finding.remedy for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point: exit status 0 only on success, errors as one line, the traceback behind --debug."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("maam: stopped; what was finished is kept", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("MAAM_DEBUG"):
+            traceback.print_exc()
+        kind = "" if isinstance(error, ValueError | RuntimeError | OSError) else f"{type(error).__name__}: "
+        print(f"maam: error: {kind}{' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _parameters(pairs: list[str]) -> dict[str, Any]:
+    import yaml
+
+    from maam_lib.config import SettingError
+
+    if wrong := [pair for pair in pairs if "=" not in pair]:
+        raise SettingError(f"cannot read the parameter {wrong[0]!r}; write name=value")
+    return {name: yaml.safe_load(value) for name, value in (pair.split("=", 1) for pair in pairs)}
+
+
+def _print_epoch(row: dict[str, float]) -> None:
+    """One line per epoch, in a terminal or not."""
+    print(
+        f"epoch {row['epoch']:3.0f}  loss {row['total']:.4f}  appearance {row['appearance']:.4f}  "
+        f"motion {row['motion']:.4f} (no motion: {row['zero_flow']:.4f})  support items {row['support_items']:.0f}  "
+        f"{row['frames_per_second']:.0f} frames/s",
+        flush=True,
+    )

@@ -1,0 +1,315 @@
+"""Prepared datasets: found by their manifest, checked when opened, read as (clip, frame) items in batches.
+
+Axes: B batch, C channels (1 gray, 3 RGB), H W pixels, T frames. Stored frames are uint8 (T, H, W, C), stored
+flow is float16 (T-1, H, W, 2) in pixels per frame at the stored size, (dx, dy), from t to t+1.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+Split = Literal["train", "test"]
+
+MANIFEST = "manifest.json"
+FORMAT_VERSION = 1
+DEFAULT_FLOW = "dis"  # what `maam prepare` takes when it is not told
+REPAIR = "delete {} and run the same `maam prepare` again: only what is damaged is written anew"
+
+
+class DatasetError(ValueError):
+    """A prepared dataset is absent, unfinished or damaged: one line that says where, what and what to do."""
+
+
+# Finding
+
+
+def find_dataset(
+    root: Path, dataset: str, size: tuple[int, int] | None = None, flow: str | None = None
+) -> "PreparedDataset":
+    """Open the prepared dataset under `root` that fits; its folder's name does not matter.
+
+    size: (H, W) of the stored frames, None for any; flow: estimator ("dis"), None for any. Raises
+    DatasetError with the command that prepares it where nothing fits or it is unfinished; and if several fit.
+    """
+    root = Path(root)
+    manifests = {path.parent: _read_manifest(path.parent) for path in sorted(root.glob(f"*/{MANIFEST}"))}
+    there = {folder: manifest for folder, manifest in manifests.items() if manifest.get("dataset") == dataset}
+    for folder, manifest in there.items():
+        _check_format(folder, manifest)
+    fitting = [
+        folder
+        for folder, manifest in there.items()
+        if (size is None or manifest["frame_size"] == list(size))
+        and (flow is None or manifest["flow"]["estimator"] == flow)
+    ]
+    if len(fitting) == 1:
+        return PreparedDataset(fitting[0])
+    found = "; ".join(f"{folder.name}: {_in_words(manifest)}" for folder, manifest in there.items())
+    if fitting:
+        raise DatasetError(f"{root}: several prepared {dataset} fit ({found}); say which by size or flow")
+    raise DatasetError(_not_found(root, dataset, size, flow, found))
+
+
+def _not_found(root: Path, dataset: str, size: tuple[int, int] | None, flow: str | None, found: str) -> str:
+    wanted = dataset if size is None else f"{dataset} at {size[0]}x{size[1]}"
+    wanted += "" if flow is None else f" with flow {flow}"
+    command = _prepare_command(root, dataset, size, flow)
+    unfinished = [path.name for path in sorted(root.glob(f"{dataset}*")) if _is_unfinished(path)]
+    if unfinished and not found:
+        return f"{root / unfinished[0]} is unfinished (no {MANIFEST}); the same command continues it: {command}"
+    return f"no prepared {wanted} in {root}; there is {found or f'no {dataset}'}. Prepare it: {command}"
+
+
+def _prepare_command(root: Path, dataset: str, size: tuple[int, int] | None, flow: str | None) -> str:
+    words = [f"maam prepare {dataset}"]
+    if dataset != "synthetic":
+        words.append("--source PATH")
+    words.append(f"--root {root}")
+    if size is not None:
+        words.append(f"--size {size[0]} {size[1]}")
+    if flow not in (None, DEFAULT_FLOW):
+        words.append(f"--flow {flow}")
+    return " ".join(words)
+
+
+def _is_unfinished(folder: Path) -> bool:
+    return folder.is_dir() and not (folder / MANIFEST).exists()
+
+
+def _in_words(manifest: dict[str, Any]) -> str:
+    height, width = manifest["frame_size"]
+    return f"{height}x{width}, flow {manifest['flow']['estimator']}"
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise DatasetError(f"{folder} is unfinished (no {MANIFEST}); the same `maam prepare` continues it")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DatasetError(f"{path}: not readable as JSON ({error}); {REPAIR.format(path)}") from error
+
+
+def _check_format(folder: Path, manifest: dict[str, Any]) -> None:
+    found = manifest.get("format")
+    if found != FORMAT_VERSION:
+        path = folder / MANIFEST
+        raise DatasetError(f"{path}: format {found}, expected {FORMAT_VERSION} by this maam; prepare it again")
+
+
+# One prepared dataset
+
+
+class PreparedDataset:
+    """One prepared dataset, its arrays memory-mapped and read-only.
+
+    Opening it checks that every array of the manifest is there with its shape and type (from the headers, the
+    pixels are not read). It can be sent to other processes, which open the files again.
+
+    Attributes: folder; manifest (as in the file); name; frame_size (H, W); channels C; content_hash, the
+    sha256 over all that a model can see of it (name, size, channels, flow settings, arrays), independent of
+    where, from which copy of the source and by which versions it was prepared.
+
+    Raises DatasetError on opening: no manifest, another format, an array absent, cut or not fitting its clip.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.manifest = _read_manifest(self.folder)
+        _check_format(self.folder, self.manifest)
+        self.name: str = self.manifest["dataset"]
+        self.frame_size: tuple[int, int] = tuple(self.manifest["frame_size"])
+        self.channels: int = self.manifest["channels"]
+        self._arrays = {
+            (split, clip, array): self._open(split, clip, array)
+            for split in ("train", "test")
+            for clip in self.clips(split)
+            for array in self.manifest["clips"][split][clip]["sha256"]
+        }
+        self.content_hash = self._content_hash()
+
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        return PreparedDataset, (self.folder,)  # the path travels, not the pixels
+
+    def __repr__(self) -> str:
+        totals = self.manifest["totals"]
+        return (
+            f"PreparedDataset({str(self.folder)!r}: {self.name}, {_in_words(self.manifest)}, "
+            f"{totals['train_frames']} training and {totals['test_frames']} test frames)"
+        )
+
+    def clips(self, split: Split) -> list[str]:
+        """Names of the clips of a split, in the source's order."""
+        return list(self.manifest["clips"][split])
+
+    def num_frames(self, split: Split, clip: str) -> int:
+        """T, the frames of a clip; its flow has one less."""
+        return self._entry(split, clip)["frames"]
+
+    def frames(self, split: Split, clip: str) -> np.ndarray:
+        """uint8 (T, H, W, C)."""
+        return self._array(split, clip, "frames")
+
+    def flow(self, split: Split, clip: str) -> np.ndarray:
+        """float16 (T-1, H, W, 2), pixels per frame at this size, (dx, dy), from t to t+1."""
+        return self._array(split, clip, "flow")
+
+    def labels(self, clip: str) -> np.ndarray:
+        """uint8 (T,), 1 = abnormal, of a test clip; DatasetError where the source has none."""
+        labels = self._optional("labels", clip)
+        if labels is None:
+            raise DatasetError(f"{self.name}/test/{clip} has no labels ({self.manifest['label_source']})")
+        return labels
+
+    def masks(self, clip: str) -> np.ndarray | None:
+        """uint8 (T, H, W), 1 = abnormal, of a test clip; None where the source has no pixel masks."""
+        return self._optional("masks", clip)
+
+    def tracks(self, clip: str) -> np.ndarray | None:
+        """int16 (T, H, W), 0 = background, k = object k, of a test clip; None where they are not known."""
+        return self._optional("tracks", clip)
+
+    def _entry(self, split: str, clip: str) -> dict[str, Any]:
+        try:
+            return self.manifest["clips"][split][clip]
+        except KeyError:
+            clips = ", ".join(self.manifest["clips"].get(split, {})) or "none"
+            raise DatasetError(f"{self.name} has no clip {split}/{clip}; there are: {clips}") from None
+
+    def _array(self, split: str, clip: str, array: str) -> np.ndarray:
+        self._entry(split, clip)
+        return self._arrays[split, clip, array]
+
+    def _optional(self, array: str, clip: str) -> np.ndarray | None:
+        self._entry("test", clip)
+        return self._arrays.get(("test", clip, array))
+
+    def _open(self, split: str, clip: str, array: str) -> np.ndarray:
+        where = f"{self.name}/{split}/{clip}"
+        path = self.folder / split / clip / f"{array}.npy"
+        repair = REPAIR.format(self.folder / MANIFEST)
+        try:
+            # A plain view: the class of memory maps makes each indexing slower.
+            opened = np.load(path, mmap_mode="r").view(np.ndarray)
+        except (OSError, ValueError, EOFError) as error:
+            raise DatasetError(f"{where}: {array} cannot be opened ({error}); {repair}. File: {path}") from error
+        frames = self.num_frames(split, clip)
+        shape, dtype = _stored_form(array, frames, self.frame_size, self.channels)
+        if len(opened) != shape[0]:
+            raise DatasetError(
+                f"{where}: {frames} frames but {len(opened)} {array}, expected {shape[0]}; {repair}. File: {path}"
+            )
+        if opened.shape != shape or opened.dtype != dtype:
+            raise DatasetError(
+                f"{where}: {array} are {opened.dtype} {opened.shape}, expected {np.dtype(dtype)} {shape}; "
+                f"{repair}. File: {path}"
+            )
+        return opened
+
+    def _content_hash(self) -> str:
+        flow = {key: self.manifest["flow"][key] for key in ("estimator", "settings", "units")}
+        hashes = {
+            split: {clip: entry["sha256"] for clip, entry in clips.items()}
+            for split, clips in self.manifest["clips"].items()
+        }
+        content = [self.name, self.frame_size, self.channels, flow, hashes]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _stored_form(
+    array: str, frames: int, size: tuple[int, int], channels: int
+) -> tuple[tuple[int, ...], type[np.generic]]:
+    return {
+        "frames": ((frames, *size, channels), np.uint8),
+        "flow": ((frames - 1, *size, 2), np.float16),
+        "labels": ((frames,), np.uint8),
+        "masks": ((frames, *size), np.uint8),
+        "tracks": ((frames, *size), np.int16),
+    }[array]
+
+
+# Items for training and scoring
+
+
+class FrameFlowDataset(Dataset):
+    """The (frame, flow) pairs of a split: each clip without its last `drop_last` frames (items 15 and 16).
+
+    drop_last: at least 1, since the last frame of a clip has no flow; 2 is what the released code does on
+    Avenue. clips: a choice of clips, None for all. channels: 3 repeats the gray channel of gray data; None
+    takes them as stored. A DataLoader with `collate_fn` the identity takes whole batches from `__getitems__`.
+
+    Raises DatasetError for one channel asked of colour data, an unknown clip, and a choice without any item.
+    """
+
+    def __init__(
+        self,
+        prepared: PreparedDataset,
+        split: Split,
+        *,
+        drop_last: int = 1,
+        clips: Sequence[str] | None = None,
+        channels: int | None = None,
+    ) -> None:
+        if drop_last < 1:
+            raise DatasetError(f"drop_last is {drop_last}; expected 1 or more, the last frame of a clip has no flow")
+        self.channels = prepared.channels if channels is None else channels
+        if self.channels not in (prepared.channels, 3):
+            raise DatasetError(
+                f"{prepared.name} has {prepared.channels} channels, {channels} asked for; gray can be "
+                "repeated to 3, all else must be as stored"
+            )
+        self.prepared, self.split = prepared, split
+        self._clips = list(prepared.clips(split) if clips is None else clips)
+        lengths = [max(0, prepared.num_frames(split, clip) - drop_last) for clip in self._clips]
+        self._clip_of_item = np.repeat(np.arange(len(lengths)), lengths).tolist()
+        self._frame_of_item = [frame for length in lengths for frame in range(length)]
+        if not self._frame_of_item:
+            raise DatasetError(f"{prepared.name}/{split}: no frames in the clips {self._clips}; choose other clips")
+
+    def keys(self) -> list[tuple[str, int]]:
+        """(clip, frame) of each item, in order; frame counts from 0 within its clip."""
+        return [(self._clips[c], t) for c, t in zip(self._clip_of_item, self._frame_of_item, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self._frame_of_item)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """One item: frame float32 (C, H, W) in [-1, 1], flow float32 (2, H, W)."""
+        frames, flow = self.__getitems__([index])
+        return frames[0], flow[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch: frames float32 (B, C, H, W) in [-1, 1], flow float32 (B, 2, H, W) in pixels per frame."""
+        return to_model_input(*self.raw_batch(indices))
+
+    def raw_batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch as stored, for conversion on the device: uint8 (B, H, W, C) and float16 (B, H, W, 2)."""
+        size, stored = self.prepared.frame_size, self.prepared.channels
+        raw_frames = np.empty((len(indices), *size, stored), np.uint8)
+        raw_flow = np.empty((len(indices), *size, 2), np.float16)
+        for position, index in enumerate(indices):
+            clip, frame = self._clips[self._clip_of_item[index]], self._frame_of_item[index]
+            raw_frames[position] = self.prepared.frames(self.split, clip)[frame]
+            raw_flow[position] = self.prepared.flow(self.split, clip)[frame]
+        frames = torch.from_numpy(raw_frames)
+        if self.channels != stored:
+            frames = frames.expand(-1, -1, -1, self.channels)  # gray, repeated without a copy
+        return frames, torch.from_numpy(raw_flow)
+
+
+def to_model_input(raw_frames: torch.Tensor, raw_flow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stored arrays to what the model takes, on the device where they are (item 15; no difference).
+
+    raw_frames: uint8 (B, H, W, C); raw_flow: float16 (B, H, W, 2). Returns float32 frames (B, C, H, W) in
+    [-1, 1], value / 127.5 - 1, and float32 flow (B, 2, H, W) in pixels per frame.
+    """
+    frames = raw_frames.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    flow = raw_flow.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return frames.div_(127.5).sub_(1.0), flow

@@ -1,0 +1,253 @@
+"""One function per figure: arrays in, matplotlib Figure out, no computation beyond colours.
+
+Frames are (H, W) or (H, W, C) uint8, flows (H, W, 2) in pixels per frame, maps (H, W). Abnormal is orange, the
+network's alarm blue: both tell apart for colour-blind readers and in gray print.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
+
+ABNORMAL, ALARM, QUIET = "#E69F00", "#0072B2", "#5d6b7a"
+BRANCH_COLOURS = {"appearance": "#009E73", "motion": "#CC79A7", "fused": ALARM}
+HEAT = "inferno"
+
+
+def filmstrip(
+    frames: Sequence[np.ndarray],
+    titles: Sequence[str],
+    masks: Sequence[np.ndarray] | None = None,
+    columns: int = 4,
+) -> Figure:
+    """Frames side by side, in rows of at most `columns`; abnormal pixels, where masks (H, W) are given, outlined."""
+    rows = -(-len(frames) // columns)
+    figure, axes = _canvas(rows, min(columns, len(frames)), frames[0].shape)
+    for axis in axes.flat[len(frames) :]:
+        axis.axis("off")
+    for i, (axis, frame, title) in enumerate(zip(axes.flat, frames, titles, strict=False)):
+        _picture(axis, frame, title)
+        if masks is not None and masks[i].any():
+            axis.contour(masks[i], levels=[0.5], colors=ABNORMAL, linewidths=1.5)
+    return figure
+
+
+def frame_and_flow(frame: np.ndarray, flows: Mapping[str, np.ndarray]) -> Figure:
+    """A frame and flows of it in one colour scale: hue is direction, strength is speed; the wheel shows which."""
+    largest = max(float(np.hypot(*np.moveaxis(flow, -1, 0)).max()) for flow in flows.values())
+    figure, axes = _canvas(1, len(flows) + 2, frame.shape)
+    _picture(axes[0, 0], frame, "frame")
+    for axis, (title, flow) in zip(axes[0, 1:], flows.items(), strict=False):
+        _picture(axis, flow_colours(flow, largest), title)
+    y, x = np.mgrid[-1:1:101j, -1:1:101j]
+    wheel = flow_colours(np.stack([x, y], axis=-1) * (np.hypot(x, y) <= 1)[..., None], 1)
+    _picture(axes[0, -1], wheel, f"rim: {largest:.1f} pixels per frame")
+    return figure
+
+
+def flow_colours(flow: np.ndarray, largest: float) -> np.ndarray:
+    """A flow (H, W, 2) as RGB in [0, 1]: hue its direction, saturation its speed relative to `largest`."""
+    speed = np.clip(np.hypot(flow[..., 0], flow[..., 1]) / max(largest, 1e-6), 0, 1)
+    hue = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1
+    return hsv_to_rgb(np.stack([hue, speed, np.ones_like(speed)], axis=-1))
+
+
+def training_curves(history: pd.DataFrame) -> Figure:
+    """Losses, motion error against predicting no motion, and support items, one point per epoch."""
+    figure, (losses, motion, support) = plt.subplots(1, 3, figsize=(11, 3), layout="constrained")
+    for name, colour in (("total", "black"), ("appearance", BRANCH_COLOURS["appearance"])):
+        losses.plot(history["epoch"], history[name], marker=".", color=colour, label=name)
+    losses.set(title="loss", xlabel="epoch", yscale="log")
+    losses.legend(frameon=False)
+    motion.plot(history["epoch"], history["motion"], marker=".", color=BRANCH_COLOURS["motion"], label="network")
+    motion.plot(history["epoch"], history["zero_flow"], color=QUIET, linestyle="--", label="no motion predicted")
+    motion.set(title="motion error (pixels per frame)", xlabel="epoch")
+    motion.legend(frameon=False)
+    support.plot(history["epoch"], history["support_items"], marker=".", color=ALARM)
+    support.set(title="support items per query", xlabel="epoch", ylim=(0, None))
+    return _closed(figure)
+
+
+def score_curves(
+    tables: Mapping[str, pd.DataFrame],
+    column: str = "fused",
+    threshold: float | None = None,
+    columns: int = 2,
+) -> Figure:
+    """Anomaly score over time, one panel per clip, abnormal spans shaded (paper Fig. 7)."""
+    rows = -(-len(tables) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(11, 1.9 * rows), squeeze=False, sharey=True, layout="constrained"
+    )
+    for axis in axes.flat[len(tables) :]:
+        axis.axis("off")
+    for axis, (clip, table) in zip(axes.flat, tables.items(), strict=False):
+        frames, abnormal = table["frame"], table["label"].to_numpy() == 1
+        axis.fill_between(
+            frames, 0, 1, where=abnormal, step="mid", transform=axis.get_xaxis_transform(), color=ABNORMAL, alpha=0.3,
+            linewidth=0,
+        )  # fmt: skip
+        axis.plot(frames, table[column], color=ALARM, linewidth=1.2)
+        if threshold is not None:
+            axis.axhline(threshold, color=QUIET, linestyle="--", linewidth=1)
+        axis.set_title(clip, fontsize=9)
+        axis.margins(x=0)
+    figure.supxlabel("frame", fontsize=9)
+    figure.supylabel(f"{column} score", fontsize=9)
+    return _closed(figure)
+
+
+def detection_rows(rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str]) -> Figure:
+    """Per row: frame, appearance error, motion error, fused, and where the alarm is (paper Fig. 1 and 8).
+
+    Each row holds `frame` and maps `appearance`, `motion`, `fused` (H, W, any scale), `found` and `mask` (bool).
+    """
+    figure, axes = _canvas(len(rows), 5, rows[0]["frame"].shape)
+    for line, row, title in zip(axes, rows, titles, strict=True):
+        _picture(line[0], row["frame"], title)
+        for axis, name in zip(line[1:4], ("appearance", "motion", "fused"), strict=True):
+            _picture(axis, row[name], name, cmap=HEAT)
+        _picture(line[4], row["frame"], "alarm (blue), truth (orange)")
+        _tint(line[4], row["found"], ALARM)
+        if row["mask"].any():
+            line[4].contour(row["mask"], levels=[0.5], colors=ABNORMAL, linewidths=1.8)
+    return figure
+
+
+def roc_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Figure:
+    """ROC curves by name: (false-alarm rates, hit rates, AUC); learned ones full, no-learning ones dashed."""
+    figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+    for name, (false_alarms, hits, auc) in curves.items():
+        colour = BRANCH_COLOURS.get(name, QUIET)
+        style = "-" if name in BRANCH_COLOURS else "--"
+        axis.plot(false_alarms, hits, style, color=colour, label=f"{name} ({auc:.3f})")
+    axis.plot([0, 1], [1, 0], color="#c0c8d0", linewidth=0.8)  # crossing it: the equal error rate
+    axis.set(xlabel="false-alarm rate", ylabel="hit rate", aspect="equal")
+    axis.legend(frameon=False, fontsize=8, title="AUC", loc="lower right")
+    return _closed(figure)
+
+
+def heat_over_frame(frame: np.ndarray, maps: Mapping[str, np.ndarray], unit: str) -> Figure:
+    """A frame, and maps of any grid stretched over it, in one colour scale."""
+    figure, axes = _canvas(1, len(maps) + 1, frame.shape)
+    _picture(axes[0, 0], frame, "frame")
+    top = max(float(m.max()) for m in maps.values())
+    h, w = frame.shape[:2]
+    for axis, (title, values) in zip(axes[0, 1:], maps.items(), strict=True):
+        _picture(axis, frame, title)
+        heat = axis.imshow(values, cmap="viridis", alpha=0.75, extent=(0, w, h, 0), vmin=0, vmax=top)
+    figure.colorbar(heat, ax=axes[0, -1], label=unit, shrink=0.8)
+    return figure
+
+
+def histograms(
+    samples: Mapping[str, np.ndarray], xlabel: str, bins: int = 40, marks: Mapping[str, float] | None = None
+) -> Figure:
+    """One histogram per name on a common axis, with marked values."""
+    figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    edges = np.linspace(min(s.min() for s in samples.values()), max(s.max() for s in samples.values()), bins + 1)
+    for (name, values), colour in zip(samples.items(), (ALARM, ABNORMAL, "#009E73", "#CC79A7"), strict=False):
+        axis.hist(values, edges, density=True, histtype="stepfilled", alpha=0.45, color=colour, label=name)
+    for name, value in (marks or {}).items():
+        axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
+        axis.annotate(f" {name}", (value, 0.95), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
+    axis.set(xlabel=xlabel, yticks=[])
+    axis.legend(frameon=False)
+    return _closed(figure)
+
+
+def item_usage(shares: np.ndarray, title: str) -> Figure:
+    """Share of the addressing weight that each memory item gets over many queries, largest first, as bars."""
+    figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
+    axis.bar(np.arange(1, len(shares) + 1), np.sort(shares)[::-1], width=1.0, color=ALARM)
+    axis.axhline(1 / len(shares), color=QUIET, linestyle="--", linewidth=1, label="all items alike: 1/N")
+    axis.set(
+        title=title,
+        xlabel="memory items, most used first",
+        ylabel="share of weight",
+        xlim=(0.5, len(shares) + 0.5),
+    )
+    axis.legend(frameon=False)
+    return _closed(figure)
+
+
+def curves(
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    xlabel: str,
+    ylabel: str,
+    marks: Mapping[str, float] | None = None,
+) -> Figure:
+    """Lines by name over one axis, with marked positions on it."""
+    figure, axis = plt.subplots(figsize=(6.5, 3), layout="constrained")
+    palette = [ALARM, ABNORMAL, "#009E73", "#CC79A7", QUIET]
+    for i, (name, (x, y)) in enumerate(lines.items()):
+        axis.plot(x, y, marker=".", color=BRANCH_COLOURS.get(name, palette[i % len(palette)]), label=name)
+    for name, value in (marks or {}).items():
+        axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
+        axis.annotate(f" {name}", (value, 0.03), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.legend(frameon=False, fontsize=9)
+    return _closed(figure)
+
+
+def bars_with_spread(
+    rows: Mapping[str, Sequence[float]], xlabel: str, lines: Mapping[str, float] | None = None
+) -> Figure:
+    """Mean of each row as a bar, its single values (seeds) as dots, and vertical lines to compare with."""
+    figure, axis = plt.subplots(figsize=(7, 0.5 + 0.42 * len(rows)), layout="constrained")
+    names = list(rows)[::-1]
+    axis.barh(names, [np.mean(rows[name]) for name in names], color=ALARM, alpha=0.55)
+    for name in names:
+        axis.plot(rows[name], [name] * len(rows[name]), "o", color="black", markersize=3)
+    for (name, value), style in zip((lines or {}).items(), ("--", ":", "-."), strict=False):
+        axis.axvline(value, color=ABNORMAL, linestyle=style, label=f"{name} ({value:.3f})")
+    axis.set(xlabel=xlabel, xlim=(0.4, 1))
+    if lines:
+        axis.legend(frameon=False, fontsize=8, loc="lower left")
+    return _closed(figure)
+
+
+def _canvas(rows: int, columns: int, shape: tuple[int, ...]) -> tuple[Figure, np.ndarray]:
+    """Empty panels for pictures of a frame's shape, 11 inches wide at most."""
+    width = min(11 / columns, 3.2)
+    height = width * shape[0] / shape[1] + 0.28
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
+    )
+    return _closed(figure), axes
+
+
+def _picture(axis: Axes, values: np.ndarray, title: str, cmap: str = "gray") -> None:
+    h, w = values.shape[:2]
+    single = values.ndim == 2 or values.shape[2] == 1
+    bounds = {"vmin": 0, "vmax": 255} if values.dtype == np.uint8 else {}
+    axis.imshow(
+        values.reshape(h, w) if single else values,
+        cmap=cmap,
+        extent=(0, w, h, 0),
+        **(bounds if single else {}),
+    )
+    axis.set_title(title, fontsize=8)
+    axis.set_xticks([])
+    axis.set_yticks([])
+
+
+def _tint(axis: Axes, where: np.ndarray, colour: str) -> None:
+    """Colour the marked pixels of a picture, see-through."""
+    h, w = where.shape
+    axis.imshow(
+        np.where(where, 1.0, np.nan),
+        cmap=plt.matplotlib.colors.ListedColormap([colour]),
+        alpha=0.45,
+        extent=(0, w, h, 0),
+    )
+
+
+def _closed(figure: Figure) -> Figure:
+    """Take the figure from pyplot's list, so that a notebook shows it once: where it is the cell's value."""
+    plt.close(figure)
+    return figure

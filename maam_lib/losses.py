@@ -1,0 +1,92 @@
+"""The training losses: appearance, motion, sparse, latent and their sum (paper Sec. 3.3, Eq. 5-10)."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from maam_lib import memory
+from maam_lib.config import LossSettings
+from maam_lib.model import MAAMOutput
+
+
+class Losses(NamedTuple):
+    """The total loss and its terms, all scalars."""
+
+    total: Tensor
+    appearance: Tensor
+    motion: Tensor
+    sparse: Tensor
+    latent: Tensor
+
+
+def appearance_loss(frames: Tensor, frame_hat: Tensor) -> Tensor:
+    """Mean of squared differences over batch, channels and pixels; both (B, C, H, W) in [-1, 1] (Eq. 5).
+
+    Eq. 5 prints a norm; the mean is the released form, and the only one to which the weights fit (item 7).
+    """
+    return (frames - frame_hat).square().mean()
+
+
+def motion_loss(flow: Tensor, flow_hat: Tensor) -> Tensor:
+    """Mean absolute difference over batch, components, pixels; both (B, 2, H, W), pixels per frame (Eq. 6, item 8)."""
+    return (flow - flow_hat).abs().mean()
+
+
+def sparse_loss(weights: Tensor, form: Literal["paper", "released"] = "paper") -> Tensor:
+    """Entropy of the addressing weights (B, N, h, w), in nats (Eq. 8).
+
+    "paper": summed over the N items of a query, mean over the queries. "released": the mean over all entries,
+    so 1/N of it, with 1e-12 inside the logarithm (item 9).
+    """
+    if form == "paper":
+        return memory.entropy(weights).mean()
+    return (-weights * (weights + memory.EPSILON).log()).mean()
+
+
+def latent_loss(
+    query: Tensor, read_out: Tensor, margin: float, form: Literal["paper", "released", "attract"] = "paper"
+) -> Tensor:
+    """Margin loss between query and read-out, both (B, D, h, w), margin zeta in [0, 1] (Eq. 9).
+
+    "paper": max(|cos| - zeta, 0) of every query, then the mean. Minimised, it pushes the read-out *away* from its
+    query until |cos| = zeta (item 11).
+    "released": every query of a row of the grid against every read-out of that row, by the released similarity,
+    averaged first, then abs, minus margin, max with 0 (item 10).
+    "attract": 1 - cos, the mean over queries (ours, for comparison with the sign of Eq. 9; no margin).
+    """
+    if form == "released":
+        rows, read_rows = (
+            query.permute(0, 2, 3, 1),
+            read_out.permute(0, 2, 1, 3),
+        )  # (B, h, w, D), (B, h, D, w)
+        product = rows @ read_rows  # (B, h, w, w)
+        squares = rows.square() @ read_rows.square()
+        pseudo_cosine = (product + memory.EPSILON) / (squares + memory.EPSILON)
+        return F.relu(pseudo_cosine.mean().abs() - margin)
+    cosine = F.cosine_similarity(query, read_out, dim=1)  # (B, h, w)
+    if form == "attract":
+        return (1 - cosine).mean()
+    return F.relu(cosine.abs() - margin).mean()
+
+
+def total_loss(output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossSettings) -> Losses:
+    """All terms and L = L_app + lambda_m L_mot + alpha L_spa + beta L_lat (Eq. 7 and 10), in float32 or finer.
+
+    Without memory the sparse and latent terms are 0.
+    """
+    appearance = appearance_loss(frames, _at_least_float32(output.frame_hat))
+    motion = motion_loss(flow, _at_least_float32(output.flow_hat))
+    sparse = latent = torch.zeros_like(appearance)
+    if output.weights is not None:
+        sparse = sparse_loss(output.weights, settings.sparse_form)
+        query = _at_least_float32(output.query)
+        latent = latent_loss(query, output.read_out, settings.margin, settings.latent_form)
+    generative = appearance + settings.motion_weight * motion
+    total = generative + settings.sparse_weight * sparse + settings.latent_weight * latent
+    return Losses(total, appearance, motion, sparse, latent)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()

@@ -1,0 +1,86 @@
+"""The memory module: addressing, shrinkage, read-out and support items (paper Sec. 3.2.2, Eq. 1-4).
+
+Shapes: query (B, D, h, w), items (N, D), weights (B, N, h, w), read-out (B, D, h, w).
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Similarity = Literal["cosine", "released"]
+EPSILON = 1e-12  # of Eq. 3 and of the released similarity (released code; the paper says "small")
+
+
+def similarity_map(query: Tensor, items: Tensor, form: Similarity = "cosine") -> Tensor:
+    """Similarity s_i of every query to every memory item, (B, N, h, w).
+
+    "cosine" is Eq. 1, in [-1, 1]; a query of zeros is equally (0) similar to all items.
+    "released" is what the authors' code computes (docs/differences.md, item 1): z.m divided by the sum over
+    channels of z_k^2 m_k^2, without roots. It is unbounded and grows as the vectors shrink.
+    """
+    if form == "cosine":
+        return torch.einsum("bdhw,nd->bnhw", F.normalize(query, dim=1), F.normalize(items, dim=1))
+    product = torch.einsum("bdhw,nd->bnhw", query, items)
+    squares = torch.einsum("bdhw,nd->bnhw", query.square(), items.square())
+    return (product + EPSILON) / (squares + EPSILON)
+
+
+def shrink(soft_weights: Tensor, threshold: float) -> Tensor:
+    """Hard shrinkage of Eq. 3 and renormalisation to a sum of 1 over the items; in and out (B, N, h, w).
+
+    Where no item of a query exceeds the threshold, the query keeps its unshrunk weights: nothing better is known
+    about it, the sum stays 1 and the gradient flows. There the released code divides 0 by 0 (item 2).
+    """
+    excess = soft_weights - threshold
+    kept = F.relu(excess) * soft_weights / (excess.abs() + EPSILON)  # Eq. 3; not clamp: its slope at 0 is 1
+    total = kept.sum(dim=1, keepdim=True)
+    some_survive = total > 0
+    return torch.where(some_survive, kept / torch.where(some_survive, total, 1), soft_weights)
+
+
+def address(
+    query: Tensor,
+    items: Tensor,
+    *,
+    similarity: Similarity = "cosine",
+    temperature: float = 1.0,
+    shrink_threshold: float | None = None,
+) -> Tensor:
+    """Addressing weights w of every query, (B, N, h, w): >= 0, with sum 1 over the items (Eq. 1-3).
+
+    `temperature` divides the similarities before the softmax: 1 is the paper, less is sharper (ours).
+    `shrink_threshold` is lambda of Eq. 3; None means 1/N.
+    """
+    threshold = 1 / len(items) if shrink_threshold is None else shrink_threshold
+    similarities = similarity_map(query, items, similarity)
+    return shrink(torch.softmax(similarities / temperature, dim=1), threshold)
+
+
+def read(weights: Tensor, items: Tensor) -> Tensor:
+    """Read-out z_hat = w^T M of Eq. 4: (B, N, h, w) and (N, D) -> (B, D, h, w)."""
+    return torch.einsum("bnhw,nd->bdhw", weights, items)
+
+
+def support_count(weights: Tensor) -> Tensor:
+    """Number of support items (non-zero weights) of every query: (B, N, h, w) -> int64 (B, h, w), 1 to N (Fig. 5)."""
+    return (weights > 0).sum(dim=1)
+
+
+def entropy(weights: Tensor) -> Tensor:
+    """-sum_i w_i log w_i of every query (the summand of Eq. 8): (B, N, h, w) -> (B, h, w), 0 to log N, in nats.
+
+    0 log 0 counts as 0, its limit, and its gradient as 0: items that the shrinkage dropped take no part.
+    """
+    safe = torch.where(weights > 0, weights, 1)
+    return -(safe * safe.log()).sum(dim=1)
+
+
+def cosine_spread(vectors: Tensor) -> float:
+    """How much queries or read-outs (B, D, h, w) differ: the mean of 1 - cosine over all pairs, 0 to 1 for z >= 0.
+
+    0 means that every position reads the same thing out of the memory. Zero vectors count as unlike all (ours).
+    """
+    unit = F.normalize(vectors.double(), dim=1)
+    return float(1 - unit.mean(dim=(0, 2, 3)).square().sum())

@@ -1,0 +1,108 @@
+"""Executed notebooks as pages that need no net: pictures embedded, formulas as MathML, one look, no scripts."""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import nbformat
+from latex2mathml.converter import convert as to_mathml
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from pygments.formatters import HtmlFormatter
+
+STYLE = """
+:root { color-scheme: light; --ink: #1c2733; --soft: #5d6b7a; --line: #dde3ea; --accent: #0b6e8f; --paper: #fff; }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
+       max-width: 60rem; padding: 1.5rem; }
+h1, h2, h3 { line-height: 1.25; } h1 { margin-top: .3rem; }
+h2 { border-bottom: 1px solid var(--line); margin-top: 2.2rem; }
+a { color: var(--accent); } nav, footer { color: var(--soft); font-size: .9rem; }
+img { max-width: 100%; height: auto; } pre { overflow-x: auto; margin: 0; }
+code, pre { font: 13.5px/1.45 ui-monospace, monospace; }
+.jp-InputArea pre, .input pre, div.highlight { background: #f5f7f9; padding: .5rem .7rem; border-radius: 6px; }
+.output, .jp-OutputArea { margin: .4rem 0 1.1rem; } .output_stderr pre { color: #8a4b00; }
+.prompt, .jp-InputPrompt, .jp-OutputPrompt, .anchor-link { display: none; }
+table { border-collapse: collapse; margin: .6rem 0; display: block; overflow-x: auto; }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
+th:first-child, td:first-child { text-align: left; } .failed { color: #a3181e; font-weight: 600; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }
+.gallery a { border: 1px solid var(--line); border-radius: 8px; padding: .6rem; text-decoration: none; }
+@media print { body { max-width: none; padding: 0; } pre { white-space: pre-wrap; } }
+"""
+_MATH = re.compile(r"(`+[^`]*`+)|\$\$(.+?)\$\$|(?<![\\$\w])\$([^\s$](?:[^$\n]*[^\s$\\])?)\$(?![\w$])", re.DOTALL)
+
+
+def notebook_page(notebook: NotebookNode, title: str) -> str:
+    """One HTML page of an executed notebook, readable without a net."""
+    notebook = nbformat.from_dict(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _pages_instead_of_notebooks(formulas_as_mathml(cell.source))
+    body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    return _page(_heading(notebook) or title, f'<nav><a href="index.html">All chapters</a></nav>{body}')
+
+
+def index_page(summary: Mapping[str, Any], chapters: Sequence[tuple[str, str, NotebookNode]]) -> str:
+    """The report's first page: what was run, each chapter with its first figure, every recorded number."""
+    facts = f"""<p>Recipe <strong>{html.escape(summary["recipe"])}</strong>, kit {summary["kit_version"]},
+        revision {summary["environment"]["git_revision"] or "unknown"}, Python {summary["environment"]["python"]},
+        torch {summary["environment"]["packages"].get("torch", "?")}, {html.escape(summary["environment"]["platform"])}.
+        Machine-readable: <a href="results.json">results.json</a>.</p>"""
+    parts = [f"<h1>MAAM-Net, reproduced: {html.escape(summary['recipe'])}</h1>", facts, "<h2>Chapters</h2>"]
+    parts.append(f'<div class="gallery">{"".join(_card(summary, *chapter) for chapter in chapters)}</div>')
+    parts.append("<h2>Numbers</h2>")
+    for name, results in summary["results"].items():
+        if results:
+            parts.append(f"<h3>{name}</h3><table>{''.join(_row(k, v) for k, v in results.items())}</table>")
+    return _page(f"MAAM-Net: {summary['recipe']}", "".join(parts))
+
+
+def formulas_as_mathml(markdown: str) -> str:
+    """Replace $...$ and $$...$$ by MathML, which browsers draw by themselves; code spans stay as they are."""
+
+    def replaced(match: re.Match[str]) -> str:
+        code, block, inline = match.groups()
+        if code is not None:
+            return code
+        return to_mathml(block, display="block") if block is not None else to_mathml(inline)
+
+    return _MATH.sub(replaced, markdown)
+
+
+def _pages_instead_of_notebooks(markdown: str) -> str:
+    """Links between notebooks become links between their pages."""
+    return re.sub(r"\]\((\w+)\.ipynb(#[^)]*)?\)", r"](\1.html\2)", markdown)
+
+
+def _heading(notebook: NotebookNode) -> str | None:
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("# "):
+            return cell.source.splitlines()[0][2:]
+    return None
+
+
+def _card(summary: Mapping[str, Any], name: str, page: str, notebook: NotebookNode) -> str:
+    state = summary["notebooks"][name]
+    failed = f'<p class="failed">{html.escape(state["failure"])}</p>' if state["failure"] else ""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = [o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {})]
+    picture = f'<img alt="" src="data:image/png;base64,{pictures[0].strip()}">' if pictures else ""
+    title = html.escape(_heading(notebook) or name)
+    return f'<a href="{page}"><strong>{title}</strong> ({state["seconds"]:.0f} s){failed}{picture}</a>'
+
+
+def _row(name: str, value: Any) -> str:
+    shown = f"{value:.4g}" if isinstance(value, float) else html.escape(str(value))
+    return f"<tr><td>{html.escape(name)}</td><td>{shown}</td></tr>"
+
+
+def _page(title: str, body: str) -> str:
+    code_colours = HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(title)}</title><style>{code_colours}{STYLE}</style></head>
+<body>{body}
+<footer><p>Made by the MAAM-Net kit from its notebooks. The generated scene is never a result of the paper.</p></footer>
+</body></html>
+"""

@@ -1,0 +1,120 @@
+"""Patch-based stride convolutional detection: from errors to scores and places (Sec. 3.4, Algorithm 1, Eq. 11-12).
+
+Patches are (height, width), strides (vertical, horizontal), all in pixels.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Pair = tuple[int, int]
+Padding = Literal["same", "valid"]
+
+
+class ScoreMaps(NamedTuple):
+    """Sums over every patch of every frame, and the anomaly scores before Eq. 11."""
+
+    appearance: Tensor  # (B, ph, pw) squared frame error summed over channels and patch
+    motion: Tensor  # (B, ph, pw) absolute flow error summed over both components and patch
+    fused: Tensor  # (B, ph, pw) psi * appearance + (1 - psi) * motion
+    scores: Tensor  # (B,) the largest fused patch sum, higher = more abnormal
+
+
+def error_maps(frames: Tensor, frame_hat: Tensor, flow: Tensor, flow_hat: Tensor) -> tuple[Tensor, Tensor]:
+    """d_app = |I - I_hat|^2 and d_mot = |F - F_hat| of Algorithm 1, summed over channels: two (B, H, W), >= 0."""
+    return (frames - frame_hat).square().sum(dim=1), (flow - flow_hat).abs().sum(dim=1)
+
+
+def default_stride(patch: Pair) -> Pair:
+    """A quarter of the patch (Algorithm 1), to the nearest integer, halves up, at least 1."""
+    return tuple(max(1, math.floor(side / 4 + 0.5)) for side in patch)
+
+
+def patch_sums(error: Tensor, patch: Pair, stride: Pair | None = None, padding: Padding = "same") -> Tensor:
+    """Sum of every patch of an error map: (B, H, W) -> (B, ph, pw).
+
+    Algorithm 1 convolves with a filter of ones; an integral image gives the same sums for any patch at once.
+    "same": as in the released code, patches may hang over the border, where errors count as 0 (item 20), and
+    ph = ceil(H / stride). "valid": whole patches only.
+    """
+    sides = zip(error.shape[1:], patch, stride or default_stride(patch), strict=True)
+    (top, bottom, tops), (left, right, lefts) = (_windows(n, k, s, padding) for n, k, s in sides)
+    padded = F.pad(error.double(), (left + 1, right, top + 1, bottom))  # one row and column of zeros before
+    integral = padded.cumsum(dim=1).cumsum(dim=2)
+    tops, lefts = tops.to(error.device), lefts.to(error.device)
+    bottom_rows, top_rows = integral[:, tops + patch[0]], integral[:, tops]
+    sums = (bottom_rows - top_rows)[:, :, lefts + patch[1]] - (bottom_rows - top_rows)[:, :, lefts]
+    return sums.clamp(min=0).to(error.dtype)
+
+
+def score_maps(
+    frames: Tensor,
+    frame_hat: Tensor,
+    flow: Tensor,
+    flow_hat: Tensor,
+    *,
+    patch: Pair,
+    stride: Pair | None = None,
+    psi: float,
+    padding: Padding = "same",
+) -> ScoreMaps:
+    """Algorithm 1 without its last line: patch maps and one anomaly score per frame.
+
+    Frames (B, C, H, W) in [-1, 1] and flows (B, 2, H, W) in pixels per frame with what the network made of them.
+    `psi` in [0, 1] weighs appearance; the paper prints none. `stride=None` is a quarter of the patch.
+    The released strides and psi are settings of the -released recipes (items 19 and 21).
+    """
+    appearance, motion = (
+        patch_sums(error, patch, stride, padding) for error in error_maps(frames, frame_hat, flow, flow_hat)
+    )
+    fused = psi * appearance + (1 - psi) * motion
+    return ScoreMaps(appearance, motion, fused, fused.amax(dim=(1, 2)))
+
+
+def normalise(scores: np.ndarray) -> np.ndarray:
+    """Eq. 11: scores (T,) to [0, 1] by the smallest and largest of them; all equal gives zeros. The AUC stays."""
+    low, high = scores.min(), scores.max()
+    return np.zeros_like(scores) if high == low else (scores - low) / (high - low)
+
+
+def classify(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Eq. 12: 1 (abnormal) where the score reaches the threshold tau, else 0; uint8 of the scores' shape."""
+    return (np.asarray(scores) >= threshold).astype(np.uint8)
+
+
+def localise(
+    fused: Tensor,
+    threshold: float,
+    size: Pair,
+    *,
+    patch: Pair,
+    stride: Pair | None = None,
+    padding: Padding = "same",
+) -> Tensor:
+    """Where the anomaly is: the union of all patches that reach the threshold; fused (B, ph, pw) -> bool (B, H, W).
+
+    Boxes stand where their errors were summed; the released code shifts them by one stride (item 24).
+    """
+    sides = zip(size, patch, stride or default_stride(patch), strict=True)
+    (top, _, tops), (left, _, lefts) = (_windows(n, k, s, padding) for n, k, s in sides)
+    found = torch.zeros(len(fused), *size, dtype=torch.bool, device=fused.device)
+    for b, i, j in (fused >= threshold).nonzero().tolist():
+        y, x = int(tops[i]) - top, int(lefts[j]) - left
+        found[b, max(y, 0) : y + patch[0], max(x, 0) : x + patch[1]] = True
+    return found
+
+
+def _windows(n: int, window: int, step: int, padding: Padding) -> tuple[int, int, Tensor]:
+    """Zeros before and after a side of n pixels, and the first pixel of every window on the padded side."""
+    if padding == "valid":
+        if window > n:
+            raise ValueError(f"a patch side of {window} pixels does not fit into a frame side of {n}")
+        return 0, 0, torch.arange(0, n - window + 1, step)
+    count = math.ceil(n / step)
+    total = max((count - 1) * step + window - n, 0)
+    before = total // 2
+    return before, total - before, torch.arange(count) * step

@@ -1,0 +1,205 @@
+"""Executes notebooks strictly through papermill and gathers what they made into a report folder.
+
+Strictly: a parameter that no notebook declares, a failing cell, a cell over its time limit and a figure that does
+not appear are errors that name notebook and cell. Earlier results stay; what was done so far is kept.
+"""
+
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from maam_lib.config import load_recipe
+from maam_lib.files import write_json, written_aside
+from maam_lib.pages import index_page, notebook_page
+from maam_lib.runs import environment_facts
+from maam_lib.version import __version__
+
+NOTEBOOK_FOLDER = Path(__file__).parents[1] / "notebooks"
+SEQUENCE = ("00_start_here", "01_data", "03_train", "04_memory_items", "05_pscd", "06_ablation_tables")
+RESULT_MIME = "application/vnd.maam.result+json"
+CELL_LIMIT = 600  # seconds; a notebook whose cells may take longer says so in its metadata: {"maam": {"cell_limit": s}}
+
+
+class ReportError(RuntimeError):
+    """A notebook that cannot be run, or did not end well: names the notebook, the cell and the reason."""
+
+
+@dataclass
+class Chapter:
+    """One executed notebook."""
+
+    name: str
+    notebook: NotebookNode
+    seconds: float
+    failure: str | None = None
+    results: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.results = recorded_results(self.notebook)
+
+    @property
+    def page(self) -> str:
+        return f"{self.name}.html" if self.failure is None else f"{self.name}.failed.html"
+
+
+def record(name: str, value: Any) -> None:
+    """Show a number in a notebook, and hand it to `results.json` when the notebook runs in a report.
+
+    `value` is anything that JSON holds; names are dotted, as "memory.support_items".
+    """
+    from IPython.display import display  # only here: the kernel's display, not needed by the runner
+
+    shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+    display({RESULT_MIME: {"name": name, "value": value}, "text/plain": f"{name} = {shown}"}, raw=True)
+
+
+def recorded_results(notebook: NotebookNode) -> dict[str, Any]:
+    """What `record` left in an executed notebook: name -> value."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    found = [output["data"][RESULT_MIME] for output in outputs if RESULT_MIME in output.get("data", {})]
+    return {result["name"]: result["value"] for result in found}
+
+
+def declared_parameters(notebook: Path) -> set[str]:
+    """Names in the notebook's one cell tagged `parameters`."""
+    return set(papermill.inspect_notebook(str(notebook)))
+
+
+def run_notebook(
+    notebook: Path, out: Path, parameters: Mapping[str, Any], *, cell_limit: float | None = None
+) -> Chapter:
+    """Execute one notebook in a fresh kernel into `out`: NAME.ipynb and NAME.html.
+
+    Where it fails, the part that ran stands in NAME.failed.ipynb and .html, earlier results stay as they were, and
+    the chapter's `failure` says why. Raises ReportError for a parameter that the notebook does not declare.
+    """
+    known = declared_parameters(notebook)
+    if unknown := sorted(set(parameters) - known):
+        raise ReportError(
+            f"{notebook.name}: unknown parameter {', '.join(unknown)}; it declares {', '.join(sorted(known))}"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    running, began = out / f".{notebook.stem}.running.ipynb", time.perf_counter()
+    failure = _execute(notebook, running, parameters, cell_limit)
+    executed = nbformat.read(running, as_version=4)
+    failure = failure or _missing_figure(notebook.stem, executed)
+    chapter = Chapter(notebook.stem, executed, time.perf_counter() - began, failure)
+    running.replace(out / Path(chapter.page).with_suffix(".ipynb"))
+    _write(out / chapter.page, notebook_page(executed, chapter.name))
+    if failure is None:
+        for leftover in out.glob(f"{chapter.name}.failed.*"):
+            leftover.unlink()
+    return chapter
+
+
+def reproduce(
+    recipe: str,
+    root: Path,
+    out: Path,
+    *,
+    settings: Iterable[str] = (),
+    parameters: Mapping[str, Any] | None = None,
+    notebooks: Iterable[str] = SEQUENCE,
+    cell_limit: float | None = None,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Run the sequence of notebooks for a recipe into the report folder `out`; returns its index.html.
+
+    One training, kept in `out/run` and not repeated by a second call; `root` holds the prepared datasets.
+    Raises ReportError for an unknown parameter before anything runs, and after the first notebook that fails,
+    with the report so far written.
+    """
+    load_recipe(recipe, *settings)  # a mistake here should cost no minutes
+    given = {
+        "recipe": recipe,
+        "settings": list(settings),
+        "root": str(root.resolve()),
+        "run": str(out.resolve() / "run"),
+    }
+    paths = [NOTEBOOK_FOLDER / f"{name}.ipynb" for name in notebooks]
+    declared = {path: declared_parameters(path) for path in paths}
+    extra = dict(parameters or {})
+    if unknown := sorted(set(extra) - set().union(*declared.values())):
+        raise ReportError(f"no notebook declares the parameter {', '.join(unknown)}")
+    given |= extra
+    chapters: list[Chapter] = []
+    for path in paths:
+        wanted = {name: value for name, value in given.items() if name in declared[path]}
+        chapters.append(run_notebook(path, out, wanted, cell_limit=cell_limit))
+        say(f"{path.stem:<20} {'FAILED' if chapters[-1].failure else 'ok':<6} {chapters[-1].seconds:6.0f} s")
+        _write_summary(out, recipe, given, chapters)
+        if chapters[-1].failure:
+            raise ReportError(f"{chapters[-1].failure}. What ran is in {out / chapters[-1].page}")
+    return out / "index.html"
+
+
+def _execute(notebook: Path, running: Path, parameters: Mapping[str, Any], cell_limit: float | None) -> str | None:
+    """Run through papermill; returns why it failed, or None."""
+    limit = cell_limit or nbformat.read(notebook, as_version=4).metadata.get("maam", {}).get("cell_limit", CELL_LIMIT)
+    with tempfile.TemporaryDirectory(prefix="maam-") as sockets:
+        try:
+            papermill.execute_notebook(
+                str(notebook),
+                str(running),
+                dict(parameters),
+                kernel_name="python3",
+                cwd=str(notebook.parent),
+                progress_bar=False,
+                execution_timeout=limit,
+                config=_private_sockets(sockets),
+            )
+        except PapermillExecutionError as error:
+            return f"{notebook.name}: cell {error.cell_index} failed: {error.ename}: {' '.join(error.evalue.split())}"
+        except CellTimeoutError:
+            return f"{notebook.name}: a cell took longer than {limit:g} s; see the last one without output"
+        except DeadKernelError:
+            return f"{notebook.name}: the kernel died (out of memory?); see the last cell without output"
+    return None
+
+
+def _private_sockets(folder: str) -> Config:
+    """Each kernel talks through sockets of its own: two reports at once never collide on a port."""
+    config = Config()
+    if hasattr(socket, "AF_UNIX"):
+        config.KernelManager.transport = "ipc"
+        config.KernelManager.ip = f"{folder}/k"
+    return config
+
+
+def _missing_figure(name: str, executed: NotebookNode) -> str | None:
+    """Cells tagged `figure` must show a picture."""
+    for number, cell in enumerate(executed.cells):
+        if "figure" in cell.metadata.get("tags", []) and not any(
+            "image/png" in output.get("data", {}) for output in cell.get("outputs", [])
+        ):
+            return f"{name}.ipynb: cell {number} should show a figure and shows none"
+    return None
+
+
+def _write_summary(out: Path, recipe: str, parameters: Mapping[str, Any], chapters: list[Chapter]) -> None:
+    summary = {
+        "kit_version": __version__,
+        "recipe": recipe,
+        "parameters": dict(parameters),
+        "notebooks": {c.name: {"seconds": round(c.seconds, 1), "failure": c.failure} for c in chapters},
+        "results": {c.name: c.results for c in chapters},
+        "environment": environment_facts(),
+    }
+    write_json(out / "results.json", summary)
+    _write(out / "index.html", index_page(summary, [(c.name, c.page, c.notebook) for c in chapters]))
+
+
+def _write(path: Path, text: str) -> None:
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")

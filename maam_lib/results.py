@@ -1,0 +1,124 @@
+"""Reads result files and the paper's numbers, and puts them into tables; computes no metric and trains nothing.
+
+A result file is a `metrics.json`. Small ones of long runs are kept in `reports/reference/<recipe>/`, as
+`seed0.json` ..., beside `recipe.yaml` and the weights of seed 0.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from maam_lib.config import Recipe, load_recipe
+from maam_lib.files import write_json, written_aside
+from maam_lib.model import MAAMNet
+from maam_lib.runs import RunFolder, load_weights
+from maam_lib.training import build_network
+
+REPORTS = Path(__file__).parents[1] / "reports"
+REFERENCE = REPORTS / "reference"
+WEIGHTS = "weights.safetensors"
+
+
+class ResultError(ValueError):
+    """A result file that is absent, damaged or foreign: names it and the remedy."""
+
+
+def paper_values() -> dict[str, Any]:
+    """The paper's tables as printed, from `reports/paper_values.yaml`: the only place that holds them."""
+    return yaml.safe_load((REPORTS / "paper_values.yaml").read_text(encoding="utf-8"))
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """One result file; raises ResultError where it is not one."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ResultError(f"{path}: no such result; make it with `maam evaluate --run {path.parent}`") from None
+    except ValueError as error:
+        raise ResultError(f"{path}: not readable as JSON ({error}); was it cut? Evaluate the run again") from error
+    if not isinstance(result, dict) or not {"recipe", "auc", "no_learning", "protocol"} <= set(result):
+        raise ResultError(f"{path}: not a metrics.json of this kit; remove it or evaluate the run again")
+    return result
+
+
+def reference_results() -> dict[str, list[dict[str, Any]]]:
+    """Results that come with the kit: folder name under reports/reference -> one result per seed."""
+    folders = sorted(path for path in REFERENCE.glob("*") if path.is_dir())
+    return {folder.name: [read_result(path) for path in sorted(folder.glob("seed*.json"))] for folder in folders}
+
+
+def reference_network(name: str) -> tuple[Recipe, MAAMNet]:
+    """A recipe of reports/reference and the network with its kept weights (seed 0), in evaluation mode."""
+    folder = REFERENCE / name
+    if not (folder / WEIGHTS).is_file():
+        kept = ", ".join(sorted(path.parent.name for path in REFERENCE.glob(f"*/{WEIGHTS}"))) or "none"
+        raise ResultError(f"{folder}: no kept weights of {name!r}; there are: {kept}")
+    recipe = load_recipe(folder / "recipe.yaml")
+    net = build_network(recipe)
+    load_weights(net, folder / WEIGHTS)
+    return recipe, net.eval()
+
+
+def keep_reference(run: RunFolder, name: str, *, weights: bool = False) -> Path:
+    """Copy an evaluated run's small results (and, if asked, its last weights) into reports/reference/<name>."""
+    folder = REFERENCE / name
+    result = read_result(run.folder / "metrics.json")
+    result["machine"] = {
+        key: value for key, value in json.loads((run.folder / "run.json").read_text()).items() if key != "packages"
+    }
+    write_json(folder / f"seed{result['seed']}.json", result)
+    if weights:
+        with written_aside(folder / WEIGHTS) as aside:
+            shutil.copyfile(run.weights_file(), aside)
+        with written_aside(folder / "recipe.yaml") as aside:
+            aside.write_text(run.recipe.to_yaml(), encoding="utf-8")
+    return folder
+
+
+def summary(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> pd.DataFrame:
+    """One row per named group of results (its seeds): AUC, EER and branches as mean ± half the range, and yardsticks.
+
+    Columns of text, ready to show; "what learning adds" is fused AUC less the best no-learning row's.
+    """
+    return pd.DataFrame([_summary_row(name, seeds) for name, seeds in results if seeds])
+
+
+def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
+    first = seeds[0]
+    return {
+        "result": name,
+        "dataset": first["data"]["name"],
+        "seeds": len(seeds),
+        "AUC": mean_and_spread([r["auc"] for r in seeds]),
+        "EER": mean_and_spread([r["eer"] for r in seeds]),
+        "AUC appearance": mean_and_spread([r["auc_appearance"] for r in seeds]),
+        "AUC motion": mean_and_spread([r["auc_motion"] for r in seeds]),
+        "best no-learning": f"{first['no_learning'][first['best_no_learning']]['auc']:.3f} ({first['best_no_learning']})",
+        "learning adds": mean_and_spread([r["learning_adds"] for r in seeds], sign="+"),
+        "protocol": first["protocol"]["auc"].split(",")[0],
+    }
+
+
+def mean_and_spread(values: list[float], sign: str = "") -> str:
+    """Mean of the seeds, ± half their range where there are several."""
+    mean = f"{sum(values) / len(values):{sign}.3f}"
+    return mean if len(values) == 1 else f"{mean} ± {(max(values) - min(values)) / 2:.3f}"
+
+
+def result_table(result: dict[str, Any]) -> pd.DataFrame:
+    """A metrics.json as a table: the learned rows, then the no-learning rows; columns AUC and EER."""
+    learned = {
+        "fused": {"AUC": result["auc"], "EER": result["eer"]},
+        "appearance alone": {"AUC": result["auc_appearance"]},
+        "motion alone": {"AUC": result["auc_motion"]},
+    }
+    yardsticks = {
+        f"no learning: {name.replace('_', ' ')}": {"AUC": row["auc"], "EER": row["eer"]}
+        for name, row in result["no_learning"].items()
+    }
+    return pd.DataFrame.from_dict(learned | yardsticks, orient="index")

@@ -1,0 +1,229 @@
+"""A run folder: everything that one training leaves behind, and nothing that has to be unpickled.
+
+recipe.yaml        the resolved recipe
+run.json           seed, device, number format, determinism, versions, data, git revision, wall time
+history.csv        one row per epoch
+checkpoints/       epoch_001.safetensors ... weights; optimizer.safetensors for exact resume
+scores.csv         from `maam evaluate`: clip, frame, label, appearance, motion, fused
+metrics.json       from `maam evaluate`
+"""
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from maam_lib.config import Recipe, load_recipe
+from maam_lib.files import write_json, written_aside
+from maam_lib.model import MAAMNet
+
+
+class RunError(RuntimeError):
+    """A run folder that cannot be used as asked: names the folder, the reason and the remedy."""
+
+
+class RunFolder:
+    """One run folder. Reading needs no lock; `claim` is for the one process that writes."""
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        self.checkpoints = self.folder / "checkpoints"
+        self._lock = FileLock(self.folder / ".lock", timeout=0)
+
+    @classmethod
+    def open(cls, folder: Path) -> "RunFolder":
+        """An existing run; raises RunError where there is none."""
+        run = cls(folder)
+        if not (run.folder / "recipe.yaml").is_file():
+            raise RunError(f"{folder}: no run here (no recipe.yaml); train one with `maam train RECIPE --run {folder}`")
+        return run
+
+    @property
+    def recipe(self) -> Recipe:
+        return load_recipe(self.folder / "recipe.yaml")
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per finished epoch; empty before the first."""
+        path = self.folder / "history.csv"
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame({"epoch": []})
+
+    @property
+    def epochs_done(self) -> int:
+        """The last epoch whose weights and optimiser state are both whole; 0 before the first."""
+        return int(self._read("optimizer")[1]["epoch"]) if self._path("optimizer").is_file() else 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the recipe's last epoch is there."""
+        return self.epochs_done >= self.recipe.training.epochs
+
+    def claim(self, recipe: Recipe, *, resume: bool) -> None:
+        """Take the folder for writing; `release` gives it back (so does the end of the process).
+
+        Raises RunError when another process writes there, when it holds a run and `resume` is not asked for, or
+        when the run there has other settings. More epochs than before are no other setting.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise RunError(f"{self.folder}: another process is writing this run; wait for it or name another") from None
+        try:
+            self._check_free_or_same(recipe, resume)
+        except RunError:
+            self._lock.release()
+            raise
+        self._write_text("recipe.yaml", recipe.to_yaml())
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def _check_free_or_same(self, recipe: Recipe, resume: bool) -> None:
+        if not (self.folder / "recipe.yaml").is_file():
+            if strangers := [p.name for p in self.folder.iterdir() if p.name != ".lock"]:
+                raise RunError(f"{self.folder}: not empty and no run (found {strangers[0]}); name another folder")
+            return
+        if not resume:
+            raise RunError(f"{self.folder}: holds a run already; continue it with --resume or name another folder")
+        if changed := _changed_settings(self.recipe, recipe):
+            raise RunError(f"{self.folder}: cannot resume with other settings ({changed}); name another folder")
+
+    def record(self, facts: Mapping[str, Any]) -> None:
+        """Write run.json: what was run, on what, with which versions."""
+        write_json(self.folder / "run.json", dict(facts))
+
+    def save_epoch(self, net: MAAMNet, optimizer: torch.optim.Optimizer, row: Mapping[str, float]) -> None:
+        """Keep one epoch: weights, then its history row, then the optimiser state that makes it count as done."""
+        epoch = int(row["epoch"])
+        self._save(_epoch_name(epoch), net.state_dict(), epoch)
+        history = self.history
+        history = pd.concat([history[history["epoch"] < epoch], pd.DataFrame([row])], ignore_index=True)
+        self._write_text("history.csv", history.to_csv(index=False))
+        self._save("optimizer", _flat(optimizer.state_dict()["state"]), epoch)
+
+    def load_epoch(self, net: MAAMNet, optimizer: torch.optim.Optimizer) -> int:
+        """Put network and optimiser where the last finished epoch left them; returns that epoch, 0 for none."""
+        if epoch := self.epochs_done:
+            self.load_weights(net, epoch)
+            state, _ = self._read("optimizer")
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": _nested(state), "param_groups": groups})
+        return epoch
+
+    def load_weights(self, net: MAAMNet, epoch: int | None = None) -> int:
+        """Load the weights of an epoch (None: the last finished) into the network; returns the epoch."""
+        epoch = self.epochs_done if epoch is None else epoch
+        if not self._path(_epoch_name(epoch)).is_file():
+            raise RunError(f"{self.folder}: no finished epoch {epoch or ''}; train first, or continue with --resume")
+        load_weights(net, self._path(_epoch_name(epoch)))
+        return epoch
+
+    def weights_file(self, epoch: int | None = None) -> Path:
+        """The weights of an epoch, by default the last finished."""
+        return self._path(_epoch_name(self.epochs_done if epoch is None else epoch))
+
+    def _path(self, name: str) -> Path:
+        return self.checkpoints / f"{name}.safetensors"
+
+    def _save(self, name: str, tensors: Mapping[str, Tensor], epoch: int) -> None:
+        with written_aside(self._path(name)) as aside:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, aside, metadata={"epoch": str(epoch)})
+
+    def _read(self, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+        return _load(self._path(name))
+
+    def _write_text(self, name: str, text: str) -> None:
+        with written_aside(self.folder / name) as aside:
+            aside.write_text(text, encoding="utf-8")
+
+
+def load_weights(net: MAAMNet, path: Path) -> None:
+    """Load a weights file into a network; raises RunError naming every tensor that does not fit."""
+    tensors, _ = _load(path)
+    own = net.state_dict()
+    misfits = [f"{k} is missing" for k in own if k not in tensors] + [
+        f"{k} is unknown" for k in tensors if k not in own
+    ]
+    misfits += [
+        f"{k} is {tuple(tensors[k].shape)}, expected {tuple(own[k].shape)}"
+        for k in own
+        if k in tensors and tensors[k].shape != own[k].shape
+    ]
+    if misfits:
+        more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
+        raise RunError(f"{path}: weights of another network: {'; '.join(misfits[:3])}{more}. Was the recipe changed?")
+    net.load_state_dict(tensors)
+
+
+def environment_facts() -> dict[str, Any]:
+    """Versions, machine and git revision, for run.json."""
+    packages = {d.metadata["Name"]: d.version for d in metadata.distributions()}
+    return {
+        "git_revision": _git_revision(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+    }
+
+
+def _git_revision() -> str | None:
+    """The kit's revision, with "-dirty" where files differ from it; None outside a clone or without git."""
+    command = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=12",
+        "--exclude=*",
+    ]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _changed_settings(before: Recipe, after: Recipe) -> str:
+    """The settings in which two recipes differ, except for more epochs, as `key: before -> after`; "" for none."""
+    a, b = (r.model_dump(mode="json", exclude={"name", "about"}) for r in (before, after))
+    if b["training"]["epochs"] >= a["training"]["epochs"]:
+        b["training"]["epochs"] = a["training"]["epochs"]
+    pairs = [(f"{s}.{k}", a[s][k], b[s][k]) for s in a for k in a[s] if a[s][k] != b[s][k]]
+    return ", ".join(f"{key}: {old} -> {new}" for key, old, new in pairs)
+
+
+def _epoch_name(epoch: int) -> str:
+    return f"epoch_{epoch:03d}"
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        return load_file(path), metadata
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path}: not a whole safetensors file ({error}); was it cut or copied in part?") from error
+
+
+def _flat(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Optimiser state by parameter number -> one flat mapping "number.name"."""
+    return {f"{i}.{name}": torch.as_tensor(value) for i, entry in state.items() for name, value in entry.items()}
+
+
+def _nested(flat: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in flat.items():
+        number, name = key.split(".", 1)
+        state.setdefault(int(number), {})[name] = value
+    return state

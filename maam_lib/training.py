@@ -1,0 +1,226 @@
+"""Training (paper Sec. 4.3): epochs, checkpoints, exact resume, on one or many devices through lightning-fabric.
+
+All randomness comes from the recipe's seed and is drawn anew at the start of each epoch, so a run that was killed
+and resumed goes the same way as one that was not; on a CPU its weights are equal to the last bit.
+"""
+
+import ctypes
+import platform
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from maam_lib.config import Recipe
+from maam_lib.data import FrameFlowDataset, PreparedDataset, find_dataset, to_model_input
+from maam_lib.losses import Losses, total_loss
+from maam_lib.memory import support_count
+from maam_lib.model import MAAMNet, MAAMOutput
+from maam_lib.runs import RunFolder, environment_facts
+
+_FABRIC_NAMES = {"bfloat16": "bf16-mixed", "float32": "32-true"}
+EpochCallback = Callable[[dict[str, float]], bool | None]
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: says where and why."""
+
+
+def build_network(recipe: Recipe) -> MAAMNet:
+    """The network that a recipe describes, with initial values drawn from the global random state."""
+    return MAAMNet(recipe.data.channels, **recipe.model.model_dump())
+
+
+def dataset_for(root: Path, recipe: Recipe) -> PreparedDataset:
+    """The prepared dataset under `root` that a recipe asks for; if absent, DatasetError with the command for it."""
+    return find_dataset(root, recipe.data.dataset, (recipe.data.height, recipe.data.width), recipe.data.flow)
+
+
+def fit(
+    recipe: Recipe,
+    prepared: PreparedDataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    accelerator: str = "auto",
+    devices: int | str = "auto",
+    on_epoch: EpochCallback | None = None,
+) -> RunFolder:
+    """Train a recipe on a prepared dataset's normal clips; returns the run folder, its last epoch finished.
+
+    `on_epoch` gets each new row of the history; when it returns True the training stops there, whole and resumable.
+    Raises RunError for a folder in use, TrainingError for a loss that is not finite or too few frames.
+    """
+    accelerator = ("cuda" if torch.cuda.is_available() else "cpu") if accelerator == "auto" else accelerator
+    fabric = Fabric(
+        accelerator=accelerator, devices=devices, precision=_FABRIC_NAMES[precision_name(recipe, accelerator)]
+    )
+    fabric.launch()
+    keep_freed_memory()
+    dataset = FrameFlowDataset(prepared, "train", drop_last=recipe.data.drop_last, channels=recipe.data.channels)
+    if len(dataset) < recipe.training.batch_size:
+        raise TrainingError(
+            f"{prepared.folder}: {len(dataset)} training frames are fewer than one batch of "
+            f"{recipe.training.batch_size}; set training.batch_size"
+        )
+    run = RunFolder(folder)
+    if fabric.is_global_zero:
+        run.claim(recipe, resume=resume)
+    fabric.barrier()
+    try:
+        _train(fabric, recipe, dataset, run, on_epoch)
+    finally:
+        if fabric.is_global_zero:
+            run.release()
+    return run
+
+
+def epoch_seed(seed: int, epoch: int, purpose: int) -> int:
+    """One seed per (run, epoch, purpose), well spread; purpose 0 orders the frames, 1 + rank drops activations."""
+    return int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1)[0])
+
+
+def batches(num_frames: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> Iterator[np.ndarray]:
+    """One epoch's batches of frame numbers in random order: each frame at most once, whole global batches only.
+
+    Each device takes its slice of every global batch, so the batches are the same on one device and on many.
+    """
+    order = np.random.default_rng(seed).permutation(num_frames)
+    for start in range(0, num_frames - batch_size + 1, batch_size):
+        yield order[start + rank : start + batch_size : world_size]
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory instead of handing it back: activations come and go with every step.
+
+    Elsewhere than on Linux with glibc it does nothing.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: allocate up to 1 GB from the heap
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: never shrink the heap
+
+
+def _train(
+    fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, run: RunFolder, on_epoch: EpochCallback | None
+) -> None:
+    settings = recipe.training
+    torch.manual_seed(settings.seed)
+    net = build_network(recipe)
+    optimizer = torch.optim.Adam(net.parameters(), lr=settings.learning_rate)
+    done = run.load_epoch(net, optimizer)
+    facts = _facts(fabric, recipe, dataset)
+    if fabric.is_global_zero:
+        run.record(facts)
+    module, optimizer = fabric.setup(net.to(memory_format=torch.channels_last), optimizer)
+    module.train()
+    steps = len(dataset) // settings.batch_size
+    progress = tqdm(
+        total=settings.epochs * steps * settings.batch_size,
+        initial=done * steps * settings.batch_size,
+        unit="frame",
+        disable=None if fabric.is_global_zero else True,
+    )
+    with progress:
+        for epoch in range(done + 1, settings.epochs + 1):
+            row = _train_epoch(fabric, recipe, dataset, module, optimizer, epoch, progress)
+            if fabric.is_global_zero:
+                run.save_epoch(net, optimizer, row)
+                run.record(facts | {"epochs": epoch, "training_seconds": round(run.history["seconds"].sum(), 1)})
+            fabric.barrier()
+            if on_epoch and on_epoch(row):
+                return
+
+
+def _train_epoch(
+    fabric: Fabric,
+    recipe: Recipe,
+    dataset: FrameFlowDataset,
+    module: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    epoch: int,
+    progress: tqdm,
+) -> dict[str, float]:
+    """One pass over the training frames; returns the history row of means over its steps."""
+    settings, began = recipe.training, time.perf_counter()
+    torch.manual_seed(epoch_seed(settings.seed, epoch, 1 + fabric.global_rank))
+    order_seed = epoch_seed(settings.seed, epoch, 0)
+    sums, steps = None, 0
+    for indices in batches(len(dataset), settings.batch_size, order_seed, fabric.global_rank, fabric.world_size):
+        raw_frames, raw_flow = dataset.raw_batch(indices)
+        frames, flow = to_model_input(raw_frames.to(fabric.device), raw_flow.to(fabric.device))
+        output = module(frames.contiguous(memory_format=torch.channels_last))
+        losses = total_loss(output, frames, flow, recipe.loss)
+        _check_finite(losses, epoch, steps + 1)
+        optimizer.zero_grad()
+        fabric.backward(losses.total)
+        optimizer.step()
+        terms = torch.stack([*losses, flow.abs().mean(), _mean_support(output, losses.total)]).detach()
+        sums = terms if sums is None else sums + terms
+        steps += 1
+        progress.update(settings.batch_size)
+        progress.set_postfix_str(f"epoch {epoch} loss {losses.total.item():.4f}", refresh=False)
+    means = fabric.all_reduce(sums / steps, reduce_op="mean")
+    names = [*Losses._fields, "zero_flow", "support_items"]
+    seconds = time.perf_counter() - began
+    row = {"epoch": epoch, **dict(zip(names, means.tolist(), strict=True))}
+    return row | {
+        "seconds": round(seconds, 2),
+        "frames_per_second": round(steps * settings.batch_size / seconds, 1),
+    }
+
+
+def _mean_support(output: MAAMOutput, like: Tensor) -> Tensor:
+    """Mean number of support items per query, a scalar; 0 without memory."""
+    return torch.zeros_like(like) if output.weights is None else support_count(output.weights).to(like.dtype).mean()
+
+
+def _check_finite(losses: Losses, epoch: int, step: int) -> None:
+    if not torch.isfinite(losses.total):
+        terms = ", ".join(f"{name} {value.item():g}" for name, value in losses._asdict().items())
+        raise TrainingError(
+            f"the loss is not finite at epoch {epoch}, step {step}: {terms}; earlier epochs are kept. "
+            "A lower training.learning_rate usually helps"
+        )
+
+
+def precision_name(recipe: Recipe, accelerator: str) -> str:
+    """The number format of the convolutions; auto is bfloat16 where the processor computes in it natively."""
+    wanted = recipe.training.precision
+    if wanted == "auto":
+        return "bfloat16" if has_fast_bfloat16(accelerator) else "float32"
+    return wanted
+
+
+def has_fast_bfloat16(accelerator: str) -> bool:
+    """Whether matrix products in bfloat16 run on hardware made for it (CUDA from Ampere on; avx512_bf16 or AMX)."""
+    if accelerator == "cuda":
+        return torch.cuda.get_device_capability()[0] >= 8
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _facts(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset) -> dict[str, object]:
+    """What run.json says of this run."""
+    on_cuda = fabric.device.type == "cuda"
+    return {
+        "recipe": recipe.name,
+        "recipe_hash": recipe.hash(),
+        "seed": recipe.training.seed,
+        "data": {
+            "name": dataset.prepared.name,
+            "content_hash": dataset.prepared.content_hash,
+            "frames": len(dataset),
+        },
+        "device": torch.cuda.get_device_name(fabric.device) if on_cuda else "cpu",
+        "devices": fabric.world_size,
+        "precision": precision_name(recipe, fabric.device.type),
+        "threads": torch.get_num_threads(),
+        "deterministic": not on_cuda,  # on CUDA some gradients are summed in varying order
+        **environment_facts(),
+    }

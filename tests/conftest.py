@@ -1,0 +1,128 @@
+"""Shared fixtures: small fake sources in the official on-disk layout, and the dataset prepared from one."""
+
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from data_prep.expected import OFFICIAL_COUNTS, OfficialCounts
+from data_prep.prepare import prepare
+from data_prep.ucsd import RELEASE
+
+FRAME_SIZE = (24, 36)
+TRAIN = {"Train001": 6, "Train002": 7}
+TEST = {"Test001": 8, "Test002": 6}
+ABNORMAL = {"Test001": [3, 4, 5, 7, 8], "Test002": [1, 2, 3, 4]}  # counted from 1
+LABEL_FILE = """TestVideoFile = {};
+% TestVideoFile{end+1}.gt_frame = [1:2];
+TestVideoFile{end+1}.gt_frame = [3:5, 7:8];
+TestVideoFile{end+1}.gt_frame = [1:4];
+"""
+FAKE_COUNTS = {
+    "ped1": OfficialCounts(TRAIN, TEST, mask_clips=1),
+    "ped2": OfficialCounts(TRAIN, TEST, mask_clips=2, abnormal_frames=9),
+}
+
+
+@pytest.fixture
+def fake_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The official counts of Ped1 and Ped2 become those of the fake sources."""
+    for subset, counts in FAKE_COUNTS.items():
+        monkeypatch.setitem(OFFICIAL_COUNTS, subset, counts)
+
+
+@pytest.fixture
+def ped2(tmp_path: Path, fake_counts: None) -> Path:
+    """A fake `UCSDped2` folder, inside `UCSD_Anomaly_Dataset.v1p2`, with the quirks of the real one."""
+    return write_ucsd(tmp_path / "source", "ped2")
+
+
+@pytest.fixture
+def ped1(tmp_path: Path, fake_counts: None) -> Path:
+    """A fake `UCSDped1` folder: masks for one of two test clips only."""
+    return write_ucsd(tmp_path / "source", "ped1")
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Callable[[Path], Path]:
+    """Packs a fake tree as the official archive is packed, in a folder of its own."""
+
+    def pack_tree(tree: Path) -> Path:
+        (tmp_path / "download").mkdir()
+        archive = tmp_path / "download" / "UCSD_Anomaly_Dataset.tar.gz"
+        with tarfile.open(archive, "w:gz") as members:
+            members.add(tree.parent, arcname=RELEASE)
+        return archive
+
+    return pack_tree
+
+
+@pytest.fixture(scope="session")
+def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The fake Ped2 prepared at its own size with DIS flow: `<root>/ped2`. For reading only."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(OFFICIAL_COUNTS, "ped2", FAKE_COUNTS["ped2"])
+        return prepare("ped2", write_ucsd(folder / "source", "ped2"), folder / "data", workers=1)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the real datasets; skips the test where it is not on this machine."""
+    beside = Path(__file__).parents[1].parent / "shared" / "data"
+    folder = Path(os.environ.get("MAAM_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: neither {beside} nor MAAM_DATA exists")
+    return folder
+
+
+def write_ucsd(parent: Path, subset: str, suffix: str = ".tif") -> Path:
+    """Write a fake tree in the layout of the UCSD archive and return its `UCSDped1` or `UCSDped2` folder."""
+    tree = parent / RELEASE / f"UCSD{subset}"
+    for name, num_frames in TRAIN.items():
+        _write_files(tree / "Train" / name, fake_frames(name, num_frames), suffix)
+    for name, num_frames in TEST.items():
+        _write_files(tree / "Test" / name, fake_frames(name, num_frames), suffix)
+    _write_files(tree / "Test" / "Test001_gt", fake_masks("Test001"), ".bmp")
+    if subset == "ped2":
+        # Three of the real mask folders name their files so.
+        _write_files(tree / "Test" / "Test002_gt", fake_masks("Test002"), ".bmp", prefix="frame")
+    (tree / "Test" / f"UCSD{subset}.m").write_text(LABEL_FILE)
+    for junk in (
+        "Train/.DS_Store",
+        "Train/Train001/._001.tif",
+        "Test/Test001/.DS_Store",
+        "Test/Test001/Thumbs.db",
+    ):
+        (tree / junk).write_bytes(b"\x00\x05\x16\x07")
+    return tree
+
+
+def fake_frames(name: str, num_frames: int) -> Iterator[np.ndarray]:
+    """uint8 (H, W): a random texture that moves one pixel to the right per frame."""
+    random = np.random.default_rng(sum(name.encode()))
+    height, width = FRAME_SIZE
+    texture = random.integers(0, 256, (height, width + num_frames), np.uint8)
+    texture = cv2.GaussianBlur(texture, (0, 0), 2)
+    texture = cv2.normalize(texture, None, 0, 255, cv2.NORM_MINMAX)
+    for t in range(num_frames):
+        yield np.ascontiguousarray(texture[:, num_frames - t :][:, :width])
+
+
+def fake_masks(name: str) -> Iterator[np.ndarray]:
+    """uint8 (H, W): a rectangle of 255 in the abnormal frames."""
+    for number in range(1, TEST[name] + 1):
+        mask = np.zeros(FRAME_SIZE, np.uint8)
+        if number in ABNORMAL[name]:
+            mask[4:12, number : number + 8] = 255
+        yield mask
+
+
+def _write_files(folder: Path, arrays: Iterator[np.ndarray], suffix: str, prefix: str = "") -> None:
+    folder.mkdir(parents=True)
+    for number, array in enumerate(arrays, start=1):
+        cv2.imwrite(str(folder / f"{prefix}{number:03d}{suffix}"), array)

@@ -1,0 +1,51 @@
+"""What every reader promises: one class of tests that each reader's module takes over with its own clips."""
+
+import pickle
+from itertools import islice
+
+import numpy as np
+
+from data_prep.clip import Clip
+
+
+class ReaderContract:
+    """Subclasses give a fixture `clips`: what the reader yields for a small fake source."""
+
+    def test_frames_are_as_announced(self, clips: list[Clip]) -> None:
+        for clip in clips:
+            frames = list(clip.frames())
+            assert len(frames) == clip.num_frames, clip.name
+            assert {frame.dtype for frame in frames} == {np.dtype(np.uint8)}
+            assert len({frame.shape for frame in frames}) == 1
+            assert frames[0].ndim == 3
+            assert frames[0].shape[2] in (1, 3)
+
+    def test_training_comes_first_and_names_are_unique(self, clips: list[Clip]) -> None:
+        splits = [clip.split for clip in clips]
+        assert splits == sorted(splits, reverse=True)
+        assert len({(clip.split, clip.name) for clip in clips}) == len(clips)
+
+    def test_labels_are_one_per_frame(self, clips: list[Clip]) -> None:
+        for clip in clips:
+            if clip.labels is not None:
+                labels = clip.labels()
+                assert labels.dtype == np.uint8
+                assert labels.shape == (clip.num_frames,)
+                assert set(np.unique(labels)) <= {0, 1}
+
+    def test_masks_agree_with_labels_and_frames(self, clips: list[Clip]) -> None:
+        for clip in clips:
+            if clip.masks is not None:
+                masks = np.stack(list(clip.masks()))
+                assert masks.dtype == np.uint8
+                assert masks.shape == (clip.num_frames, *next(clip.frames()).shape[:2])
+                assert set(np.unique(masks)) <= {0, 1}
+                np.testing.assert_array_equal(masks.any(axis=(1, 2)), clip.labels())
+
+    def test_reading_again_in_another_process_gives_the_same(self, clips: list[Clip]) -> None:
+        for clip in clips:
+            again = pickle.loads(pickle.dumps(clip))
+            for first, second, third in zip(clip.frames(), clip.frames(), again.frames(), strict=True):
+                np.testing.assert_array_equal(first, second)
+                np.testing.assert_array_equal(first, third)
+            assert len(list(islice(clip.frames(), 1))) == 1  # stopping early does no harm

@@ -1,0 +1,212 @@
+"""The paper's formulas and the released code's, one number at a time: slow on purpose, to be read beside the paper.
+
+Arrays are float64 NumPy arrays with the axes of the library: frames (C, H, W), queries (D, h, w), items (N, D).
+Nothing here imports the library.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+EPSILON = 1e-12
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """Eq. 1; 0 where a vector is all zeros, as the kit defines it."""
+    product = squares_a = squares_b = 0.0
+    for x, y in zip(a, b, strict=True):
+        product += x * y
+        squares_a += x * x
+        squares_b += y * y
+    if squares_a == 0 or squares_b == 0:
+        return 0.0
+    return product / (math.sqrt(squares_a) * math.sqrt(squares_b))
+
+
+def released_similarity(a: np.ndarray, b: np.ndarray) -> float:
+    """Item 1 of the differences: no roots, and the product of squares inside the sum."""
+    product = squares = 0.0
+    for x, y in zip(a, b, strict=True):
+        product += x * y
+        squares += x * x * y * y
+    return (product + EPSILON) / (squares + EPSILON)
+
+
+def softmax(similarities: list[float]) -> list[float]:
+    """Eq. 2."""
+    total = 0.0
+    for s in similarities:
+        total += math.exp(s)
+    return [math.exp(s) / total for s in similarities]
+
+
+def shrink(soft_weights: list[float], threshold: float) -> list[float]:
+    """Eq. 3 and the division by the sum; the unshrunk weights where nothing survives (ours, item 2)."""
+    kept = []
+    for s in soft_weights:
+        kept.append(max(s - threshold, 0) * s / (abs(s - threshold) + EPSILON))
+    total = sum(kept)
+    if total == 0:
+        return list(soft_weights)
+    return [k / total for k in kept]
+
+
+def address(
+    query: np.ndarray, items: np.ndarray, form: str, temperature: float, threshold: float
+) -> np.ndarray:
+    """Eq. 1 to 3 for every position: (D, h, w) and (N, D) -> weights (N, h, w)."""
+    similarity = {"cosine": cosine, "released": released_similarity}[form]
+    weights = np.zeros((len(items), *query.shape[1:]))
+    for y, x in positions(query):
+        similarities = [similarity(query[:, y, x], item) / temperature for item in items]
+        weights[:, y, x] = shrink(softmax(similarities), threshold)
+    return weights
+
+
+def read(weights: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Eq. 4 for every position: (N, h, w) and (N, D) -> (D, h, w)."""
+    read_out = np.zeros((items.shape[1], *weights.shape[1:]))
+    for y, x in positions(weights):
+        for i, item in enumerate(items):
+            for d, value in enumerate(item):
+                read_out[d, y, x] += weights[i, y, x] * value
+    return read_out
+
+
+def entropy(weights: np.ndarray) -> float:
+    """Eq. 8 of one query's weights (N,), with 0 log 0 = 0."""
+    total = 0.0
+    for w in weights:
+        if w > 0:
+            total += -w * math.log(w)
+    return total
+
+
+def sparse_loss(weights: np.ndarray, form: str) -> float:
+    """Eq. 8 of (B, N, h, w) as a mean over the queries, or item 9 as a mean over all entries."""
+    batch, num_items, height, width = weights.shape
+    total = 0.0
+    for one in weights:
+        for y, x in positions(one):
+            for w in one[:, y, x]:
+                if form == "released":
+                    total += -w * math.log(w + EPSILON)
+                elif w > 0:
+                    total += -w * math.log(w)
+    queries = batch * height * width
+    return total / (queries * num_items if form == "released" else queries)
+
+
+def latent_loss(query: np.ndarray, read_out: np.ndarray, margin: float, form: str) -> float:
+    """Eq. 9 per query and the mean, item 10, or our 1 - cos; both (B, D, h, w)."""
+    terms = []
+    for z, z_hat in zip(query, read_out, strict=True):
+        for y, x in positions(z):
+            if form == "released":  # against every read-out of the same row
+                terms += [released_similarity(z[:, y, x], z_hat[:, y, other]) for other in range(z.shape[2])]
+            elif form == "attract":
+                terms.append(1 - cosine(z[:, y, x], z_hat[:, y, x]))
+            else:
+                terms.append(max(abs(cosine(z[:, y, x], z_hat[:, y, x])) - margin, 0))
+    mean = sum(terms) / len(terms)
+    return max(abs(mean) - margin, 0) if form == "released" else mean
+
+
+def mean_error(a: np.ndarray, b: np.ndarray, power: int) -> float:
+    """Mean of |a - b|^power: item 7 with 2, item 8 with 1."""
+    total = 0.0
+    for x, y in zip(a.ravel(), b.ravel(), strict=True):
+        total += abs(x - y) ** power
+    return total / a.size
+
+
+def conv_same(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
+    """TensorFlow's SAME convolution: (in, H, W) and (out, in, kh, kw) -> (out, ceil(H/s), ceil(W/s))."""
+    height, width = (math.ceil(n / stride) for n in x.shape[1:])
+    y = np.zeros((len(kernel), height, width))
+    for i, j, u, v, row, column in _taps(x.shape[1:], kernel.shape[2:], stride):
+        for o in range(kernel.shape[0]):
+            for c in range(kernel.shape[1]):
+                y[o, i, j] += kernel[o, c, u, v] * x[c, row, column]
+    return y
+
+
+def conv_transpose_same(y: np.ndarray, kernel: np.ndarray, size: tuple[int, int], stride: int) -> np.ndarray:
+    """The transpose of `conv_same`: each product goes back where it came from; (in, h, w) -> (out, *size)."""
+    x = np.zeros((kernel.shape[1], *size))
+    for i, j, u, v, row, column in _taps(size, kernel.shape[2:], stride):
+        for c in range(kernel.shape[0]):
+            for o in range(kernel.shape[1]):
+                x[o, row, column] += kernel[c, o, u, v] * y[c, i, j]
+    return x
+
+
+def patch_sums(
+    error: np.ndarray, patch: tuple[int, int], stride: tuple[int, int], padding: str
+) -> np.ndarray:
+    """Algorithm 1's convolution with ones: (H, W) -> (ph, pw); errors outside the frame count as 0."""
+    (top, tops), (left, lefts) = (
+        _starts(*side, padding) for side in zip(error.shape, patch, stride, strict=True)
+    )
+    sums = np.zeros((len(tops), len(lefts)))
+    for i, y in enumerate(tops):
+        for j, x in enumerate(lefts):
+            for row in range(y - top, y - top + patch[0]):
+                for column in range(x - left, x - left + patch[1]):
+                    if 0 <= row < error.shape[0] and 0 <= column < error.shape[1]:
+                        sums[i, j] += error[row, column]
+    return sums
+
+
+def roc_auc(labels: list[int], scores: list[float]) -> float:
+    """Share of (abnormal, normal) pairs in the right order, ties counting half."""
+    right, pairs = 0.0, 0
+    for label_a, score_a in zip(labels, scores, strict=True):
+        for label_n, score_n in zip(labels, scores, strict=True):
+            if label_a == 1 and label_n == 0:
+                pairs += 1
+                right += 1.0 if score_a > score_n else 0.5 if score_a == score_n else 0.0
+    return right / pairs
+
+
+def equal_error_rate(labels: list[int], scores: list[float], steps: int = 20_000) -> float:
+    """Walk along the ROC curve in small steps to where misses and false alarms differ least."""
+    points = [(0.0, 1.0)]  # (false alarms, misses) as the threshold falls
+    for threshold in sorted(set(scores), reverse=True):
+        alarms = [label for label, score in zip(labels, scores, strict=True) if score >= threshold]
+        hits, positives = sum(alarms), sum(labels)
+        points.append(((len(alarms) - hits) / (len(labels) - positives), 1 - hits / positives))
+    best_gap, rate = 2.0, 0.0
+    for (fa_0, miss_0), (fa_1, miss_1) in zip(points, points[1:], strict=False):
+        for step in range(steps + 1):
+            fa, miss = fa_0 + (fa_1 - fa_0) * step / steps, miss_0 + (miss_1 - miss_0) * step / steps
+            if abs(fa - miss) < best_gap:
+                best_gap, rate = abs(fa - miss), fa
+    return rate
+
+
+def positions(grid: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Every (y, x) of an array (..., h, w)."""
+    for y in range(grid.shape[-2]):
+        for x in range(grid.shape[-1]):
+            yield y, x
+
+
+def _starts(n: int, window: int, stride: int, padding: str) -> tuple[int, list[int]]:
+    """Zeros before a side of n pixels, and where each window starts on the padded side."""
+    if padding == "valid":
+        return 0, list(range(0, n - window + 1, stride))
+    count = math.ceil(n / stride)
+    return max((count - 1) * stride + window - n, 0) // 2, [i * stride for i in range(count)]
+
+
+def _taps(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Iterator[tuple[int, ...]]:
+    """(output row, column, kernel row, column, input row, column) of every product inside a SAME convolution."""
+    (top, tops), (left, lefts) = (_starts(n, k, stride, "same") for n, k in zip(size, kernel, strict=True))
+    for (i, y), (j, x) in ((a, b) for a in enumerate(tops) for b in enumerate(lefts)):
+        for u in range(kernel[0]):
+            for v in range(kernel[1]):
+                row, column = y - top + u, x - left + v
+                if 0 <= row < size[0] and 0 <= column < size[1]:
+                    yield i, j, u, v, row, column

@@ -1,0 +1,180 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from maam_lib.config import Recipe, SettingError, load_recipe, recipe_names
+
+SECTIONS = ["data", "model", "loss", "training", "scoring"]
+KNOBS = [
+    (f"{section}.{key}", info)
+    for section in SECTIONS
+    for key, info in Recipe.model_fields[section].annotation.model_fields.items()
+]
+FREE_TEXT = {"data.dataset", "data.flow"}  # names of things outside the recipe
+YES_OR_NO = {"model.use_memory"}
+
+
+def written(folder: Path, text: str, name: str = "mine.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def allowed(schema: dict) -> bool:
+    """Whether a JSON schema says what is allowed: bounds on both ends where they make sense, or choices."""
+    bounds = {"enum", "const", "minimum", "exclusiveMinimum"}
+    parts = [*schema.get("anyOf", []), *schema.get("prefixItems", [])]
+    return bool(bounds & schema.keys()) or any(allowed(part) for part in parts)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_of_the_kit_loads(name: str):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.about, "each says what it is for"
+    assert recipe.data.dataset == name.split("-")[0] or name.split("-")[0] == "camera"
+
+
+@pytest.mark.parametrize(("key", "info"), KNOBS, ids=[key for key, _ in KNOBS])
+def test_every_knob_says_what_it_is_where_it_comes_from_and_what_is_allowed(key: str, info):
+    assert len(info.description) > 10
+    assert info.json_schema_extra["origin"] in {"paper", "released code", "ours"}
+    if key not in FREE_TEXT | YES_OR_NO:
+        section, _, name = key.partition(".")
+        schema = Recipe.model_fields[section].annotation.model_json_schema()["properties"][name]
+        assert allowed(schema), f"{key} has neither bounds nor choices"
+
+
+def test_the_paper_s_values_are_the_defaults():
+    recipe = Recipe(name="plain")
+    loss = recipe.loss
+    assert (loss.motion_weight, loss.sparse_weight, loss.latent_weight, loss.margin) == (2, 3e-4, 1e-3, 0.1)
+    assert (loss.sparse_form, loss.latent_form, recipe.model.similarity) == ("paper", "paper", "cosine")
+    assert (recipe.model.num_items, recipe.model.temperature, recipe.model.shrink_threshold) == (500, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("model.num_itms=3", ["unknown setting model.num_itms", "num_items", "temperature"]),
+        ("modl.num_items=3", ["unknown setting modl.num_items", "no section 'modl'", "model", "scoring"]),
+        ("name.x=3", ["no section 'name'"]),
+        ("model.num_items=many", ["model.num_items = 'many'", "valid integer"]),
+        ("model.num_items=1.5", ["model.num_items = 1.5", "valid integer"]),
+        ("model.num_items=0", ["model.num_items = 0", "greater than or equal to 1"]),
+        ("model.num_items=", ["model.num_items = None", "valid integer"]),
+        ("model.similarity=dot", ["model.similarity = 'dot'", "'cosine' or 'released'"]),
+        ("data.channels=2", ["data.channels = 2", "1 or 3"]),
+        ("model.dropout=1", ["model.dropout = 1", "less than 1"]),
+        ("training.learning_rate=0", ["training.learning_rate = 0", "greater than 0"]),
+        ("scoring.psi=1.5", ["scoring.psi = 1.5", "less than or equal to 1"]),
+        ("scoring.patch=[3]", ["scoring.patch", "[3]", "required"]),
+        ("scoring.patch=[0, 4]", ["scoring.patch.0 = 0", "greater than 0"]),
+        ("loss.motion_weight=.nan", ["loss.motion_weight = nan"]),
+        ("model.num_items", ["'model.num_items'", "section.key=value"]),
+        ("num_items=3", ["'num_items=3'", "section.key=value"]),
+    ],
+)
+def test_a_wrong_override_names_key_value_and_what_is_allowed(override: str, parts: list[str]):
+    with pytest.raises(SettingError) as error:
+        load_recipe("synthetic-mini", override)
+    assert [part for part in parts if part not in str(error.value)] == []
+
+
+@pytest.mark.xfail(strict=True, reason="config._override lets yaml's own error through")
+def test_an_override_that_is_not_yaml_is_named():
+    with pytest.raises(SettingError, match=re.escape("scoring.patch=[3")):
+        load_recipe("synthetic-mini", "scoring.patch=[3")
+
+
+@pytest.mark.xfail(strict=True, reason="the weights of LossSettings have no upper bound: inf passes")
+@pytest.mark.parametrize("key", ["motion_weight", "sparse_weight", "latent_weight"])
+def test_infinite_weights_are_refused(key: str):
+    with pytest.raises(SettingError, match=key):
+        load_recipe("synthetic-mini", f"loss.{key}=.inf")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("model: {num_itms: 3}", ["unknown setting model.num_itms", "num_items"]),
+        ("modle: {num_items: 3}", ["unknown setting modle", "model"]),
+        ("model: 3", ["model = 3"]),
+        ("model: [unclosed", ["not readable as YAML", "mine.yaml"]),
+        ("- a list", ["expected settings like", "mine.yaml", "a list"]),
+        ("", ["expected settings like", "None"]),
+        ("extends: ped3", ["no recipe 'ped3'", "ped2-mini"]),
+        ("model: {num_items: 0, dropout: 2}", ["model.num_items = 0", "model.dropout = 2"]),
+    ],
+)
+def test_a_wrong_recipe_file_is_named(tmp_path: Path, text: str, parts: list[str]):
+    with pytest.raises(SettingError) as error:
+        load_recipe(written(tmp_path, text))
+    assert [part for part in parts if part not in str(error.value)] == []
+
+
+@pytest.mark.parametrize("name", ["ped3", "missing.yaml", ""])
+def test_an_unknown_recipe_is_told_which_there_are(name: str):
+    with pytest.raises(SettingError) as error:
+        load_recipe(name)
+    assert f"no recipe {name!r}" in str(error.value)
+    assert all(known in str(error.value) for known in recipe_names())
+
+
+def test_overrides_are_applied_in_order_and_leave_the_rest():
+    plain = load_recipe("synthetic-mini")
+    recipe = load_recipe(
+        "synthetic-mini", "model.num_items=7", "model.num_items=9", "scoring.patch=[8, 6]", "scoring.psi=0.5"
+    )
+    assert (recipe.model.num_items, recipe.scoring.patch, recipe.scoring.psi) == (9, (8, 6), 0.5)
+    assert (recipe.data, recipe.loss, recipe.training) == (plain.data, plain.loss, plain.training)
+
+
+def test_a_recipe_that_extends_another_says_only_what_differs(tmp_path: Path):
+    parent = load_recipe("ped2-mini")
+    path = written(tmp_path, "extends: ped2-mini\nabout: longer\ntraining: {epochs: 6}\n")
+    recipe = load_recipe(path)
+    assert (recipe.name, recipe.about, recipe.training.epochs) == ("mine", "longer", 6)
+    assert recipe.training.learning_rate == parent.training.learning_rate
+    assert (recipe.data, recipe.model, recipe.scoring) == (parent.data, parent.model, parent.scoring)
+
+
+def test_a_recipe_can_extend_a_file_that_extends_a_recipe(tmp_path: Path):
+    below = written(tmp_path, "extends: synthetic-mini\nmodel: {num_items: 5}\n", "below.yaml")
+    recipe = load_recipe(written(tmp_path, f"extends: {below}\nmodel: {{dropout: 0}}\n"))
+    assert (recipe.model.num_items, recipe.model.dropout, recipe.model.base_channels) == (5, 0, 8)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_recipe_to_yaml_and_back_is_the_same(tmp_path: Path, name: str):
+    recipe = load_recipe(name, "model.shrink_threshold=0.004", "loss.sparse_weight=1.0e-7")
+    again = load_recipe(written(tmp_path, recipe.to_yaml()))
+    assert again == recipe
+    assert again.hash() == recipe.hash()
+
+
+@pytest.mark.parametrize("key", [key for key, _ in KNOBS])
+def test_the_hash_changes_with_every_setting(key: str):
+    recipe = load_recipe("synthetic-mini", "model.shrink_threshold=0.1", "scoring.psi=0.1")
+    section, _, name = key.partition(".")
+    value = getattr(getattr(recipe, section), name)
+    other = {
+        "channels": 3, "similarity": "released", "sparse_form": "released", "latent_form": "attract",
+        "precision": "float32", "padding": "valid", "patch": [9, 9], "stride": [9, 9],
+    }  # fmt: skip
+    if name in other:
+        changed = other[name]
+    elif isinstance(value, bool):
+        changed = not value
+    elif isinstance(value, int):
+        changed = value + 1
+    else:
+        changed = f"{value}x" if isinstance(value, str) else value / 2
+    assert recipe.with_settings(f"{key}={changed}").hash() != recipe.hash()
+
+
+def test_the_hash_does_not_change_with_name_or_description():
+    recipe = load_recipe("synthetic-mini")
+    assert recipe.model_copy(update={"name": "other", "about": "other"}).hash() == recipe.hash()
+    assert re.fullmatch("[0-9a-f]{12}", recipe.hash())
