@@ -158,10 +158,11 @@ def _working_folder(folder: Path) -> Iterator[Path]:
 
 def _read(dataset: str, source: Path | None, scratch: Path, allow_incomplete: bool) -> _Source:
     if dataset == "synthetic":
-        from data_prep.synthetic import SceneSettings, read_synthetic
+        from data_prep.synthetic import SCENE_VERSION, SceneSettings, read_synthetic
 
         scene = SceneSettings()
-        settings_hash = hashlib.sha256(json.dumps(asdict(scene), sort_keys=True).encode()).hexdigest()
+        settings = asdict(scene) | {"version": SCENE_VERSION}
+        settings_hash = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         return _Source(read_synthetic(scene), "generated scene", settings_hash, "known exactly by the generator")
     if source is None:
         raise PreparationError(f"{dataset} needs a source: --source PATH of the official archive or folder")

@@ -19,6 +19,7 @@ SKIN: Colour = (214, 172, 142)
 HAIR: Colour = (74, 58, 48)
 METAL: Colour = (40, 42, 48)
 GLASS: Colour = (150, 170, 182)
+_BARS, _CRANK = (0.29, 0.60), (-0.02, 0.20)  # of a bicycle: (forward, up) in body heights
 
 
 @dataclass(frozen=True)
@@ -93,23 +94,30 @@ def pedestrian(path: Path, look: Look, phase: float, stride: float = 0.85, swing
 
 
 def cyclist(path: Path, look: Look, phase: float) -> list[Part]:
-    """A rider leaning over the bars; pedals turn once in 2.2 body heights; wheels roll without spokes."""
+    """A rider leaning over the bars; pedals turn once in 2.2 body heights."""
     body = _Body(path)
     turns = phase + np.abs(path.feet[:, 0] - path.feet[0, 0]) / (2.2 * path.height)
-    hip, neck, hands = body.at(-0.16, 0.58), body.at(0.12, 0.84), body.at(0.29, 0.60)
-    saddle, crank = body.at(-0.17, 0.52), body.at(-0.02, 0.20)
-    hubs = body.at(-0.33, 0.20), body.at(0.33, 0.20)
+    hip, neck, hands = body.at(-0.16, 0.58), body.at(0.12, 0.84), body.at(*_BARS)
+    crank = body.at(*_CRANK)
     return [
         *body.limbs(body.pedalling(hip, crank, turns + 0.5), (0.06, 0.05, 0.036), _shade(look.legs, 0.6)),
-        *(body.ring(hub, 0.20, 0.145, METAL) for hub in hubs),
-        *body.limbs((hubs[0], saddle, body.at(0.24, 0.48)), (0.022, 0.022, 0.022), _light(METAL)),
-        *body.limbs((hands, hubs[1], crank), (0.022, 0.022, 0.022), _light(METAL)),
+        *body.bicycle(),
         body.limb(body.at(-0.10, 0.84), body.at(-0.22, 0.68), 0.06, 0.06, look.pack),
         body.limb(neck, hip, 0.095, 0.085, look.top),
         body.disc(body.at(0.20, 0.965), 0.075, SKIN),
         body.limb(body.at(0.15, 1.005), body.at(0.21, 1.015), 0.055, 0.05, _light(look.top)),
         *body.limbs(body.pedalling(hip, crank, turns), (0.068, 0.055, 0.038), look.legs),
         *body.limbs((neck, body.at(0.17, 0.66), hands), (0.045, 0.038, 0.034), _light(look.top)),
+    ]
+
+
+def walked_bicycle(path: Path, look: Look, phase: float) -> list[Part]:
+    """A pedestrian who walks beside a bicycle, a hand on its bars."""
+    body = _Body(path)
+    return [
+        *pedestrian(path, look, phase),
+        *body.bicycle(),
+        body.limb(body.at(0.02, 0.78), body.at(*_BARS), 0.04, 0.034, _light(look.top)),
     ]
 
 
@@ -136,8 +144,8 @@ def cart(path: Path, driver: Colour, paint: Colour) -> list[Part]:
 def ball(path: Path, bounce: np.ndarray, colour: Colour) -> list[Part]:
     """A ball `bounce` (T,) body heights above the ground."""
     body = _Body(path)
-    centre = body.at(0.0, bounce + 0.17)
-    return [body.disc(centre, 0.17, colour), body.disc(centre - 0.05 * body.size, 0.05, _light(colour))]
+    centre = body.at(0.0, bounce + 0.21)
+    return [body.disc(centre, 0.21, colour), body.disc(centre - 0.05 * body.size, 0.05, _light(colour))]
 
 
 def lamp_post(path: Path) -> list[Part]:
@@ -206,6 +214,16 @@ class _Body:
         corners = [(one[0], one[1]), (other[0], one[1]), (other[0], other[1]), (one[0], other[1])]
         outline = np.stack([self.at(*corner) for corner in corners], axis=1)
         return Part(outline, outline[:, :2], colour)
+
+    def bicycle(self) -> list[Part]:
+        """Two wheels and a frame; they roll without spokes."""
+        hubs = self.at(-0.33, 0.20), self.at(0.33, 0.20)
+        saddle, tubes = self.at(-0.17, 0.52), (0.022, 0.022, 0.022)
+        return [
+            *(self.ring(hub, 0.20, 0.145, METAL) for hub in hubs),
+            *self.limbs((hubs[0], saddle, self.at(0.24, 0.48)), tubes, _light(METAL)),
+            *self.limbs((self.at(*_BARS), hubs[1], self.at(*_CRANK)), tubes, _light(METAL)),
+        ]
 
     def arm(self, neck: np.ndarray, swing: np.ndarray, colour: Colour) -> Part:
         """A swinging arm, carried a little ahead of the body."""

@@ -36,12 +36,12 @@ class Stage:
         return low + (high - low) * int(self.rng.integers(4097)) / 4096
 
     def add_normal_traffic(self) -> None:
-        """The lamp post, cyclists in the lane, and two to four pedestrians or pairs on each walkway."""
+        """The lamp post, cyclists in the lane, and one to three pedestrians or pairs on each walkway."""
         post = self._path(np.full(len(self.time), 0.78 * self.width), LANE[1] + 2.0, -1)
         self._add(bodies.lamp_post(post), post)
         self._add_lane_cyclists()
         for walk in (FAR_WALK, NEAR_WALK):
-            self._add_walkers(walk, crowd=int(self.rng.integers(2, 5)))
+            self._add_walkers(walk, crowd=int(self.rng.integers(1, 4)))
 
     def add_event(self, kind: str, first: int, heading: int, walk: tuple[float, float]) -> None:
         """An abnormal event of one of EVENT_KINDS, whose object comes to the frame's edge at frame `first`.
@@ -94,15 +94,15 @@ class Stage:
         self._add(parts, path, shadow=0.42, event=event)
 
     def _add_lane_walker(self, first: int, heading: int, event: str) -> None:
-        """A pedestrian steps from the near walkway into the lane, walks along it and steps back."""
+        """A pedestrian with a bicycle steps from the near walkway into the lane, walks along it and steps back."""
         stay, slant, depth = 0.40 * len(self.time), 0.6, 11.0  # frames, rows per frame, rows
         steps = (np.clip((self.time - start) * slant, 0.0, depth) for start in (first, first + stay))
         row = LANE[1] + slant - next(steps) + next(steps)
         pace = WALK * float(person_height(LANE[1] - depth))
         middle = self.width * self.between(0.4, 0.6)
         path = self._path(middle + heading * pace * (self.time - first - stay / 2), row, heading)
-        parts = bodies.pedestrian(path, self._look(), self.between(0.0, 1.0))
-        self._add(parts, path, event=event, abnormal=row < LANE[1])
+        parts = bodies.walked_bicycle(path, self._look(), self.between(0.0, 1.0))
+        self._add(parts, path, shadow=0.42, event=event, abnormal=row < LANE[1])
 
     def _add_ball(self, path: Path, first: int, event: str) -> None:
         """A ball thrown along a walkway that bounces every 18 frames, the first time after six."""

@@ -51,9 +51,9 @@ class ModelSettings(Section):
 
 
 class LossSettings(Section):
-    motion_weight: float = knob(2.0, "lambda_m of Eq. 7", "paper", ge=0)
-    sparse_weight: float = knob(3e-4, "alpha of Eq. 10", "paper", ge=0)
-    latent_weight: float = knob(1e-3, "beta of Eq. 10", "paper", ge=0)
+    motion_weight: float = knob(2.0, "lambda_m of Eq. 7", "paper", ge=0, le=1e6)
+    sparse_weight: float = knob(3e-4, "alpha of Eq. 10", "paper", ge=0, le=1e6)
+    latent_weight: float = knob(1e-3, "beta of Eq. 10", "paper", ge=0, le=1e6)
     margin: float = knob(0.1, "zeta of Eq. 9 (Sec. 4.3 also says 0.001)", "paper", ge=0, le=1)
     sparse_form: Literal["paper", "released"] = knob("paper", "Eq. 8, or its mean over all entries", "paper")
     latent_form: Literal["paper", "released", "attract"] = knob(
@@ -132,20 +132,24 @@ def _recipe_folder() -> Any:
     return resources.files("maam_lib") / "recipes"
 
 
-def _recipe_tree(name: str | Path) -> dict[str, Any]:
-    is_file = str(name).endswith((".yaml", ".yml"))
+def _recipe_tree(name: str | Path, below: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Settings of a recipe file laid over those of the recipe that it extends; `below` are the files that extend it."""
+    name = str(name)
+    is_file = name.endswith((".yaml", ".yml"))
     source = Path(name) if is_file else _recipe_folder() / f"{name}.yaml"
     if not source.is_file():
-        raise SettingError(f"no recipe {str(name)!r}; the kit has {', '.join(recipe_names())}, or give a .yaml file")
+        raise SettingError(f"no recipe {name!r}; the kit has {', '.join(recipe_names())}, or give a .yaml file")
     try:
         tree = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingError(f"{source}: not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise SettingError(f"{source}: expected settings like `model: {{num_items: 100}}`, found {tree!r}")
     tree.setdefault("name", source.name.removesuffix(".yaml").removesuffix(".yml"))
     if parent := tree.pop("extends", None):
-        tree = _merged(_recipe_tree(parent), tree)
+        if name in below:
+            raise SettingError(f"{source}: extends itself through {', '.join(below)}")
+        tree = _merged(_recipe_tree(parent, (*below, name)), tree)
     return tree
 
 
@@ -167,7 +171,12 @@ def _override(tree: dict[str, Any], override: str) -> None:
     if not isinstance(tree.get(section), dict):
         sections = [name for name, value in tree.items() if isinstance(value, dict)]
         raise SettingError(f"unknown setting {path.strip()}: no section {section!r}; sections: {', '.join(sections)}")
-    tree[section][key] = yaml.safe_load(text)
+    try:
+        tree[section][key] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingError(
+            f"cannot read the value of the setting {override!r}: {' '.join(str(error).split())}"
+        ) from error
 
 
 def _validated(tree: dict[str, Any], where: str) -> Recipe:

@@ -25,7 +25,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     try:
         yield aside
         os.replace(aside, path)
-    except Exception as error:
+    except BaseException as error:  # also Ctrl-C: nothing half-written stays
         aside.unlink(missing_ok=True)
         if _disk_is_full(error):
             remedy = "free some space and run the same command again"
@@ -39,6 +39,6 @@ def write_json(path: Path, content: Any) -> None:
         aside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _disk_is_full(error: Exception) -> bool:
+def _disk_is_full(error: BaseException) -> bool:
     """Whether an OSError, or the error of a library that wraps one in its text, means a full disk."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)

@@ -44,28 +44,32 @@ def net_from_variables(mapping: Mapping[str, np.ndarray], dtype: torch.dtype = t
     absorbed exactly: a bias b before a norm of moving mean m acts as a moving mean m - b. Computed in float64,
     then cast to `dtype`. Raises VariableError naming every missing, unknown or misshaped variable.
     """
-    items, first = (_shape(mapping, name) for name in ("mem", "generator-encoder/gen_h1/conv/w"))
+    wanted = ("mem", "generator-encoder/gen_h1/conv/w")
+    if absent := [name for name in wanted if name not in mapping or np.ndim(mapping[name]) not in (2, 4)]:
+        raise VariableError(f"not the variables of a MAAM-Net: {absent[0]} is missing or of another shape")
+    items, first = (np.shape(mapping[name]) for name in wanted)
     net = MAAMNet(first[2], items[0], base_channels=first[3], similarity="released").double()
-    names = variable_names(net)
-    state, found = {}, set()
-    for key, tensor in net.state_dict().items():
-        if key.endswith("num_batches_tracked"):
-            state[key] = tensor
-            continue
-        state[key] = _to_ours(_variable(mapping, names[key]))
-        found.add(names[key])
-        if key.endswith("norm.running_mean"):
-            bias = _bias_name(names, key)
-            state[key] = state[key] - _to_ours(_variable(mapping, bias))
-            found.add(bias)
-        if state[key].shape != tensor.shape:
-            raise VariableError(
-                f"variable {names[key]}: expected {_to_theirs_shape(tensor)}, found {mapping[names[key]].shape}"
-            )
-    if unknown := sorted(set(mapping) - found):
-        raise VariableError(f"unknown variables: {', '.join(unknown)}")
-    net.load_state_dict(state)
+    names, own = variable_names(net), net.state_dict()
+    biases = {key: _bias_name(names, key) for key in names if key.endswith("norm.running_mean")}
+    shapes = {name: _their_shape(own[key]) for key, name in names.items()}
+    _check_variables(mapping, shapes | {bias: _their_shape(own[key]) for key, bias in biases.items()})
+    state = {key: _to_ours(mapping[name]) for key, name in names.items()}
+    state |= {key: state[key] - _to_ours(mapping[bias]) for key, bias in biases.items()}
+    net.load_state_dict(own | state)
     return net.to(dtype).eval()
+
+
+def _check_variables(mapping: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise VariableError naming every variable that is missing, unknown or of another shape."""
+    wrong = [f"{name} is missing" for name in shapes if name not in mapping]
+    wrong += [f"{name} is unknown" for name in mapping if name not in shapes]
+    wrong += [
+        f"{name} is {np.shape(mapping[name])}, expected {shape}"
+        for name, shape in shapes.items()
+        if name in mapping and np.shape(mapping[name]) != shape
+    ]
+    if wrong:
+        raise VariableError(f"released variables: {'; '.join(wrong)}")
 
 
 def _bias_name(names: Mapping[str, str], running_mean: str) -> str:
@@ -75,21 +79,11 @@ def _bias_name(names: Mapping[str, str], running_mean: str) -> str:
     return weight.removesuffix("w") + "b"
 
 
-def _variable(mapping: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    if name not in mapping:
-        raise VariableError(f"variable {name} is missing")
-    return np.asarray(mapping[name])
-
-
-def _shape(mapping: Mapping[str, np.ndarray], name: str) -> tuple[int, ...]:
-    return _variable(mapping, name).shape
-
-
 def _to_ours(array: np.ndarray) -> Tensor:
     """(height, width, in, out) -> (out, in, height, width), and the same permutation for transposed ones; float64."""
     tensor = torch.from_numpy(np.array(array, dtype=np.float64))
     return tensor.permute(3, 2, 0, 1).contiguous() if tensor.ndim == 4 else tensor
 
 
-def _to_theirs_shape(tensor: Tensor) -> tuple[int, ...]:
+def _their_shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(tensor.permute(2, 3, 1, 0).shape if tensor.ndim == 4 else tensor.shape)

@@ -1,4 +1,4 @@
-"""Shared fixtures: small fake sources in the official on-disk layout, and the dataset prepared from one."""
+"""Shared fixtures: small fake sources in the official on-disk layout, prepared datasets, a small finished run."""
 
 import os
 import tarfile
@@ -9,9 +9,17 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep import synthetic
+from data_prep.clip import Clip
 from data_prep.expected import OFFICIAL_COUNTS, OfficialCounts
 from data_prep.prepare import prepare
+from data_prep.synthetic import SceneSettings, read_synthetic
 from data_prep.ucsd import RELEASE
+from maam_lib.config import Recipe, load_recipe
+from maam_lib.data import PreparedDataset
+from maam_lib.evaluation import evaluate
+from maam_lib.runs import RunFolder
+from maam_lib.training import dataset_for, fit
 
 FRAME_SIZE = (24, 36)
 TRAIN = {"Train001": 6, "Train002": 7}
@@ -26,6 +34,17 @@ FAKE_COUNTS = {
     "ped1": OfficialCounts(TRAIN, TEST, mask_clips=1),
     "ped2": OfficialCounts(TRAIN, TEST, mask_clips=2, abnormal_frames=9),
 }
+SMALL_SCENE = SceneSettings(height=48, width=64, train_clips=2, test_clips=2, frames_per_clip=40)
+TINY_SETTINGS = (
+    "data.height=48",
+    "data.width=64",
+    "model.base_channels=4",
+    "model.num_items=8",
+    "training.epochs=2",
+    "training.batch_size=8",
+    "training.precision=float32",
+    "scoring.patch=[12, 8]",
+)
 
 
 @pytest.fixture
@@ -71,6 +90,28 @@ def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def scene_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of prepared datasets that holds the small generated scene. For reading only."""
+    root = tmp_path_factory.mktemp("scene")
+    prepare_clips(root, read_synthetic(SMALL_SCENE))
+    return root
+
+
+@pytest.fixture(scope="session")
+def scene(scene_root: Path) -> PreparedDataset:
+    """The small generated scene: two training and two test clips of 40 frames, 48x64, gray. For reading only."""
+    return dataset_for(scene_root, tiny_recipe())
+
+
+@pytest.fixture(scope="session")
+def finished_run(scene: PreparedDataset, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Two epochs of the tiny recipe on the small scene, evaluated. For reading only."""
+    run = fit(tiny_recipe(), scene, tmp_path_factory.mktemp("runs") / "finished")
+    evaluate(run, scene, every_epoch=True)
+    return run
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of the real datasets; skips the test where it is not on this machine."""
     beside = Path(__file__).parents[1].parent / "shared" / "data"
@@ -78,6 +119,18 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: neither {beside} nor MAAM_DATA exists")
     return folder
+
+
+def tiny_recipe(*settings: str) -> Recipe:
+    """A recipe for the small generated scene, of a fraction of a second per epoch."""
+    return load_recipe("synthetic-mini", *TINY_SETTINGS, *settings)
+
+
+def prepare_clips(root: Path, clips: list[Clip], flow: str = "dis") -> Path:
+    """Prepare clips as if the generator had drawn them: `<root>/synthetic`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic, "read_synthetic", lambda _: clips)
+        return prepare("synthetic", None, root, flow=flow, workers=1, progress=False)
 
 
 def write_ucsd(parent: Path, subset: str, suffix: str = ".tif") -> Path:

@@ -4,6 +4,7 @@ Arrays are float64 NumPy arrays with the axes of the library: frames (C, H, W), 
 Nothing here imports the library.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -52,9 +53,7 @@ def shrink(soft_weights: list[float], threshold: float) -> list[float]:
     return [k / total for k in kept]
 
 
-def address(
-    query: np.ndarray, items: np.ndarray, form: str, temperature: float, threshold: float
-) -> np.ndarray:
+def address(query: np.ndarray, items: np.ndarray, form: str, temperature: float, threshold: float) -> np.ndarray:
     """Eq. 1 to 3 for every position: (D, h, w) and (N, D) -> weights (N, h, w)."""
     similarity = {"cosine": cosine, "released": released_similarity}[form]
     weights = np.zeros((len(items), *query.shape[1:]))
@@ -142,13 +141,9 @@ def conv_transpose_same(y: np.ndarray, kernel: np.ndarray, size: tuple[int, int]
     return x
 
 
-def patch_sums(
-    error: np.ndarray, patch: tuple[int, int], stride: tuple[int, int], padding: str
-) -> np.ndarray:
+def patch_sums(error: np.ndarray, patch: tuple[int, int], stride: tuple[int, int], padding: str) -> np.ndarray:
     """Algorithm 1's convolution with ones: (H, W) -> (ph, pw); errors outside the frame count as 0."""
-    (top, tops), (left, lefts) = (
-        _starts(*side, padding) for side in zip(error.shape, patch, stride, strict=True)
-    )
+    (top, tops), (left, lefts) = (_starts(*side, padding) for side in zip(error.shape, patch, stride, strict=True))
     sums = np.zeros((len(tops), len(lefts)))
     for i, y in enumerate(tops):
         for j, x in enumerate(lefts):
@@ -178,7 +173,7 @@ def equal_error_rate(labels: list[int], scores: list[float], steps: int = 20_000
         hits, positives = sum(alarms), sum(labels)
         points.append(((len(alarms) - hits) / (len(labels) - positives), 1 - hits / positives))
     best_gap, rate = 2.0, 0.0
-    for (fa_0, miss_0), (fa_1, miss_1) in zip(points, points[1:], strict=False):
+    for (fa_0, miss_0), (fa_1, miss_1) in itertools.pairwise(points):
         for step in range(steps + 1):
             fa, miss = fa_0 + (fa_1 - fa_0) * step / steps, miss_0 + (miss_1 - miss_0) * step / steps
             if abs(fa - miss) < best_gap:

@@ -82,13 +82,11 @@ def test_a_wrong_override_names_key_value_and_what_is_allowed(override: str, par
     assert [part for part in parts if part not in str(error.value)] == []
 
 
-@pytest.mark.xfail(strict=True, reason="config._override lets yaml's own error through")
 def test_an_override_that_is_not_yaml_is_named():
     with pytest.raises(SettingError, match=re.escape("scoring.patch=[3")):
         load_recipe("synthetic-mini", "scoring.patch=[3")
 
 
-@pytest.mark.xfail(strict=True, reason="the weights of LossSettings have no upper bound: inf passes")
 @pytest.mark.parametrize("key", ["motion_weight", "sparse_weight", "latent_weight"])
 def test_infinite_weights_are_refused(key: str):
     with pytest.raises(SettingError, match=key):

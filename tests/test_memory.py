@@ -25,9 +25,7 @@ def loop_weights(query: Tensor, items: Tensor, *rule: object) -> np.ndarray:
 @pytest.mark.parametrize("threshold", [None, 0.0, 0.2])
 def test_addressing_is_equations_1_to_3(similarity: str, temperature: float, threshold: float | None):
     query, items = random_query_and_items()
-    weights = memory.address(
-        query, items, similarity=similarity, temperature=temperature, shrink_threshold=threshold
-    )
+    weights = memory.address(query, items, similarity=similarity, temperature=temperature, shrink_threshold=threshold)
     at = 1 / len(items) if threshold is None else threshold
     expected = loop_weights(query, items, similarity, temperature, at)
     np.testing.assert_allclose(weights, expected, rtol=1e-10, atol=1e-13)

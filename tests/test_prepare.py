@@ -91,7 +91,9 @@ def test_size_resizes_frames_by_area_and_masks_to_the_nearest(ped2: Path, root: 
     assert frames.mean() == pytest.approx(source.mean(), abs=1)
     flow = np.load(folder / "train/Train001/flow.npy").astype(np.float32)
     estimated = estimate_flow("dis", source[0], source[1])  # at the source's size, 24 x 36
-    assert flow[0].mean(axis=(0, 1)) == pytest.approx(estimated.mean(axis=(0, 1)) * (18 / 36, 16 / 24), rel=0.1, abs=0.01)
+    assert flow[0].mean(axis=(0, 1)) == pytest.approx(
+        estimated.mean(axis=(0, 1)) * (18 / 36, 16 / 24), rel=0.1, abs=0.01
+    )
     masks = np.load(folder / "test/Test001/masks.npy")
     assert masks.shape == (8, 16, 18)
     assert set(np.unique(masks)) == {0, 1}

@@ -1,0 +1,1 @@
+"""Golden numbers and the recipe of their inputs."""

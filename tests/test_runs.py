@@ -1,0 +1,171 @@
+"""Run folders: what they hold, who may write to them, and what damage says of itself."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_recipe
+from safetensors.torch import load_file, save_file
+
+from maam_lib.data import PreparedDataset
+from maam_lib.runs import RunError, RunFolder, load_weights
+from maam_lib.training import build_network, fit
+
+HOLD = "import filelock, sys; filelock.FileLock(sys.argv[1]).acquire(); print('held', flush=True); sys.stdin.read()"
+
+
+@pytest.fixture
+def run(finished_run: RunFolder, tmp_path: Path) -> RunFolder:
+    """A copy of the finished run that a test may damage."""
+    return RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run"))
+
+
+@pytest.fixture
+def other_writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that writes to `tmp_path / "busy"`."""
+    (tmp_path / "busy").mkdir()
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "busy" / ".lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+# What a run leaves
+
+
+def test_a_run_leaves_the_files_of_the_contract(finished_run: RunFolder) -> None:
+    visible = {path.relative_to(finished_run.folder).as_posix() for path in finished_run.folder.rglob("[!.]*")}
+    kept = {"epoch_001", "epoch_002", "optimizer"}
+    text = {"recipe.yaml", "run.json", "history.csv", "scores.csv", "metrics.json", "checkpoints"}
+    assert visible == text | {f"checkpoints/{name}.safetensors" for name in kept}
+    for path in finished_run.checkpoints.iterdir():
+        assert load_file(path), "readable without unpickling"
+
+
+def test_run_json_tells_how_the_weights_came_about(finished_run: RunFolder, scene: PreparedDataset) -> None:
+    facts = json.loads((finished_run.folder / "run.json").read_text())
+    recipe = finished_run.recipe
+    assert (facts["recipe"], facts["recipe_hash"], facts["seed"]) == (recipe.name, recipe.hash(), 0)
+    assert facts["data"] == {"name": "synthetic", "content_hash": scene.content_hash, "frames": 78}
+    assert (facts["device"], facts["devices"], facts["precision"], facts["epochs"]) == ("cpu", 1, "float32", 2)
+    assert facts["deterministic"] is True
+    assert facts["packages"]["torch"] == torch.__version__.split("+")[0]
+    assert facts["training_seconds"] == pytest.approx(finished_run.history["seconds"].sum(), abs=0.06)
+    assert {"git_revision", "python", "platform", "threads"} <= set(facts)
+
+
+def test_the_recipe_is_kept_resolved(finished_run: RunFolder) -> None:
+    assert finished_run.recipe == tiny_recipe()
+    assert "extends" not in (finished_run.folder / "recipe.yaml").read_text()
+
+
+def test_history_has_one_row_per_epoch_and_the_parts_add_up(finished_run: RunFolder) -> None:
+    history, loss = finished_run.history, finished_run.recipe.loss
+    assert history["epoch"].tolist() == [1, 2]
+    generative = history["appearance"] + loss.motion_weight * history["motion"]
+    memory = loss.sparse_weight * history["sparse"] + loss.latent_weight * history["latent"]
+    assert history["total"].tolist() == pytest.approx((generative + memory).tolist(), rel=1e-4)
+    assert history["support_items"].between(1, 8).all()
+
+
+# Who may write
+
+
+def test_no_run_here(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"none: no run here .*train one with `maam train RECIPE --run"):
+        RunFolder.open(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_folder_that_another_process_writes_to_is_refused(
+    other_writer: subprocess.Popen[str], scene: PreparedDataset, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match="busy: another process is writing this run; wait for it or name another"):
+        fit(tiny_recipe(), scene, tmp_path / "busy")
+    assert [path.name for path in (tmp_path / "busy").iterdir()] == [".lock"]
+    other_writer.kill()
+    other_writer.wait()
+    free_again = RunFolder(tmp_path / "busy")
+    free_again.claim(tiny_recipe(), resume=False)
+    free_again.release()
+
+
+def test_a_run_is_not_overwritten_unasked(run: RunFolder) -> None:
+    before = run.weights_file().read_bytes()
+    with pytest.raises(RunError, match="holds a run already; continue it with --resume or name another folder"):
+        run.claim(run.recipe, resume=False)
+    assert run.weights_file().read_bytes() == before
+
+
+def test_other_settings_are_named_on_resume_and_nothing_changes(run: RunFolder) -> None:
+    other = run.recipe.with_settings("model.num_items=9", "training.learning_rate=0.5")
+    expected = r"other settings \(model\.num_items: 8 -> 9, training\.learning_rate: 0\.001 -> 0\.5\)"
+    with pytest.raises(RunError, match=expected):
+        run.claim(other, resume=True)
+    assert run.recipe == tiny_recipe()
+    run.claim(run.recipe, resume=True)  # the refused claim gave the lock back
+    run.release()
+
+
+def test_fewer_epochs_are_another_setting_and_more_are_not(run: RunFolder) -> None:
+    with pytest.raises(RunError, match=r"training\.epochs: 2 -> 1"):
+        run.claim(run.recipe.with_settings("training.epochs=1"), resume=True)
+    run.claim(run.recipe.with_settings("training.epochs=5"), resume=True)
+    run.release()
+    assert run.recipe.training.epochs == 5
+    assert not run.is_finished
+
+
+def test_a_strangers_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(RunError, match=r"not empty and no run \(found thesis\.tex\); name another folder"):
+        RunFolder(tmp_path).claim(tiny_recipe(), resume=True)
+    assert not (tmp_path / "recipe.yaml").exists()
+
+
+# Damage
+
+
+@pytest.mark.parametrize("name", ["epoch_002", "optimizer"])
+def test_a_cut_checkpoint_is_named(name: str, run: RunFolder, scene: PreparedDataset) -> None:
+    path = run.checkpoints / f"{name}.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    expected = rf"{name}\.safetensors: not a whole safetensors file .*was it cut or copied in part\?"
+    with pytest.raises(RunError, match=expected):
+        fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
+
+
+def test_weights_that_are_gone_are_named(run: RunFolder) -> None:
+    run.weights_file(2).unlink()
+    with pytest.raises(RunError, match="no finished epoch 2; train first, or continue with --resume"):
+        run.load_weights(build_network(run.recipe))
+    assert run.load_weights(build_network(run.recipe), 1) == 1
+
+
+def test_no_epoch_is_finished_yet(run: RunFolder) -> None:
+    shutil.rmtree(run.checkpoints)
+    assert run.epochs_done == 0
+    with pytest.raises(RunError, match="train first"):
+        run.load_weights(build_network(run.recipe))
+
+
+def test_weights_of_another_shape_are_named(run: RunFolder) -> None:
+    net = build_network(run.recipe.with_settings("model.num_items=9"))
+    with pytest.raises(RunError, match=r"items is \(8, 32\), expected \(9, 32\)\. Was the recipe changed\?"):
+        run.load_weights(net)
+    with pytest.raises(RunError, match=r"of another network: .*; .*; .* and \d+ more\. Was"):
+        run.load_weights(build_network(run.recipe.with_settings("model.base_channels=2")))
+
+
+def test_missing_and_unknown_tensors_are_named(run: RunFolder, tmp_path: Path) -> None:
+    tensors = load_file(run.weights_file())
+    tensors["memory"] = tensors.pop("items")
+    save_file(tensors, tmp_path / "renamed.safetensors")
+    with pytest.raises(RunError, match="another network: items is missing; memory is unknown"):
+        load_weights(build_network(run.recipe), tmp_path / "renamed.safetensors")

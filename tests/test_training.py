@@ -1,0 +1,283 @@
+"""Training: it learns, its seed decides everything, and a run that was killed goes on as if it never was."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import prepare_clips, tiny_recipe
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from data_prep.clip import Clip
+from maam_lib import runs, training
+from maam_lib.config import Recipe
+from maam_lib.data import DatasetError, PreparedDataset
+from maam_lib.evaluation import Evaluator, evaluate, network_predictor
+from maam_lib.runs import RunFolder
+from maam_lib.training import TrainingError, batches, build_network, dataset_for, epoch_seed, fit
+
+TIMES = ["seconds", "frames_per_second"]
+STEPS = 78 // 8  # of one epoch: two clips of 40 frames without their last, batches of 8
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: no `except Exception` tidies up after it."""
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def recipe(request: pytest.FixtureRequest) -> Recipe:
+    return tiny_recipe("training.epochs=3", f"training.precision={request.param}")
+
+
+@pytest.fixture(scope="module")
+def unbroken(recipe: Recipe, scene: PreparedDataset, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Three epochs in one go. For reading only."""
+    return fit(recipe, scene, tmp_path_factory.mktemp("unbroken") / "run")
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
+    """A made-up set: in training discs go right; halfway through each test clip a dark block comes left."""
+    clips = [planted_clip("train", f"Train{i}", phase=7 * i) for i in range(3)]
+    clips += [planted_clip("test", f"Test{i}", phase=5 * i, abnormal_from=20) for i in range(2)]
+    return PreparedDataset(prepare_clips(tmp_path_factory.mktemp("planted"), clips, flow="exact"))
+
+
+@pytest.fixture(scope="module")
+def learned(planted: PreparedDataset, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A short run on the planted set. For reading only."""
+    data = ("data.height=32", "data.width=48", "data.flow=exact")
+    training = ("model.base_channels=8", "training.epochs=4", "training.batch_size=4", "training.learning_rate=3e-3")
+    return fit(tiny_recipe(*data, *training), planted, tmp_path_factory.mktemp("learned") / "run")
+
+
+def planted_clip(split: str, name: str, phase: int, abnormal_from: int = 40) -> Clip:
+    """40 frames of 32x48: a disc that goes three pixels right per frame, and, where abnormal, a block four left."""
+    frames, flow = np.full((40, 32, 48, 1), 110, np.uint8), np.zeros((39, 32, 48, 2), np.float32)
+    labels = np.zeros(40, np.uint8)
+    y, x = np.mgrid[:32, :48]
+    for t in range(40):
+        disc = (y - 9) ** 2 + ((x - phase - 3 * t) % 48 - 8) ** 2 <= 49
+        block = (y >= 18) & (y < 30) & ((x + 4 * t) % 48 < 12) & (t >= abnormal_from)
+        frames[t][disc], frames[t][block] = 230, 10
+        labels[t] = block.any()
+        if t < 39:
+            flow[t][disc], flow[t][block] = (3, 0), (-4, 0)
+    truth = {"labels": labels.copy} if split == "test" else {}
+    return Clip(split, name, 40, frames=partial(iter, frames), flow=partial(iter, flow), **truth)
+
+
+def assert_same_run(run: RunFolder, expected: RunFolder) -> None:
+    """Equal to the last bit: weights of every epoch, optimiser state and, except for times, history."""
+    names = sorted(path.name for path in expected.checkpoints.glob("*"))
+    assert sorted(path.name for path in run.checkpoints.glob("[!.]*")) == names
+    for name in names:
+        ours, theirs = load_file(run.checkpoints / name), load_file(expected.checkpoints / name)
+        assert ours.keys() == theirs.keys()
+        assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == [], name
+    pd.testing.assert_frame_equal(
+        run.history.drop(columns=TIMES), expected.history.drop(columns=TIMES), check_exact=True
+    )
+
+
+def stop_after(epoch: int) -> Callable[[dict[str, float]], bool]:
+    return lambda row: row["epoch"] == epoch
+
+
+# Learning
+
+
+def test_a_short_run_lowers_the_loss(learned: RunFolder) -> None:
+    first, last = learned.history.iloc[0], learned.history.iloc[-1]
+    assert last["total"] < 0.9 * first["total"]
+    assert last["appearance"] < 0.6 * first["appearance"]
+
+
+def test_planted_anomalies_are_found_and_learning_adds_to_the_yardstick(
+    learned: RunFolder, planted: PreparedDataset
+) -> None:
+    result = evaluate(learned, planted)
+    assert result["auc"] > 0.95
+    assert result["auc_appearance"] > result["no_learning"]["median_background"]["auc"] + 0.3
+
+
+def test_shuffled_labels_are_not_found(
+    learned: RunFolder, planted: PreparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were labels to leak into calibration or scores, these would be found too."""
+    random = np.random.default_rng(0)
+    net = build_network(learned.recipe)
+    learned.load_weights(net)
+    aucs = []
+    for _ in range(10):
+        shuffled = {clip: random.permutation(planted.labels(clip)) for clip in planted.clips("test")}
+        with monkeypatch.context() as patch:
+            patch.setattr(planted, "labels", shuffled.__getitem__)
+            aucs.append(Evaluator(learned.recipe, planted).score(network_predictor(net))[1]["auc"])
+    assert np.mean(aucs) == pytest.approx(0.5, abs=0.08)
+
+
+# Determinism and resuming
+
+
+def test_same_seed_same_weights(unbroken: RunFolder, recipe: Recipe, scene: PreparedDataset, tmp_path: Path) -> None:
+    torch.manual_seed(99)  # whatever happened before in this process must not matter
+    assert_same_run(fit(recipe, scene, tmp_path / "run"), unbroken)
+
+
+def test_another_seed_gives_other_weights(
+    unbroken: RunFolder, recipe: Recipe, scene: PreparedDataset, tmp_path: Path
+) -> None:
+    other = fit(recipe.with_settings("training.seed=1", "training.epochs=1"), scene, tmp_path / "run")
+    ours, theirs = load_file(other.weights_file(1)), load_file(unbroken.weights_file(1))
+    assert not torch.equal(ours["items"], theirs["items"])
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_stopped_and_resumed_equals_never_stopped(
+    epoch: int, unbroken: RunFolder, recipe: Recipe, scene: PreparedDataset, tmp_path: Path
+) -> None:
+    stopped = fit(recipe, scene, tmp_path / "run", on_epoch=stop_after(epoch))
+    assert stopped.epochs_done == epoch
+    assert not stopped.is_finished
+    resumed = fit(recipe, scene, tmp_path / "run", resume=True)
+    assert resumed.is_finished
+    assert_same_run(resumed, unbroken)
+
+
+# Files are written in the order epoch 1, optimiser, epoch 2, optimiser, ...
+@pytest.mark.parametrize(("write", "kept"), [(2, 0), (3, 1), (4, 1)])
+def test_killed_in_the_middle_of_a_write_and_resumed_equals_never_killed(
+    write: int,
+    kept: int,
+    unbroken: RunFolder,
+    recipe: Recipe,
+    scene: PreparedDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writes = count(1)
+
+    def die_half_way(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+        save_file(tensors, path, metadata=metadata)
+        if next(writes) == write:
+            os.truncate(path, path.stat().st_size // 2)
+            path.rename(path.with_suffix(".1"))  # the process that resumes has another number
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "save_file", die_half_way)
+        with pytest.raises(Killed):
+            fit(recipe, scene, tmp_path / "run")
+    killed = RunFolder.open(tmp_path / "run")
+    assert killed.epochs_done == kept
+    assert list(killed.checkpoints.glob(".*.1")), "the half-written file lies about"
+    assert_same_run(fit(recipe, scene, tmp_path / "run", resume=True), unbroken)
+
+
+def test_more_epochs_continue_a_finished_run(
+    unbroken: RunFolder, recipe: Recipe, scene: PreparedDataset, tmp_path: Path
+) -> None:
+    fit(recipe.with_settings("training.epochs=2"), scene, tmp_path / "run")
+    assert_same_run(fit(recipe, scene, tmp_path / "run", resume=True), unbroken)
+
+
+def test_resuming_a_finished_run_changes_nothing(unbroken: RunFolder, recipe: Recipe, scene: PreparedDataset) -> None:
+    before = {path: path.read_bytes() for path in [*unbroken.checkpoints.iterdir(), unbroken.folder / "history.csv"]}
+    fit(recipe, scene, unbroken.folder, resume=True)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+# What stops it
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_earlier_epochs(
+    scene: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, total_loss = count(1), training.total_loss
+
+    def poisoned(*given: object) -> object:
+        losses = total_loss(*given)
+        bad = losses._replace(total=losses.total * torch.inf, motion=losses.motion * torch.inf)
+        return bad if next(steps) == STEPS + 3 else losses
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "total_loss", poisoned)
+        expected = (
+            r"epoch 2, step 3: total inf, appearance \d.*, motion inf, sparse \d.*, latent \d.*; earlier epochs are"
+        )
+        with pytest.raises(TrainingError, match=expected):
+            fit(tiny_recipe(), scene, tmp_path / "run")
+    assert RunFolder.open(tmp_path / "run").epochs_done == 1
+    assert fit(tiny_recipe(), scene, tmp_path / "run", resume=True).is_finished
+
+
+def test_flow_that_is_not_finite_stops_the_run(
+    scene: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = scene.flow
+    monkeypatch.setattr(scene, "flow", lambda split, clip: np.full_like(flow(split, clip), np.inf))
+    with pytest.raises(TrainingError, match=r"not finite at epoch 1, step 1: .*motion inf"):
+        fit(tiny_recipe(), scene, tmp_path / "run")
+
+
+def test_fewer_frames_than_one_batch(scene: PreparedDataset, tmp_path: Path) -> None:
+    expected = r"78 training frames are fewer than one batch of 79; set training\.batch_size"
+    with pytest.raises(TrainingError, match=expected):
+        fit(tiny_recipe("training.batch_size=79"), scene, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dataset_that_is_not_prepared_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=f"maam prepare synthetic --root {tmp_path} --size 48 64"):
+        dataset_for(tmp_path, tiny_recipe())
+
+
+# Order of the frames
+
+
+@given(
+    num_frames=st.integers(1, 60),
+    per_device=st.integers(1, 6),
+    world_size=st.sampled_from([1, 2, 3]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_batches_are_the_same_on_one_device_and_on_many(
+    num_frames: int, per_device: int, world_size: int, seed: int
+) -> None:
+    batch_size = per_device * world_size
+    whole = [batch.tolist() for batch in batches(num_frames, batch_size, seed)]
+    shares = [list(batches(num_frames, batch_size, seed, rank, world_size)) for rank in range(world_size)]
+    together = [sorted(np.concatenate(share)) for share in zip(*shares, strict=True)]
+    assert together == [sorted(batch) for batch in whole]
+    assert {len(batch) for share in shares for batch in share} <= {per_device}
+    seen = [frame for batch in whole for frame in batch]
+    assert len(set(seen)) == len(seen) == num_frames // batch_size * batch_size
+    assert set(seen) <= set(range(num_frames))
+
+
+def test_every_epoch_run_and_purpose_has_its_own_seed() -> None:
+    places = [(seed, epoch, purpose) for seed in range(5) for epoch in range(5) for purpose in range(3)]
+    assert len({epoch_seed(*place) for place in places}) == len(places)
+
+
+# Number formats
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({}, "float32")],
+)
+def test_auto_takes_bfloat16_where_the_processor_has_it(
+    capabilities: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert training.precision_name(tiny_recipe("training.precision=auto"), "cpu") == expected
+    assert training.precision_name(tiny_recipe("training.precision=float32"), "cpu") == "float32"
