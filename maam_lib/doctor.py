@@ -27,15 +27,15 @@ class Finding:
 
 def examine(root: Path) -> list[Finding]:
     """All findings, for prepared datasets under `root`; a check that breaks is itself a finding."""
-    checks = (_python, _packages, _torch, _device, _kernel, _notebooks, lambda: _folder(root))
-    return [_guarded(check) for check in checks]
+    checks = (_python, _packages, _torch, _device, _kernel, _notebooks)
+    return [*map(_guarded, checks), _guarded(_folder, root)]
 
 
-def _guarded(check: Callable[[], Finding]) -> Finding:
+def _guarded(check: Callable[..., Finding], *given: Path) -> Finding:
     try:
-        return check()
+        return check(*given)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
-        name = getattr(check, "__name__", "check").strip("_")
+        name = check.__name__.strip("_")
         return Finding(name, f"{type(error).__name__}: {error}", "reinstall the environment: rm -rf .venv; make env")
 
 

@@ -90,6 +90,7 @@ def summary(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> pd.DataFrame
 
 def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
     first = seeds[0]
+    best = first["best_no_learning"]
     return {
         "result": name,
         "dataset": first["data"]["name"],
@@ -98,7 +99,7 @@ def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
         "EER": mean_and_spread([r["eer"] for r in seeds]),
         "AUC appearance": mean_and_spread([r["auc_appearance"] for r in seeds]),
         "AUC motion": mean_and_spread([r["auc_motion"] for r in seeds]),
-        "best no-learning": f"{first['no_learning'][first['best_no_learning']]['auc']:.3f} ({first['best_no_learning']})",
+        "best no-learning": f"{first['no_learning'][best]['auc']:.3f} ({best})",
         "learning adds": mean_and_spread([r["learning_adds"] for r in seeds], sign="+"),
         "protocol": first["protocol"]["auc"].split(",")[0],
     }

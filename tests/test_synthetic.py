@@ -17,9 +17,9 @@ from maam_lib.pscd import patch_sums
 
 SMALL = SceneSettings(height=48, width=72, train_clips=1, test_clips=3, frames_per_clip=48)
 PINNED = {
-    "frames": "d6ea7de275f92349d46135cdbe1953c871cbfd5ec996b10d676d46cabd2e4279",
-    "masks": "21cc9ae44c3bd847128ebfd59a6a29f591daffb8b5ab0e39b9484abf66e4e315",
-    "labels": "91f2ba2a256cb679f8838a51c68552696ca88a2b153a4e73ef3fd68460245925",
+    "frames": "66c9aed4e44e2fc55c70fc3bb31ca2d2b21f747940d43c9754e2b5ee55c8e45d",
+    "masks": "e70e1b46ee5acd5a65c489ceb8c3139dfba566166f82999227d36d3e41086fd2",
+    "labels": "d31cbab5effce62498564670382705ac24aed74a858f4a544754a695cc4f33f0",
 }
 SQUARE = np.array([[20, 20], [30, 20], [30, 30], [20, 30]], float)
 WHITE = (255, 255, 255)

@@ -1,0 +1,87 @@
+"""Every figure draws small arrays without a warning, with the panels it promises, and leaves nothing in pyplot."""
+
+from collections.abc import Callable
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from maam_lib import figures
+
+RANDOM = np.random.default_rng(0)
+GRAY = RANDOM.integers(0, 256, (16, 24, 1), np.uint8)
+COLOUR = RANDOM.integers(0, 256, (16, 24, 3), np.uint8)
+FLOW = RANDOM.normal(size=(16, 24, 2))
+MAP = RANDOM.random((16, 24))
+MASK = MAP > 0.8
+EMPTY = np.zeros_like(MASK)
+LINE = (np.arange(5), np.linspace(0, 1, 5))
+HISTORY = pd.DataFrame(
+    {"epoch": [1, 2], "total": [1, 0.5], "appearance": [0.5, 0.2], "motion": [0.3, 0.2], "zero_flow": [0.3, 0.3]}
+).assign(support_items=[4, 3])
+SCORES = pd.DataFrame({"frame": range(6), "label": [0, 0, 1, 1, 0, 0], "fused": [*LINE[1].tolist(), 0.5]})
+ROW = {"frame": GRAY, "appearance": MAP, "motion": MAP, "fused": MAP, "found": MASK, "mask": MASK}
+
+# name: (call, axes, pictures)
+CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
+    "filmstrip": (lambda: figures.filmstrip([GRAY, COLOUR], ["a", "b"], [MASK, EMPTY]), 2, 2),
+    "filmstrip in two rows": (lambda: figures.filmstrip([GRAY] * 5, list("abcde")), 8, 5),
+    "frame_and_flow": (lambda: figures.frame_and_flow(GRAY, {"one": FLOW, "other": 2 * FLOW}), 4, 4),
+    "frame_and_flow without motion": (lambda: figures.frame_and_flow(COLOUR, {"none": 0 * FLOW}), 3, 3),
+    "training_curves": (lambda: figures.training_curves(HISTORY), 3, 0),
+    "score_curves": (lambda: figures.score_curves({"a": SCORES, "b": SCORES, "c": SCORES}, threshold=0.5), 4, 0),
+    "detection_rows": (
+        lambda: figures.detection_rows([ROW, ROW | {"mask": EMPTY, "found": EMPTY}], ["a", "b"]),
+        10,
+        12,
+    ),
+    "roc_curves": (lambda: figures.roc_curves({"fused": (*LINE, 0.9), "zero_flow": (*LINE, 0.5)}), 1, 0),
+    "heat_over_frame": (lambda: figures.heat_over_frame(GRAY[..., 0], {"a": MAP[:4, :4], "b": MAP}, "items"), 4, 5),
+    "histograms": (lambda: figures.histograms({"a": MAP.ravel(), "b": MAP[0]}, "x", marks={"mark": 0.5}), 1, 0),
+    "item_usage": (lambda: figures.item_usage(np.array([0.5, 0.0, 0.3, 0.2]), "title"), 1, 0),
+    "curves": (lambda: figures.curves({"fused": LINE, "other": LINE}, "x", "y", {"mark": 2}), 1, 0),
+    "bars_with_spread": (lambda: figures.bars_with_spread({"a": [0.5, 0.7], "b": [0.6]}, "AUC", {"line": 0.55}), 1, 0),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_figure_draws(case: str) -> None:
+    draw, axes, pictures = CASES[case]
+    figure = draw()
+    figure.canvas.draw()  # warnings of the layout come only here, and are errors in tests
+    assert len(figure.axes) == axes
+    assert sum(len(axis.images) for axis in figure.axes) == pictures
+    assert plt.get_fignums() == [], "shown twice in a notebook otherwise"
+
+
+def test_every_figure_function_is_tried() -> None:
+    public = {
+        name
+        for name, value in vars(figures).items()
+        if callable(value) and value.__module__ == figures.__name__ and not name.startswith("_")
+    }
+    assert public - {"flow_colours"} == {case.split()[0] for case in CASES}
+
+
+def test_frames_keep_their_gray_levels() -> None:
+    """A dark frame stays dark beside a bright one: no stretching of each to its own range."""
+    picture = figures.filmstrip([GRAY // 4], ["dark"]).axes[0].images[0]
+    assert (picture.norm.vmin, picture.norm.vmax) == (0, 255)
+    np.testing.assert_array_equal(picture.get_array(), GRAY[..., 0] // 4)
+
+
+def test_flow_colours_tell_direction_by_hue_and_speed_by_strength() -> None:
+    right, left, none = figures.flow_colours(np.array([[[2.0, 0], [-2, 0], [0, 0]]]), 2)[0]
+    np.testing.assert_allclose(right, [1, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(left, [0, 1, 1], atol=1e-6)
+    np.testing.assert_allclose(none, [1, 1, 1])
+    slow = figures.flow_colours(np.array([[[1.0, 0]]]), 2)[0, 0]
+    np.testing.assert_allclose(slow, [1, 0.5, 0.5], atol=1e-6)
+
+
+def test_abnormal_frames_are_shaded_and_only_those() -> None:
+    axis = figures.score_curves({"a": SCORES}).axes[0]
+    spans = [path.get_extents() for shade in axis.collections for path in shade.get_paths()]
+    assert [(span.x0, span.x1) for span in spans] == [(2, 3)]

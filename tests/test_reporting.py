@@ -1,0 +1,196 @@
+"""The notebook runner, tried on small notebooks that are named by the behaviour they show."""
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from test_pages import PICTURE, Resources
+
+from maam_lib import reporting
+from maam_lib.config import SettingError
+from maam_lib.reporting import (
+    RESULT_MIME,
+    ReportError,
+    declared_parameters,
+    recorded_results,
+    reproduce,
+    run_notebook,
+)
+
+SHOW_PICTURE = f"""import base64
+from IPython.display import Image
+Image(base64.b64decode("{PICTURE}"), format="png")"""
+
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+
+# name -> cells after the heading and the parameters; (source, tags) or source
+BEHAVIOURS = {
+    "good": [
+        "from maam_lib.reporting import record\nrecord('answer.whole', number)\nrecord('answer.share', number / 8)",
+        (SHOW_PICTURE, ["figure"]),
+    ],
+    "fails": ["print('before')", "if number == 1:\n    raise ValueError('two\\nlines')"],
+    "too_slow": ["print('before')", "while True:\n    pass"],
+    "no_figure": [("print('no picture')", ["figure"])],
+    "dies": ["print('before')", "import os\nos._exit(1)"],
+}
+
+
+@pytest.fixture
+def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one notebook per behaviour, which stands in for the kit's own."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    for name, cells in BEHAVIOURS.items():
+        pairs = [cell if isinstance(cell, tuple) else (cell, []) for cell in cells]
+        code = [new_code_cell(source, metadata={"tags": tags}) for source, tags in pairs]
+        heading = new_markdown_cell(f"# The notebook {name}\nSee [good](good.ipynb) and $x^2$.")
+        parameters = new_code_cell("number = 1  # of nothing", metadata={"tags": ["parameters"]})
+        nbformat.write(new_notebook(metadata=KERNEL, cells=[heading, parameters, *code]), folder / f"{name}.ipynb")
+    monkeypatch.setattr(reporting, "NOTEBOOK_FOLDER", folder)
+    return folder
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def must_not_run(*_: object) -> None:
+    raise AssertionError("a notebook was run")
+
+
+# Before anything runs
+
+
+def test_parameters_are_those_of_the_tagged_cell(notebooks: Path) -> None:
+    assert declared_parameters(notebooks / "good.ipynb") == {"number"}
+
+
+def test_an_unknown_parameter_of_one_notebook_is_refused(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "_execute", must_not_run)
+    with pytest.raises(ReportError, match=r"good\.ipynb: unknown parameter numbr; it declares number"):
+        run_notebook(notebooks / "good.ipynb", tmp_path / "out", {"numbr": 2})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mistake_in_the_call_costs_no_minutes(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "_execute", must_not_run)
+    call = {"root": tmp_path, "out": tmp_path / "out", "notebooks": ["good", "fails"]}
+    with pytest.raises(ReportError, match="no notebook declares the parameter numbr"):
+        reproduce("synthetic-mini", **call, parameters={"numbr": 2, "number": 3})
+    with pytest.raises(SettingError, match=r"unknown setting training\.epoch;"):
+        reproduce("synthetic-mini", **call, settings=["training.epoch=1"])
+    with pytest.raises(SettingError, match="no recipe 'synthetic-mimi'"):
+        reproduce("synthetic-mimi", **call)
+    assert not (tmp_path / "out").exists()
+
+
+def test_recorded_results_are_read_from_outputs() -> None:
+    data = {RESULT_MIME: {"name": "a.b", "value": [1, None]}, "text/plain": "a.b = [1, None]"}
+    outputs = [new_output("display_data", data), new_output("stream", text="a.b = 5")]
+    assert recorded_results(new_notebook(cells=[new_code_cell(outputs=outputs), new_markdown_cell()])) == {
+        "a.b": [1, None]
+    }
+
+
+# What runs well
+
+
+def test_two_reports_at_once_do_not_collide(notebooks: Path, tmp_path: Path) -> None:
+    def run(number: int) -> reporting.Chapter:
+        return run_notebook(notebooks / "good.ipynb", tmp_path / f"out{number}", {"number": number})
+
+    with ThreadPoolExecutor(2) as pool:
+        chapters = list(pool.map(run, (2, 3)))
+    assert [chapter.failure for chapter in chapters] == [None, None]
+    assert [chapter.results for chapter in chapters] == [
+        {"answer.whole": 2, "answer.share": 0.25},
+        {"answer.whole": 3, "answer.share": 0.375},
+    ]
+    assert files(tmp_path / "out2") == ["good.html", "good.ipynb"]
+    executed = nbformat.read(tmp_path / "out2" / "good.ipynb", as_version=4)
+    assert recorded_results(executed) == chapters[0].results
+    page = (tmp_path / "out2" / "good.html").read_text()
+    assert f"data:image/png;base64,{PICTURE}" in "".join(page.split("\n"))
+    assert [url for url in Resources(page).fetched if not url.startswith("data:")] == []
+    assert "answer.share = 0.25" in page
+
+
+# What fails
+
+
+def test_a_report_stops_at_a_failing_cell_names_it_and_keeps_what_is_there(notebooks: Path, tmp_path: Path) -> None:
+    """Fails at the second notebook; then, with the parameter that mends it, replaces what failed."""
+    out, said = tmp_path / "out", []
+    call = {"root": tmp_path / "data", "out": out, "notebooks": ["good", "fails"], "say": said.append}
+    out.mkdir()
+    (out / "fails.ipynb").write_text("an earlier good result")
+    expected = r"fails\.ipynb: cell \d failed: ValueError: two lines\. What ran is in .*fails\.failed\.html"
+    with pytest.raises(ReportError, match=expected):
+        reproduce("synthetic-mini", **call)
+    assert (out / "fails.ipynb").read_text() == "an earlier good result"
+    names = ["fails.failed.html", "fails.failed.ipynb", "fails.ipynb", "good.html", "good.ipynb"]
+    assert files(out) == [*names, "index.html", "results.json"]
+    assert "before" in (out / "fails.failed.html").read_text()
+    summary = json.loads((out / "results.json").read_text())
+    assert summary["notebooks"]["good"]["failure"] is None
+    assert "ValueError: two lines" in summary["notebooks"]["fails"]["failure"]
+    index = (out / "index.html").read_text()
+    assert {"good.html", "fails.failed.html"} <= set(Resources(index).links)
+    assert "ValueError: two lines" in index
+    assert [line.split()[:2] for line in said] == [["good", "ok"], ["fails", "FAILED"]]
+
+    assert (
+        reproduce("synthetic-mini", **call | {"notebooks": ["fails"]}, parameters={"number": 5}) == out / "index.html"
+    )
+    assert not list(out.glob("*.failed.*"))
+    assert nbformat.read(out / "fails.ipynb", as_version=4)
+    summary = json.loads((out / "results.json").read_text())
+    assert (summary["recipe"], summary["parameters"]["number"]) == ("synthetic-mini", 5)
+    assert summary["parameters"]["run"] == str(out / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("too_slow", r"too_slow\.ipynb: a cell took longer than 1 s; see the last one without output"),
+        ("no_figure", r"no_figure\.ipynb: cell \d should show a figure and shows none"),
+        ("dies", r"dies\.ipynb: the kernel died \(out of memory\?\); see the last cell without output"),
+    ],
+)
+def test_a_notebook_that_does_not_end_well_says_why_and_keeps_its_part(
+    name: str, expected: str, notebooks: Path, tmp_path: Path
+) -> None:
+    limit = 1 if name == "too_slow" else None
+    chapter = run_notebook(notebooks / f"{name}.ipynb", tmp_path / "out", {}, cell_limit=limit)
+    assert re.search(expected, chapter.failure)
+    assert files(tmp_path / "out") == [f"{name}.failed.html", f"{name}.failed.ipynb"]
+    assert "before" in (tmp_path / "out" / chapter.page).read_text() or name == "no_figure"
+
+
+def test_a_notebook_may_ask_for_more_time_than_the_default(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = []
+
+    def execute(source: str, target: str, *_: object, execution_timeout: float, **__: object) -> None:
+        limits.append(execution_timeout)
+        Path(target).write_bytes(Path(source).read_bytes())
+
+    monkeypatch.setattr(reporting.papermill, "execute_notebook", execute)
+    path = notebooks / "dies.ipynb"
+    run_notebook(path, tmp_path / "out", {})
+    patient = nbformat.read(path, as_version=4)
+    patient.metadata["maam"] = {"cell_limit": 7200}
+    nbformat.write(patient, path)
+    run_notebook(path, tmp_path / "out", {})
+    run_notebook(path, tmp_path / "out", {}, cell_limit=5)
+    assert limits == [reporting.CELL_LIMIT, 7200, 5]

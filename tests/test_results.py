@@ -1,0 +1,217 @@
+"""Result files and the paper's numbers: read or refused by name; no number of the paper typed anywhere else."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+import torch
+
+from maam_lib import results
+from maam_lib.data import FrameFlowDataset, PreparedDataset
+from maam_lib.results import (
+    ResultError,
+    keep_reference,
+    mean_and_spread,
+    paper_values,
+    read_result,
+    reference_network,
+    reference_results,
+    result_table,
+    summary,
+)
+from maam_lib.runs import RunError, RunFolder
+from maam_lib.training import build_network
+
+PROJECT = Path(__file__).parents[1]
+HEADLINE = {"ped2": "0.977", "avenue": "0.909", "shanghaitech": "0.713"}  # of the abstract
+
+
+@pytest.fixture
+def reference_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty stand-in for reports/reference."""
+    monkeypatch.setattr(results, "REFERENCE", tmp_path / "reference")
+    return tmp_path / "reference"
+
+
+def made_up_result(auc: float, seed: int = 0) -> dict:
+    return {
+        "recipe": "a",
+        "seed": seed,
+        "data": {"name": "synthetic"},
+        "auc": auc,
+        "eer": 0.25,
+        "auc_appearance": 0.6,
+        "auc_motion": 0.7,
+        "no_learning": {"zero_flow": {"auc": 0.5, "eer": 0.5}, "median_flow": {"auc": 0.65, "eer": 0.4}},
+        "best_no_learning": "median_flow",
+        "learning_adds": auc - 0.65,
+        "protocol": {"auc": "micro, raw scores"},
+    }
+
+
+# Result files
+
+
+def test_a_missing_result_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match=rf"metrics\.json: no such result; .*`maam evaluate --run {tmp_path}`"):
+        read_result(tmp_path / "metrics.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"auc": 0.', r"metrics\.json: not readable as JSON .*was it cut\?"),
+        ("[1, 2]", r"metrics\.json: not a metrics\.json of this kit"),
+        ('{"auc": 0.5, "recipe": "a"}', r"metrics\.json: not a metrics\.json of this kit"),
+    ],
+)
+def test_a_damaged_or_foreign_result_is_named(text: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(ResultError, match=expected):
+        read_result(tmp_path / "metrics.json")
+
+
+def test_keeping_a_run_and_reading_it_back(
+    finished_run: RunFolder, scene: PreparedDataset, reference_folder: Path
+) -> None:
+    measured = read_result(finished_run.folder / "metrics.json")
+    assert keep_reference(finished_run, "tiny", weights=True) == reference_folder / "tiny"
+    [kept] = reference_results()["tiny"]
+    assert {key: value for key, value in kept.items() if key != "machine"} == measured
+    assert kept["machine"]["precision"] == "float32"
+    assert "packages" not in kept["machine"]
+    recipe, net = reference_network("tiny")
+    assert recipe == finished_run.recipe
+    assert not net.training
+    original = build_network(recipe).eval()
+    finished_run.load_weights(original)
+    frames, _ = FrameFlowDataset(scene, "test").__getitems__([5])
+    with torch.no_grad():
+        assert torch.equal(net(frames).frame_hat, original(frames).frame_hat)
+
+
+def test_seeds_gather_in_one_folder(finished_run: RunFolder, reference_folder: Path, tmp_path: Path) -> None:
+    keep_reference(finished_run, "tiny")
+    second = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "second"))
+    metrics = json.loads((second.folder / "metrics.json").read_text())
+    (second.folder / "metrics.json").write_text(json.dumps(metrics | {"seed": 1}))
+    keep_reference(second, "tiny")
+    assert [result["seed"] for result in reference_results()["tiny"]] == [0, 1]
+    with pytest.raises(ResultError, match="no kept weights of 'tiny'; there are: none"):
+        reference_network("tiny")
+
+
+def test_a_run_that_was_not_evaluated_is_not_kept(
+    finished_run: RunFolder, reference_folder: Path, tmp_path: Path
+) -> None:
+    run = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run"))
+    (run.folder / "metrics.json").unlink()
+    with pytest.raises(ResultError, match="maam evaluate"):
+        keep_reference(run, "tiny")
+    assert not reference_folder.exists()
+
+
+def test_kept_weights_that_do_not_fit_their_recipe(finished_run: RunFolder, reference_folder: Path) -> None:
+    folder = keep_reference(finished_run, "tiny", weights=True)
+    text = (folder / "recipe.yaml").read_text()
+    (folder / "recipe.yaml").write_text(text.replace("num_items: 8", "num_items: 9"))
+    with pytest.raises(RunError, match=r"items is \(8, 32\), expected \(9, 32\)"):
+        reference_network("tiny")
+
+
+def test_what_comes_with_the_kit_is_whole() -> None:
+    kept = reference_results()
+    assert any(kept.values())
+    for name, seeds in kept.items():
+        assert len({result["seed"] for result in seeds}) == len(seeds), name
+        if (results.REFERENCE / name / results.WEIGHTS).is_file():
+            recipe, _ = reference_network(name)
+            assert seeds[0]["recipe_hash"] == recipe.hash(), f"{name}: weights and seed0.json are of other recipes"
+
+
+# Tables
+
+
+def test_mean_and_spread() -> None:
+    assert mean_and_spread([0.5]) == "0.500"
+    assert mean_and_spread([0.5, 0.75]) == "0.625 ± 0.125"
+    assert mean_and_spread([0.25], sign="+") == "+0.250"
+    assert mean_and_spread([-0.25, -0.5], sign="+") == "-0.375 ± 0.125"
+
+
+def test_summary_has_one_row_per_group_that_has_results() -> None:
+    groups = [("one", [made_up_result(0.75)]), ("none", []), ("two", [made_up_result(0.75), made_up_result(1.0, 1)])]
+    table = summary(groups).set_index("result")
+    assert list(table.index) == ["one", "two"]
+    assert table.loc["two", ["seeds", "AUC", "learning adds"]].tolist() == [2, "0.875 ± 0.125", "+0.225 ± 0.125"]
+    assert table.loc["one", "best no-learning"] == "0.650 (median_flow)"
+    assert table.loc["one", "protocol"] == "micro"
+
+
+def test_result_table_shows_learned_rows_before_yardsticks() -> None:
+    table = result_table(made_up_result(0.75))
+    yardsticks = ["no learning: zero flow", "no learning: median flow"]
+    assert list(table.index) == ["fused", "appearance alone", "motion alone", *yardsticks]
+    assert table["AUC"].tolist() == [0.75, 0.6, 0.7, 0.5, 0.65]
+    assert pd.isna(table.loc["motion alone", "EER"])
+
+
+# The paper's numbers
+
+
+def test_every_row_of_the_paper_has_a_value_per_column() -> None:
+    paper = paper_values()
+    assert list(paper) == ["table2", "table3", "table4", "table5", "figure6"]
+    rows = [(t, name, values) for t in ("table2", "table3", "table4") for name, values in paper[t]["rows"].items()]
+    rows += [
+        ("table5", f"{losses}, {dataset}", values)
+        for losses, by_dataset in paper["table5"]["rows"].items()
+        for dataset, values in by_dataset.items()
+    ]
+    assert len(rows) == 18 + 5 + 4 + 12
+    for table, name, values in rows:
+        assert len(values) == len(paper[table]["columns"]), f"{table}: {name}"
+        assert all(isinstance(value, str) for value in values), f"{table}: {name}: numbers stand as printed, in quotes"
+    for knob in ("beta", "zeta"):
+        assert len({len(values) for values in paper["figure6"][knob].values()}) == 1
+
+
+def test_the_tables_agree_with_the_abstract_and_with_each_other() -> None:
+    paper = paper_values()
+    for column, (dataset, printed) in enumerate(HEADLINE.items()):
+        assert paper["table2"]["columns"][column] == dataset
+        assert paper["table2"]["rows"]["Ours"][column] == printed
+        assert paper["table5"]["rows"]["sparse and latent"][dataset][2] == printed
+    for knob, default in (("beta", "0.001"), ("zeta", "0.1")):
+        place = paper["figure6"][knob]["values"].index(default)
+        assert [paper["figure6"][knob][name][place] for name in ("ped2", "avenue")] == list(HEADLINE.values())[:2]
+
+
+def test_no_code_or_notebook_types_a_number_of_the_paper() -> None:
+    """This file alone may: the three of the abstract, above."""
+    paper = paper_values()
+    tables = [values for t in ("table2", "table3") for name, values in paper[t]["rows"].items() if "Ours" in name]
+    tables += [values for by_dataset in paper["table5"]["rows"].values() for values in by_dataset.values()]
+    numbers = "|".join(re.escape(number) for number in sorted({number for values in tables for number in values}))
+    typed = re.compile(rf"(?<![\w.])({numbers})(?![\w.])")
+    folders = [PROJECT / name for name in ("maam_lib", "data_prep", "notebooks", "benchmarks", "tests")]
+    paths = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".ipynb")]
+    assert len(paths) > 40
+    strays = [
+        f"{path.relative_to(PROJECT)} types {found}"
+        for path in paths
+        if path != Path(__file__)
+        for found in typed.findall(_written(path))
+    ]
+    assert strays == [], "take them from maam_lib.results.paper_values"
+
+
+def _written(path: Path) -> str:
+    """What a person typed: the whole of a module, the cells of a notebook without ids and outputs."""
+    if path.suffix == ".py":
+        return path.read_text(encoding="utf-8")
+    return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
