@@ -4,6 +4,7 @@ Strictly: a parameter that no notebook declares, a failing cell, a cell over its
 not appear are errors that name notebook and cell. Earlier results stay; what was done so far is kept.
 """
 
+import ast
 import socket
 import tempfile
 import time
@@ -72,8 +73,11 @@ def recorded_results(notebook: NotebookNode) -> dict[str, Any]:
 
 
 def declared_parameters(notebook: Path) -> set[str]:
-    """Names in the notebook's one cell tagged `parameters`."""
-    return set(papermill.inspect_notebook(str(notebook)))
+    """Names assigned in the notebook's cell tagged `parameters` (papermill's own reading misses some lines)."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    statements = ast.parse("\n".join(tagged)).body
+    return {target.id for s in statements if isinstance(s, ast.Assign) for target in s.targets}
 
 
 def run_notebook(

@@ -22,6 +22,7 @@ from maam_lib.training import build_network
 REPORTS = Path(__file__).parents[1] / "reports"
 REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
+TABLE_BEGINS, TABLE_ENDS = "<!-- results: python -m maam_lib.results -->", "<!-- /results -->"
 
 
 class ResultError(ValueError):
@@ -49,7 +50,8 @@ def read_result(path: Path) -> dict[str, Any]:
 def reference_results() -> dict[str, list[dict[str, Any]]]:
     """Results that come with the kit: folder name under reports/reference -> one result per seed."""
     folders = sorted(path for path in REFERENCE.glob("*") if path.is_dir())
-    return {folder.name: [read_result(path) for path in sorted(folder.glob("seed*.json"))] for folder in folders}
+    results = {folder.name: [read_result(path) for path in sorted(folder.glob("seed*.json"))] for folder in folders}
+    return {name: seeds for name, seeds in results.items() if seeds}
 
 
 def reference_network(name: str) -> tuple[Recipe, MAAMNet]:
@@ -85,7 +87,7 @@ def summary(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> pd.DataFrame
 
     Columns of text, ready to show; "what learning adds" is fused AUC less the best no-learning row's.
     """
-    return pd.DataFrame([_summary_row(name, seeds) for name, seeds in results if seeds])
+    return pd.DataFrame([_summary_row(name, seeds) for name, seeds in results])
 
 
 def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -123,3 +125,22 @@ def result_table(result: dict[str, Any]) -> pd.DataFrame:
         for name, row in result["no_learning"].items()
     }
     return pd.DataFrame.from_dict(learned | yardsticks, orient="index")
+
+
+def markdown(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> str:
+    """The summary as a Markdown table, as it stands in the README."""
+    table = summary(results)
+    lines = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def with_results(readme: str) -> str:
+    """The README's text with its results table, between its two marks, made anew from reports/reference."""
+    before, rest = readme.split(TABLE_BEGINS, 1)
+    _, after = rest.split(TABLE_ENDS, 1)
+    return f"{before}{TABLE_BEGINS}\n{markdown(reference_results().items())}\n{TABLE_ENDS}{after}"
+
+
+if __name__ == "__main__":
+    readme = REPORTS.parent / "README.md"
+    readme.write_text(with_results(readme.read_text(encoding="utf-8")), encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from jupyter_core.utils import ensure_event_loop
 
 from data_prep import synthetic
 from data_prep.clip import Clip
@@ -109,6 +110,13 @@ def finished_run(scene: PreparedDataset, tmp_path_factory: pytest.TempPathFactor
     run = fit(tiny_recipe(), scene, tmp_path_factory.mktemp("runs") / "finished")
     evaluate(run, scene, every_epoch=True)
     return run
+
+
+@pytest.fixture
+def closed_event_loop() -> Iterator[None]:
+    """Closes the event loop that Jupyter's client leaves open in this thread."""
+    yield
+    ensure_event_loop().close()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_core.utils import ensure_event_loop
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_pages import PICTURE, Resources
 
@@ -20,6 +21,8 @@ from maam_lib.reporting import (
     reproduce,
     run_notebook,
 )
+
+pytestmark = pytest.mark.usefixtures("closed_event_loop")
 
 SHOW_PICTURE = f"""import base64
 from IPython.display import Image
@@ -106,7 +109,10 @@ def test_recorded_results_are_read_from_outputs() -> None:
 
 def test_two_reports_at_once_do_not_collide(notebooks: Path, tmp_path: Path) -> None:
     def run(number: int) -> reporting.Chapter:
-        return run_notebook(notebooks / "good.ipynb", tmp_path / f"out{number}", {"number": number})
+        try:
+            return run_notebook(notebooks / "good.ipynb", tmp_path / f"out{number}", {"number": number})
+        finally:
+            ensure_event_loop().close()  # as the fixture does for the main thread
 
     with ThreadPoolExecutor(2) as pool:
         chapters = list(pool.map(run, (2, 3)))

@@ -22,6 +22,7 @@ from maam_lib.results import (
     reference_results,
     result_table,
     summary,
+    with_results,
 )
 from maam_lib.runs import RunError, RunFolder
 from maam_lib.training import build_network
@@ -143,13 +144,30 @@ def test_mean_and_spread() -> None:
     assert mean_and_spread([-0.25, -0.5], sign="+") == "-0.375 ± 0.125"
 
 
-def test_summary_has_one_row_per_group_that_has_results() -> None:
-    groups = [("one", [made_up_result(0.75)]), ("none", []), ("two", [made_up_result(0.75), made_up_result(1.0, 1)])]
-    table = summary(groups).set_index("result")
+def test_summary_has_one_row_per_group() -> None:
+    table = summary([("one", [made_up_result(0.75)]), ("two", [made_up_result(0.75), made_up_result(1.0, 1)])])
+    table = table.set_index("result")
     assert list(table.index) == ["one", "two"]
     assert table.loc["two", ["seeds", "AUC", "learning adds"]].tolist() == [2, "0.875 ± 0.125", "+0.225 ± 0.125"]
     assert table.loc["one", "best no-learning"] == "0.650 (median_flow)"
     assert table.loc["one", "protocol"] == "micro"
+
+
+def test_the_readme_shows_the_results_that_are_kept() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert with_results(readme) == readme, "make the table anew: python -m maam_lib.results"
+
+
+def test_the_results_table_replaces_what_stood_between_its_marks(reference_folder: Path) -> None:
+    (reference_folder / "tiny").mkdir(parents=True)
+    (reference_folder / "tiny" / "seed0.json").write_text(json.dumps(made_up_result(0.75)))
+    text = f"before\n{results.TABLE_BEGINS}\nold\n{results.TABLE_ENDS}\nafter\n"
+    made = with_results(text)
+    assert "old" not in made
+    assert "| tiny | synthetic | 1 | 0.750 |" in made
+    assert made.startswith("before\n")
+    assert made.endswith("\nafter\n")
+    assert with_results(made) == made
 
 
 def test_result_table_shows_learned_rows_before_yardsticks() -> None:

@@ -1,0 +1,52 @@
+"""Draws the pictures of the README from the kept results and weights: python docs/make_figures.py --root DATA."""
+
+import argparse
+from pathlib import Path
+
+from maam_lib import Evaluator, dataset_for, figures, network_predictor
+from maam_lib.evaluation import calibrate, detection_row, score_table
+from maam_lib.results import REFERENCE, read_result, reference_network
+
+DOCS = Path(__file__).parent
+SHOWN = {"Test001": 30, "Test008": 70, "Test004": 50}  # clip -> frame of the generated scene
+
+
+def detections(root: Path) -> None:
+    """detections.png: three events of the generated scene, from frame to alarm."""
+    recipe, net = reference_network("synthetic-laptop")
+    prepared = dataset_for(root, recipe)
+    calibration = calibrate(Evaluator(recipe, prepared).errors(network_predictor(net), "train"), recipe.scoring)
+    rows = [detection_row(net, prepared, clip, t, recipe.scoring, calibration) for clip, t in SHOWN.items()]
+    titles = [f"{clip}, frame {t}" for clip, t in SHOWN.items()]
+    figures.detection_rows(rows, titles).savefig(DOCS / "detections.png", dpi=110)
+
+
+def ped2_scores(root: Path) -> None:
+    """ped2_scores.png: the score of every clip of real Ped2 over time; ped2_epochs.png: AUC per epoch."""
+    recipe, net = reference_network("ped2-laptop")
+    prepared = dataset_for(root, recipe)
+    evaluator, predict = Evaluator(recipe, prepared), network_predictor(net)
+    calibration = calibrate(evaluator.errors(predict, "train"), recipe.scoring)
+    table = score_table(evaluator.errors(predict, "test"), calibration.psi, prepared)
+    clips = dict(list(table.groupby("clip")))
+    figures.score_curves(clips, threshold=calibration.threshold, columns=3).savefig(DOCS / "ped2_scores.png", dpi=90)
+
+
+def ped2_epochs() -> None:
+    """ped2_epochs.png: AUC of each epoch beside the best no-learning row; for showing only, the last epoch counts."""
+    result = read_result(REFERENCE / "ped2-laptop" / "seed0.json")
+    epochs = [point["epoch"] for point in result["curve"]]
+    columns = {"fused": "auc", "appearance": "auc_appearance", "motion": "auc_motion"}
+    lines = {name: (epochs, [point[key] for point in result["curve"]]) for name, key in columns.items()}
+    best = result["no_learning"][result["best_no_learning"]]["auc"]
+    lines[f"no learning: {result['best_no_learning'].replace('_', ' ')}"] = (epochs, [best] * len(epochs))
+    figures.curves(lines, "epoch", "frame AUC").savefig(DOCS / "ped2_epochs.png", dpi=100)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, default=Path("data"), help="folder of prepared datasets")
+    root = parser.parse_args().root
+    detections(root)
+    ped2_epochs()
+    ped2_scores(root)

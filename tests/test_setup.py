@@ -1,0 +1,156 @@
+"""What is said of the kit outside its code agrees with it: environments, pins, the map from the paper to the code."""
+
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PROJECT = Path(__file__).parents[1]
+CONDA_NAMES = {"pytorch": "torch"}  # conda's name: pip's
+CONDA_ONLY = {"python", "pip"}
+MAP_HEADING = "## Paper map"
+
+
+def conda_name(line: str) -> str:
+    name = re.split(r"[\s<>=]", line, maxsplit=1)[0]
+    return canonicalize_name(CONDA_NAMES.get(name, name))
+
+
+def bound(text: str) -> str:
+    """The version part of a requirement, in one spelling: ">=4.10,<5" of "name >=4.10,<5"."""
+    return ",".join(sorted(re.findall(r"[<>=]=?[\d.]+", text)))
+
+
+@pytest.fixture(scope="module")
+def project() -> dict:
+    return tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def asked(project: dict) -> dict[str, Requirement]:
+    """Every direct dependency of pyproject.toml, extras included, by name."""
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    requirements = [Requirement(line) for line in [*project["dependencies"], *extras]]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+
+
+@pytest.fixture(scope="module")
+def conda() -> dict[str, str]:
+    """Every line of environment.yml, those for pip included, by pip's name; without the kit itself."""
+    lines = yaml.safe_load((PROJECT / "environment.yml").read_text())["dependencies"]
+    [from_pip] = [line["pip"] for line in lines if isinstance(line, dict)]
+    assert "-e ." in from_pip
+    plain = [line for line in lines if isinstance(line, str)] + [line for line in from_pip if line != "-e ."]
+    return {conda_name(line): line for line in plain}
+
+
+@pytest.fixture(scope="module")
+def paper_map() -> list[tuple[str, list[str]]]:
+    """The rows under "## Paper map" in the README: the row, and everything in backticks."""
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert MAP_HEADING in text, f"README.md has no heading {MAP_HEADING!r}"
+    section = re.split(r"^## ", text.split(MAP_HEADING, 1)[1], flags=re.MULTILINE)[0]
+    rows = [line for line in section.splitlines() if line.startswith("|") and "`" in line]
+    return [(row, re.findall(r"`([^`]+)`", row)) for row in rows]
+
+
+# Environments
+
+
+def test_conda_and_pip_install_the_same_things(conda: dict[str, str], asked: dict[str, Requirement]) -> None:
+    assert set(conda) - CONDA_ONLY == set(asked)
+
+
+def test_conda_and_pip_ask_for_the_same_versions(conda: dict[str, str], asked: dict[str, Requirement]) -> None:
+    differ = {
+        name for name, line in conda.items() if name in asked and bound(line) != bound(str(asked[name].specifier))
+    }
+    assert differ == set()
+
+
+def test_conda_and_pip_ask_for_the_same_python(conda: dict[str, str], project: dict) -> None:
+    assert bound(conda["python"]) == bound(project["requires-python"])
+
+
+def test_every_line_for_conda_says_what_it_is_for() -> None:
+    text = (PROJECT / "environment.yml").read_text().split("dependencies:\n")[1]
+    bare = [line for line in text.splitlines() if line.strip() != "- pip:" and not re.search(r"\S  # \S", line)]
+    assert bare == []
+
+
+def test_every_direct_dependency_is_pinned_to_one_version_that_pyproject_accepts(asked: dict[str, Requirement]) -> None:
+    lines = [line for line in (PROJECT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[\w.+]+", line)] == []
+    pins = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    assert len(pins) == len(lines), "a name is pinned twice"
+    assert set(asked) - set(pins) == set(), "not pinned"
+    wrong = {name for name, requirement in asked.items() if not requirement.specifier.contains(pins[name])}
+    assert wrong == set()
+
+
+def test_pyproject_has_bounds_and_no_pins(asked: dict[str, Requirement]) -> None:
+    assert [name for name, r in asked.items() if not re.match(r"(<[\d.]+,)?>=", str(r.specifier))] == []
+
+
+# The paper's map
+
+
+def test_the_map_covers_the_paper(paper_map: list[tuple[str, list[str]]]) -> None:
+    said = " ".join(row.split("|")[1] for row, _ in paper_map)
+    numbers = {int(n) for n in re.findall(r"Eq\. (\d+)", said)}
+    for first, last in re.findall(r"Eq\. (\d+)\s*[-–]\s*(\d+)", said):
+        numbers |= set(range(int(first), int(last) + 1))
+    assert numbers >= set(range(1, 13)), "equations without a place"
+    assert "Algorithm 1" in said
+    assert "Table 1" in said
+
+
+def test_everything_that_the_map_names_is_there(paper_map: list[tuple[str, list[str]]]) -> None:
+    assert len(paper_map) >= 8
+    absent = [f"{name} in: {row}" for row, names in paper_map for name in names if not _exists(name)]
+    assert absent == []
+
+
+def _exists(name: str) -> bool:
+    """Whether a dotted name, a file or a notebook's stem exists."""
+    if re.fullmatch(r"(maam_lib|data_prep)(\.\w+)+", name):
+        return _is_attribute(name)
+    if "/" in name or "." in name:
+        return (PROJECT / name).exists()
+    return (PROJECT / "notebooks" / f"{name}.ipynb").is_file()
+
+
+def _is_attribute(name: str) -> bool:
+    """Whether `package.module`, `package.module.thing` or `package.module.thing.part` can be reached."""
+    package, module, *parts = name.split(".")
+    try:
+        found = import_module(f"{package}.{module}")
+    except ModuleNotFoundError:
+        return False
+    for part in parts:
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("maam_lib.memory.address", True),
+        ("maam_lib.memory.adress", False),
+        ("maam_lib.config.Recipe.hash", True),
+        ("maam_lib.nothing.at_all", False),
+        ("04_memory_items", True),
+        ("04_memory", False),
+        ("tests/test_memory.py", True),
+        ("tests/test_nothing.py", False),
+    ],
+)
+def test_the_check_of_the_map_can_fail(name: str, there: bool) -> None:
+    assert _exists(name) is there
