@@ -114,7 +114,7 @@ def detection_rows(rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[st
         _picture(line[4], row["frame"], "alarm (blue), truth (orange)")
         _tint(line[4], row["found"], ALARM)
         if row["mask"].any():
-            line[4].contour(row["mask"], levels=[0.5], colors=ABNORMAL, linewidths=1.8)
+            line[4].contour(row["mask"], levels=[0.5], colors=ABNORMAL, linewidths=1.4)
     return figure
 
 

@@ -253,6 +253,22 @@ def test_constant_answers_are_zeros_and_medians_of_the_training_set(scene: Prepa
             np.testing.assert_allclose(flow_hat[b].permute(1, 2, 0), motion, atol=1e-6)
 
 
+def test_single_branch_rows_are_what_their_names_say(evaluator: Evaluator) -> None:
+    train, test = (evaluator.dataset(split) for split in ("train", "test"))
+    frames, flow = test.__getitems__(range(len(test)))
+    background, median_flow = (torch.from_numpy(np.median(x, axis=0)) for x in train.__getitems__(range(len(train))))
+    errors = {
+        "zero_flow": flow.abs().sum(dim=1),
+        "median_flow": (flow - median_flow).abs().sum(dim=1),
+        "median_background": (frames - background).square().sum(dim=1),
+    }
+    labels = [evaluator.prepared.labels(clip)[frame] for clip, frame in test.keys()]  # noqa: SIM118
+    rows = evaluator.no_learning_rows()
+    for name, error in errors.items():
+        scores = pscd.patch_sums(error, PATCH).amax(dim=(1, 2)).tolist()
+        assert rows[name]["auc"] == pytest.approx(reference.roc_auc(labels, scores), abs=1e-3), name
+
+
 def test_every_yardstick_has_its_own_calibrated_psi(evaluator: Evaluator) -> None:
     rows = evaluator.no_learning_rows()
     answers = baselines.constant_answers(evaluator.dataset("train"))

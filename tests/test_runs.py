@@ -109,8 +109,9 @@ def test_other_settings_are_named_on_resume_and_nothing_changes(run: RunFolder) 
     with pytest.raises(RunError, match=expected):
         run.claim(other, resume=True)
     assert run.recipe == tiny_recipe()
-    run.claim(run.recipe, resume=True)  # the refused claim gave the lock back
-    run.release()
+    second = RunFolder(run.folder)
+    second.claim(run.recipe, resume=True)  # the refused claim gave the lock back
+    second.release()
 
 
 def test_fewer_epochs_are_another_setting_and_more_are_not(run: RunFolder) -> None:

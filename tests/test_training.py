@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from data_prep.clip import Clip
 from maam_lib import runs, training
 from maam_lib.config import Recipe
-from maam_lib.data import DatasetError, PreparedDataset
+from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.evaluation import Evaluator, evaluate, network_predictor
 from maam_lib.runs import RunFolder
 from maam_lib.training import TrainingError, batches, build_network, dataset_for, epoch_seed, fit
@@ -261,6 +261,22 @@ def test_batches_are_the_same_on_one_device_and_on_many(
     seen = [frame for batch in whole for frame in batch]
     assert len(set(seen)) == len(seen) == num_frames // batch_size * batch_size
     assert set(seen) <= set(range(num_frames))
+
+
+def test_every_epoch_of_every_seed_has_its_own_order(
+    scene: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw_batch, seen = FrameFlowDataset.raw_batch, []
+
+    def remember(dataset: FrameFlowDataset, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(tuple(indices))
+        return raw_batch(dataset, indices)
+
+    monkeypatch.setattr(FrameFlowDataset, "raw_batch", remember)
+    for seed in (0, 1):
+        fit(tiny_recipe(f"training.seed={seed}"), scene, tmp_path / f"run{seed}")
+    assert len(seen) == 4 * STEPS, "two epochs of each seed"
+    assert len(set(seen)) == len(seen), "a batch came again"
 
 
 def test_every_epoch_run_and_purpose_has_its_own_seed() -> None:
