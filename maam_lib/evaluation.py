@@ -234,8 +234,10 @@ def evaluate(
     """Score a run's last epoch, beside the no-learning rows; writes `scores.csv` and `metrics.json` into the run.
 
     `every_epoch` adds the AUC of each kept epoch as a curve, for showing only: the result is always the last epoch.
+    Raises RunError for a run without a finished epoch, or trained on other data.
     """
     recipe = run.recipe
+    run.check_data(prepared.content_hash)
     evaluator = Evaluator(recipe, prepared, device)
     net = build_network(recipe).to(device)
     curve = []

@@ -87,10 +87,8 @@ def score_curves(
         axis.axis("off")
     for axis, (clip, table) in zip(axes.flat, tables.items(), strict=False):
         frames, abnormal = table["frame"], table["label"].to_numpy() == 1
-        axis.fill_between(
-            frames, 0, 1, where=abnormal, step="mid", transform=axis.get_xaxis_transform(), color=ABNORMAL, alpha=0.3,
-            linewidth=0,
-        )  # fmt: skip
+        for first, last in _spans(frames.to_numpy(), abnormal):
+            axis.axvspan(first - 0.5, last + 0.5, color=ABNORMAL, alpha=0.3, linewidth=0)
         axis.plot(frames, table[column], color=ALARM, linewidth=1.2)
         if threshold is not None:
             axis.axhline(threshold, color=QUIET, linestyle="--", linewidth=1)
@@ -198,7 +196,7 @@ def bars_with_spread(
     rows: Mapping[str, Sequence[float]], xlabel: str, lines: Mapping[str, float] | None = None
 ) -> Figure:
     """Mean of each row as a bar, its single values (seeds) as dots, and vertical lines to compare with."""
-    figure, axis = plt.subplots(figsize=(7, 0.5 + 0.42 * len(rows)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7, 0.9 + 0.42 * len(rows)), layout="constrained")
     names = list(rows)[::-1]
     axis.barh(names, [np.mean(rows[name]) for name in names], color=ALARM, alpha=0.55)
     for name in names:
@@ -207,8 +205,14 @@ def bars_with_spread(
         axis.axvline(value, color=ABNORMAL, linestyle=style, label=f"{name} ({value:.3f})")
     axis.set(xlabel=xlabel, xlim=(0.4, 1))
     if lines:
-        axis.legend(frameon=False, fontsize=8, loc="lower left")
+        figure.legend(frameon=False, fontsize=8, loc="outside lower center")
     return _closed(figure)
+
+
+def _spans(frames: np.ndarray, abnormal: np.ndarray) -> list[tuple[int, int]]:
+    """First and last frame of each unbroken abnormal span; frames (T,), abnormal bool (T,)."""
+    steps = np.flatnonzero(np.diff(np.concatenate([[False], abnormal, [False]])))  # where spans begin, where they ended
+    return [(int(frames[a]), int(frames[b - 1])) for a, b in steps.reshape(-1, 2)]
 
 
 def _canvas(rows: int, columns: int, shape: tuple[int, ...]) -> tuple[Figure, np.ndarray]:

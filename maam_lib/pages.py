@@ -23,7 +23,7 @@ code, pre { font: 13.5px/1.45 ui-monospace, monospace; }
 .jp-InputArea pre, .input pre, div.highlight { background: #f5f7f9; padding: .5rem .7rem; border-radius: 6px; }
 .output, .jp-OutputArea { margin: .4rem 0 1.1rem; } .output_stderr pre { color: #8a4b00; }
 .prompt, .jp-InputPrompt, .jp-OutputPrompt, .anchor-link { display: none; }
-table { border-collapse: collapse; margin: .6rem 0; display: block; overflow-x: auto; }
+table { border-collapse: collapse; margin: .6rem 0; display: block; overflow-x: auto; font-size: .88rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child { text-align: left; } .failed { color: #a3181e; font-weight: 600; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }

@@ -164,11 +164,14 @@ def _execute(notebook: Path, running: Path, parameters: Mapping[str, Any], cell_
                 config=_private_sockets(sockets),
             )
         except PapermillExecutionError as error:
-            return f"{notebook.name}: cell {error.cell_index} failed: {error.ename}: {' '.join(error.evalue.split())}"
+            what = f"{error.ename}: {' '.join(error.evalue.split())}"
+            return f"{notebook.name}: cell [{error.exec_count}], `{_first_line(error.source)}`, failed: {what}"
         except CellTimeoutError:
             return f"{notebook.name}: a cell took longer than {limit:g} s; see the last one without output"
         except DeadKernelError:
             return f"{notebook.name}: the kernel died (out of memory?); see the last cell without output"
+        except (RuntimeError, TimeoutError, KeyError) as error:  # the kernel did not start
+            return f"{notebook.name}: could not be run ({type(error).__name__}: {error}); try `maam doctor`"
     return None
 
 
@@ -183,12 +186,17 @@ def _private_sockets(folder: str) -> Config:
 
 def _missing_figure(name: str, executed: NotebookNode) -> str | None:
     """Cells tagged `figure` must show a picture."""
-    for number, cell in enumerate(executed.cells):
+    for cell in executed.cells:
         if "figure" in cell.metadata.get("tags", []) and not any(
             "image/png" in output.get("data", {}) for output in cell.get("outputs", [])
         ):
-            return f"{name}.ipynb: cell {number} should show a figure and shows none"
+            where = f"cell [{cell.execution_count}], `{_first_line(cell.source)}`,"
+            return f"{name}.ipynb: {where} should show a figure and shows none"
     return None
+
+
+def _first_line(source: str) -> str:
+    return next((line for line in source.splitlines() if line.strip()), "")
 
 
 def _write_summary(out: Path, recipe: str, parameters: Mapping[str, Any], chapters: list[Chapter]) -> None:

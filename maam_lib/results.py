@@ -70,9 +70,7 @@ def keep_reference(run: RunFolder, name: str, *, weights: bool = False) -> Path:
     """Copy an evaluated run's small results (and, if asked, its last weights) into reports/reference/<name>."""
     folder = REFERENCE / name
     result = read_result(run.folder / "metrics.json")
-    result["machine"] = {
-        key: value for key, value in json.loads((run.folder / "run.json").read_text()).items() if key != "packages"
-    }
+    result["machine"] = {key: value for key, value in run.facts.items() if key != "packages"}
     write_json(folder / f"seed{result['seed']}.json", result)
     if weights:
         with written_aside(folder / WEIGHTS) as aside:
@@ -101,7 +99,7 @@ def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
         "EER": mean_and_spread([r["eer"] for r in seeds]),
         "AUC appearance": mean_and_spread([r["auc_appearance"] for r in seeds]),
         "AUC motion": mean_and_spread([r["auc_motion"] for r in seeds]),
-        "best no-learning": f"{first['no_learning'][best]['auc']:.3f} ({best})",
+        "best no-learning": f"{first['no_learning'][best]['auc']:.3f} ({best.replace('_', ' ')})",
         "learning adds": mean_and_spread([r["learning_adds"] for r in seeds], sign="+"),
         "protocol": first["protocol"]["auc"].split(",")[0],
     }

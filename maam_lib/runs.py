@@ -8,6 +8,7 @@ scores.csv         from `maam evaluate`: clip, frame, label, appearance, motion,
 metrics.json       from `maam evaluate`
 """
 
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -66,6 +67,21 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Whether the recipe's last epoch is there."""
         return self.epochs_done >= self.recipe.training.epochs
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.json says; empty before training began."""
+        path = self.folder / "run.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def check_data(self, content_hash: str) -> None:
+        """Raise RunError when this run was trained on other data than those of the given content hash."""
+        trained_on = self.facts.get("data", {}).get("content_hash", content_hash)
+        if trained_on != content_hash:
+            raise RunError(
+                f"{self.folder}: was trained on other data (content {trained_on[:12]}, now {content_hash[:12]}); "
+                "prepare the same again, or train anew in another folder"
+            )
 
     def claim(self, recipe: Recipe, *, resume: bool) -> None:
         """Take the folder for writing; `release` gives it back (so does the end of the process).

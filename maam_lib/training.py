@@ -69,6 +69,7 @@ def fit(
             f"{recipe.training.batch_size}; set training.batch_size"
         )
     run = RunFolder(folder)
+    run.check_data(prepared.content_hash)
     if fabric.is_global_zero:
         run.claim(recipe, resume=resume)
     fabric.barrier()

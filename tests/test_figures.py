@@ -83,5 +83,9 @@ def test_flow_colours_tell_direction_by_hue_and_speed_by_strength() -> None:
 
 def test_abnormal_frames_are_shaded_and_only_those() -> None:
     axis = figures.score_curves({"a": SCORES}).axes[0]
-    spans = [path.get_extents() for shade in axis.collections for path in shade.get_paths()]
-    assert [(span.x0, span.x1) for span in spans] == [(2, 3)]
+    assert [(shade.get_x(), shade.get_x() + shade.get_width()) for shade in axis.patches] == [(1.5, 3.5)]
+
+
+def test_a_single_abnormal_frame_can_be_seen() -> None:
+    axis = figures.score_curves({"a": SCORES.assign(label=[0, 0, 0, 0, 0, 1])}).axes[0]
+    assert [shade.get_width() for shade in axis.patches] == [1]

@@ -139,7 +139,7 @@ def test_a_report_stops_at_a_failing_cell_names_it_and_keeps_what_is_there(noteb
     call = {"root": tmp_path / "data", "out": out, "notebooks": ["good", "fails"], "say": said.append}
     out.mkdir()
     (out / "fails.ipynb").write_text("an earlier good result")
-    expected = r"fails\.ipynb: cell \d failed: ValueError: two lines\. What ran is in .*fails\.failed\.html"
+    expected = r"fails\.ipynb: cell \[3\], `if number == 1:`, failed: ValueError: two lines\. What ran is in .*fails\.failed\.html"
     with pytest.raises(ReportError, match=expected):
         reproduce("synthetic-mini", **call)
     assert (out / "fails.ipynb").read_text() == "an earlier good result"
@@ -168,7 +168,7 @@ def test_a_report_stops_at_a_failing_cell_names_it_and_keeps_what_is_there(noteb
     ("name", "expected"),
     [
         ("too_slow", r"too_slow\.ipynb: a cell took longer than 1 s; see the last one without output"),
-        ("no_figure", r"no_figure\.ipynb: cell \d should show a figure and shows none"),
+        ("no_figure", r"no_figure\.ipynb: cell \[2\], .*, should show a figure and shows none"),
         ("dies", r"dies\.ipynb: the kernel died \(out of memory\?\); see the last cell without output"),
     ],
 )

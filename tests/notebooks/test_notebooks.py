@@ -16,7 +16,7 @@ from maam_lib.pages import notebook_page
 from maam_lib.reporting import NOTEBOOK_FOLDER, SEQUENCE, reproduce
 
 MOST_LINES = 25
-PATHS = sorted(NOTEBOOK_FOLDER.rglob("*.ipynb"))
+PATHS = sorted(path for path in NOTEBOOK_FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)
