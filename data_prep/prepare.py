@@ -109,8 +109,17 @@ def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None)
             continue
         wanted_size = manifest["source"]["frame_size"] if size is None else list(size)
         if manifest["frame_size"] == wanted_size and manifest["flow"]["estimator"] == flow:
+            _check_scene(manifest, path.parent)
             return path.parent
     return None
+
+
+def _check_scene(manifest: dict[str, Any], folder: Path) -> None:
+    if manifest["dataset"] == "synthetic" and manifest["source"]["sha256"] != _scene_hash():
+        raise PreparationError(
+            f"{folder} holds the generated scene of another version of the kit; delete the folder, then run the same "
+            "command again"
+        )
 
 
 def _unless_incomplete(folder: Path, allow_incomplete: bool) -> Path:
@@ -158,17 +167,22 @@ def _working_folder(folder: Path) -> Iterator[Path]:
 
 def _read(dataset: str, source: Path | None, scratch: Path, allow_incomplete: bool) -> _Source:
     if dataset == "synthetic":
-        from data_prep.synthetic import SCENE_VERSION, SceneSettings, read_synthetic
+        from data_prep.synthetic import read_synthetic
 
-        scene = SceneSettings()
-        settings = asdict(scene) | {"version": SCENE_VERSION}
-        settings_hash = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-        return _Source(read_synthetic(scene), "generated scene", settings_hash, "known exactly by the generator")
+        return _Source(read_synthetic(), "generated scene", _scene_hash(), "known exactly by the generator")
     if source is None:
         raise PreparationError(f"{dataset} needs a source: --source PATH of the official archive or folder")
     found = find_source(Path(source), dataset)
     clips = read_ucsd(found, dataset, scratch, allow_incomplete=allow_incomplete)
     return _Source(clips, found.name, _fingerprint(found), f"frame ranges in UCSD{dataset}.m, checked against masks")
+
+
+def _scene_hash() -> str:
+    """sha256 of all that decides what the generated scene shows."""
+    from data_prep.synthetic import SCENE_VERSION, SceneSettings
+
+    settings = asdict(SceneSettings()) | {"version": SCENE_VERSION}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def _fingerprint(source: Path) -> str:

@@ -22,6 +22,7 @@ from data_prep.clip import Clip, SourceError
 from data_prep.clip_files import ensure_clip
 from data_prep.flow import estimate_flow
 from data_prep.prepare import PreparationError, prepare
+from data_prep.synthetic import SceneSettings
 from data_prep.ucsd import find_source
 
 prepare = partial(prepare, workers=1, progress=False)
@@ -349,3 +350,13 @@ def test_two_clips_of_the_real_ped2(real_data: Path, root: Path, tmp_path: Path)
     masks = np.load(folder / "test/Test012/masks.npy").astype(bool)
     speed = np.linalg.norm(flow[100:150].astype(np.float32), axis=-1)
     assert speed[masks[100:150]].mean() > 3 * speed[~masks[100:150]].mean()  # what is marked moves
+
+
+def test_a_scene_of_another_version_is_not_taken_for_this_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = SceneSettings(height=32, width=32, train_clips=1, test_clips=1, frames_per_clip=40)
+    monkeypatch.setattr("data_prep.synthetic.SceneSettings", lambda: small)
+    folder = prepare("synthetic", None, root, workers=1)
+    assert prepare("synthetic", None, root, workers=1) == folder
+    monkeypatch.setattr("data_prep.synthetic.SCENE_VERSION", 0)
+    with pytest.raises(PreparationError, match="the generated scene of another version of the kit; delete the folder"):
+        prepare("synthetic", None, root, workers=1)

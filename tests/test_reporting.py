@@ -139,7 +139,8 @@ def test_a_report_stops_at_a_failing_cell_names_it_and_keeps_what_is_there(noteb
     call = {"root": tmp_path / "data", "out": out, "notebooks": ["good", "fails"], "say": said.append}
     out.mkdir()
     (out / "fails.ipynb").write_text("an earlier good result")
-    expected = r"fails\.ipynb: cell \[3\], `if number == 1:`, failed: ValueError: two lines\. What ran is in .*fails\.failed\.html"
+    cell = r"fails\.ipynb: cell \[3\], `if number == 1:`, failed: ValueError: two lines\. "
+    expected = cell + r"What ran is in .*fails\.failed\.html"
     with pytest.raises(ReportError, match=expected):
         reproduce("synthetic-mini", **call)
     assert (out / "fails.ipynb").read_text() == "an earlier good result"

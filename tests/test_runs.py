@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from copy import copy
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from conftest import tiny_recipe
 from safetensors.torch import load_file, save_file
 
 from maam_lib.data import PreparedDataset
+from maam_lib.evaluation import evaluate
 from maam_lib.runs import RunError, RunFolder, load_weights
 from maam_lib.training import build_network, fit
 
@@ -170,3 +172,12 @@ def test_missing_and_unknown_tensors_are_named(run: RunFolder, tmp_path: Path) -
     save_file(tensors, tmp_path / "renamed.safetensors")
     with pytest.raises(RunError, match="another network: items is missing; memory is unknown"):
         load_weights(build_network(run.recipe), tmp_path / "renamed.safetensors")
+
+
+def test_a_run_goes_with_the_data_that_it_was_trained_on(finished_run: RunFolder, scene: PreparedDataset) -> None:
+    other = copy(scene)
+    other.content_hash = "0" * 64
+    with pytest.raises(RunError, match=r"was trained on other data .* now 000000000000"):
+        evaluate(finished_run, other)
+    with pytest.raises(RunError, match="was trained on other data"):
+        fit(finished_run.recipe, other, finished_run.folder, resume=True)
