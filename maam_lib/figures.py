@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 ABNORMAL, ALARM, QUIET = "#E69F00", "#0072B2", "#5d6b7a"
 BRANCH_COLOURS = {"appearance": "#009E73", "motion": "#CC79A7", "fused": ALARM}
@@ -178,17 +179,21 @@ def curves(
     xlabel: str,
     ylabel: str,
     marks: Mapping[str, float] | None = None,
+    levels: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Lines by name over one axis, with marked positions on it."""
+    """Lines by name over one axis, with marked positions on it and dashed levels to compare with."""
     figure, axis = plt.subplots(figsize=(6.5, 3), layout="constrained")
     palette = [ALARM, ABNORMAL, "#009E73", "#CC79A7", QUIET]
     for i, (name, (x, y)) in enumerate(lines.items()):
         axis.plot(x, y, marker=".", color=BRANCH_COLOURS.get(name, palette[i % len(palette)]), label=name)
+    for name, value in (levels or {}).items():
+        axis.axhline(value, color=QUIET, linestyle="--", label=name)
     for name, value in (marks or {}).items():
         axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
         axis.annotate(f" {name}", (value, 0.03), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
     axis.set(xlabel=xlabel, ylabel=ylabel)
-    axis.legend(frameon=False, fontsize=9)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(frameon=False, fontsize=9, loc="outside right upper")
     return _closed(figure)
 
 

@@ -83,7 +83,8 @@ def keep_reference(run: RunFolder, name: str, *, weights: bool = False) -> Path:
 def summary(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> pd.DataFrame:
     """One row per named group of results (its seeds): AUC, EER and branches as mean ± half the range, and yardsticks.
 
-    Columns of text, ready to show; "what learning adds" is fused AUC less the best no-learning row's.
+    Columns of text, ready to show; "learning adds" is fused AUC less the best no-learning row's. The motion error is
+    relative to that of predicting no motion, on training frames and on normal test frames.
     """
     return pd.DataFrame([_summary_row(name, seeds) for name, seeds in results])
 
@@ -91,6 +92,8 @@ def summary(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> pd.DataFrame
 def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
     first = seeds[0]
     best = first["best_no_learning"]
+    table2 = paper_values()["table2"]
+    paper = dict(zip(table2["columns"], table2["rows"]["Ours"], strict=True))
     return {
         "result": name,
         "dataset": first["data"]["name"],
@@ -100,15 +103,20 @@ def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
         "AUC appearance": mean_and_spread([r["auc_appearance"] for r in seeds]),
         "AUC motion": mean_and_spread([r["auc_motion"] for r in seeds]),
         "best no-learning": f"{first['no_learning'][best]['auc']:.3f} ({best.replace('_', ' ')})",
+        "paper, full size": paper.get(first["data"]["name"], "–"),
         "learning adds": mean_and_spread([r["learning_adds"] for r in seeds], sign="+"),
+        "motion error, train / normal test": " / ".join(
+            mean_and_spread([r["motion_error_to_zero_flow"][part] for r in seeds], digits=2)
+            for part in ("train", "test_normal")
+        ),
         "protocol": first["protocol"]["auc"].split(",")[0],
     }
 
 
-def mean_and_spread(values: list[float], sign: str = "") -> str:
+def mean_and_spread(values: list[float], sign: str = "", digits: int = 3) -> str:
     """Mean of the seeds, ± half their range where there are several."""
-    mean = f"{sum(values) / len(values):{sign}.3f}"
-    return mean if len(values) == 1 else f"{mean} ± {(max(values) - min(values)) / 2:.3f}"
+    mean = f"{sum(values) / len(values):{sign}.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {(max(values) - min(values)) / 2:.{digits}f}"
 
 
 def result_table(result: dict[str, Any]) -> pd.DataFrame:
