@@ -50,6 +50,7 @@ def made_up_result(auc: float, seed: int = 0) -> dict:
         "no_learning": {"zero_flow": {"auc": 0.5, "eer": 0.5}, "median_flow": {"auc": 0.65, "eer": 0.4}},
         "best_no_learning": "median_flow",
         "learning_adds": auc - 0.65,
+        "motion_error_to_zero_flow": {"train": 0.5, "test_normal": 0.75},
         "protocol": {"auc": "micro, raw scores"},
     }
 
@@ -151,6 +152,8 @@ def test_summary_has_one_row_per_group() -> None:
     assert table.loc["two", ["seeds", "AUC", "learning adds"]].tolist() == [2, "0.875 ± 0.125", "+0.225 ± 0.125"]
     assert table.loc["one", "best no-learning"] == "0.650 (median flow)"
     assert table.loc["one", "protocol"] == "micro"
+    assert table.loc["one", "motion error, train / normal test"] == "0.50 / 0.75"
+    assert table.loc["one", "paper, full size"] == "–"  # the paper has no such dataset
 
 
 def test_the_readme_shows_the_results_that_are_kept() -> None:
