@@ -119,14 +119,14 @@ def detection_rows(rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[st
 
 def roc_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Figure:
     """ROC curves by name: (false-alarm rates, hit rates, AUC); learned ones full, no-learning ones dashed."""
-    figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
     for name, (false_alarms, hits, auc) in curves.items():
         colour = BRANCH_COLOURS.get(name, QUIET)
         style = "-" if name in BRANCH_COLOURS else "--"
         axis.plot(false_alarms, hits, style, color=colour, label=f"{name} ({auc:.3f})")
     axis.plot([0, 1], [1, 0], color="#c0c8d0", linewidth=0.8)  # crossing it: the equal error rate
     axis.set(xlabel="false-alarm rate", ylabel="hit rate", aspect="equal")
-    axis.legend(frameon=False, fontsize=8, title="AUC", loc="lower right")
+    figure.legend(frameon=False, fontsize=9, title="AUC", loc="outside right upper")
     return _closed(figure)
 
 

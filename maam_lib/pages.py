@@ -14,7 +14,7 @@ from pygments.formatters import HtmlFormatter
 STYLE = """
 :root { color-scheme: light; --ink: #1c2733; --soft: #5d6b7a; --line: #dde3ea; --accent: #0b6e8f; --paper: #fff; }
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
-       max-width: 60rem; padding: 1.5rem; }
+       max-width: 66rem; padding: 1.5rem; }
 h1, h2, h3 { line-height: 1.25; } h1 { margin-top: .3rem; }
 h2 { border-bottom: 1px solid var(--line); margin-top: 2.2rem; }
 a { color: var(--accent); } nav, footer { color: var(--soft); font-size: .9rem; }
@@ -24,7 +24,7 @@ code, pre { font: 13.5px/1.45 ui-monospace, monospace; }
 .output, .jp-OutputArea { margin: .4rem 0 1.1rem; } .output_stderr pre { color: #8a4b00; }
 .prompt, .jp-InputPrompt, .jp-OutputPrompt, .anchor-link { display: none; }
 table { border-collapse: collapse; margin: .6rem 0; display: block; overflow-x: auto; font-size: .88rem; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
+th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child { text-align: left; } .failed { color: #a3181e; font-weight: 600; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }
 .gallery a { border: 1px solid var(--line); border-radius: 8px; padding: .6rem; text-decoration: none; }
