@@ -53,7 +53,8 @@ def fit(
 ) -> RunFolder:
     """Train a recipe on a prepared dataset's normal clips; returns the run folder, its last epoch finished.
 
-    `on_epoch` gets each new row of the history; when it returns True the training stops there, whole and resumable.
+    `on_epoch` gets each new row of the history, on the first device's process; when it returns True the training
+    stops there, whole and resumable.
     Raises RunError for a folder in use, TrainingError for a loss that is not finite or too few frames.
     """
     accelerator = ("cuda" if torch.cuda.is_available() else "cpu") if accelerator == "auto" else accelerator
@@ -113,12 +114,12 @@ def _train(
     settings = recipe.training
     torch.manual_seed(settings.seed)
     net = build_network(recipe)
-    optimizer = torch.optim.Adam(net.parameters(), lr=settings.learning_rate)
-    done = run.load_epoch(net, optimizer)
+    adam = torch.optim.Adam(net.parameters(), lr=settings.learning_rate)
     facts = _facts(fabric, recipe, dataset)
     if fabric.is_global_zero:
         run.record(facts)
-    module, optimizer = fabric.setup(net.to(memory_format=torch.channels_last), optimizer)
+    module, optimizer = fabric.setup(net.to(memory_format=torch.channels_last), adam)
+    done = run.load_epoch(net, adam)  # after the set-up: on the device
     module.train()
     steps = len(dataset) // settings.batch_size
     progress = tqdm(
@@ -131,10 +132,10 @@ def _train(
         for epoch in range(done + 1, settings.epochs + 1):
             row = _train_epoch(fabric, recipe, dataset, module, optimizer, epoch, progress)
             if fabric.is_global_zero:
-                run.save_epoch(net, optimizer, row)
+                run.save_epoch(net, adam, row)
                 run.record(facts | {"epochs": epoch, "training_seconds": round(run.history["seconds"].sum(), 1)})
-            fabric.barrier()
-            if on_epoch and on_epoch(row):
+            wants_to_stop = on_epoch is not None and fabric.is_global_zero and on_epoch(row)
+            if fabric.broadcast(bool(wants_to_stop)):
                 return
 
 
