@@ -229,7 +229,7 @@ def evaluate(
     prepared: PreparedDataset,
     *,
     every_epoch: bool = False,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
 ) -> dict[str, Any]:
     """Score a run's last epoch, beside the no-learning rows; writes `scores.csv` and `metrics.json` into the run.
 
@@ -237,6 +237,7 @@ def evaluate(
     Raises RunError for a run without a finished epoch, or trained on other data.
     """
     recipe = run.recipe
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     run.check_data(prepared.content_hash)
     evaluator = Evaluator(recipe, prepared, device)
     net = build_network(recipe).to(device)
