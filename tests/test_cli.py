@@ -214,7 +214,7 @@ def test_reproduce_hands_everything_on(maam: Maam, tmp_path: Path, monkeypatch: 
 def test_prepare_train_resume_evaluate(maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic, "SceneSettings", lambda: SMALL_SCENE)
     clips = read_synthetic(SMALL_SCENE)
-    monkeypatch.setattr(synthetic, "read_synthetic", lambda _: clips)
+    monkeypatch.setattr(synthetic, "read_synthetic", lambda: clips)
     root, run = tmp_path / "data", tmp_path / "run"
     prepared = maam("prepare", "synthetic", "--root", root, "--workers", 1)
     assert (prepared.status, prepared.out) == (0, f"prepared: {root / 'synthetic'}\n")
