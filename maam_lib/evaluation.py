@@ -21,11 +21,10 @@ from maam_lib.files import write_json, written_aside
 from maam_lib.memory import cosine_spread, support_count
 from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder
-from maam_lib.training import build_network
+from maam_lib.training import best_accelerator, build_network
 
-Predict = Callable[
-    [Tensor], tuple[Tensor, Tensor]
-]  # frames (B, C, H, W) -> frame_hat (B, C, H, W), flow_hat (B, 2, H, W)
+# frames (B, C, H, W) -> frame_hat (B, C, H, W), flow_hat (B, 2, H, W)
+Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
 CALIBRATION_FRAMES = 1000  # training frames, evenly spread, that psi and the threshold come from
 BRANCHES = ("appearance", "motion", "fused")
 
@@ -46,7 +45,7 @@ class PatchErrors:
 
     def scores(self, psi: float) -> dict[str, np.ndarray]:
         """Anomaly scores (T,) before Eq. 11 of each branch alone and of the fusion (fuse first, then the maximum)."""
-        maps = (self.appearance, self.motion, psi * self.appearance + (1 - psi) * self.motion)
+        maps = (self.appearance, self.motion, pscd.fuse(self.appearance, self.motion, psi))
         return {branch: m.max(axis=(1, 2)) for branch, m in zip(BRANCHES, maps, strict=True)}
 
 
@@ -218,7 +217,7 @@ def detection_row(
         "frame": prepared.frames("test", clip)[frame],
         "appearance": appearance,
         "motion": motion,
-        "fused": calibration.psi * appearance + (1 - calibration.psi) * motion,
+        "fused": pscd.fuse(appearance, motion, calibration.psi),
         "found": found[0].numpy(),
         "mask": np.zeros(prepared.frame_size, bool) if masks is None else masks[frame] == 1,
     }
@@ -237,7 +236,7 @@ def evaluate(
     Raises RunError for a run without a finished epoch, or trained on other data.
     """
     recipe = run.recipe
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or best_accelerator()
     run.check_data(prepared.content_hash)
     evaluator = Evaluator(recipe, prepared, device)
     net = build_network(recipe).to(device)

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import hsv_to_rgb
+from matplotlib.colors import ListedColormap, hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -250,7 +250,7 @@ def _tint(axis: Axes, where: np.ndarray, colour: str) -> None:
     h, w = where.shape
     axis.imshow(
         np.where(where, 1.0, np.nan),
-        cmap=plt.matplotlib.colors.ListedColormap([colour]),
+        cmap=ListedColormap([colour]),
         alpha=0.45,
         extent=(0, w, h, 0),
     )

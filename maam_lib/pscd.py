@@ -4,7 +4,7 @@ Patches are (height, width), strides (vertical, horizontal), all in pixels.
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 Pair = tuple[int, int]
 Padding = Literal["same", "valid"]
+Map = TypeVar("Map", Tensor, np.ndarray)
 
 
 class ScoreMaps(NamedTuple):
@@ -51,6 +52,11 @@ def patch_sums(error: Tensor, patch: Pair, stride: Pair | None = None, padding: 
     return sums.clamp(min=0).to(error.dtype)
 
 
+def fuse(appearance: Map, motion: Map, psi: float) -> Map:
+    """e_fuse = psi * e_app + (1 - psi) * e_mot of Algorithm 1, for maps of any shape, psi in [0, 1]."""
+    return psi * appearance + (1 - psi) * motion
+
+
 def score_maps(
     frames: Tensor,
     frame_hat: Tensor,
@@ -66,12 +72,12 @@ def score_maps(
 
     Frames (B, C, H, W) in [-1, 1] and flows (B, 2, H, W) in pixels per frame with what the network made of them.
     `psi` in [0, 1] weighs appearance; the paper prints none. `stride=None` is a quarter of the patch.
-    The released strides and psi are settings of the -released recipes (items 19 and 21).
+    The released strides and psi can be given as settings of a recipe (items 19 and 21).
     """
     appearance, motion = (
         patch_sums(error, patch, stride, padding) for error in error_maps(frames, frame_hat, flow, flow_hat)
     )
-    fused = psi * appearance + (1 - psi) * motion
+    fused = fuse(appearance, motion, psi)
     return ScoreMaps(appearance, motion, fused, fused.amax(dim=(1, 2)))
 
 

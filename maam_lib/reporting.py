@@ -21,7 +21,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from maam_lib.config import load_recipe
-from maam_lib.files import write_json, written_aside
+from maam_lib.files import write_json, write_text
 from maam_lib.pages import index_page, notebook_page
 from maam_lib.runs import environment_facts
 from maam_lib.version import __version__
@@ -100,7 +100,7 @@ def run_notebook(
     failure = failure or _missing_figure(notebook.stem, executed)
     chapter = Chapter(notebook.stem, executed, time.perf_counter() - began, failure)
     running.replace(out / Path(chapter.page).with_suffix(".ipynb"))
-    _write(out / chapter.page, notebook_page(executed, chapter.name))
+    write_text(out / chapter.page, notebook_page(executed, chapter.name))
     if failure is None:
         for leftover in out.glob(f"{chapter.name}.failed.*"):
             leftover.unlink()
@@ -209,9 +209,4 @@ def _write_summary(out: Path, recipe: str, parameters: Mapping[str, Any], chapte
         "environment": environment_facts(),
     }
     write_json(out / "results.json", summary)
-    _write(out / "index.html", index_page(summary, [(c.name, c.page, c.notebook) for c in chapters]))
-
-
-def _write(path: Path, text: str) -> None:
-    with written_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    write_text(out / "index.html", index_page(summary, [(c.name, c.page, c.notebook) for c in chapters]))

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from maam_lib.config import Recipe, load_recipe
-from maam_lib.files import write_json, written_aside
+from maam_lib.files import write_json, write_text, written_aside
 from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder, load_weights
 from maam_lib.training import build_network
@@ -75,8 +75,7 @@ def keep_reference(run: RunFolder, name: str, *, weights: bool = False) -> Path:
     if weights:
         with written_aside(folder / WEIGHTS) as aside:
             shutil.copyfile(run.weights_file(), aside)
-        with written_aside(folder / "recipe.yaml") as aside:
-            aside.write_text(run.recipe.to_yaml(), encoding="utf-8")
+        write_text(folder / "recipe.yaml", run.recipe.to_yaml())
     return folder
 
 
@@ -149,4 +148,4 @@ def with_results(readme: str) -> str:
 
 if __name__ == "__main__":
     readme = REPORTS.parent / "README.md"
-    readme.write_text(with_results(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    write_text(readme, with_results(readme.read_text(encoding="utf-8")))

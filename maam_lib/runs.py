@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maam_lib.config import Recipe, load_recipe
-from maam_lib.files import write_json, written_aside
+from maam_lib.files import write_json, write_text, written_aside
 from maam_lib.model import MAAMNet
 
 
@@ -99,7 +99,7 @@ class RunFolder:
         except RunError:
             self._lock.release()
             raise
-        self._write_text("recipe.yaml", recipe.to_yaml())
+        write_text(self.folder / "recipe.yaml", recipe.to_yaml())
 
     def release(self) -> None:
         self._lock.release()
@@ -124,7 +124,7 @@ class RunFolder:
         self._save(_epoch_name(epoch), net.state_dict(), epoch)
         history = self.history
         history = pd.concat([history[history["epoch"] < epoch], pd.DataFrame([row])], ignore_index=True)
-        self._write_text("history.csv", history.to_csv(index=False))
+        write_text(self.folder / "history.csv", history.to_csv(index=False))
         self._save("optimizer", _flat(optimizer.state_dict()["state"]), epoch)
 
     def load_epoch(self, net: MAAMNet, optimizer: torch.optim.Optimizer) -> int:
@@ -139,9 +139,10 @@ class RunFolder:
     def load_weights(self, net: MAAMNet, epoch: int | None = None) -> int:
         """Load the weights of an epoch (None: the last finished) into the network; returns the epoch."""
         epoch = self.epochs_done if epoch is None else epoch
-        if not self._path(_epoch_name(epoch)).is_file():
+        path = self.weights_file(epoch)
+        if not path.is_file():
             raise RunError(f"{self.folder}: no finished epoch {epoch or ''}; train first, or continue with --resume")
-        load_weights(net, self._path(_epoch_name(epoch)))
+        load_weights(net, path)
         return epoch
 
     def weights_file(self, epoch: int | None = None) -> Path:
@@ -157,10 +158,6 @@ class RunFolder:
 
     def _read(self, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
         return _load(self._path(name))
-
-    def _write_text(self, name: str, text: str) -> None:
-        with written_aside(self.folder / name) as aside:
-            aside.write_text(text, encoding="utf-8")
 
 
 def load_weights(net: MAAMNet, path: Path) -> None:

@@ -57,7 +57,7 @@ def fit(
     stops there, whole and resumable.
     Raises RunError for a folder in use, TrainingError for a loss that is not finite or too few frames.
     """
-    accelerator = ("cuda" if torch.cuda.is_available() else "cpu") if accelerator == "auto" else accelerator
+    accelerator = best_accelerator() if accelerator == "auto" else accelerator
     fabric = Fabric(
         accelerator=accelerator, devices=devices, precision=_FABRIC_NAMES[precision_name(recipe, accelerator)]
     )
@@ -189,6 +189,11 @@ def _check_finite(losses: Losses, epoch: int, step: int) -> None:
             f"the loss is not finite at epoch {epoch}, step {step}: {terms}; earlier epochs are kept. "
             "A lower training.learning_rate usually helps"
         )
+
+
+def best_accelerator() -> str:
+    """The device to run on: "cuda" where there is one, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def precision_name(recipe: Recipe, accelerator: str) -> str:
