@@ -67,6 +67,9 @@ class TrainingSettings(Section):
     epochs: int = knob(50, "passes over the training frames", "paper", "epochs", ge=1, le=10_000)
     batch_size: int = knob(15, "frames per optimiser step, over all devices", "released code", "frames", ge=1)
     learning_rate: float = knob(2e-5, "Adam's constant learning rate", "paper", gt=0, le=1)
+    adam_form: Literal["paper", "released"] = knob(
+        "paper", "where Adam adds its epsilon: Kingma and Ba's Algorithm 1, or TensorFlow's form (item 14)", "paper"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = knob(
         "auto",
         "number format of the convolutions; auto: bfloat16 on CUDA devices that have it, else float32",
@@ -105,8 +108,12 @@ class Recipe(Section):
         return _validated(tree, f"recipe {self.name}")
 
     def hash(self) -> str:
-        """Twelve hex digits that change with any setting (not with name or description)."""
-        settings = self.model_dump(mode="json", exclude={"name", "about"})
+        """Twelve hex digits that change with any setting (not with name or description).
+
+        Only settings away from their default count: a setting that the kit gains later, at a default that changes
+        nothing, leaves the hash of earlier recipes as it was. So a default, once there, is never changed.
+        """
+        settings = self.model_dump(mode="json", exclude={"name", "about"}, exclude_defaults=True)
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_yaml(self) -> str:

@@ -5,6 +5,7 @@ and resumed goes the same way as one that was not; on a CPU its weights are equa
 """
 
 import ctypes
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from maam_lib.memory import support_count
 from maam_lib.model import MAAMNet, MAAMOutput
 from maam_lib.runs import RunFolder, environment_facts
 
+ADAM_EPSILON = 1e-8  # released code, and the default of PyTorch; the paper does not say
 _FABRIC_NAMES = {"bfloat16": "bf16-mixed", "float32": "32-true"}
 EpochCallback = Callable[[dict[str, float]], bool | None]
 
@@ -34,6 +36,27 @@ class TrainingError(RuntimeError):
 def build_network(recipe: Recipe) -> MAAMNet:
     """The network that a recipe describes, with initial values drawn from the global random state."""
     return MAAMNet(recipe.data.channels, **recipe.model.model_dump())
+
+
+def build_optimizer(recipe: Recipe, net: torch.nn.Module) -> torch.optim.Adam:
+    """Adam with the recipe's constant learning rate (Sec. 4.3), in the recipe's form (item 14)."""
+    form = ReleasedAdam if recipe.training.adam_form == "released" else torch.optim.Adam
+    return form(net.parameters(), lr=recipe.training.learning_rate, eps=ADAM_EPSILON)
+
+
+class ReleasedAdam(torch.optim.Adam):
+    """Adam as TensorFlow computes it: epsilon is added before the bias correction, not after it (item 14).
+
+    With s the running mean of squared gradients after t steps and c = sqrt(1 - beta2^t), PyTorch divides by
+    sqrt(s) / c + eps and TensorFlow by (sqrt(s) + eps) / c, so its epsilon is eps / c: 32 times larger at the first
+    step, the same after some thousand. Source: Kingma and Ba (2015), end of Sec. 2, "epsilon hat".
+    """
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        steps = [int(state["step"]) for state in self.state.values()]
+        for group in self.param_groups:
+            group["eps"] = ADAM_EPSILON / math.sqrt(1 - group["betas"][1] ** (max(steps, default=0) + 1))
+        return super().step(closure)
 
 
 def dataset_for(root: Path, recipe: Recipe) -> PreparedDataset:
@@ -114,7 +137,7 @@ def _train(
     settings = recipe.training
     torch.manual_seed(settings.seed)
     net = build_network(recipe)
-    adam = torch.optim.Adam(net.parameters(), lr=settings.learning_rate)
+    adam = build_optimizer(recipe, net)
     facts = _facts(fabric, recipe, dataset)
     if fabric.is_global_zero:
         run.record(facts)

@@ -159,7 +159,7 @@ def test_the_hash_changes_with_every_setting(key: str):
     value = getattr(getattr(recipe, section), name)
     other = {
         "channels": 3, "similarity": "released", "sparse_form": "released", "latent_form": "attract",
-        "precision": "float32", "padding": "valid", "patch": [9, 9], "stride": [9, 9],
+        "precision": "float32", "adam_form": "released", "padding": "valid", "patch": [9, 9], "stride": [9, 9],
     }  # fmt: skip
     if name in other:
         changed = other[name]
