@@ -10,10 +10,10 @@ CPU_INDEX = https://download.pytorch.org/whl/cpu
 TEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test lab check format clean
+.PHONY: help env reproduce test test-import lab check format clean
 
 help:        ## show this help
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 14
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
 
 env: $(VENV)/ready  ## create .venv with everything that test, reproduce and lab need, if it is not there
 
@@ -31,6 +31,10 @@ reproduce: env  ## run the notebooks into reports/$(RECIPE) (RECIPE=synthetic-la
 
 test: env    ## run the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)
+
+test-import: env  ## install the extra `import` (TensorFlow, 1.5 GB) and test the reading of checkpoints
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[import]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_released.py
 
 lab: env     ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks

@@ -116,6 +116,26 @@ def reproduce(
 
 
 @app.command()
+def import_weights(
+    prefix: Annotated[Path, typer.Argument(help="A TensorFlow checkpoint's path, without .index or .data-...")],
+    out: Annotated[Path, typer.Option(help="File for the weights (safetensors).", dir_okay=False)],
+    run: Annotated[Path | None, typer.Option(help="Also make this run folder, for `maam evaluate`.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="The run's recipe, as ped2-released.")] = None,
+) -> None:
+    """Bring the authors' released weights into the kit (needs the extra `import`)."""
+    from maam_lib.config import SettingError, load_recipe
+    from maam_lib.released import import_weights as import_released
+
+    if (run is None) != (recipe is None):
+        raise SettingError("--run and --recipe go together: a run folder needs the settings that it is scored with")
+    net = import_released(prefix, out, run=run, recipe=load_recipe(recipe) if recipe else None)
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    print(f"imported: {out}, {parameters:,} parameters, {net.frame_channels} channels, {len(net.items)} items")
+    if run is not None:
+        print(f"run: {run}; next: maam evaluate --run {run}")
+
+
+@app.command()
 def doctor(root: Root = DEFAULT_ROOT) -> None:
     """Check this machine: one line per need, OK or FAIL with the way to mend it."""
     from maam_lib.doctor import examine

@@ -254,6 +254,7 @@ def evaluate(
         "recipe_hash": recipe.hash(),
         "seed": recipe.training.seed,
         "epoch": epoch,
+        "weights_from": run.facts.get("weights_from", "this run's training"),
         "data": {"name": prepared.name, "content_hash": prepared.content_hash, "scored_frames": len(table)},
         **measured,
         "no_learning": rows,

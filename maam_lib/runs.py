@@ -114,6 +114,20 @@ class RunFolder:
         if changed := _changed_settings(self.recipe, recipe):
             raise RunError(f"{self.folder}: cannot resume with other settings ({changed}); name another folder")
 
+    def adopt(self, recipe: Recipe, net: MAAMNet, origin: str) -> None:
+        """Make this new folder the finished run of weights that were trained elsewhere, so that it can be evaluated.
+
+        They count as the recipe's last epoch; `origin` says in run.json, and in every result, where they come from.
+        Raises RunError as `claim` does.
+        """
+        self.claim(recipe, resume=False)
+        try:
+            self._save(_epoch_name(recipe.training.epochs), net.state_dict(), recipe.training.epochs)
+            self.record({"recipe": recipe.name, "recipe_hash": recipe.hash(), "weights_from": origin})
+            self._save("optimizer", {}, recipe.training.epochs)
+        finally:
+            self.release()
+
     def record(self, facts: Mapping[str, Any]) -> None:
         """Write run.json: what was run, on what, with which versions."""
         write_json(self.folder / "run.json", dict(facts))
