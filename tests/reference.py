@@ -141,6 +141,42 @@ def conv_transpose_same(y: np.ndarray, kernel: np.ndarray, size: tuple[int, int]
     return x
 
 
+def batch_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> np.ndarray:
+    """Batch norm in training: every channel of (B, C, H, W) by its own mean and biased variance."""
+    y = np.zeros_like(x)
+    for c in range(x.shape[1]):
+        mean, variance = moments(x[:, c], biased=True)
+        for index in np.ndindex(x[:, c].shape):
+            y[:, c][index] = gamma[c] * (x[:, c][index] - mean) / math.sqrt(variance + epsilon) + beta[c]
+    return y
+
+
+def moving_statistics(x: np.ndarray, mean: float, variance: float, momentum: float) -> tuple[float, float]:
+    """A channel's running mean and variance after one batch of it: the new variance is the unbiased one (item 14)."""
+    new_mean, new_variance = moments(x, biased=False)
+    return mean + momentum * (new_mean - mean), variance + momentum * (new_variance - variance)
+
+
+def moments(x: np.ndarray, biased: bool) -> tuple[float, float]:
+    mean = sum(x.ravel()) / x.size
+    squares = sum((value - mean) ** 2 for value in x.ravel())
+    return mean, squares / (x.size if biased else x.size - 1)
+
+
+def adam(value: float, gradients: list[float], rate: float, form: str) -> float:
+    """One number after a step for each gradient: Kingma and Ba's Algorithm 1, or TensorFlow's order (item 14)."""
+    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    m = s = 0.0
+    for t, gradient in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * gradient
+        s = beta2 * s + (1 - beta2) * gradient**2
+        if form == "released":
+            value -= rate * math.sqrt(1 - beta2**t) / (1 - beta1**t) * m / (math.sqrt(s) + epsilon)
+        else:
+            value -= rate * (m / (1 - beta1**t)) / (math.sqrt(s / (1 - beta2**t)) + epsilon)
+    return value
+
+
 def patch_sums(error: np.ndarray, patch: tuple[int, int], stride: tuple[int, int], padding: str) -> np.ndarray:
     """Algorithm 1's convolution with ones: (H, W) -> (ph, pw); errors outside the frame count as 0."""
     (top, tops), (left, lefts) = (_starts(*side, padding) for side in zip(error.shape, patch, stride, strict=True))

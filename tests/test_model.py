@@ -75,6 +75,20 @@ def test_encoder_block_is_a_same_convolution_norm_and_relu(size: tuple[int, int]
         np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-13)
 
 
+def test_batch_norm_in_training_is_the_loops_and_keeps_the_unbiased_variance():
+    torch.manual_seed(4)
+    norm = EncoderBlock(3, 4, 1, 0.01).double().train().norm
+    with_random_norm(norm)
+    before = norm.running_mean.numpy().copy(), norm.running_var.numpy().copy()
+    x = torch.randn(2, 4, 3, 5, dtype=torch.float64)
+    y = norm(x).detach()
+    gamma, beta = norm.weight.detach().numpy(), norm.bias.detach().numpy()
+    np.testing.assert_allclose(y, reference.batch_norm(x.numpy(), gamma, beta, 1e-3), rtol=1e-12, atol=1e-13)
+    for c in range(4):
+        expected = reference.moving_statistics(x[:, c].numpy(), before[0][c], before[1][c], 0.01)
+        np.testing.assert_allclose((norm.running_mean[c], norm.running_var[c]), expected, rtol=1e-13)
+
+
 @pytest.mark.parametrize("size", SMALL_SIZES)
 def test_decoder_block_is_the_transpose_of_the_same_convolution(size: tuple[int, int]):
     torch.manual_seed(3)

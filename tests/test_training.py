@@ -1,5 +1,6 @@
 """Training: it learns, its seed decides everything, and a run that was killed goes on as if it never was."""
 
+import math
 import os
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import reference
 import torch
 from conftest import prepare_clips, tiny_recipe
 from hypothesis import given
@@ -21,7 +23,7 @@ from maam_lib.config import Recipe
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.evaluation import Evaluator, evaluate, network_predictor
 from maam_lib.runs import RunFolder
-from maam_lib.training import TrainingError, batches, build_network, dataset_for, epoch_seed, fit
+from maam_lib.training import TrainingError, batches, build_network, build_optimizer, dataset_for, epoch_seed, fit
 
 TIMES = ["seconds", "frames_per_second"]
 STEPS = 78 // 8  # of one epoch: two clips of 40 frames without their last, batches of 8
@@ -297,3 +299,38 @@ def test_auto_takes_bfloat16_where_the_processor_has_it(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert training.precision_name(tiny_recipe("training.precision=auto"), "cpu") == expected
     assert training.precision_name(tiny_recipe("training.precision=float32"), "cpu") == "float32"
+
+
+# The optimiser
+
+
+@pytest.mark.parametrize("form", ["paper", "released"])
+def test_adam_in_both_forms(form: str):
+    """Gradients from far below the epsilon to far above it; equal to the loops."""
+    gradients = np.random.default_rng(0).normal(size=(20, 15)) * 10.0 ** np.arange(-12, 3)
+    recipe = tiny_recipe(f"training.adam_form={form}", "training.learning_rate=0.01")
+    module = torch.nn.ParameterList([torch.ones(gradients.shape[1], dtype=torch.float64)])
+    optimizer = build_optimizer(recipe, module)
+    for gradient in gradients:
+        module[0].grad = torch.from_numpy(gradient)
+        optimizer.step()
+    expected = [reference.adam(1.0, list(column), 0.01, form) for column in gradients.T]
+    np.testing.assert_allclose(module[0].detach(), expected, rtol=1e-12)
+
+
+def test_the_forms_of_adam_differ_at_the_first_step_by_their_epsilon():
+    """lr * g / (|g| + 1e-8), against lr * g / (|g| + 3.16e-7)."""
+    steps = {form: 1 - reference.adam(1.0, [1e-8], 1.0, form) for form in ("paper", "released")}
+    assert steps["paper"] == pytest.approx(1 / 2, rel=1e-6)
+    assert steps["released"] == pytest.approx(1 / (1 + 1e-8 / math.sqrt(1e-3) / 1e-8), rel=1e-6)
+
+
+def test_the_released_adam_resumes_at_its_own_step(scene: PreparedDataset, tmp_path: Path):
+    """Its epsilon depends on the number of steps, which a resumed run must not lose."""
+    recipe = tiny_recipe("training.adam_form=released")
+    whole = fit(recipe, scene, tmp_path / "whole")
+    fit(recipe, scene, tmp_path / "halted", on_epoch=lambda row: True)
+    resumed = fit(recipe, scene, tmp_path / "halted", resume=True)
+    assert_same_run(resumed, whole)
+    plain = fit(tiny_recipe(), scene, tmp_path / "plain")
+    assert not torch.equal(*(load_file(run.weights_file(1))["items"] for run in (whole, plain)))
