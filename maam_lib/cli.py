@@ -116,6 +116,28 @@ def reproduce(
 
 
 @app.command()
+def sweep(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a .yaml file.")],
+    root: Root = DEFAULT_ROOT,
+    out: Annotated[Path, typer.Option(help="Folder of results; finished ones are kept.", file_okay=False)] = Path(
+        "runs/differences"
+    ),
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1 ... of each training.")] = 3,
+    switch: Annotated[list[str] | None, typer.Option(help="Only this switch; may be repeated.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Measure each difference between paper and released code: trainings with one switch turned, every seed."""
+    from maam_lib.config import load_recipe
+    from maam_lib.experiments import SWITCHES, differences_results, effect_table, measure_differences
+    from maam_lib.training import dataset_for
+
+    resolved = load_recipe(recipe, *(settings or []))
+    chosen, given = switch or list(SWITCHES), settings or []
+    measure_differences(recipe, dataset_for(root, resolved), out, seeds=seeds, switches=chosen, settings=given)
+    print(effect_table(differences_results(resolved.name, out)).to_string(index=False))
+
+
+@app.command()
 def import_weights(
     prefix: Annotated[Path, typer.Argument(help="A TensorFlow checkpoint's path, without .index or .data-...")],
     out: Annotated[Path, typer.Option(help="File for the weights (safetensors).", dir_okay=False)],

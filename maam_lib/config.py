@@ -17,9 +17,13 @@ class SettingError(ValueError):
     """A recipe or a setting that cannot be used: names the key, the value, and what is allowed."""
 
 
-def knob(default: Any, text: str, origin: Origin, unit: str = "", **bounds: Any) -> Any:
-    """One hyperparameter: its default, what it does, where the default comes from, its unit and bounds."""
-    return Field(default, description=text, json_schema_extra={"origin": origin, "unit": unit}, **bounds)
+def knob(default: Any, text: str, origin: Origin, unit: str = "", *, differs: int | None = None, **bounds: Any) -> Any:
+    """One hyperparameter: its default, what it does, where the default comes from, its unit and bounds.
+
+    `differs` is the number in docs/differences.md under which paper and released code disagree on it.
+    """
+    extra = {"origin": origin, "unit": unit, "differs": differs}
+    return Field(default, description=text, json_schema_extra=extra, **bounds)
 
 
 class Section(BaseModel):
@@ -30,22 +34,27 @@ class DataSettings(Section):
     dataset: str = knob("synthetic", "name of the prepared dataset", "ours")
     height: int = knob(96, "height of the stored frames", "paper", "pixels", ge=16, le=4096)
     width: int = knob(144, "width of the stored frames", "paper", "pixels", ge=16, le=4096)
-    channels: Literal[1, 3] = knob(3, "channels that the network sees: 1 gray, 3 colour (Table 1)", "paper")
-    flow: str = knob("dis", "optical-flow estimator of the prepared dataset (the paper: FlowNet2)", "ours")
+    channels: Literal[1, 3] = knob(3, "channels that the network sees: 1 gray, 3 colour (Table 1)", "paper",
+                                   differs=27)  # fmt: skip
+    flow: str = knob("dis", "optical-flow estimator of the prepared dataset (the paper: FlowNet2)", "ours", differs=17)
     drop_last: int = knob(1, "frames left out at the end of each clip (Sec. 3.2.1; Avenue released: 2)", "paper",
-                          "frames", ge=1, le=16)  # fmt: skip
+                          "frames", differs=16, ge=1, le=16)  # fmt: skip
 
 
 class ModelSettings(Section):
     num_items: int = knob(500, "N, memory items (500 on Ped2, 2000 elsewhere)", "paper", "items", ge=1, le=100_000)
     base_channels: int = knob(64, "filters of the first convolution; the others follow (Table 1)", "paper",
                               "channels", ge=1, le=512)  # fmt: skip
-    similarity: Literal["cosine", "released"] = knob("cosine", "Eq. 1, or what the released code computes", "paper")
+    similarity: Literal["cosine", "released"] = knob("cosine", "Eq. 1, or what the released code computes", "paper",
+                                                    differs=1)  # fmt: skip
     temperature: float = knob(1.0, "divides the similarities before the softmax of Eq. 2; 1 is the paper", "paper",
                               gt=0, le=100)  # fmt: skip
-    shrink_threshold: float | None = knob(None, "lambda of Eq. 3; none means 1/N", "paper", ge=0, lt=1)
-    use_memory: bool = knob(True, "without memory the query goes to the decoders as it is (Table 2)", "paper")
-    dropout: float = knob(0.3, "share of decoder activations dropped in training (Table 1)", "paper", ge=0, lt=1)
+    shrink_threshold: float | None = knob(None, "lambda of Eq. 3; none means 1/N", "paper", differs=2, ge=0, lt=1)
+    use_memory: bool = knob(
+        True, "without memory the query goes to the decoders as it is (Table 2)", "paper", differs=5
+    )
+    dropout: float = knob(0.3, "share of decoder activations dropped in training (Table 1)", "paper", differs=6, ge=0,
+                          lt=1)  # fmt: skip
     norm_momentum: float = knob(0.01, "weight of a new batch in the batch-norm statistics", "released code",
                                 gt=0, le=1)  # fmt: skip
 
@@ -55,11 +64,13 @@ class LossSettings(Section):
     sparse_weight: float = knob(3e-4, "alpha of Eq. 10", "paper", ge=0, le=1e6)
     latent_weight: float = knob(1e-3, "beta of Eq. 10", "paper", ge=0, le=1e6)
     margin: float = knob(0.1, "zeta of Eq. 9 (Sec. 4.3 also says 0.001)", "paper", ge=0, le=1)
-    sparse_form: Literal["paper", "released"] = knob("paper", "Eq. 8, or its mean over all entries", "paper")
+    sparse_form: Literal["paper", "released"] = knob("paper", "Eq. 8, or its mean over all entries", "paper",
+                                                    differs=9)  # fmt: skip
     latent_form: Literal["paper", "released", "attract"] = knob(
         "paper",
-        "Eq. 9 per query, what the released code computes, or 1 - cos (ours, for comparison)",
+        "Eq. 9 per query, what the released code computes, or 1 - cos (ours, for comparison; no. 11)",
         "paper",
+        differs=10,
     )
 
 
@@ -68,23 +79,26 @@ class TrainingSettings(Section):
     batch_size: int = knob(15, "frames per optimiser step, over all devices", "released code", "frames", ge=1)
     learning_rate: float = knob(2e-5, "Adam's constant learning rate", "paper", gt=0, le=1)
     adam_form: Literal["paper", "released"] = knob(
-        "paper", "where Adam adds its epsilon: Kingma and Ba's Algorithm 1, or TensorFlow's form (item 14)", "paper"
+        "paper", "where Adam adds its epsilon: Kingma and Ba's Algorithm 1, or TensorFlow's form", "paper", differs=14
     )
     precision: Literal["auto", "float32", "bfloat16"] = knob(
         "auto",
         "number format of the convolutions; auto: bfloat16 on CUDA devices that have it, else float32",
         "ours",
     )
-    seed: int = knob(0, "initial values, order of the frames, dropout: all randomness", "ours", ge=0, lt=2**31)
+    seed: int = knob(0, "initial values, order of the frames, dropout: all randomness", "ours", differs=12, ge=0,
+                     lt=2**31)  # fmt: skip
 
 
 class ScoringSettings(Section):
     patch: tuple[Positive, Positive] = knob((24, 12), "patch of Algorithm 1 (height, width): a person's size",
-                                            "paper", "pixels")  # fmt: skip
-    stride: tuple[Positive, Positive] | None = knob(None, "step of the patch; none means patch/4", "paper", "pixels")
-    padding: Literal["same", "valid"] = knob("same", "whether patches may hang over the border", "released code")
+                                            "paper", "pixels", differs=19)  # fmt: skip
+    stride: tuple[Positive, Positive] | None = knob(None, "step of the patch; none means patch/4", "paper", "pixels",
+                                                    differs=19)  # fmt: skip
+    padding: Literal["same", "valid"] = knob("same", "whether patches may hang over the border", "released code",
+                                              differs=20)  # fmt: skip
     psi: float | None = knob(None, "weight of appearance in the fusion; none: calibrated on training errors", "ours",
-                             ge=0, le=1)  # fmt: skip
+                             differs=21, ge=0, le=1)  # fmt: skip
     alarm_quantile: float = knob(0.99, "share of training frames that must stay below the threshold tau of Eq. 12",
                                  "ours", gt=0, lt=1)  # fmt: skip
 

@@ -4,7 +4,7 @@ psi and the threshold are calibrated on training errors, never on test labels; t
 rows. Every score carries its (clip, frame) key, and labels are joined by that key.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,28 +69,33 @@ def network_predictor(net: MAAMNet) -> Predict:
     return predict
 
 
-def patch_errors(
+def patch_errors_under(
+    scorings: Sequence[ScoringSettings],
     predict: Predict,
     dataset: FrameFlowDataset,
-    scoring: ScoringSettings,
     *,
     frames: np.ndarray | None = None,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
-) -> PatchErrors:
-    """Patch errors of a predictor over a dataset, or over its frames of the given numbers."""
+) -> list[PatchErrors]:
+    """Patch errors of a predictor over a dataset, or over its frames of the given numbers: one for each setting of
+    patch, stride and padding, all from one pass of the network."""
     frames = np.arange(len(dataset)) if frames is None else frames
-    columns: dict[str, list[Tensor]] = {name: [] for name in ("appearance", "motion", "flow_error", "flow_size")}
+    shared: dict[str, list[Tensor]] = {"flow_error": [], "flow_size": []}
+    columns: list[dict[str, list[Tensor]]] = [{"appearance": [], "motion": []} for _ in scorings]
     for start in range(0, len(frames), batch_size):
         x, flow = (t.to(device) for t in dataset.__getitems__(frames[start : start + batch_size].tolist()))
         frame_hat, flow_hat = predict(x)
         errors = pscd.error_maps(x, frame_hat, flow, flow_hat)
-        for name, error in zip(("appearance", "motion"), errors, strict=True):
-            columns[name].append(pscd.patch_sums(error, scoring.patch, scoring.stride, scoring.padding).cpu())
-        columns["flow_error"].append((flow - flow_hat).abs().mean(dim=(1, 2, 3)).cpu())
-        columns["flow_size"].append(flow.abs().mean(dim=(1, 2, 3)).cpu())
-    keys = dataset.keys()
-    return PatchErrors([keys[i] for i in frames], **{name: torch.cat(c).numpy() for name, c in columns.items()})
+        for scoring, column in zip(scorings, columns, strict=True):
+            for name, error in zip(("appearance", "motion"), errors, strict=True):
+                column[name].append(pscd.patch_sums(error, scoring.patch, scoring.stride, scoring.padding).cpu())
+        shared["flow_error"].append((flow - flow_hat).abs().mean(dim=(1, 2, 3)).cpu())
+        shared["flow_size"].append(flow.abs().mean(dim=(1, 2, 3)).cpu())
+    every_key = dataset.keys()
+    keys = [every_key[i] for i in frames]
+    whole = [{name: torch.cat(batches).numpy() for name, batches in (c | shared).items()} for c in columns]
+    return [PatchErrors(keys, **arrays) for arrays in whole]
 
 
 def calibrate(train: PatchErrors, scoring: ScoringSettings) -> Calibration:
@@ -153,9 +158,13 @@ class Evaluator:
 
     def errors(self, predict: Predict, split: str) -> PatchErrors:
         """Patch errors on all test frames, or on the training frames that calibration uses."""
+        return self.errors_under([self.recipe.scoring], predict, split)[0]
+
+    def errors_under(self, scorings: Sequence[ScoringSettings], predict: Predict, split: str) -> list[PatchErrors]:
+        """The same under several scoring settings, from one pass of the network."""
         dataset = self.dataset(split)
         frames = spread_evenly(len(dataset), CALIBRATION_FRAMES) if split == "train" else None
-        return patch_errors(predict, dataset, self.recipe.scoring, frames=frames, device=self.device)
+        return patch_errors_under(scorings, predict, dataset, frames=frames, device=self.device)
 
     def score(self, predict: Predict) -> tuple[pd.DataFrame, dict[str, Any]]:
         """The score table of a predictor and everything measured of it."""

@@ -214,6 +214,39 @@ def bars_with_spread(
     return _closed(figure)
 
 
+def paired_differences(groups: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str) -> Figure:
+    """How much each switch moves a measure: one dot per seed (same seed off and on), a bar at their mean.
+
+    groups: name of a dataset -> name of a switch -> differences; a switch without any is left out.
+    """
+    names = list(dict.fromkeys(name for rows in groups.values() for name, values in rows.items() if len(values)))
+    figure, axis = plt.subplots(figsize=(8, 0.8 + 0.5 * len(names)), layout="constrained")
+    axis.axvline(0, color=QUIET, linewidth=1)
+    for i, (group, colour, marker) in enumerate(zip(groups, (ALARM, ABNORMAL, "#009E73"), "osD", strict=False)):
+        offset = (i - (len(groups) - 1) / 2) * 0.26
+        for line, name in enumerate(reversed(names)):
+            values = groups[group].get(name, ())
+            if len(values):
+                axis.plot(values, [line + offset] * len(values), marker, color=colour, alpha=0.7, markersize=5)
+                axis.plot([np.mean(values)], [line + offset], "|", color=colour, markersize=15, markeredgewidth=2.5)
+        axis.plot([], [], marker, color=colour, label=group)
+    axis.set(xlabel=xlabel, yticks=range(len(names)), yticklabels=names[::-1], ylim=(-0.6, len(names) - 0.4))
+    axis.grid(axis="y", color="#e6eaee")
+    figure.legend(frameon=False, fontsize=9, loc="outside upper right", ncols=len(groups))
+    return _closed(figure)
+
+
+def maps_side_by_side(maps: Mapping[str, np.ndarray], unit: str, xlabel: str = "", ylabel: str = "") -> Figure:
+    """Maps (rows, columns) by name, square cells, each with a colour scale of its own."""
+    figure, axes = plt.subplots(1, len(maps), figsize=(3.9 * len(maps), 3.2), squeeze=False, layout="constrained")
+    for axis, (title, values) in zip(axes[0], maps.items(), strict=True):
+        heat = axis.imshow(values, cmap="viridis")
+        axis.set(xlabel=xlabel, ylabel=ylabel)
+        axis.set_title(title, fontsize=9)
+        figure.colorbar(heat, ax=axis, label=unit, shrink=0.8)
+    return _closed(figure)
+
+
 def _spans(frames: np.ndarray, abnormal: np.ndarray) -> list[tuple[int, int]]:
     """First and last frame of each unbroken abnormal span; frames (T,), abnormal bool (T,)."""
     steps = np.flatnonzero(np.diff(np.concatenate([[False], abnormal, [False]])))  # where spans begin, where they ended

@@ -132,9 +132,8 @@ def result_table(result: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(learned | yardsticks, orient="index")
 
 
-def markdown(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> str:
-    """The summary as a Markdown table, as it stands in the README."""
-    table = summary(results)
+def as_markdown(table: pd.DataFrame) -> str:
+    """A table of text as Markdown, without its index."""
     lines = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -143,7 +142,7 @@ def with_results(readme: str) -> str:
     """The README's text with its results table, between its two marks, made anew from reports/reference."""
     before, rest = readme.split(TABLE_BEGINS, 1)
     _, after = rest.split(TABLE_ENDS, 1)
-    return f"{before}{TABLE_BEGINS}\n{markdown(reference_results().items())}\n{TABLE_ENDS}{after}"
+    return f"{before}{TABLE_BEGINS}\n{as_markdown(summary(reference_results().items()))}\n{TABLE_ENDS}{after}"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SMALL_SCENE, TINY_SETTINGS
+from golden import regenerate
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -20,7 +21,7 @@ from maam_lib.doctor import Finding
 from maam_lib.results import read_result
 from maam_lib.runs import RunFolder
 
-COMMANDS = sorted(command.callback.__name__ for command in cli.app.registered_commands)
+COMMANDS = {command.callback.__name__.replace("_", "-"): command.callback for command in cli.app.registered_commands}
 SET = [word for setting in TINY_SETTINGS for word in ("--set", setting)]
 
 
@@ -63,8 +64,7 @@ def the_error(answer: Answer) -> str:
 def test_every_command_tells_what_it_does_and_takes(command: str) -> None:
     answer = CliRunner().invoke(cli.app, [command, "--help"], terminal_width=200)
     assert answer.exit_code == 0
-    [definition] = [c for c in cli.app.registered_commands if c.callback.__name__ == command]
-    assert definition.callback.__doc__.splitlines()[0] in answer.output
+    assert COMMANDS[command].__doc__.splitlines()[0] in answer.output
     parameters = get_command(cli.app).commands[command].params
     assert [parameter.name for parameter in parameters if not parameter.help] == [], "a parameter without help"
 
@@ -90,7 +90,7 @@ def test_help_comes_at_once_without_torch_or_matplotlib() -> None:
 
 def test_an_unknown_recipe_is_named_with_those_there_are(maam: Maam, tmp_path: Path) -> None:
     line = the_error(maam("train", "ped3", "--run", tmp_path / "run"))
-    assert "no recipe 'ped3'; the kit has ped2" in line
+    assert "no recipe 'ped3'; the kit has avenue" in line
     assert not (tmp_path / "run").exists()
 
 
@@ -242,3 +242,44 @@ def test_the_command_is_installed() -> None:
     answer = subprocess.run([maam, "train", "--run", "x", "no-recipe"], capture_output=True, text=True, check=False)
     assert answer.returncode == 1
     assert answer.stderr.startswith("maam: error: no recipe 'no-recipe'")
+
+
+# The authors' weights, and the differences
+
+
+def test_import_weights_asks_for_run_and_recipe_together(maam: Maam, tmp_path: Path) -> None:
+    line = the_error(maam("import-weights", tmp_path / "model", "--out", tmp_path / "w", "--run", tmp_path / "run"))
+    assert "--run and --recipe go together" in line
+
+
+def test_import_weights_names_a_checkpoint_that_is_not_there(maam: Maam, tmp_path: Path) -> None:
+    line = the_error(maam("import-weights", tmp_path / "model", "--out", tmp_path / "w"))
+    assert "model.index: no such file" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_import_weights_says_what_it_made_and_what_comes_next(
+    maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = regenerate.make_mini_weights()
+    monkeypatch.setattr("maam_lib.released.read_checkpoint", lambda prefix: made)
+    answer = maam("import-weights", "model-50", "--out", tmp_path / "weights.safetensors")
+    assert answer.status == 0
+    assert f"imported: {tmp_path / 'weights.safetensors'}, 32,813 parameters, 3 channels, 6 items" in answer.out
+
+
+def test_sweep_measures_a_switch_once_and_prints_the_table(maam: Maam, scene_root: Path, tmp_path: Path) -> None:
+    words = ["sweep", "synthetic-mini", "--root", scene_root, "--out", tmp_path, "--seeds", 1, *SET]
+    words += ["--set", "training.epochs=1", "--switch", "paper", "--switch", "sparse"]
+    first = maam(*words)
+    assert first.status == 0, first.err
+    assert "sparse seed 0: AUC" in first.out
+    assert "mean over all entries (released)" in first.out
+    results = {path: path.read_bytes() for path in (tmp_path / "synthetic-mini").glob("*/seed0.json")}
+    assert sorted(path.parent.name for path in results) == ["paper", "sparse"]
+    again = maam(*words)
+    assert "seed 0: AUC" not in again.out, "nothing is measured twice"
+    assert {path: path.read_bytes() for path in results} == results
+    other = the_error(maam(*words, "--set", "model.num_items=9"))
+    assert "a result of other settings" in other
+    assert "no switch colour; there are paper, similarity" in the_error(maam(*words, "--switch", "colour"))

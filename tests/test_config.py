@@ -46,6 +46,57 @@ def test_every_knob_says_what_it_is_where_it_comes_from_and_what_is_allowed(key:
         assert allowed(schema), f"{key} has neither bounds nor choices"
 
 
+def test_every_switch_to_the_released_form_leads_to_its_number_in_the_docs():
+    text = (Path(__file__).parents[1] / "docs" / "differences.md").read_text(encoding="utf-8")
+    numbers = {int(number) for number in re.findall(r"^\| (\d+) \|", text, flags=re.MULTILINE)}
+    assert numbers == set(range(1, 28))
+    led = {key: info.json_schema_extra["differs"] for key, info in KNOBS}
+    assert {number for number in led.values() if number is not None} <= numbers
+    switches = {key for key, info in KNOBS if "released" in str(info.annotation)}
+    assert switches == {"model.similarity", "loss.sparse_form", "loss.latent_form", "training.adam_form"}
+    assert [key for key in switches if led[key] is None] == []
+
+
+def released(name: str) -> Recipe:
+    return load_recipe(f"{name}-released")
+
+
+def test_the_released_recipes_are_what_was_trained():
+    """Frames, channels, batch, items, learning rate and scoring of the three released graphs and test settings."""
+    expected = {
+        "ped2": ((240, 360), 1, 15, 500, 2e-5, 1, (30, 20), (8, 5), 10 / 11),
+        "avenue": ((180, 320), 3, 15, 2000, 5e-4, 2, (85, 40), (5, 5), 100 / 101),
+        "shanghaitech": ((180, 320), 3, 30, 2000, 1e-5, 1, (20, 28), (8, 5), 1 / 11),
+    }
+    for name, values in expected.items():
+        recipe = released(name)
+        data, scoring = recipe.data, recipe.scoring
+        found = (
+            (data.height, data.width), data.channels, recipe.training.batch_size, recipe.model.num_items,
+            recipe.training.learning_rate, data.drop_last, scoring.patch, scoring.stride, scoring.psi,
+        )  # fmt: skip
+        assert found == values, name
+
+
+@pytest.mark.parametrize("name", ["ped2", "avenue", "shanghaitech"])
+def test_the_released_recipes_take_every_released_form(name: str):
+    recipe = released(name)
+    assert (recipe.model.similarity, recipe.model.shrink_threshold, recipe.model.norm_momentum) == (
+        "released",
+        None,
+        0.01,
+    )
+    assert (recipe.loss.sparse_form, recipe.loss.latent_form) == ("released", "released")
+    assert recipe.loss.margin == 0.1
+    assert (recipe.training.adam_form, recipe.scoring.padding) == ("released", "same")
+    paper = load_recipe(name)
+    assert (paper.model.similarity, paper.loss.sparse_form, paper.training.adam_form) == ("cosine", "paper", "paper")
+    assert (paper.model.num_items, paper.training.learning_rate) == (
+        recipe.model.num_items,
+        recipe.training.learning_rate,
+    )
+
+
 def test_the_paper_s_values_are_the_defaults():
     recipe = Recipe(name="plain")
     loss = recipe.loss

@@ -25,7 +25,7 @@ from maam_lib.evaluation import (
     evaluate,
     memory_facts,
     network_predictor,
-    patch_errors,
+    patch_errors_under,
     score_table,
 )
 from maam_lib.model import MAAMNet
@@ -312,7 +312,20 @@ def test_detection_row_agrees_with_the_score(
 def test_patch_errors_do_not_depend_on_the_batch_size(evaluator: Evaluator, predict: Predict) -> None:
     dataset, scoring = evaluator.dataset("test"), evaluator.recipe.scoring
     chosen = np.array([70, 3, 41])
-    one, all_at_once = (patch_errors(predict, dataset, scoring, frames=chosen, batch_size=b) for b in (1, 3))
+    [one], [all_at_once] = (
+        patch_errors_under([scoring], predict, dataset, frames=chosen, batch_size=b) for b in (1, 3)
+    )
     assert one.keys == [dataset.keys()[i] for i in chosen]
     np.testing.assert_allclose(one.appearance, all_at_once.appearance, rtol=1e-4)
     np.testing.assert_allclose(one.motion, all_at_once.motion, rtol=1e-4)
+
+
+def test_several_scorings_in_one_pass_are_each_as_if_alone(evaluator: Evaluator, predict: Predict) -> None:
+    scoring = evaluator.recipe.scoring
+    others = [scoring, scoring.model_copy(update={"stride": (1, 1)}), scoring.model_copy(update={"padding": "valid"})]
+    together = evaluator.errors_under(others, predict, "test")
+    for other, errors in zip(others, together, strict=True):
+        [alone] = evaluator.errors_under([other], predict, "test")
+        np.testing.assert_array_equal(errors.motion, alone.motion)
+        np.testing.assert_array_equal(errors.appearance, alone.appearance)
+    assert len({errors.motion.shape for errors in together}) == 3

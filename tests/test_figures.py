@@ -42,6 +42,12 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
     "histograms": (lambda: figures.histograms({"a": MAP.ravel(), "b": MAP[0]}, "x", marks={"mark": 0.5}), 1, 0),
     "item_usage": (lambda: figures.item_usage(np.array([0.5, 0.0, 0.3, 0.2]), "title"), 1, 0),
     "curves": (lambda: figures.curves({"fused": LINE, "other": LINE}, "x", "y", {"mark": 2}), 1, 0),
+    "paired_differences": (
+        lambda: figures.paired_differences({"one": {"a": [0.1, 0.2], "b": [-0.1]}, "other": {"b": [], "c": [0]}}, "x"),
+        1,
+        0,
+    ),
+    "maps_side_by_side": (lambda: figures.maps_side_by_side({"a": MAP, "b": MAP[:2]}, "unit"), 4, 2),
     "bars_with_spread": (lambda: figures.bars_with_spread({"a": [0.5, 0.7], "b": [0.6]}, "AUC", {"line": 0.55}), 1, 0),
 }
 

@@ -1,0 +1,281 @@
+"""What each difference between the paper and the released code changes, measured by turning one switch at a time.
+
+A cell is one training: a recipe, one switch turned, one seed. It leaves one small result file, and is never trained
+again where that file is there. Differences in scoring need no training: some cells are scored under all of them.
+
+<folder>/<recipe>/<switch>/seed0.json   the result: what `evaluate` measures; of some, "scoring" for the variants
+<folder>/<recipe>/<switch>/seed0/       the run; may be deleted
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from maam_lib import baselines, metrics, pscd
+from maam_lib.baselines import constant_answers
+from maam_lib.config import Recipe, ScoringSettings, load_recipe
+from maam_lib.data import PreparedDataset
+from maam_lib.evaluation import Evaluator, Predict, calibrate, evaluate, network_predictor, score_table
+from maam_lib.files import write_json, write_text
+from maam_lib.results import REFERENCE, REPORTS, ResultError, as_markdown, mean_and_spread, read_result
+from maam_lib.runs import RunFolder
+from maam_lib.training import best_accelerator, build_network, fit
+
+DIFFERENCES = REFERENCE / "differences"  # results that come with the kit
+TABLE_BEGINS, TABLE_ENDS = "<!-- effects: python -m maam_lib.experiments -->", "<!-- /effects -->"
+Results = Mapping[str, list[dict[str, Any]]]  # switch -> one result per seed, in the order of the seeds
+
+
+class Switch(NamedTuple):
+    """One difference that a training can have either way; the recipes named -laptop and -mini have it `off`."""
+
+    number: int | None  # in docs/differences.md
+    what: str
+    off: str
+    on: str
+    settings: tuple[str, ...]  # what turns it on
+
+
+BASE = "paper"
+RELEASED = (
+    "model.similarity=released",
+    "loss.sparse_form=released",
+    "loss.latent_form=released",
+    "training.adam_form=released",
+)
+SWITCHES = {
+    BASE: Switch(None, "the recipe as it is", "the paper's forms", "the paper's forms", ()),
+    "similarity": Switch(1, "similarity", "cosine", "released", RELEASED[:1]),
+    "sparse": Switch(9, "sparse loss", "sum over the items", "mean over all entries (released)", RELEASED[1:2]),
+    "latent": Switch(10, "latent loss", "per query", "rows, averaged first (released)", RELEASED[2:3]),
+    "attract": Switch(11, "sign of the latent loss", "pushes away", "pulls: 1 - cos (ours)",
+                      ("loss.latent_form=attract",)),
+    "adam": Switch(14, "Adam's epsilon", "after the correction", "before it (released)", RELEASED[3:]),
+    "channels": Switch(27, "channels of gray video", "1 (released)", "3 equal ones (Table 1)", ("data.channels=3",)),
+    "released": Switch(None, "1, 9, 10 and 14 together", "the paper's forms", "all released", RELEASED),
+}  # fmt: skip
+
+
+IN_DEPTH = (BASE, "channels")  # cells that are also scored at every epoch and under every scoring variant
+
+# Running
+
+
+def measure_differences(
+    recipe: str,
+    prepared: PreparedDataset,
+    folder: Path,
+    *,
+    seeds: int = 3,
+    switches: Iterable[str] = tuple(SWITCHES),
+    settings: Iterable[str] = (),
+    say: Callable[[str], None] = print,
+) -> None:
+    """Train and score every cell of a recipe that has no result yet, seed by seed, into `folder`/<recipe>.
+
+    `settings` are further overrides of the recipe. A run that was killed is continued. Raises SettingError for an
+    unknown recipe, ResultError for an unknown switch and for a result file of other settings or data, RunError for a
+    run folder that another process writes; finished results stay.
+    """
+    if unknown := sorted(set(switches) - set(SWITCHES)):
+        raise ResultError(f"no switch {', '.join(unknown)}; there are {', '.join(SWITCHES)}")
+    home = folder / load_recipe(recipe).name
+    for seed in range(seeds):
+        for name in switches:
+            cell = load_recipe(recipe, *settings, *SWITCHES[name].settings, f"training.seed={seed}")
+            path = home / name / f"seed{seed}.json"
+            if path.is_file():
+                _check_cell(path, cell, prepared)
+                continue
+            run = fit(cell, prepared, path.with_suffix(""), resume=True)
+            result = measure_cell(run, prepared, in_depth=name in IN_DEPTH)
+            write_json(path, result)
+            say(f"{name} seed {seed}: AUC {result['auc']:.3f}, best no-learning {_best(result):.3f}  ({path})")
+
+
+def measure_cell(run: RunFolder, prepared: PreparedDataset, *, in_depth: bool) -> dict[str, Any]:
+    """The result of one finished training: what `evaluate` measures of it, with its settings and machine.
+
+    `in_depth` adds the curve over its epochs and its "scoring" under every variant.
+    """
+    result = evaluate(run, prepared, every_epoch=in_depth)
+    if in_depth:
+        device = best_accelerator()
+        net = build_network(run.recipe).to(device)
+        run.load_weights(net)
+        result["scoring"] = scoring_effects(Evaluator(run.recipe, prepared, device), network_predictor(net))
+    machine = {key: value for key, value in run.facts.items() if key != "packages"}
+    return result | {"settings": run.recipe.model_dump(mode="json"), "machine": machine}
+
+
+def _check_cell(path: Path, cell: Recipe, prepared: PreparedDataset) -> None:
+    result = read_result(path)
+    found = (result["recipe_hash"], result["data"]["content_hash"])
+    if found != (cell.hash(), prepared.content_hash):
+        what = "settings" if found[0] != cell.hash() else "data"
+        raise ResultError(f"{path}: a result of other {what}; move it away, or measure into another folder")
+
+
+# Differences in scoring
+
+
+def scoring_variants(scoring: ScoringSettings) -> dict[str, tuple[int, str, ScoringSettings]]:
+    """Other ways to score the same errors: name -> (number of the difference, in words, settings)."""
+    height, width = scoring.patch
+    avenue = (max(1, round(height * 5 / 85)), max(1, round(width * 5 / 40)))  # the released stride to its patch
+    changed = {
+        "as is": (None, "the recipe: stride patch/4, SAME padding, psi calibrated", {}),
+        "stride 1": (19, "every place: stride 1", {"stride": (1, 1)}),
+        "stride avenue": (19, "stride as fine as Avenue's released one, patch/17 and patch/8", {"stride": avenue}),
+        "stride patch": (19, "patches side by side: stride patch", {"stride": scoring.patch}),
+        "patch turned": (19, "height and width of the patch swapped, as ShanghaiTech's seem to be",
+                         {"patch": (width, height)}),
+        "padding valid": (20, "whole patches only", {"padding": "valid"}),
+        "psi ped2": (21, "psi = 10/11, Ped2's released one", {"psi": 10 / 11}),
+        "psi avenue": (21, "psi = 100/101, Avenue's", {"psi": 100 / 101}),
+        "psi shanghaitech": (21, "psi = 1/11, ShanghaiTech's", {"psi": 1 / 11}),
+    }  # fmt: skip
+    return {name: (no, words, scoring.model_copy(update=new)) for name, (no, words, new) in changed.items()}
+
+
+def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, dict[str, Any]]:
+    """AUC and EER of one network under every scoring variant, and the best no-learning AUC under the same.
+
+    Besides `scoring_variants`: "drop two" leaves out two frames a clip instead of one (item 16), "per clip" brings
+    the scores of each clip to [0, 1] before all frames are taken together, as most of Table 2's methods do (item 22).
+    """
+    variants = scoring_variants(evaluator.recipe.scoring)
+    scorings = {name: settings for name, (_, _, settings) in variants.items()}
+    predictors = {"network": predict} | constant_answers(evaluator.dataset("train"))
+    tables = {who: _tables(evaluator, answer, scorings) for who, answer in predictors.items()}
+    words = {name: (number, said) for name, (number, said, _) in variants.items()}
+    words |= {"drop two": (16, "two frames of each clip left out"), "per clip": (22, "each clip brought to [0, 1]")}
+    effects = {}
+    for name, (number, said) in words.items():
+        learned = tables["network"][name]
+        rows = {row: _auc(tables[answer][name], column) for row, (answer, column) in baselines.ROWS.items()}
+        best = max(rows, key=rows.__getitem__)
+        labels, fused = learned["label"].to_numpy(), learned["fused"].to_numpy()
+        effects[name] = {"number": number, "what": said, "auc": metrics.roc_auc(labels, fused),
+                         "eer": metrics.equal_error_rate(labels, fused), "best_no_learning": best,
+                         "best_no_learning_auc": rows[best]}  # fmt: skip
+    return effects
+
+
+def _tables(evaluator: Evaluator, predict: Predict, scorings: Mapping[str, ScoringSettings]) -> dict[str, pd.DataFrame]:
+    """The score table of a predictor under each scoring, calibrated under the same; and the two made of the first."""
+    pairs = zip(
+        *(evaluator.errors_under(list(scorings.values()), predict, split) for split in ("train", "test")), strict=True
+    )
+    tables = {
+        name: score_table(test, calibrate(train, scoring).psi, evaluator.prepared)
+        for (name, scoring), (train, test) in zip(scorings.items(), pairs, strict=True)
+    }
+    table = tables["as is"]
+    by_clip = table.groupby("clip", sort=False)
+    tables["drop two"] = table[table["frame"] < by_clip["frame"].transform("max")]
+    scaled = {column: by_clip[column].transform(lambda scores: pscd.normalise(scores.to_numpy()))
+              for column in ("appearance", "motion", "fused")}  # fmt: skip
+    return tables | {"per clip": table.assign(**scaled)}
+
+
+def _auc(table: pd.DataFrame, column: str) -> float:
+    return metrics.roc_auc(table["label"].to_numpy(), table[column].to_numpy())
+
+
+# Reading
+
+
+def differences_results(recipe: str, folder: Path = DIFFERENCES) -> dict[str, list[dict[str, Any]]]:
+    """The results that there are for a recipe: switch -> one per seed; raises ResultError for a damaged file."""
+    found = {name: sorted((folder / recipe / name).glob("seed*.json")) for name in SWITCHES}
+    return {name: [read_result(path) for path in paths] for name, paths in found.items() if paths}
+
+
+def paired(results: Results, name: str, measure: str = "auc") -> list[float]:
+    """The measure with a switch on less the measure with it off, for each seed that has both."""
+    base = {result["seed"]: result[measure] for result in results.get(BASE, [])}
+    return [r[measure] - base[r["seed"]] for r in results.get(name, []) if r["seed"] in base]
+
+
+def in_words(differences: list[float]) -> str:
+    """Whether an effect stands out from the seeds: every seed agrees on its sign and its mean exceeds their spread."""
+    if len(differences) < 2:
+        return "one seed: undecided" if differences else "not measured"
+    mean, spread = sum(differences) / len(differences), (max(differences) - min(differences)) / 2
+    same_sign = min(differences) > 0 or max(differences) < 0
+    return ("raises it" if mean > 0 else "lowers it") if same_sign and abs(mean) > spread else "within the seeds"
+
+
+def effect_table(results: Results) -> pd.DataFrame:
+    """One row per switch: AUC off and on, the difference of the same seeds, support items, what learning adds."""
+    return pd.DataFrame([_effect_row(name, results) for name in SWITCHES if name != BASE])
+
+
+def _effect_row(name: str, results: Results) -> dict[str, Any]:
+    switch, off, on = SWITCHES[name], results.get(BASE, []), results.get(name, [])
+    differences = paired(results, name)
+    return {
+        "no.": "" if switch.number is None else switch.number,
+        "difference": switch.what,
+        "off": switch.off,
+        "on": switch.on,
+        "seeds": len(differences),
+        "AUC off": _shown([r["auc"] for r in off]),
+        "AUC on": _shown([r["auc"] for r in on]),
+        "on - off": _shown(differences, sign="+"),
+        "effect": in_words(differences),
+        "support items off": _shown([r["memory"]["support_items"] for r in off], digits=1),
+        "support items on": _shown([r["memory"]["support_items"] for r in on], digits=1),
+        "best no-learning": _shown([_best(r) for r in on]),
+        "learning adds, on": _shown([r["learning_adds"] for r in on], sign="+"),
+    }
+
+
+def scoring_table(results: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row per scoring variant of the same trainings (one result per seed): AUC, less "as is", yardstick."""
+    rows = []
+    for name, first in results[0]["scoring"].items() if results else ():
+        aucs = [r["scoring"][name]["auc"] for r in results]
+        differences = [auc - r["scoring"]["as is"]["auc"] for auc, r in zip(aucs, results, strict=True)]
+        rows.append({
+            "no.": first["number"] or "", "scoring": first["what"], "AUC": _shown(aucs),
+            "less as is": _shown(differences, sign="+") if name != "as is" else "",
+            "effect": in_words(differences) if name != "as is" else "",
+            "EER": _shown([r["scoring"][name]["eer"] for r in results]),
+            "best no-learning": _shown([r["scoring"][name]["best_no_learning_auc"] for r in results]),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _best(result: dict[str, Any]) -> float:
+    return result["no_learning"][result["best_no_learning"]]["auc"]
+
+
+def _shown(values: list[float], **form: Any) -> str:
+    return mean_and_spread(values, **form) if values else "not measured"
+
+
+def with_effects(text: str) -> str:
+    """docs/differences.md with its tables, between their two marks, made anew from the results of the kit."""
+    before, rest = text.split(TABLE_BEGINS, 1)
+    _, after = rest.split(TABLE_ENDS, 1)
+    tables = []
+    for recipe in kept_recipes():
+        results = differences_results(recipe)
+        for title, table in (("trained", effect_table(results)), ("scored", scoring_table(results[BASE]))):
+            tables.append(f"**{recipe}, {title}**\n\n{as_markdown(table)}\n")
+    return f"{before}{TABLE_BEGINS}\n\n{chr(10).join(tables)}\n{TABLE_ENDS}{after}"
+
+
+def kept_recipes(folder: Path = DIFFERENCES) -> list[str]:
+    """Recipes that a folder holds results of, the generated scene first."""
+    names = [path.parent.name for path in folder.glob(f"*/{BASE}") if any(path.glob("seed*.json"))]
+    return sorted(names, key=lambda name: (not name.startswith("synthetic"), name))
+
+
+if __name__ == "__main__":
+    page = REPORTS.parent / "docs" / "differences.md"
+    write_text(page, with_effects(page.read_text(encoding="utf-8")))
