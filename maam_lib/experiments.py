@@ -7,11 +7,14 @@ again where that file is there. Differences in scoring need no training: some ce
 <folder>/<recipe>/<switch>/seed0/       the run; may be deleted
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from maam_lib import baselines, metrics, pscd
 from maam_lib.baselines import constant_answers
@@ -200,13 +203,32 @@ def paired(results: Results, name: str, measure: str = "auc") -> list[float]:
     return [r[measure] - base[r["seed"]] for r in results.get(name, []) if r["seed"] in base]
 
 
+def interval(differences: list[float]) -> tuple[float, float]:
+    """95 % confidence interval of the mean of paired differences (Student's t; seeds as independent draws).
+
+    Raises ValueError for fewer than two. With two or three seeds it is wide, and rightly so.
+    """
+    if len(differences) < 2:
+        raise ValueError(f"an interval needs two seeds or more, found {len(differences)}")
+    mean, sd = float(np.mean(differences)), float(np.std(differences, ddof=1))
+    half = float(stats.t.ppf(0.975, len(differences) - 1)) * sd / math.sqrt(len(differences))
+    return mean - half, mean + half
+
+
 def in_words(differences: list[float]) -> str:
-    """Whether an effect stands out from the seeds: every seed agrees on its sign and its mean exceeds their spread."""
+    """What paired differences say of a switch: it raises or lowers the measure where the 95 % interval excludes 0."""
     if len(differences) < 2:
         return "one seed: undecided" if differences else "not measured"
-    mean, spread = sum(differences) / len(differences), (max(differences) - min(differences)) / 2
-    same_sign = min(differences) > 0 or max(differences) < 0
-    return ("raises it" if mean > 0 else "lowers it") if same_sign and abs(mean) > spread else "within the seeds"
+    low, high = interval(differences)
+    return "raises it" if low > 0 else "lowers it" if high < 0 else "undecided"
+
+
+def _with_interval(differences: list[float]) -> str:
+    """The mean of paired differences and its interval."""
+    if len(differences) < 2:
+        return f"{differences[0]:+.3f}" if differences else "not measured"
+    low, high = interval(differences)
+    return f"{np.mean(differences):+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def effect_table(results: Results) -> pd.DataFrame:
@@ -225,7 +247,7 @@ def _effect_row(name: str, results: Results) -> dict[str, Any]:
         "seeds": len(differences),
         "AUC off": _shown([r["auc"] for r in off]),
         "AUC on": _shown([r["auc"] for r in on]),
-        "on - off": _shown(differences, sign="+"),
+        "on - off [95 %]": _with_interval(differences),
         "effect": in_words(differences),
         "support items off": _shown([r["memory"]["support_items"] for r in off], digits=1),
         "support items on": _shown([r["memory"]["support_items"] for r in on], digits=1),
@@ -242,7 +264,7 @@ def scoring_table(results: list[dict[str, Any]]) -> pd.DataFrame:
         differences = [auc - r["scoring"]["as is"]["auc"] for auc, r in zip(aucs, results, strict=True)]
         rows.append({
             "no.": first["number"] or "", "scoring": first["what"], "AUC": _shown(aucs),
-            "less as is": _shown(differences, sign="+") if name != "as is" else "",
+            "less as is [95 %]": _with_interval(differences) if name != "as is" else "",
             "effect": in_words(differences) if name != "as is" else "",
             "EER": _shown([r["scoring"][name]["eer"] for r in results]),
             "best no-learning": _shown([r["scoring"][name]["best_no_learning_auc"] for r in results]),

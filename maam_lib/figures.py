@@ -237,13 +237,14 @@ def paired_differences(groups: Mapping[str, Mapping[str, Sequence[float]]], xlab
 
 
 def maps_side_by_side(maps: Mapping[str, np.ndarray], unit: str, xlabel: str = "", ylabel: str = "") -> Figure:
-    """Maps (rows, columns) by name, square cells, each with a colour scale of its own."""
-    figure, axes = plt.subplots(1, len(maps), figsize=(3.9 * len(maps), 3.2), squeeze=False, layout="constrained")
+    """Maps (rows, columns) by name, square cells, each with a colour scale of its own; no scale without a unit."""
+    figure, axes = plt.subplots(1, len(maps), figsize=(4 * len(maps), 3.6), squeeze=False, layout="constrained")
     for axis, (title, values) in zip(axes[0], maps.items(), strict=True):
         heat = axis.imshow(values, cmap="viridis")
         axis.set(xlabel=xlabel, ylabel=ylabel)
         axis.set_title(title, fontsize=9)
-        figure.colorbar(heat, ax=axis, label=unit, shrink=0.8)
+        if unit:
+            figure.colorbar(heat, ax=axis, label=unit, location="bottom", shrink=0.8)
     return _closed(figure)
 
 

@@ -24,11 +24,14 @@ code, pre { font: 13.5px/1.45 ui-monospace, monospace; }
 .output, .jp-OutputArea { margin: .4rem 0 1.1rem; } .output_stderr pre { color: #8a4b00; }
 .prompt, .jp-InputPrompt, .jp-OutputPrompt, .anchor-link { display: none; }
 table { border-collapse: collapse; margin: .6rem 0; display: block; overflow-x: auto; font-size: .88rem; }
-th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: right; }
-th:first-child, td:first-child { text-align: left; } .failed { color: #a3181e; font-weight: 600; }
+th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: left; }
+.dataframe th, .dataframe td, [id^=T_] th, [id^=T_] td { text-align: right; }
+.dataframe th:first-child, [id^=T_] th:first-child, [id^=T_] td:first-child { text-align: left; }
+caption { text-align: left; color: var(--soft); padding: .3rem .5rem; } .failed { color: #a3181e; font-weight: 600; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }
 .gallery a { border: 1px solid var(--line); border-radius: 8px; padding: .6rem; text-decoration: none; }
-@media print { body { max-width: none; padding: 0; } pre { white-space: pre-wrap; } }
+@media print { body { max-width: none; padding: 0; } pre { white-space: pre-wrap; }
+               table { display: table; font-size: .68rem; } tr, img { break-inside: avoid; } }
 """
 _MATH = re.compile(r"(`+[^`]*`+)|\$\$(.+?)\$\$|(?<![\\$\w])\$([^\s$](?:[^$\n]*[^\s$\\])?)\$(?![\w$])", re.DOTALL)
 

@@ -27,7 +27,15 @@ from maam_lib.runs import environment_facts
 from maam_lib.version import __version__
 
 NOTEBOOK_FOLDER = Path(__file__).parents[1] / "notebooks"
-SEQUENCE = ("00_start_here", "01_data", "03_train", "04_memory_items", "05_pscd", "06_ablation_tables")
+SEQUENCE = (
+    "00_start_here",
+    "01_data",
+    "03_train",
+    "04_memory_items",
+    "05_pscd",
+    "06_ablation_tables",
+    "09_paper_against_code",
+)
 RESULT_MIME = "application/vnd.maam.result+json"
 CELL_LIMIT = 600  # seconds; a notebook whose cells may take longer says so in its metadata: {"maam": {"cell_limit": s}}
 

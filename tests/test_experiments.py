@@ -17,6 +17,7 @@ from maam_lib.experiments import (
     differences_results,
     effect_table,
     in_words,
+    interval,
     kept_recipes,
     paired,
     scoring_effects,
@@ -72,22 +73,32 @@ def test_differences_are_of_the_same_seed():
     ("differences", "words"),
     [
         ([0.02, 0.03, 0.025], "raises it"),
-        ([-0.02, -0.03], "lowers it"),
-        ([0.02, 0.03, -0.001], "within the seeds"),  # no agreement on the sign
-        ([0.001, 0.09, 0.002], "within the seeds"),  # the mean is less than half the range
+        ([-0.02, -0.021], "lowers it"),
+        ([-0.02, -0.03], "undecided"),  # two seeds can hardly tell
+        ([0.02, 0.03, -0.001], "undecided"),
+        ([0.001, 0.09, 0.002], "undecided"),
         ([0.5], "one seed: undecided"),
         ([], "not measured"),
     ],
 )
-def test_an_effect_counts_when_the_seeds_agree(differences: list[float], words: str):
+def test_an_effect_counts_when_its_interval_excludes_zero(differences: list[float], words: str):
     assert in_words(differences) == words
+
+
+def test_the_interval_holds_the_true_mean_in_95_of_100():
+    draws = np.random.default_rng(0).normal(0.3, 2, size=(4000, 3))
+    intervals = [interval(list(draw)) for draw in draws]
+    assert np.mean([low <= 0.3 <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.01)
 
 
 def test_the_table_says_what_is_missing():
     table = effect_table({BASE: made_up({0: 0.5, 1: 0.7}), "adam": made_up({0: 0.52, 1: 0.73})}).set_index("difference")
-    assert table.loc["Adam's epsilon", "on - off"] == "+0.025 ± 0.005"
-    assert table.loc["Adam's epsilon", "effect"] == "raises it"
-    assert table.loc["sparse loss", ["seeds", "AUC on", "on - off", "effect"]].tolist() == [0] + ["not measured"] * 3
+    assert table.loc["Adam's epsilon", "on - off [95 %]"] == "+0.025 [-0.039, +0.089]"  # t of 1 degree: 12.7 x 0.005
+    assert table.loc["Adam's epsilon", "effect"] == "undecided"
+    assert (
+        table.loc["sparse loss", ["seeds", "AUC on", "on - off [95 %]", "effect"]].tolist()
+        == [0] + ["not measured"] * 3
+    )
     assert len(table) == len(SWITCHES) - 1
 
 
