@@ -57,6 +57,17 @@ def test_every_switch_to_the_released_form_leads_to_its_number_in_the_docs():
     assert [key for key in switches if led[key] is None] == []
 
 
+def test_every_number_of_a_difference_in_the_code_is_in_the_docs():
+    """Docstrings say "item 9" or "items 15 and 16"; the docs have 1 to 27."""
+    project = Path(__file__).parents[1]
+    cited = {}
+    for path in [*project.glob("maam_lib/*.py"), *project.glob("data_prep/*.py")]:
+        for numbers in re.findall(r"\bitems? (\d+(?:(?:, | and | to )\d+)*)", path.read_text(encoding="utf-8")):
+            cited |= {int(number): path.name for number in re.findall(r"\d+", numbers)}
+    assert {number: where for number, where in cited.items() if not 1 <= number <= 27} == {}
+    assert set(cited) >= {1, 2, 7, 8, 9, 10, 11, 14, 15, 16, 19, 20, 21, 24, 26}
+
+
 def released(name: str) -> Recipe:
     return load_recipe(f"{name}-released")
 
