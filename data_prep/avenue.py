@@ -15,6 +15,7 @@ from zlib import error as zlib_error
 
 import numpy as np
 import scipy.io
+from scipy.io.matlab import MatReadError
 
 from data_prep.archives import unpack
 from data_prep.clip import Clip, SourceError, Split
@@ -24,7 +25,7 @@ from data_prep.frames import AGAIN, Size, announced_frames, check_size, of_one_s
 VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
 _SPLIT_FOLDERS: dict[Split, str] = {"train": "training_videos", "test": "testing_videos"}
 _MASK_FOLDER = "testing_label_mask"
-_BROKEN_MATLAB = (OSError, ValueError, TypeError, NotImplementedError, EOFError, zlib_error)
+_BROKEN_MATLAB = (MatReadError, OSError, ValueError, TypeError, NotImplementedError, EOFError, zlib_error)
 
 
 def read_avenue(

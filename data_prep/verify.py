@@ -66,7 +66,9 @@ class DatasetReport:
         return pd.DataFrame(rows).set_index("clip")
 
     def __str__(self) -> str:
-        vanished = [f"{clip.clip}: {clip.vanished} masks are empty at this size" for clip in self.clips if clip.vanished]
+        vanished = [
+            f"{clip.clip}: {clip.vanished} masks are empty at this size" for clip in self.clips if clip.vanished
+        ]
         lines = [str(self.folder), self.table().to_string(), *(f"note: {note}" for note in self.notes + vanished)]
         problems = self.problems + [f"{clip.clip}: {problem}" for clip in self.clips for problem in clip.problems]
         return "\n".join(lines + [f"PROBLEM: {problem}" for problem in problems])
