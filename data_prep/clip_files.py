@@ -10,6 +10,7 @@ from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from data_prep.cluster import unordered
 from data_prep.flow import estimate_flow
 
 RECORD = "clip.json"
+PARTIAL = ".partial"  # ends the name of a clip's folder while it is being written
 
 
 def ensure_clip(clip: Clip, dataset_folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -35,8 +37,8 @@ def ensure_clip(clip: Clip, dataset_folder: Path, settings: dict[str, Any]) -> d
     record = _intact_record(folder, settings)
     if record is not None:
         return record
-    aside = folder.with_name(f".{clip.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
+    # A name of its own: on a cluster, a worker that its caller has left may still be writing this clip.
+    aside = folder.with_name(f".{clip.name}.{uuid4().hex}{PARTIAL}")
     aside.mkdir(parents=True)
     try:
         record = _write_clip(clip, aside, settings)

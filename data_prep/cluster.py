@@ -67,7 +67,8 @@ def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=None,  # what a clip needs does not grow with its length: nothing to watch
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None would still take port 8787, and warn where it is taken
+            scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from data_prep.clip import Clip, Source, SourceError
-from data_prep.clip_files import ensure_clips, read_record, stored_bytes
+from data_prep.clip_files import PARTIAL, ensure_clips, read_record, stored_bytes
 from data_prep.expected import missing_clips
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS, flow_settings
 from data_prep.readers import READERS, Request, fingerprint, footage_fingerprint, scene_hash
@@ -170,16 +170,20 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 def _working_folder(folder: Path) -> Iterator[Path]:
     """A folder to unpack into, on the disk of the dataset; removed afterwards, like a dataset still empty."""
     unpacked = folder / ".unpacked"
-    shutil.rmtree(unpacked, ignore_errors=True)  # left by a call that was killed
+    _clear_litter(folder)  # of a call that was killed
     unpacked.mkdir(parents=True)
     try:
         yield unpacked
     finally:
-        for litter in (unpacked, *folder.glob("t*/.*.partial")):  # the latter of workers that were ended
-            shutil.rmtree(litter, ignore_errors=True)
+        _clear_litter(folder)
         for emptied in (folder / "train", folder / "test", folder):
             if emptied.is_dir() and not any(emptied.iterdir()):
                 emptied.rmdir()
+
+
+def _clear_litter(folder: Path) -> None:
+    for litter in (folder / ".unpacked", *folder.glob(f"t*/.*{PARTIAL}")):
+        shutil.rmtree(litter, ignore_errors=True)
 
 
 # What goes in
