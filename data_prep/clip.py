@@ -1,7 +1,7 @@
 """What every reader yields: one clip of the source, its frames read only when asked for."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -29,3 +29,15 @@ class Clip:
     masks: Callable[[], Iterator[np.ndarray]] | None = None  # each uint8 (H, W), 1 = abnormal; None: no pixel masks
     flow: Callable[[], Iterator[np.ndarray]] | None = None  # T-1 exact flows, float32 (H, W, 2), where known
     tracks: Callable[[], np.ndarray] | None = None  # int16 (T, H, W): 0 = background, k = object k; where known
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that has been read: its clips and what the manifest says of it."""
+
+    clips: list[Clip]
+    name: str  # of the archive or folder
+    sha256: str  # see `data_prep.readers.fingerprint`
+    label_source: str  # in words
+    notes: list[str] = field(default_factory=list)  # what a user should know: stretched frames, varying frame rates
+    labels_sha256: str | None = None  # of a label file chosen in place of the official labels

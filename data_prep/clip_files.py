@@ -4,24 +4,24 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from io import BytesIO
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from data_prep.clip import Clip, SourceError
+from data_prep.cluster import unordered
 from data_prep.flow import estimate_flow
 
 RECORD = "clip.json"
+PARTIAL = ".partial"  # ends the name of a clip's folder while it is being written
 
 
 def ensure_clip(clip: Clip, dataset_folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def ensure_clip(clip: Clip, dataset_folder: Path, settings: dict[str, Any]) -> d
     record = _intact_record(folder, settings)
     if record is not None:
         return record
-    aside = folder.with_name(f".{clip.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
+    # A name of its own: on a cluster, a worker that its caller has left may still be writing this clip.
+    aside = folder.with_name(f".{clip.name}.{uuid4().hex}{PARTIAL}")
     aside.mkdir(parents=True)
     try:
         record = _write_clip(clip, aside, settings)
@@ -52,41 +52,26 @@ def ensure_clip(clip: Clip, dataset_folder: Path, settings: dict[str, Any]) -> d
 
 
 def ensure_clips(
-    clips: list[Clip], dataset_folder: Path, settings: dict[str, Any], workers: int, *, progress: bool = False
+    clips: list[Clip],
+    dataset_folder: Path,
+    settings: dict[str, Any],
+    workers: int,
+    *,
+    scheduler: str | None = None,
+    progress: bool = False,
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    """`ensure_clip` for many clips in `workers` processes; their records by (split, name), in the order of `clips`.
+    """`ensure_clip` for many clips, side by side (`cluster.unordered`); their records in the order of `clips`.
 
-    The first error ends it: clips under way are finished, and stay. progress: a bar on stderr, in a terminal only.
+    The first error ends it: finished clips stay, those under way do not. progress: a bar on stderr, in a terminal only.
     """
     records = {}
     total = sum(clip.num_frames for clip in clips)
+    task = partial(ensure_clip, dataset_folder=dataset_folder.absolute(), settings=settings)
     with tqdm(total=total, unit="frame", desc=settings["dataset"], disable=None if progress else True) as bar:
-        for clip, record in _in_parallel(clips, dataset_folder, settings, min(workers, len(clips))):
+        for clip, record in unordered(task, clips, min(workers, len(clips)), scheduler):
             records[clip.split, clip.name] = record
             bar.update(clip.num_frames)
     return {(clip.split, clip.name): records[clip.split, clip.name] for clip in clips}
-
-
-def _in_parallel(
-    clips: list[Clip], dataset_folder: Path, settings: dict[str, Any], workers: int
-) -> Iterator[tuple[Clip, dict[str, Any]]]:
-    if workers == 1:
-        yield from ((clip, ensure_clip(clip, dataset_folder, settings)) for clip in clips)
-        return
-    # Fresh processes (spawn): forking one that has threads, as NumPy and PyTorch do, can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
-        tasks = {pool.submit(ensure_clip, clip, dataset_folder, settings): clip for clip in clips}
-        try:
-            for task in as_completed(tasks):
-                yield tasks[task], task.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # clips under way are finished, and stay
-            raise
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which lets the clips under way end
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
@@ -107,11 +92,12 @@ def _intact_record(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | N
     record = read_record(folder)
     if record is None or record.get("settings") != settings:
         return None
-    intact = all(_file_hash(folder / f"{name}.npy") == sha256 for name, sha256 in record["sha256"].items())
+    intact = all(file_hash(folder / f"{name}.npy") == sha256 for name, sha256 in record["sha256"].items())
     return record if intact else None
 
 
-def _file_hash(path: Path) -> str | None:
+def file_hash(path: Path) -> str | None:
+    """sha256 of a file; None where there is none."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -122,24 +108,39 @@ def _file_hash(path: Path) -> str | None:
 
 
 def _write_clip(clip: Clip, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    write = partial(_write_array, folder, f"{settings['dataset']}/{clip.split}/{clip.name}")
+    where = f"{settings['dataset']}/{clip.split}/{clip.name}"
+    write = partial(_write_array, folder, where)
     size = tuple(settings["frame_size"])
     shape = (clip.num_frames, *size)  # (T, H, W)
-    frames = (_resize_frame(frame, size) for frame in clip.frames())
-    hashes = {"frames": write("frames", frames, np.uint8, (*shape, settings["channels"]))}
-    flows = (_resize_flow(flow, size) for flow in _flows(clip, settings["flow"]["estimator"]))
-    hashes["flow"] = write("flow", flows, np.float16, (clip.num_frames - 1, *size, 2))
     labels = None if clip.labels is None else clip.labels()
+    hashes = dict.fromkeys(("frames", "flow", "labels", "masks", "tracks"))  # what is quickly checked is written first
     if labels is not None:
         hashes["labels"] = write("labels", labels, np.uint8, (clip.num_frames,))
     if clip.masks is not None:
-        masks = (_resize_nearest(mask, size) for mask in clip.masks())
+        masks = (_resize_nearest(mask, size) for mask in _agreeing_masks(clip, labels, where))
         hashes["masks"] = write("masks", masks, np.uint8, shape)
+    frames = (_resize_frame(frame, size) for frame in clip.frames())
+    hashes["frames"] = write("frames", frames, np.uint8, (*shape, settings["channels"]))
+    flows = (_resize_flow(flow, size) for flow in _flows(clip, settings["flow"]["estimator"]))
+    hashes["flow"] = write("flow", flows, np.float16, (clip.num_frames - 1, *size, 2))
     if clip.tracks is not None:
         tracks = (_resize_nearest(track, size) for track in clip.tracks())
         hashes["tracks"] = write("tracks", tracks, np.int16, shape)
     abnormal = None if labels is None else int(labels.sum())
+    hashes = {name: sha256 for name, sha256 in hashes.items() if sha256 is not None}
     return {"frames": clip.num_frames, "abnormal": abnormal, "sha256": hashes, "settings": settings}
+
+
+def _agreeing_masks(clip: Clip, labels: np.ndarray | None, where: str) -> Iterator[np.ndarray]:
+    """The masks as the source has them: a frame is abnormal if and only if its mask is not empty."""
+    for t, mask in enumerate(clip.masks()):
+        if labels is not None and t < len(labels) and mask.any() != labels[t]:
+            said, shown = ("abnormal", "empty") if labels[t] else ("normal", "not empty")
+            raise SourceError(
+                f"{where}: frame {t} (counted from 0) is {said} by its label, but its mask is {shown}; are the labels "
+                "or the masks shifted, or from another release?"
+            )
+        yield mask
 
 
 def _write_array(

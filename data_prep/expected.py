@@ -1,7 +1,7 @@
 """Official counts of the public datasets, per clip, and the check of what a reader found against them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from data_prep.clip import Clip, SourceError
 
@@ -10,19 +10,34 @@ from data_prep.clip import Clip, SourceError
 class OfficialCounts:
     """What a complete source of one dataset holds."""
 
-    train: dict[str, int]  # frames per training clip
-    test: dict[str, int]  # frames per test clip
+    train: dict[str, int | None]  # frames per training clip; None: known for all of them together only
+    test: dict[str, int | None]  # frames per test clip; without any entry, the names of the clips are not known either
     mask_clips: int  # test clips that come with pixel masks
     abnormal_frames: int | None = None  # over all test clips; None: not known for certain, so not checked
+    totals: dict[str, tuple[int, int]] = field(default_factory=dict)  # split: clips, frames; where not given per clip
+
+    def of_split(self, split: str) -> dict[str, int | None]:
+        """Frames per clip of one split."""
+        return self.train if split == "train" else self.test
+
+    def num_clips(self, split: str) -> int:
+        """Clips of one split."""
+        return self.totals[split][0] if split in self.totals else len(self.of_split(split))
 
 
-def _numbered(prefix: str, counts: Sequence[int]) -> dict[str, int]:
-    return {f"{prefix}{number:03d}": frames for number, frames in enumerate(counts, start=1)}
+def _numbered(prefix: str, counts: Sequence[int | None], digits: int = 3) -> dict[str, int | None]:
+    return {f"{prefix}{number:0{digits}d}": frames for number, frames in enumerate(counts, start=1)}
 
 
 # UCSD Anomaly Dataset v1p2, http://www.svcl.ucsd.edu/projects/anomaly/. Ped2 was counted in the archive. Ped1
 # is from its README (34 and 36 clips, 10 with masks) and its papers (200 frames each); two totals of its
 # abnormal frames are in circulation (4005 and 4045), so that one is not checked.
+# CUHK Avenue, http://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal/: frames per test clip as many public loaders
+# list them, in agreement with the official total of 15,324; of the training clips only the total is known for certain.
+# ShanghaiTech Campus, https://svip-lab.github.io/dataset/campus_dataset.html: totals (the 42,883 test frames of
+# its paper's table are wrong).
+_AVENUE_TEST = (1439, 1211, 923, 947, 1007, 1283, 605, 36, 1175, 841, 472, 1271, 549, 507, 1001, 740)  # 01 to 16
+_AVENUE_TEST += (426, 294, 248, 273, 76)  # to 21
 OFFICIAL_COUNTS = {
     "ped1": OfficialCounts(_numbered("Train", [200] * 34), _numbered("Test", [200] * 36), mask_clips=10),
     "ped2": OfficialCounts(
@@ -31,46 +46,85 @@ OFFICIAL_COUNTS = {
         mask_clips=12,
         abnormal_frames=1648,
     ),
+    "avenue": OfficialCounts(
+        _numbered("", [None] * 16, digits=2),
+        _numbered("", _AVENUE_TEST, digits=2),
+        mask_clips=21,
+        abnormal_frames=3712,
+        totals={"train": (16, 15_328)},
+    ),
+    "shanghaitech": OfficialCounts(
+        {},
+        {},
+        mask_clips=107,
+        abnormal_frames=17_326,
+        totals={"train": (330, 274_515), "test": (107, 40_791)},
+    ),
 }
 
 
-def check_counts(dataset: str, clips: list[Clip], *, allow_incomplete: bool = False) -> None:
-    """Compare clips, frames per clip, masks and abnormal frames with the official counts (ours).
+def check_counts(
+    dataset: str, clips: list[Clip], *, allow_incomplete: bool = False, official_labels: bool = True
+) -> None:
+    """Compare clips, frames, masks and abnormal frames with the official counts (ours).
 
-    `allow_incomplete` lets whole clips be absent, never a cut one. Raises SourceError that names the clip,
-    what was expected and what was found: for a cut, an unknown or a missing clip and, in complete sets, for
-    missing masks and another number of abnormal frames.
+    `allow_incomplete` lets whole clips be absent, never a cut one. official_labels=False (other labels were chosen)
+    leaves out masks and abnormal frames. Raises SourceError that names the clip, what was expected and what
+    was found: for a cut, an unknown or a missing clip and, in complete sets, for another number of frames, for
+    missing masks and for another number of abnormal frames.
     """
     official = OFFICIAL_COUNTS[dataset]
     for clip in clips:
-        counts = official.train if clip.split == "train" else official.test
-        _check_clip(f"{dataset}/{clip.split}/{clip.name}", clip.num_frames, counts.get(clip.name))
+        _check_clip(f"{dataset}/{clip.split}/{clip.name}", clip.num_frames, official.of_split(clip.split), clip.name)
     missing = missing_clips(dataset, clips)
     if missing and not allow_incomplete:
+        expected = official.num_clips("train") + official.num_clips("test")
         raise SourceError(
-            f"{dataset}: {len(clips)} clips, expected {len(clips) + len(missing)}; missing: "
+            f"{dataset}: {len(clips)} clips, expected {expected}; missing: "
             f"{', '.join(missing)}. Download the source again, or accept it with --allow-incomplete"
         )
-    if not missing:
+    for split in official.totals:
+        _check_split(dataset, split, [clip for clip in clips if clip.split == split], *official.totals[split])
+    if not missing and official_labels:
         _check_test_totals(dataset, [clip for clip in clips if clip.split == "test"], official)
 
 
 def missing_clips(dataset: str, clips: list[Clip]) -> list[str]:
-    """The official clips not among `clips`, as "train/Train003"; none for datasets without counts."""
+    """The official clips that are absent, such as "train/Train002"; where their names are not known, how many are."""
     if dataset not in OFFICIAL_COUNTS:
         return []
     official = OFFICIAL_COUNTS[dataset]
-    names = [f"train/{name}" for name in official.train] + [f"test/{name}" for name in official.test]
-    found = {f"{clip.split}/{clip.name}" for clip in clips}
-    return [name for name in names if name not in found]
+    return [name for split in ("train", "test") for name in _missing(official, split, clips)]
 
 
-def _check_clip(where: str, found: int, expected: int | None) -> None:
-    if expected is None:
+def _missing(official: OfficialCounts, split: str, clips: list[Clip]) -> Iterator[str]:
+    found = {clip.name for clip in clips if clip.split == split}
+    names = official.of_split(split)
+    yield from (f"{split}/{name}" for name in names if name not in found)
+    absent = official.num_clips(split) - len(found)
+    if not names and absent > 0:
+        yield f"{absent} of {official.num_clips(split)} {split} clips"
+
+
+def _check_clip(where: str, found: int, counts: dict[str, int | None], name: str) -> None:
+    if counts and name not in counts:
         raise SourceError(f"{where}: no such clip in the official dataset; move it out of the source")
-    if found != expected:
+    expected = counts.get(name)
+    if expected is not None and found != expected:
         raise SourceError(
             f"{where}: {found} frames, expected {expected} by the official count; unpack or download it again"
+        )
+
+
+def _check_split(dataset: str, split: str, clips: list[Clip], num_clips: int, num_frames: int) -> None:
+    frames = sum(clip.num_frames for clip in clips)
+    if len(clips) > num_clips:
+        raise SourceError(
+            f"{dataset}/{split}: {len(clips)} clips, expected {num_clips}; is another dataset among them?"
+        )
+    if len(clips) == num_clips and frames != num_frames:
+        raise SourceError(
+            f"{dataset}/{split}: {frames} frames, expected {num_frames} by the official count; download it again"
         )
 
 

@@ -5,28 +5,26 @@
 """
 
 import errno
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from data_prep.clip import Clip, SourceError
-from data_prep.clip_files import ensure_clips, read_record, stored_bytes
+from data_prep.clip import Clip, Source, SourceError
+from data_prep.clip_files import PARTIAL, ensure_clips, read_record, stored_bytes
 from data_prep.expected import missing_clips
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS, flow_settings
-from data_prep.ucsd import find_source, read_ucsd
+from data_prep.readers import READERS, Request, fingerprint, footage_fingerprint, scene_hash
 from maam_lib.version import __version__
 
-DATASETS = ("synthetic", "ped1", "ped2")
+DATASETS = tuple(READERS)
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 SMALLEST_SIDE = 16  # pixels; the network halves four times
@@ -37,16 +35,6 @@ class PreparationError(SourceError):
     """The dataset cannot be written as asked: one line that says where, why and what to do."""
 
 
-@dataclass(frozen=True)
-class _Source:
-    """A source that has been read: its clips and what the manifest says of it."""
-
-    clips: list[Clip]
-    name: str
-    sha256: str
-    label_source: str
-
-
 def prepare(
     dataset: str,
     source: Path | None,
@@ -54,8 +42,10 @@ def prepare(
     *,
     flow: str = "dis",
     size: tuple[int, int] | None = None,
+    labels: Path | None = None,
     allow_incomplete: bool = False,
     workers: int | None = None,
+    scheduler: str | None = None,
     progress: bool = True,
 ) -> Path:
     """Write the prepared dataset (see the top of this file) and return its folder (ours).
@@ -63,42 +53,59 @@ def prepare(
     dataset: one of DATASETS. source: archive or folder (None for "synthetic"). flow: one of FLOW_ESTIMATORS,
     or "exact" for the synthetic scene. size: (H, W) of the stored frames, None for the source's own; flow is
     estimated at the source's size and then resized with the frames, as in the paper (Sec. 4.3): estimated on
-    small frames it loses small people. workers: processes, None for one per core. progress: a bar on stderr,
-    in a terminal only.
+    small frames it loses small people. labels: another label file than the official labels ("avenue" only).
+    workers: processes, None for one per core; scheduler: address of a Dask scheduler whose workers take their
+    place. progress: a bar on stderr, in a terminal only.
 
     A finished dataset with these settings is returned at once, without reading the source. One with other
     settings stays, and the new one goes beside it, to `<dataset>-<H>x<W>[-<flow>]`. After an interruption the
     same call keeps the finished clips. Raises SourceError (see the reader) and PreparationError (arguments,
-    half prepared with other settings, full disk, killed worker); finished clips and earlier datasets stay.
+    half prepared with other settings, other labels or footage there, full disk, killed workers); finished clips
+    and earlier datasets stay.
     """
-    _check_arguments(dataset, source, flow, size)
+    _check_arguments(dataset, flow, size, labels)
     root = Path(root)
+    request = Request(source and Path(source).absolute(), root, allow_incomplete, size, labels and Path(labels))
     finished = _finished(root, dataset, flow, size)
     if finished is not None:
-        return _unless_incomplete(finished, allow_incomplete)
+        return _unless_other(finished, dataset, request)
     folder = _new_folder(root, dataset, flow, size)
     with _clear_errors(folder), _working_folder(folder) as scratch:
-        read = _read(dataset, source, scratch, allow_incomplete)
+        if source is None and not READERS[dataset].generated:
+            raise PreparationError(f"{dataset} needs a source: --source PATH of the official archive or folder")
+        read = READERS[dataset].read(replace(request, scratch=scratch.absolute()))
         settings = _settings(dataset, read, flow, size)
         _check_half_prepared(folder, settings)
         _check_disk(folder, read.clips, settings)
-        records = ensure_clips(read.clips, folder, settings, workers or os.cpu_count() or 1, progress=progress)
+        workers = workers or os.cpu_count() or 1
+        records = ensure_clips(read.clips, folder, settings, workers, scheduler=scheduler, progress=progress)
         _write_manifest(folder, _manifest(read, settings, records))
     return folder
+
+
+def notes(folder: Path) -> list[str]:
+    """What a user should know of a prepared dataset: stretched frames, varying frame rates, missing clips."""
+    manifest = _read_manifest(folder / MANIFEST)
+    missing = [f"incomplete: missing {', '.join(manifest['missing'])}"] if manifest["missing"] else []
+    return manifest.get("notes", []) + missing
 
 
 # Where it goes
 
 
-def _check_arguments(dataset: str, source: Path | None, flow: str, size: tuple[int, int] | None) -> None:
+def _check_arguments(dataset: str, flow: str, size: tuple[int, int] | None, labels: Path | None) -> None:
     if dataset not in DATASETS:
         raise PreparationError(f"no dataset {dataset!r}; there are {', '.join(DATASETS)}")
+    reader = READERS[dataset]
     if flow not in FLOW_ESTIMATORS and flow != "exact":
         raise PreparationError(f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for synthetic, exact")
-    if flow == "exact" and dataset != "synthetic":
+    if flow == "exact" and not reader.generated:
         raise PreparationError("flow 'exact' is known for the synthetic scene only; take --flow dis")
     if size is not None and min(size) < SMALLEST_SIDE:
         raise PreparationError(f"size {size[0]}x{size[1]}: both sides must have at least {SMALLEST_SIDE} pixels")
+    if labels is not None and not reader.takes_labels:
+        takers = ", ".join(name for name in DATASETS if READERS[name].takes_labels)
+        raise PreparationError(f"{dataset} takes no other labels; --labels is for {takers}")
 
 
 def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None) -> Path | None:
@@ -115,19 +122,31 @@ def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None)
 
 
 def _check_scene(manifest: dict[str, Any], folder: Path) -> None:
-    if manifest["dataset"] == "synthetic" and manifest["source"]["sha256"] != _scene_hash():
+    if READERS[manifest["dataset"]].generated and manifest["source"]["sha256"] != scene_hash():
         raise PreparationError(
             f"{folder} holds the generated scene of another version of the kit; delete the folder, then run the same "
             "command again"
         )
 
 
-def _unless_incomplete(folder: Path, allow_incomplete: bool) -> Path:
-    missing = _read_manifest(folder / MANIFEST)["missing"]
-    if missing and not allow_incomplete:
+def _unless_other(folder: Path, dataset: str, request: Request) -> Path:
+    """The finished folder, unless what is asked for has other labels or other footage, or must be complete."""
+    manifest = _read_manifest(folder / MANIFEST)
+    missing, source = manifest["missing"], manifest["source"]
+    if missing and not request.allow_incomplete:
         raise PreparationError(
             f"{folder}: finished, but incomplete (missing {', '.join(missing)}); move it away and prepare "
             "again from a complete source, or accept it with --allow-incomplete"
+        )
+    if source.get("labels_sha256") != (request.labels and fingerprint(request.labels)):
+        raise PreparationError(
+            f"{folder} has other labels ({manifest['label_source']}); keep each label set in a --root of its own"
+        )
+    footage = request.source if READERS[dataset].own_footage else None
+    if footage is not None and footage.is_dir() and source["sha256"] != footage_fingerprint(footage):
+        raise PreparationError(
+            f"{folder} was prepared from other footage ({source['name']}), or it has changed since; choose another "
+            "--root, or delete the folder and run the same command again"
         )
     return folder
 
@@ -151,60 +170,35 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 def _working_folder(folder: Path) -> Iterator[Path]:
     """A folder to unpack into, on the disk of the dataset; removed afterwards, like a dataset still empty."""
     unpacked = folder / ".unpacked"
-    shutil.rmtree(unpacked, ignore_errors=True)  # left by a call that was killed
+    _clear_litter(folder)  # of a call that was killed
     unpacked.mkdir(parents=True)
     try:
         yield unpacked
     finally:
-        shutil.rmtree(unpacked, ignore_errors=True)
+        _clear_litter(folder)
         for emptied in (folder / "train", folder / "test", folder):
             if emptied.is_dir() and not any(emptied.iterdir()):
                 emptied.rmdir()
 
 
+def _clear_litter(folder: Path) -> None:
+    for litter in (folder / ".unpacked", *folder.glob(f"t*/.*{PARTIAL}")):
+        shutil.rmtree(litter, ignore_errors=True)
+
+
 # What goes in
 
 
-def _read(dataset: str, source: Path | None, scratch: Path, allow_incomplete: bool) -> _Source:
-    if dataset == "synthetic":
-        from data_prep.synthetic import read_synthetic
-
-        return _Source(read_synthetic(), "generated scene", _scene_hash(), "known exactly by the generator")
-    if source is None:
-        raise PreparationError(f"{dataset} needs a source: --source PATH of the official archive or folder")
-    found = find_source(Path(source), dataset)
-    clips = read_ucsd(found, dataset, scratch, allow_incomplete=allow_incomplete)
-    return _Source(clips, found.name, _fingerprint(found), f"frame ranges in UCSD{dataset}.m, checked against masks")
-
-
-def _scene_hash() -> str:
-    """sha256 of all that decides what the generated scene shows."""
-    from data_prep.synthetic import SCENE_VERSION, SceneSettings
-
-    settings = asdict(SceneSettings()) | {"version": SCENE_VERSION}
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-def _fingerprint(source: Path) -> str:
-    """sha256 of an archive, or of the listing of a folder's files with their sizes, hidden ones left out."""
-    if source.is_file():
-        with source.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    paths = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    visible = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
-    listing = "".join(f"{name} {(source / name).stat().st_size}\n" for name in visible)
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def _settings(dataset: str, read: _Source, flow: str, size: tuple[int, int] | None) -> dict[str, Any]:
+def _settings(dataset: str, read: Source, flow: str, size: tuple[int, int] | None) -> dict[str, Any]:
     """The head of the manifest: all that decides what the arrays hold. Recorded with every clip."""
     height, width, channels = next(read.clips[0].frames()).shape
     if size is None and min(height, width) < SMALLEST_SIDE:
         raise SourceError(f"{read.name}: frames of {height}x{width}, expected {SMALLEST_SIDE} or more a side")
+    source = {"name": read.name, "sha256": read.sha256, "frame_size": [height, width]}
     return {
         "format": FORMAT_VERSION,
         "dataset": dataset,
-        "source": {"name": read.name, "sha256": read.sha256, "frame_size": [height, width]},
+        "source": source | ({"labels_sha256": read.labels_sha256} if read.labels_sha256 else {}),
         "frame_size": list(size or (height, width)),
         "channels": channels,
         "flow": {"estimator": flow, "settings": flow_settings(flow), "units": FLOW_UNITS},
@@ -243,11 +237,6 @@ def _check_disk(folder: Path, clips: list[Clip], settings: dict[str, Any]) -> No
 def _clear_errors(folder: Path) -> Iterator[None]:
     try:
         yield
-    except BrokenProcessPool as error:
-        raise PreparationError(
-            f"{folder}: a worker process was killed (out of memory?); run the same command again, with fewer "
-            "workers: finished clips are kept"
-        ) from error
     except PermissionError as error:
         raise PreparationError(f"{error.filename}: {error.strerror}; choose another --root or change it") from error
     except OSError as error:
@@ -258,9 +247,7 @@ def _clear_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _manifest(
-    read: _Source, settings: dict[str, Any], records: dict[tuple[str, str], dict[str, Any]]
-) -> dict[str, Any]:
+def _manifest(read: Source, settings: dict[str, Any], records: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
     clips: dict[str, dict[str, Any]] = {"train": {}, "test": {}}
     for (split, name), record in records.items():
         entry = {"frames": record["frames"], "sha256": record["sha256"]}
@@ -273,6 +260,7 @@ def _manifest(
     return {
         **settings,
         "label_source": read.label_source,
+        **({"notes": read.notes} if read.notes else {}),
         "complete": not missing,
         "missing": missing,
         "totals": totals,

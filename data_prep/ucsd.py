@@ -6,21 +6,18 @@ UCSDped2/Test/Test001_gt/001.bmp ...           pixel masks (Ped1: for ten clips 
 UCSDped2/Test/UCSDped2.m                       frame ranges of the abnormal events, one entry per test clip
 """
 
-import gzip
 import re
-import tarfile
-import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 
+from data_prep.archives import is_junk, unpack
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
+from data_prep.frames import gray_images, mask_images, numbered_files, of_one_size
 
 Subset = Literal["ped1", "ped2"]
 Ranges = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 1, both included
@@ -28,7 +25,6 @@ Ranges = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted f
 RELEASE = "UCSD_Anomaly_Dataset.v1p2"
 FRAME_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
 MASK_SUFFIXES = {".bmp", ".png"}
-UNPACK_AGAIN = "unpack or download the source again"
 
 
 def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: bool = False) -> list[Clip]:
@@ -44,12 +40,12 @@ def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: 
     labels that do not fit; counts that deviate. A frame that cannot be decoded raises it when it is read.
     """
     found = find_source(source, subset)
-    tree = unpack(found, subset, scratch) if found.is_file() else found
+    tree = _unpack(found, subset, scratch) if found.is_file() else found
     clips = _training_clips(tree) + _test_clips(tree, OFFICIAL_COUNTS[subset].test)
     if not clips:
         raise SourceError(f"{tree}: no clips; expected Train/Train001/001.tif and so on. Unpack the source again")
     check_counts(subset, clips, allow_incomplete=allow_incomplete)
-    clips = _of_one_size(clips)
+    clips = of_one_size(clips)
     for clip in clips:
         _check_masks(clip, subset)
     return clips
@@ -65,7 +61,7 @@ def find_source(source: Path, subset: Subset) -> Path:
     for tree in (source / RELEASE / tree_name, source / tree_name, source):
         if (tree.name == tree_name and tree.is_dir()) or (tree / "Test" / f"{tree_name}.m").is_file():
             return tree
-    archives = sorted(path for path in source.glob("UCSD*.tar.gz") if not _is_junk(path.name))
+    archives = sorted(path for path in source.glob("UCSD*.tar.gz") if not is_junk(path.name))
     if len(archives) != 1:
         raise SourceError(
             f"{source}: expected {tree_name}/, {RELEASE}/{tree_name}/ or one UCSD*.tar.gz in this folder, "
@@ -74,35 +70,13 @@ def find_source(source: Path, subset: Subset) -> Path:
     return archives[0]
 
 
-# Unpacking
-
-
-def unpack(archive: Path, subset: Subset, scratch: Path) -> Path:
-    """Unpack the members of one subset into `scratch` and return its `UCSDped1` or `UCSDped2` folder.
-
-    Members that would land outside `scratch` are refused. Raises SourceError for what is no tar archive, is
-    cut, or does not hold the subset.
-    """
+def _unpack(archive: Path, subset: Subset, scratch: Path) -> Path:
+    """Unpack one subset into `scratch` and return its `UCSDped1` or `UCSDped2` folder."""
     tree_name = f"UCSD{subset}"
-    tree = None
-    try:
-        with tarfile.open(archive) as members:
-            for member in members:
-                parts = PurePosixPath(member.name).parts
-                if tree_name in parts and not any(map(_is_junk, parts)):
-                    members.extract(member, scratch, filter="data")
-                    tree = scratch.joinpath(*parts[: parts.index(tree_name) + 1])
-            while members.fileobj.read(1 << 20):  # to the end, where the checksum is: damage looks like an early end
-                pass
-    except tarfile.FilterError as error:
-        raise SourceError(f"{archive}: unsafe archive refused ({error}); download the official one") from error
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        reason = str(error).partition("\n")[0].rstrip(":")
-        raise SourceError(f"{archive}: not a whole tar archive ({reason}); download it again") from error
-    if tree is None:
+    if not unpack(archive, scratch, lambda parts: tree_name in parts):
         expected = f"{RELEASE}/{tree_name}/"
         raise SourceError(f"{archive}: no {tree_name} inside; expected {expected}. Is it another archive?")
-    return tree
+    return next(path for path in sorted(scratch.rglob(tree_name)) if path.is_dir())
 
 
 # Clips
@@ -133,56 +107,19 @@ def _test_clip(folder: Path, ranges: Ranges, label_file: Path) -> Clip:
     mask_folder = folder.with_name(f"{folder.name}_gt")
     if not mask_folder.is_dir():
         return clip
-    masks = _numbered_files(mask_folder, MASK_SUFFIXES, clip.num_frames)
-    return replace(clip, masks=partial(_read_masks, masks))
+    masks = numbered_files(mask_folder, MASK_SUFFIXES, clip.num_frames)
+    return replace(clip, masks=partial(mask_images, masks))
 
 
 def _clip(split: Split, folder: Path) -> Clip:
-    paths = _numbered_files(folder, FRAME_SUFFIXES)
-    return Clip(split, folder.name, len(paths), frames=partial(_read_frames, paths))
+    paths = numbered_files(folder, FRAME_SUFFIXES)
+    return Clip(split, folder.name, len(paths), frames=partial(gray_images, paths))
 
 
 def _clip_folders(parent: Path, pattern: str) -> list[Path]:
     if not parent.is_dir():
         return []
     return sorted(path for path in parent.iterdir() if path.is_dir() and re.fullmatch(pattern, path.name))
-
-
-def _numbered_files(folder: Path, suffixes: set[str], num_files: int | None = None) -> tuple[Path, ...]:
-    """Files 001, 002, ... of a folder in order; all else in it is passed over.
-
-    SourceError for a gap, for a number that is there twice, and for more than `num_files`.
-    """
-    files = _files_by_number(folder, suffixes)
-    if not files:
-        raise SourceError(f"{folder}: no numbered files in this folder; {UNPACK_AGAIN}")
-    last = num_files or max(files)
-    missing = [number for number in range(1, last + 1) if number not in files]
-    if missing:
-        template = next(iter(files.values())).name
-        name = re.sub(r"\d+", f"{missing[0]:03d}", template)
-        raise SourceError(f"{folder / name} is missing ({len(missing)} of {last} files); {UNPACK_AGAIN}")
-    if max(files) > last:
-        raise SourceError(f"{files[max(files)]}: expected {last} files, one per frame; {UNPACK_AGAIN}")
-    return tuple(files[number] for number in range(1, last + 1))
-
-
-def _files_by_number(folder: Path, suffixes: set[str]) -> dict[int, Path]:
-    files: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
-        # Three mask folders of Ped2 (6, 9 and 12) call their files frame001.bmp.
-        match = re.fullmatch(r"(?:frame)?([0-9]+)", path.stem)
-        if match and path.suffix.lower() in suffixes:
-            number = int(match[1])
-            if number in files:
-                raise SourceError(f"{path}: {files[number].name} is there too; remove one of the two")
-            files[number] = path
-    return files
-
-
-def _is_junk(name: str) -> bool:
-    """macOS and other hidden files: `._001.tif`, `.DS_Store`."""
-    return name.startswith(".") and name not in (".", "..")
 
 
 # Labels
@@ -234,40 +171,3 @@ def _check_masks(clip: Clip, subset: Subset) -> None:
                 f"{subset}/test/{clip.name}: frame {number:03d} is {said} in UCSD{subset}.m, but its mask in "
                 f"{clip.name}_gt is {shown}; are the labels or the masks shifted or from another release?"
             )
-
-
-# Pixels
-
-
-def _of_one_size(clips: list[Clip]) -> list[Clip]:
-    """The same clips, whose frames and masks must all have the size of the very first frame."""
-    size = next(clips[0].frames()).shape[:2]
-    sized = []
-    for clip in clips:
-        masks = partial(clip.masks, size=size) if clip.masks else None
-        sized.append(replace(clip, frames=partial(clip.frames, size=size), masks=masks))
-    return sized
-
-
-def _read_frames(paths: tuple[Path, ...], size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
-    for path in paths:
-        yield _decode(path, size)[..., None]  # (H, W) -> (H, W, 1)
-
-
-def _read_masks(paths: tuple[Path, ...], size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
-    for path in paths:
-        yield (_decode(path, size) > 0).astype(np.uint8)
-
-
-def _decode(path: Path, size: tuple[int, int] | None) -> np.ndarray:
-    """One file as gray uint8 (H, W)."""
-    encoded = np.fromfile(path, np.uint8)
-    frame = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE) if encoded.size else None
-    if frame is None:
-        raise SourceError(f"{path}: cannot be decoded ({encoded.size} bytes); unpack or download the source again")
-    if size is not None and frame.shape != size:
-        raise SourceError(
-            f"{path}: {frame.shape[0]}x{frame.shape[1]} pixels, expected {size[0]}x{size[1]} as in the first "
-            f"frame; {UNPACK_AGAIN}"
-        )
-    return frame

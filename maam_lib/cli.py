@@ -35,23 +35,58 @@ def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an e
 
 @app.command()
 def prepare(
-    dataset: Annotated[str, typer.Argument(help="synthetic, ped1 or ped2.")],
-    source: Annotated[Path | None, typer.Option(help="The official archive, or the folder that holds it.")] = None,
+    dataset: Annotated[str, typer.Argument(help="synthetic, ped1, ped2, avenue, shanghaitech or videos.")],
+    source: Annotated[
+        Path | None, typer.Option(help="The official archive, or the folder that holds it, packed or unpacked.")
+    ] = None,
     root: Root = DEFAULT_ROOT,
     flow: Annotated[str, typer.Option(help="Optical-flow estimator: dis, dis-fast, farneback, exact ...")] = "dis",
     size: Annotated[
         tuple[int, int] | None, typer.Option(metavar="H W", help="Stored size; native if left out.")
     ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="avenue: frame intervals (avenue.mat) in place of the official masks.")
+    ] = None,
     allow_incomplete: Annotated[bool, typer.Option(help="Accept that whole clips are absent.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler whose workers do the work.")
+    ] = None,
 ) -> None:
-    """Turn a dataset as downloaded into a prepared dataset."""
+    """Turn a dataset as downloaded, or a folder of your own videos, into a prepared dataset."""
+    from data_prep.prepare import notes
     from data_prep.prepare import prepare as prepare_dataset
 
     folder = prepare_dataset(
-        dataset, source, root, flow=flow, size=size, allow_incomplete=allow_incomplete, workers=workers
+        dataset,
+        source,
+        root,
+        flow=flow,
+        size=size,
+        labels=labels,
+        allow_incomplete=allow_incomplete,
+        workers=workers,
+        scheduler=scheduler,
     )
+    for note in notes(folder):
+        print(f"note: {note}")
     print(f"prepared: {folder}")
+
+
+@app.command()
+def verify(
+    dataset: Annotated[str | None, typer.Argument(help="Name of a dataset; all under the root if left out.")] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Read prepared datasets again and compare every array with all that is known of it."""
+    from data_prep.verify import prepared_folders
+    from data_prep.verify import verify as verify_dataset
+
+    reports = [verify_dataset(folder) for folder in prepared_folders(root, dataset)]
+    for report in reports:
+        print(report)
+    if not all(report.intact for report in reports):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SMALL_SCENE, TINY_SETTINGS
+from fake_sources import write_footage
 from golden import regenerate
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -234,6 +235,22 @@ def test_prepare_train_resume_evaluate(maam: Maam, tmp_path: Path, monkeypatch: 
     fused = next(line for name, line in rows.items() if name.startswith("fused"))
     assert fused[1:] == [f"{result['auc']:.3f}", f"{result['eer']:.3f}"]
     assert sum(name.startswith("no learning") for name in rows) == len(result["no_learning"])
+
+
+def test_verify_prints_a_table_and_fails_on_any_mismatch(maam: Maam, tmp_path: Path) -> None:
+    source, root = write_footage(tmp_path), tmp_path / "data"
+    prepared = maam("prepare", "videos", "--source", source, "--root", root, "--size", 16, 20, "--workers", 1)
+    assert prepared.out.splitlines()[0] == (
+        "note: train/morning: 32x48 is stored at 16x20, 0.83 times as wide for its height"
+    )
+    whole = maam("verify", "--root", root)
+    assert whole.status == 0
+    assert [line.split()[-1] for line in whole.out.splitlines() if line.startswith("t")] == ["OK"] * 4
+    (root / "videos/test/night/frames.npy").unlink()
+    damaged = maam("verify", "videos", "--root", root)
+    assert damaged.status == 1
+    assert "PROBLEM: test/night: frames is missing" in damaged.out.splitlines()
+    assert "no prepared avenue" in the_error(maam("verify", "avenue", "--root", root))
 
 
 def test_the_command_is_installed() -> None:

@@ -1,0 +1,208 @@
+"""CUHK Avenue in its official layout, from the two archives or the unpacked folders, side by side.
+
+Avenue Dataset/training_videos/01.avi ...                   16 clips, 640x360, colour   Avenue_Dataset.zip
+Avenue Dataset/testing_videos/01.avi ...                    21 clips
+ground_truth_demo/testing_label_mask/1_label.mat ...        volLabel: one cell per       ground_truth_demo.zip
+                                                            frame, a pixel mask
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from zlib import error as zlib_error
+
+import numpy as np
+import scipy.io
+from scipy.io.matlab import MatReadError
+
+from data_prep.archives import unpack
+from data_prep.clip import Clip, SourceError, Split
+from data_prep.expected import OFFICIAL_COUNTS, check_counts
+from data_prep.frames import AGAIN, Size, announced_frames, check_size, of_one_size, video_frames
+
+VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
+_SPLIT_FOLDERS: dict[Split, str] = {"train": "training_videos", "test": "testing_videos"}
+_MASK_FOLDER = "testing_label_mask"
+_BROKEN_MATLAB = (MatReadError, OSError, ValueError, TypeError, NotImplementedError, EOFError, zlib_error)
+
+
+def read_avenue(
+    source: Path, scratch: Path, *, labels: Path | None = None, allow_incomplete: bool = False
+) -> list[Clip]:
+    """The clips of Avenue, training clips first, each in order of its number.
+
+    source: the folder that holds both archives or both unpacked folders (or one of each), or
+    Avenue_Dataset.zip itself; archives are unpacked into `scratch`, which the caller deletes once the clips have
+    been read. Frames are uint8 (H, W, 3) RGB. Labels and masks are the official pixel masks: a frame is abnormal
+    where its mask is not empty. `labels`: a MATLAB file of frame intervals (`gt`: one cell per test clip, [first;
+    last] rows counted from 1) in their place; then there are no masks, since the two label sets differ.
+
+    Raises SourceError: no such files; an archive that is cut or unsafe; a video that is none; a MATLAB file of
+    another structure; not one mask per frame; counts that deviate. A video that stops early, and a mask of
+    another size than the frames, raise it when they are read.
+    """
+    videos, masks = find_avenue(source, needs_masks=labels is None)
+    folder = _unpacked(videos, scratch, ("avi",))
+    clips = [_clip(split, path) for split in _SPLIT_FOLDERS for path in _videos(folder / _SPLIT_FOLDERS[split])]
+    if not clips:
+        raise SourceError(f"{videos}: no clips; expected training_videos/01.avi and so on. Unpack the source again")
+    if labels is None:
+        mask_folder = _unpacked(masks, scratch, ("mat",)) / _MASK_FOLDER
+        clips = [_with_masks(clip, mask_folder) if clip.split == "test" else clip for clip in clips]
+    else:
+        intervals = read_intervals(labels, len(OFFICIAL_COUNTS["avenue"].test))
+        clips = [_with_intervals(clip, intervals, labels) if clip.split == "test" else clip for clip in clips]
+    check_counts("avenue", clips, allow_incomplete=allow_incomplete, official_labels=labels is None)
+    return of_one_size(clips)
+
+
+def find_avenue(source: Path, *, needs_masks: bool = True) -> tuple[Path, Path | None]:
+    """The videos and the masks that `source` means: each an archive, or the folder above the official folders."""
+    if not source.exists():
+        raise SourceError(f"{source}: no such file or folder; --source is the folder of {VIDEOS} and {MASKS}")
+    videos = source if source.is_file() else _part([source], VIDEOS, tuple(_SPLIT_FOLDERS.values()))
+    if not needs_masks:
+        return videos, None
+    beside = [source.parent] if source.is_file() else [source, source.parent] if videos == source else [source]
+    return videos, _part(beside, MASKS, (_MASK_FOLDER,))
+
+
+def _part(places: list[Path], archive: str, folders: tuple[str, ...]) -> Path:
+    """The archive, or the folder above one of `folders`, in a place or in a folder directly in it."""
+    for place in places:
+        for candidate in (place, *sorted(path for path in place.iterdir() if path.is_dir())):
+            if any((candidate / folder).is_dir() for folder in folders):
+                return candidate
+        if (place / archive).is_file():
+            return place / archive
+    raise SourceError(
+        f"{places[0]}: expected {archive}, or a folder with {' and '.join(folders)}; found neither. --source is the "
+        f"folder that holds {VIDEOS} and {MASKS}, or what was unpacked from them, side by side"
+    )
+
+
+def _unpacked(part: Path, scratch: Path, suffixes: tuple[str, ...]) -> Path:
+    """The folder above the official folders, unpacked where it is an archive."""
+    if part.is_dir():
+        return part
+    folders = (*_SPLIT_FOLDERS.values(), _MASK_FOLDER)
+    files = unpack(part, scratch, lambda parts: any(f in parts for f in folders) and parts[-1].endswith(suffixes))
+    if not files:
+        raise SourceError(f"{part}: no {' or '.join(suffixes)} files inside; is it another archive?")
+    return files[0].parent.parent
+
+
+# Clips
+
+
+def _videos(folder: Path) -> list[Path]:
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in paths if re.fullmatch(r"\d{2}\.avi", path.name))
+
+
+def _clip(split: Split, path: Path) -> Clip:
+    num_frames = announced_frames(path)
+    return Clip(split, path.stem, num_frames, frames=partial(video_frames, path, num_frames))
+
+
+# The official masks
+
+
+def _with_masks(clip: Clip, mask_folder: Path) -> Clip:
+    path = mask_folder / f"{int(clip.name)}_label.mat"
+    if not path.is_file():
+        raise SourceError(f"{path} is missing: the masks of test clip {clip.name}; {AGAIN}")
+    num_masks = _num_masks(path)
+    if num_masks != clip.num_frames:
+        raise SourceError(
+            f"avenue/test/{clip.name}: {clip.num_frames} frames but {num_masks} masks; expected one mask per frame. "
+            f"Was the video or the mask file cut? Masks: {path}"
+        )
+    return replace(clip, labels=partial(_mask_labels, path), masks=partial(_masks, path))
+
+
+def _num_masks(path: Path) -> int:
+    """The number of masks, from the file's headers alone."""
+    try:
+        variables = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
+    except _BROKEN_MATLAB as error:
+        raise _not_matlab(path, error) from error
+    shape, kind = variables.get("volLabel", ((), "absent"))
+    if kind != "cell" or len(shape) != 2 or shape[0] != 1:
+        found = ", ".join(f"{name}: {kind} {shape}" for name, (shape, kind) in variables.items()) or "nothing"
+        raise SourceError(f"{path}: expected volLabel, a 1xT cell of masks, found {found}; {AGAIN}")
+    return shape[1]
+
+
+def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
+    """One mask per frame, uint8 (H, W). All masks of a clip are in memory: 0.33 GB for the longest one."""
+    for number, cell in enumerate(_load(path, "volLabel")[0], start=1):
+        if cell.ndim != 2 or cell.dtype.kind not in "bui":
+            raise SourceError(f"{path}: mask {number} is {cell.dtype} {cell.shape}, expected integers (H, W); {AGAIN}")
+        check_size(f"{path}, mask {number}", cell, size)
+        yield (cell > 0).astype(np.uint8)
+
+
+def _mask_labels(path: Path) -> np.ndarray:
+    return np.array([mask.any() for mask in _masks(path)], np.uint8)
+
+
+def _load(path: Path, name: str) -> np.ndarray:
+    try:
+        return scipy.io.loadmat(path, variable_names=[name])[name]
+    except _BROKEN_MATLAB as error:
+        raise _not_matlab(path, error) from error
+
+
+def _not_matlab(path: Path, error: Exception) -> SourceError:
+    return SourceError(f"{path}: cannot be read as a MATLAB file ({error}); {AGAIN}")
+
+
+# The other label set: intervals of frames
+
+
+def read_intervals(path: Path, num_clips: int) -> list[np.ndarray]:
+    """Abnormal intervals of each test clip, each int (2, n): first and last frames, counted from 1, both included.
+
+    path: a MATLAB file whose `gt` is a cell with one such array per clip (as released with "Future Frame
+    Prediction for Anomaly Detection", Liu et al. 2018). Raises SourceError for another structure.
+    """
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file; --labels is a MATLAB file of frame intervals, such as avenue.mat")
+    try:
+        cells = scipy.io.loadmat(path).get("gt")
+    except _BROKEN_MATLAB as error:
+        raise _not_matlab(path, error) from error
+    if cells is None or cells.dtype != object or cells.size != num_clips:
+        found = "nothing of that name" if cells is None else f"{cells.dtype} {cells.shape}"
+        raise SourceError(f"{path}: expected gt, a cell with the intervals of {num_clips} test clips, found {found}")
+    return [_intervals(cell, f"{path}, clip {number}") for number, cell in enumerate(cells.ravel(), start=1)]
+
+
+def _intervals(cell: np.ndarray, where: str) -> np.ndarray:
+    intervals = np.asarray(cell)
+    if intervals.size == 0:
+        return np.zeros((2, 0), int)
+    is_pairs = intervals.ndim == 2 and intervals.shape[0] == 2 and intervals.dtype.kind in "uif"
+    if not is_pairs or (intervals < 1).any() or (intervals[0] > intervals[1]).any():
+        raise SourceError(f"{where}: expected [first; last] frames counted from 1, found {intervals.tolist()}")
+    return intervals.astype(int)
+
+
+def _with_intervals(clip: Clip, intervals: list[np.ndarray], path: Path) -> Clip:
+    own = intervals[int(clip.name) - 1]
+    if own.size and own.max() > clip.num_frames:
+        raise SourceError(
+            f"avenue/test/{clip.name}: labels run to frame {own.max()}, but it has {clip.num_frames} frames; was the "
+            f"video cut? Labels: {path}"
+        )
+    return replace(clip, labels=partial(_interval_labels, own, clip.num_frames))
+
+
+def _interval_labels(intervals: np.ndarray, num_frames: int) -> np.ndarray:
+    labels = np.zeros(num_frames, np.uint8)
+    for first, last in intervals.T:
+        labels[first - 1 : last] = 1
+    return labels

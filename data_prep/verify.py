@@ -1,0 +1,244 @@
+"""Re-reads a prepared dataset and says of every clip whether it is what its manifest and the official counts say."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from data_prep.clip import Clip, SourceError, Split
+from data_prep.clip_files import file_hash
+from data_prep.expected import OFFICIAL_COUNTS, check_counts
+from data_prep.prepare import MANIFEST, notes
+
+
+class VerificationError(ValueError):
+    """There is nothing to verify: one line that says where and what to do."""
+
+
+@dataclass(frozen=True)
+class ClipReport:
+    """What one prepared clip turned out to be."""
+
+    clip: str  # "test/Test001"
+    frames: int  # as the manifest says, and so do the arrays, or there is a problem
+    expected: int | None  # by the official count; None where there is none
+    abnormal: int | None  # frames; None without labels
+    vanished: int  # abnormal frames whose mask has no pixel left at the stored size
+    speed: float  # mean length of the flow's vectors, pixels per frame
+    fastest: float  # the longest one
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """The reports of all clips, and what concerns the dataset as a whole."""
+
+    folder: Path
+    clips: list[ClipReport]
+    problems: list[str]
+    notes: list[str]  # of the manifest: incomplete, stretched, label source
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing at all is wrong."""
+        return not self.problems and not any(clip.problems for clip in self.clips)
+
+    def table(self) -> pd.DataFrame:
+        """One row per clip."""
+        rows = [
+            {
+                "clip": clip.clip,
+                "frames": clip.frames,
+                "expected": "-" if clip.expected is None else clip.expected,
+                "abnormal": "-" if clip.abnormal is None else clip.abnormal,
+                "mean |flow|": f"{clip.speed:.3f}",
+                "largest": f"{clip.fastest:.1f}",
+                "state": "FAIL" if clip.problems else "OK",
+            }
+            for clip in self.clips
+        ]
+        return pd.DataFrame(rows).set_index("clip")
+
+    def __str__(self) -> str:
+        vanished = [
+            f"{clip.clip}: {clip.vanished} masks are empty at this size" for clip in self.clips if clip.vanished
+        ]
+        lines = [str(self.folder), self.table().to_string(), *(f"note: {note}" for note in self.notes + vanished)]
+        problems = self.problems + [f"{clip.clip}: {problem}" for clip in self.clips for problem in clip.problems]
+        return "\n".join(lines + [f"PROBLEM: {problem}" for problem in problems])
+
+
+def prepared_folders(root: Path, dataset: str | None = None) -> list[Path]:
+    """Folders of prepared datasets under `root`, all or those of one dataset; VerificationError for none."""
+    manifests = {path.parent: _read_manifest(path.parent) for path in sorted(Path(root).glob(f"*/{MANIFEST}"))}
+    folders = [folder for folder, manifest in manifests.items() if dataset in (None, manifest["dataset"])]
+    if not folders:
+        raise VerificationError(f"{root}: no prepared {dataset or 'dataset'}; prepare it: maam prepare --help")
+    return folders
+
+
+def verify(folder: Path, *, progress: bool = True) -> DatasetReport:
+    """Read every array of a prepared dataset and compare it with all that is known of it (ours).
+
+    Checked: the sha256, shape and type of every array; labels and masks, their values and that they agree (a mask
+    may vanish when it is made smaller); flow that is zero although the frames change, not finite, or longer than
+    the frame's diagonal; frames per clip, clips, masks and abnormal frames against the official counts. Memory is
+    that of a few frames. Raises VerificationError where there is no manifest.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    bar = tqdm(list(_entries(manifest)), desc=folder.name, unit="clip", disable=None if progress else True)
+    reports = [_report(folder, manifest, split, name, entry) for split, name, entry in bar]
+    return DatasetReport(
+        folder,
+        reports,
+        list(_problems_of_all(folder, manifest)),
+        [f"labels: {manifest['label_source']}", *notes(folder)],
+    )
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise VerificationError(f"{folder} is unfinished (no {MANIFEST}); the same `maam prepare` continues it")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise VerificationError(f"{path}: not readable as JSON ({error}); delete it and prepare again") from error
+
+
+# One clip
+
+
+def _report(folder: Path, manifest: dict[str, Any], split: str, name: str, entry: dict[str, Any]) -> ClipReport:
+    problems: list[str] = []
+    arrays = {array: _open(folder / split / name, array, sha256, problems) for array, sha256 in entry["sha256"].items()}
+    shapes = _shapes(entry["frames"], manifest["frame_size"], manifest["channels"])
+    for array, opened in list(arrays.items()):
+        shape, dtype = shapes[array]
+        if opened is not None and (opened.shape != shape or opened.dtype != dtype):
+            problems.append(f"{array} are {opened.dtype} {opened.shape}, expected {np.dtype(dtype)} {shape}")
+            arrays[array] = None
+    is_smaller = manifest["frame_size"] != manifest["source"]["frame_size"]
+    vanished = _check_labels(arrays, entry, is_smaller, problems)
+    speed, fastest = _check_flow(arrays, problems)
+    abnormal = entry.get("abnormal")
+    expected = _expected(manifest["dataset"], split, name)
+    return ClipReport(f"{split}/{name}", entry["frames"], expected, abnormal, vanished, speed, fastest, problems)
+
+
+def _open(folder: Path, array: str, sha256: str, problems: list[str]) -> np.ndarray | None:
+    path = folder / f"{array}.npy"
+    found = file_hash(path)
+    if found is None:
+        problems.append(f"{array} is missing")
+        return None
+    if found != sha256:
+        problems.append(f"{array} has another checksum than when it was written")
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        problems.append(f"{array} cannot be read ({error})")
+        return None
+
+
+def _shapes(frames: int, size: list[int], channels: int) -> dict[str, tuple[tuple[int, ...], type]]:
+    return {
+        "frames": ((frames, *size, channels), np.uint8),
+        "flow": ((frames - 1, *size, 2), np.float16),
+        "labels": ((frames,), np.uint8),
+        "masks": ((frames, *size), np.uint8),
+        "tracks": ((frames, *size), np.int16),
+    }
+
+
+def _check_labels(
+    arrays: dict[str, np.ndarray | None], entry: dict[str, Any], is_smaller: bool, problems: list[str]
+) -> int:
+    """Labels against masks and the manifest; returns how many masks have vanished."""
+    labels, masks = arrays.get("labels"), arrays.get("masks")
+    if labels is not None:
+        if not np.isin(labels, (0, 1)).all():
+            problems.append("labels hold other values than 0 and 1")
+        if int((labels == 1).sum()) != entry.get("abnormal"):
+            problems.append(f"{int((labels == 1).sum())} abnormal frames, {entry.get('abnormal')} in the manifest")
+    if masks is None:
+        return 0
+    if any(mask.max() > 1 for mask in masks):
+        problems.append("masks hold other values than 0 and 1")
+    if labels is None:
+        return 0
+    shown = np.array([mask.any() for mask in masks])
+    vanished = np.flatnonzero((labels == 1) & ~shown)
+    unlabelled = np.flatnonzero((labels == 0) & shown)
+    if len(unlabelled):
+        problems.append(f"frame {unlabelled[0]} is normal, but its mask is not empty ({len(unlabelled)} such frames)")
+    if len(vanished) and not is_smaller:
+        problems.append(f"frame {vanished[0]} is abnormal, but its mask is empty ({len(vanished)} such frames)")
+    return len(vanished)
+
+
+def _check_flow(arrays: dict[str, np.ndarray | None], problems: list[str]) -> tuple[float, float]:
+    """Mean and largest length of the flow's vectors."""
+    frames, flow = arrays.get("frames"), arrays.get("flow")
+    if flow is None or not len(flow):
+        return float("nan"), float("nan")
+    speeds = (np.linalg.norm(step.astype(np.float32), axis=-1) for step in flow)
+    mean, fastest = np.array([(speed.mean(), speed.max()) for speed in speeds]).T
+    diagonal = float(np.hypot(*flow.shape[1:3]))
+    if not np.isfinite(fastest).all():
+        problems.append(f"flow {np.flatnonzero(~np.isfinite(fastest))[0]} is not finite")
+    elif fastest.max() > diagonal:
+        problems.append(f"flow {fastest.argmax()} has vectors of {fastest.max():.0f} pixels, longer than the frame")
+    if not fastest.any() and frames is not None and _changes(frames):
+        problems.append("flow is zero everywhere, although the frames change")
+    return float(mean.mean()), float(fastest.max())
+
+
+def _changes(frames: np.ndarray) -> bool:
+    return any((frame != frames[0]).any() for frame in frames)
+
+
+def _expected(dataset: str, split: str, name: str) -> int | None:
+    official = OFFICIAL_COUNTS.get(dataset)
+    return None if official is None else official.of_split(split).get(name)
+
+
+# The dataset as a whole
+
+
+def _problems_of_all(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    clips = [_stored_clip(folder, split, name, entry) for split, name, entry in _entries(manifest)]
+    if manifest["dataset"] in OFFICIAL_COUNTS:
+        try:
+            check_counts(
+                manifest["dataset"],
+                clips,
+                allow_incomplete=not manifest["complete"],
+                official_labels="labels_sha256" not in manifest["source"],
+            )
+        except SourceError as error:
+            yield str(error)
+    known = {(split, name) for split, name, _ in _entries(manifest)}
+    for path in sorted(folder.glob("t*/*/")):
+        if (path.parent.name, path.name) not in known:
+            yield f"{path} is not in the manifest; delete it"
+
+
+def _entries(manifest: dict[str, Any]) -> Iterator[tuple[Split, str, dict[str, Any]]]:
+    for split, clips in manifest["clips"].items():
+        for name, entry in clips.items():
+            yield split, name, entry
+
+
+def _stored_clip(folder: Path, split: Split, name: str, entry: dict[str, Any]) -> Clip:
+    """A prepared clip as the check of the counts takes it."""
+    paths = {array: folder / split / name / f"{array}.npy" for array in entry["sha256"]}
+    opened = {array: partial(np.load, path, mmap_mode="r") for array, path in paths.items() if path.is_file()}
+    return Clip(split, name, entry["frames"], opened.get("frames"), opened.get("labels"), opened.get("masks"))

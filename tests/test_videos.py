@@ -1,0 +1,255 @@
+"""The reader of a user's own footage: formats, labels, sizes, frame rates, and every kind of damage."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from fake_sources import cut, masks, moving, write_footage, write_images, write_video
+from reader_contract import ReaderContract
+
+from data_prep.clip import Clip, SourceError
+from data_prep.prepare import PreparationError, notes, prepare
+from data_prep.videos import read_videos
+from maam_lib.data import DatasetError, PreparedDataset
+
+LABELS = "clip,first,last\nevening,1,2\nevening, 5, 5\nnight,,\n"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder of footage without labels."""
+    return write_footage(tmp_path)
+
+
+def of_test(clips: list[Clip], name: str) -> Clip:
+    return next(clip for clip in clips if (clip.split, clip.name) == ("test", name))
+
+
+class TestContract(ReaderContract):
+    @pytest.fixture(params=["unlabelled", "intervals", "masks"])
+    def clips(self, request: pytest.FixtureRequest, source: Path) -> list[Clip]:
+        if request.param == "intervals":
+            (source / "labels.csv").write_text(LABELS)
+        if request.param == "masks":
+            write_images(source / "masks/evening", masks(7, [3, 4]) * 255, "{:04d}.png")
+            write_images(source / "masks/night", masks(6, []), "{:04d}.png")
+        return read_videos(source).clips
+
+
+# What is read
+
+
+def test_videos_and_folders_of_frames_are_clips(source: Path) -> None:
+    footage = read_videos(source)
+    assert [(clip.split, clip.name, clip.num_frames) for clip in footage.clips] == [
+        ("train", "morning", 6),
+        ("train", "noon", 5),
+        ("test", "evening", 7),
+        ("test", "night", 6),
+    ]
+    noon = np.stack(list(footage.clips[1].frames()))
+    np.testing.assert_array_equal(noon, np.stack(list(moving("noon", 5))))  # PNG loses nothing
+    assert footage.label_source == "none: the footage has no labels"
+    assert footage.notes == []
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("avi", "MJPG"), ("avi", "XVID"), ("mkv", "FFV1"), ("mp4", "mp4v"), ("mov", "mp4v"), ("wmv", "WMV2")],
+)
+def test_many_formats_are_read(container: str, codec: str, tmp_path: Path) -> None:
+    write_video(tmp_path / "in" / "train" / f"hall.{container}", moving("hall", 9), codec)
+    [clip] = read_videos(tmp_path / "in").clips
+    frames = list(clip.frames())
+    assert len(frames) == clip.num_frames == 9
+    assert np.abs(frames[4].astype(int) - list(moving("hall", 9))[4]).mean() < 12
+
+
+def test_numbers_in_names_order_the_frames(tmp_path: Path) -> None:
+    frames = list(moving("hall", 12))
+    write_images(tmp_path / "in/train/hall", iter(frames), "cam2_{}.png", first=5)  # 5, 6, ... 10: not by letters
+    [clip] = read_videos(tmp_path / "in").clips
+    np.testing.assert_array_equal(np.stack(list(clip.frames())), np.stack(frames))
+
+
+def test_intervals_count_from_zero_and_include_both_ends(source: Path) -> None:
+    (source / "labels.csv").write_text(LABELS)
+    footage = read_videos(source)
+    assert of_test(footage.clips, "evening").labels().tolist() == [0, 1, 1, 0, 0, 1, 0]
+    assert of_test(footage.clips, "night").labels().sum() == 0
+    assert footage.label_source == "the user's own labels.csv"
+
+
+def test_masks_give_labels(source: Path) -> None:
+    write_images(source / "masks/evening", masks(7, [3, 4]) * 255, "{:04d}.png")
+    write_images(source / "masks/night", masks(6, []), "{:04d}.png")
+    footage = read_videos(source)
+    assert of_test(footage.clips, "evening").labels().tolist() == [0, 0, 0, 1, 1, 0, 0]
+    assert footage.label_source == "the user's own masks/"
+
+
+def test_unlabelled_footage_can_be_prepared_and_says_so_where_labels_are_needed(source: Path, tmp_path: Path) -> None:
+    prepared = PreparedDataset(prepare("videos", source, tmp_path / "data", workers=1))
+    assert prepared.frames("test", "night").shape == (6, 32, 48, 3)
+    with pytest.raises(DatasetError, match=r"videos/test/night has no labels \(none: the footage has no labels"):
+        prepared.labels("night")
+
+
+def test_a_varying_frame_rate_is_noted(tmp_path: Path) -> None:
+    write_slowing_video(tmp_path / "in/train/hall.mkv")
+    [note] = read_videos(tmp_path / "in").notes
+    assert note.startswith("train/hall: the frame rate varies (40 to 120 ms from frame to frame)")
+
+
+def write_slowing_video(path: Path) -> None:
+    """A Matroska file of 8 frames, the last three 120 ms apart: the time stamps of its blocks are overwritten."""
+    write_video(path, moving("hall", 8), "MJPG")
+    content = path.read_bytes()
+    for t in (7, 6, 5):  # the last one first: stamps move up
+        old, new = (b"\x81" + stamp.to_bytes(2, "big") + b"\x80\xff\xd8" for stamp in (40 * t, 40 * t + 80 * (t - 4)))
+        assert content.count(old) == 1  # track 1, the time stamp, a key frame, a JPEG
+        content = content.replace(old, new)
+    path.write_bytes(content)
+
+
+# Sizes
+
+
+def test_other_sizes_need_a_stored_size_and_a_stretch_is_noted(source: Path, tmp_path: Path) -> None:
+    write_video(source / "train/tall.avi", moving("tall", 5, (64, 48)))
+    with pytest.raises(SourceError, match=r"train/morning is 32x48, but train/tall is 64x48; choose .*--size H W"):
+        read_videos(source)
+    folder = prepare("videos", source, tmp_path / "data", size=(16, 24), workers=1)
+    assert np.load(folder / "train/tall/frames.npy").shape == (5, 16, 24, 3)
+    assert notes(folder) == ["train/tall: 64x48 is stored at 16x24, 2.00 times as wide for its height"]
+
+
+def test_a_frame_of_another_size_within_a_clip(source: Path) -> None:
+    cv2.imwrite(str(source / "train/noon/frame_0003.png"), np.zeros((32, 40, 3), np.uint8))
+    clip = read_videos(source, size=(16, 24)).clips[1]
+    with pytest.raises(SourceError, match=r"frame_0003\.png: 32x40 pixels, expected 32x48"):
+        list(clip.frames())
+
+
+# Two folders of footage are two datasets
+
+
+def test_other_footage_is_not_taken_for_this(source: Path, tmp_path: Path) -> None:
+    (source / "labels.csv").write_text(LABELS)
+    root = tmp_path / "data"
+    folder = prepare("videos", source, root, workers=1)
+    assert prepare("videos", source, root, workers=1) == folder
+    (source / "labels.csv").write_text(LABELS.replace("1,2", "2,3"))  # as many bytes
+    with pytest.raises(
+        PreparationError, match=r"prepared from other footage \(lobby\), or it has changed since; choose"
+    ):
+        prepare("videos", source, root, workers=1)
+
+
+# Damage: each names the file and the remedy
+
+
+def test_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        SourceError, match="empty: no footage; expected videos or folders of frames in train/ and test/"
+    ):
+        read_videos(tmp_path / "empty")
+    with pytest.raises(SourceError, match="nowhere: no such folder"):
+        read_videos(tmp_path / "nowhere")
+
+
+def test_file_that_is_no_video(source: Path) -> None:
+    (source / "train/notes.txt").write_text("not a video")
+    with pytest.raises(SourceError, match=r"notes\.txt: cannot be read as a video \(11 bytes\)"):
+        read_videos(source)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("hall.avi", "FMP4"), ("hall.mkv", "mp4v")])
+def test_video_that_stops_early(name: str, codec: str, tmp_path: Path) -> None:
+    write_video(tmp_path / "in/train" / name, moving("hall", 40), codec)
+    cut(tmp_path / "in/train" / name, 0.8)
+    with pytest.raises(SourceError, match=r"hall\....: decoding stops after \d+ of 40 frames; was the file cut"):
+        read_videos(tmp_path / "in")
+
+
+@pytest.mark.parametrize("removed", ["frame_0003.png", "frame_0002.png"])
+def test_missing_frame(removed: str, source: Path) -> None:
+    (source / "train/noon" / removed).unlink()
+    with pytest.raises(
+        SourceError, match=r"train/noon: a frame is missing between frame_000\d\.png and frame_000\d\.png"
+    ):
+        read_videos(source)
+
+
+def test_frame_there_twice(source: Path) -> None:
+    shutil.copy(source / "train/noon/frame_0003.png", source / "train/noon/copy_0003.png")
+    with pytest.raises(SourceError, match=r"frame_0003\.png: copy_0003\.png has the same number"):
+        read_videos(source)
+
+
+def test_damaged_image(source: Path) -> None:
+    cut(source / "train/noon/frame_0003.png", 0.5)
+    with pytest.raises(SourceError, match=r"frame_0003\.png: cannot be decoded"):
+        list(read_videos(source).clips[1].frames())
+
+
+def test_folder_without_images(source: Path) -> None:
+    (source / "test/late").mkdir()
+    with pytest.raises(SourceError, match="test/late: no images in this folder"):
+        read_videos(source)
+
+
+def test_clip_there_twice(source: Path) -> None:
+    shutil.copytree(source / "train/noon", source / "test/night")
+    with pytest.raises(SourceError, match="test/night is there twice"):
+        read_videos(source)
+
+
+def test_unlabelled_clip_among_labelled_ones(source: Path) -> None:
+    (source / "labels.csv").write_text("clip,first,last\nevening,1,2\n")
+    with pytest.raises(
+        SourceError, match=r"no labels of test clip night, but of others; .* add the line night,, to labels"
+    ):
+        read_videos(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,from,to\n", r"labels\.csv: columns \['name', 'from', 'to'\], expected clip,first,last"),
+        ("", r"labels\.csv: columns None, expected clip,first,last"),
+        ("clip,first,last\nmorning,1,2\n", r"labels\.csv: no test clip 'morning'; there are evening, night"),
+        ("clip,first,last\nevening,1,7\n", r"line 2: '1' to '7' is no interval of evening; expected frames 0 to 6"),
+        ("clip,first,last\nevening,3,2\n", r"line 2: '3' to '2' is no interval"),
+        ("clip,first,last\nevening,-1,2\n", r"line 2: '-1' to '2' is no interval"),
+        ("clip,first,last\nevening,1\n", r"line 2: '1' to '' is no interval"),
+    ],
+)
+def test_label_file_that_does_not_fit(text: str, message: str, source: Path) -> None:
+    (source / "labels.csv").write_text(text)
+    with pytest.raises(SourceError, match=message):
+        read_videos(source)
+
+
+def test_mask_count_one_off(source: Path) -> None:
+    write_images(source / "masks/evening", masks(6, [3]), "{:04d}.png")
+    with pytest.raises(SourceError, match=r"masks/evening: 6 masks but 7 frames; expected one mask per frame"):
+        read_videos(source)
+
+
+def test_masks_of_an_unknown_clip(source: Path) -> None:
+    write_images(source / "masks/morning", masks(6, [3]), "{:04d}.png")
+    with pytest.raises(SourceError, match="masks: no test clip 'morning'"):
+        read_videos(source)
+
+
+def test_masks_that_contradict_the_intervals(source: Path, tmp_path: Path) -> None:
+    (source / "labels.csv").write_text(LABELS)
+    write_images(source / "masks/evening", masks(7, [1, 2, 4]) * 255, "{:04d}.png")
+    with pytest.raises(
+        SourceError, match=r"videos/test/evening: frame 4 .* is normal by its label, but its mask is not"
+    ):
+        prepare("videos", source, tmp_path / "data", workers=1)
