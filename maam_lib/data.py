@@ -142,7 +142,8 @@ class PreparedDataset:
         totals = self.manifest["totals"]
         return (
             f"PreparedDataset({str(self.folder)!r}: {self.name}, {_in_words(self.manifest)}, "
-            f"{totals['train_frames']} training and {totals['test_frames']} test frames)"
+            f"{totals['train_frames']} training and {totals['test_frames']} test frames"
+            f"{'' if self.manifest['complete'] else ', INCOMPLETE'})"
         )
 
     def clips(self, split: Split) -> list[str]:

@@ -108,7 +108,8 @@ def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
             mean_and_spread([r["motion_error_to_zero_flow"][part] for r in seeds], digits=2)
             for part in ("train", "test_normal")
         ),
-        "protocol": first["protocol"]["auc"].split(",")[0],
+        "protocol": first["protocol"]["auc"].split(",")[0]
+        + ("" if first["protocol"]["complete"] else ", INCOMPLETE data"),
     }
 
 

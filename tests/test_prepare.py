@@ -23,6 +23,7 @@ from data_prep.flow import estimate_flow
 from data_prep.prepare import PreparationError, prepare
 from data_prep.synthetic import SceneSettings
 from data_prep.ucsd import find_source
+from maam_lib.data import PreparedDataset
 
 prepare = partial(prepare, workers=1, progress=False)
 
@@ -250,6 +251,7 @@ def test_incomplete_source_is_named_in_the_manifest(ped2: Path, root: Path) -> N
     manifest = manifest_of(folder)
     assert (manifest["complete"], manifest["missing"]) == (False, ["train/Train002"])
     assert prepare("ped2", ped2, root, allow_incomplete=True) == folder
+    assert repr(PreparedDataset(folder)).endswith(", INCOMPLETE)")
     with pytest.raises(PreparationError, match=r"incomplete \(missing train/Train002\); .*--allow-incomplete"):
         prepare("ped2", ped2, root)
 

@@ -51,7 +51,7 @@ def made_up_result(auc: float, seed: int = 0) -> dict:
         "best_no_learning": "median_flow",
         "learning_adds": auc - 0.65,
         "motion_error_to_zero_flow": {"train": 0.5, "test_normal": 0.75},
-        "protocol": {"auc": "micro, raw scores"},
+        "protocol": {"auc": "micro, raw scores", "complete": True},
     }
 
 
@@ -143,6 +143,13 @@ def test_mean_and_spread() -> None:
     assert mean_and_spread([0.5, 0.75]) == "0.625 ± 0.125"
     assert mean_and_spread([0.25], sign="+") == "+0.250"
     assert mean_and_spread([-0.25, -0.5], sign="+") == "-0.375 ± 0.125"
+
+
+def test_summary_says_where_the_data_were_incomplete() -> None:
+    whole, part = made_up_result(0.75), made_up_result(0.75)
+    part["protocol"] = part["protocol"] | {"complete": False}
+    table = summary([("whole", [whole]), ("part", [part])])
+    assert ["INCOMPLETE" in words for words in table["protocol"]] == [False, True]
 
 
 def test_summary_has_one_row_per_group() -> None:
