@@ -7,7 +7,6 @@ again where that file is there. Differences in scoring need no training: some ce
 <folder>/<recipe>/<switch>/seed0/       the run; may be deleted
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -210,9 +209,9 @@ def interval(differences: list[float]) -> tuple[float, float]:
     """
     if len(differences) < 2:
         raise ValueError(f"an interval needs two seeds or more, found {len(differences)}")
-    mean, sd = float(np.mean(differences)), float(np.std(differences, ddof=1))
-    half = float(stats.t.ppf(0.975, len(differences) - 1)) * sd / math.sqrt(len(differences))
-    return mean - half, mean + half
+    mean, error = float(np.mean(differences)), float(stats.sem(differences))
+    low, high = stats.t.interval(0.95, len(differences) - 1) if error > 0 else (0.0, 0.0)
+    return mean + float(low) * error, mean + float(high) * error
 
 
 def in_words(differences: list[float]) -> str:
