@@ -57,22 +57,26 @@ def compare_with_dis(triples: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]
     """Compare flow with DIS at its finest scale, where something visibly moves (ours).
 
     triples: two frames uint8 (H, W, C) and the flow between them, float32 (H, W, 2) in pixels per frame at the
-    same size. The correlation is of the vectors, about zero: sum(f . d) / sqrt(sum |f|^2 sum |d|^2). With right
-    flow it was 0.76 or more and the scale 0.92 to 1.12, on real Ped2 at 240x360 and 120x180 and on the generated
-    scene at 96x144 and 48x64; DIS as the kit stores it ("dis") loses small people and would give 2.2 there.
+    same size. The correlation is of the vectors, about zero: sum(f . d) / sqrt(sum |f|^2 sum |d|^2), with d = 0
+    where nothing moves, so that flow which is alike everywhere is not taken for the motion of people. Measured
+    on real Ped2 (240x360) and the generated scene (96x144, 48x64): right flow of five kinds 0.55 to 0.94 with
+    scale 0.92 to 1.12 (but "dis", which loses small people, down to 0.4 on small frames), one vector everywhere
+    at most 0.24, networks with random weights -0.13 and 0.04.
     """
-    found, by_dis = [], []
+    found, by_dis, still_flow = [], [], 0.0
     for first, second, flow in triples:
         dis = estimate_flow("dis-fine", first, second)
         change = np.abs(first.astype(np.int16) - second).max(axis=-1)
-        moving = (np.linalg.norm(dis, axis=-1) >= MOVING) & (change >= CHANGED)
+        fast = np.linalg.norm(dis, axis=-1) >= MOVING
+        moving, still = fast & (change >= CHANGED), ~fast & (change < CHANGED)
+        still_flow += float((flow[still] ** 2).sum(dtype=np.float64))
         found.append(flow[moving])
         by_dis.append(dis[moving])
     pairs = len(by_dis)
     flow, dis = (np.concatenate(vectors).astype(np.float64) for vectors in (found, by_dis))  # (n, 2)
     if len(dis) < ENOUGH_MOVING:
         return Agreement(pairs, len(dis), {}, None)
-    norm = np.sqrt((flow**2).sum() * (dis**2).sum())
+    norm = np.sqrt(((flow**2).sum() + still_flow) * (dis**2).sum())
     correlation = {name: float((read(flow) * dis).sum() / norm) if norm else 0.0 for name, read in READINGS.items()}
     scale = np.median(np.linalg.norm(flow, axis=1) / np.linalg.norm(dis, axis=1))
     return Agreement(pairs, len(dis), correlation, float(scale))

@@ -16,7 +16,7 @@ from data_prep.clip_files import ensure_clip
 from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError
 from data_prep.flow_import import plan_import
-from data_prep.prepare import PreparationError
+from data_prep.prepare import PreparationError, prepare
 from data_prep.synthetic import read_synthetic
 from maam_lib import cli
 from maam_lib.data import PreparedDataset, find_dataset
@@ -122,6 +122,19 @@ def test_what_learned_flow_notes_is_kept(source: Path, flows: Path) -> None:
     assert flow["imported"]["made_with"] == {"ptlflow": "0.4"}
     (flows / "flow.json").write_text(json.dumps(made | {"random_weights": True}))
     assert "WARNING: made with RANDOM WEIGHTS" in str(plan_import(source, flows))
+
+
+def test_native_flow_imported_small_is_what_prepare_makes_of_it(ped2: Path, tmp_path: Path) -> None:
+    """Flow of the full frames, exported and imported for small ones: as if it had been estimated when preparing."""
+    native = prepare("ped2", ped2, tmp_path / "native", workers=1, progress=False)
+    small = prepare("ped2", ped2, tmp_path / "data", size=(16, 18), workers=1, progress=False)
+    for path in native.glob("*/*/flow.npy"):
+        (tmp_path / "flows" / path.parts[-3]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "flows" / path.parts[-3] / f"{path.parts[-2]}.npy")
+    new = PreparedDataset(write_import(plan_import(small, tmp_path / "flows", name="dis-elsewhere")))
+    for split, clip in (("train", "Train001"), ("test", "Test002")):
+        expected = PreparedDataset(small).flow(split, clip).astype(np.float32)
+        np.testing.assert_allclose(new.flow(split, clip), expected, rtol=2e-3, atol=2e-3)
 
 
 # Beside DIS
