@@ -1,16 +1,19 @@
 # One line of help per target: `make help`.
 PYTHON ?= python3
 VENV   ?= .venv
+FLOW_VENV ?= .venv-flow
 BIN     = $(VENV)/bin
 RECIPE ?= synthetic-laptop
 # A machine without an NVIDIA driver takes PyTorch's CPU build, where its index can be reached: 0.2 GB instead of 3 GB.
 TORCH   = $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 CPU_INDEX = https://download.pytorch.org/whl/cpu
+# Learned flow has an environment of its own: ptlflow needs other versions than the kit.
+FLOW_PACKAGES = $(shell sed -n 's/^ *- \([a-z]*\) ==\([0-9.]*\).*/\1==\2/p' environment-flow.yml)
 # Two workers of pytest, one thread each, measured faster than one worker with two threads.
 TEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test test-import lab check format clean
+.PHONY: help env flow-env reproduce test test-import lab check format clean
 
 help:        ## show this help
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -24,6 +27,16 @@ $(VENV)/ready:
 	  $(BIN)/pip install --quiet --no-deps --retries 1 --index-url $(CPU_INDEX) $(TORCH) || true
 	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[test,dev]'
+	@touch $@
+
+flow-env: $(FLOW_VENV)/ready  ## create .venv-flow with ptlflow for learned optical flow (2 GB; optional)
+
+$(FLOW_VENV)/ready:
+	$(PYTHON) -m venv --clear $(FLOW_VENV)
+	command -v nvidia-smi >/dev/null || [ "$$(uname -s)" != Linux ] || \
+	  $(FLOW_VENV)/bin/pip install --quiet --no-deps --retries 1 --index-url $(CPU_INDEX) $(filter torch%,$(FLOW_PACKAGES)) || true
+	$(FLOW_VENV)/bin/pip install --quiet $(FLOW_PACKAGES)
+	@$(FLOW_VENV)/bin/python -c 'from data_prep.learned_flow import import_ptlflow as ptl; print("ready:", ", ".join(ptl().get_model_names()))'
 	@touch $@
 
 reproduce: env  ## run the notebooks into reports/$(RECIPE) (RECIPE=synthetic-laptop)
@@ -50,5 +63,5 @@ format: env  ## let ruff and nbstripout put code and notebooks in order
 	$(BIN)/nbstripout --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb
 
 clean:       ## delete the environment, caches and generated reports; prepared data and runs stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(FLOW_VENV) .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from data_prep.clip import Clip, SourceError
 from data_prep.cluster import unordered
-from data_prep.flow import estimate_flow
+from data_prep.flow import FLOW_ESTIMATORS, estimate_flow
 
 RECORD = "clip.json"
 PARTIAL = ".partial"  # ends the name of a clip's folder while it is being written
@@ -121,7 +121,7 @@ def _write_clip(clip: Clip, folder: Path, settings: dict[str, Any]) -> dict[str,
         hashes["masks"] = write("masks", masks, np.uint8, shape)
     frames = (_resize_frame(frame, size) for frame in clip.frames())
     hashes["frames"] = write("frames", frames, np.uint8, (*shape, settings["channels"]))
-    flows = (_resize_flow(flow, size) for flow in _flows(clip, settings["flow"]["estimator"]))
+    flows = (resize_flow(flow, size) for flow in _flows(clip, settings["flow"]["estimator"]))
     hashes["flow"] = write("flow", flows, np.float16, (clip.num_frames - 1, *size, 2))
     if clip.tracks is not None:
         tracks = (_resize_nearest(track, size) for track in clip.tracks())
@@ -181,8 +181,8 @@ def _npy_header(dtype: type, shape: tuple[int, ...]) -> bytes:
 
 
 def _flows(clip: Clip, estimator: str) -> Iterator[np.ndarray]:
-    """T-1 flows at the source's size, float32 (H, W, 2): the clip's own ("exact"), or estimated."""
-    if estimator == "exact":
+    """T-1 flows at the source's size, float32 (H, W, 2): estimated, or the clip's own ("exact", or imported)."""
+    if estimator not in FLOW_ESTIMATORS:
         return clip.flow()
     return (estimate_flow(estimator, first, second) for first, second in pairwise(clip.frames()))
 
@@ -196,7 +196,7 @@ def _resize_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resized.reshape(*size, frame.shape[2])  # OpenCV drops the axis of a single channel
 
 
-def _resize_flow(flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_flow(flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """float32 (H, W, 2) to another (H, W), its vectors scaled with it: pixels per frame at the new size."""
     if flow.shape[:2] == size:
         return flow

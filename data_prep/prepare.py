@@ -98,7 +98,10 @@ def _check_arguments(dataset: str, flow: str, size: tuple[int, int] | None, labe
         raise PreparationError(f"no dataset {dataset!r}; there are {', '.join(DATASETS)}")
     reader = READERS[dataset]
     if flow not in FLOW_ESTIMATORS and flow != "exact":
-        raise PreparationError(f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for synthetic, exact")
+        raise PreparationError(
+            f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for synthetic, exact; flow of other "
+            "estimators comes in by `maam import-flow`"
+        )
     if flow == "exact" and not reader.generated:
         raise PreparationError("flow 'exact' is known for the synthetic scene only; take --flow dis")
     if size is not None and min(size) < SMALLEST_SIDE:

@@ -206,6 +206,42 @@ def doctor(root: Root = DEFAULT_ROOT) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def download(
+    dataset: Annotated[str, typer.Argument(help="ped1, ped2, avenue or shanghaitech (which is by hand: the steps).")],
+    to: Annotated[Path, typer.Option(help="Folder for the archives.", file_okay=False)],
+) -> None:
+    """Fetch a dataset's official archives from its own page, resumed after a break and checked."""
+    from data_prep.download import download as fetch
+    from data_prep.download import terms
+
+    print(terms(dataset), flush=True)
+    for path in fetch(dataset, to):
+        print(f"downloaded: {path}")
+    print(f"next: maam prepare {dataset} --source {to}")
+
+
+@app.command()
+def import_flow(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a prepared dataset, or its name under --root.")],
+    flow_dir: Annotated[Path, typer.Option(help="Flow as <split>/<clip>/*.flo or *.npy, or <split>/<clip>.npy.")],
+    name: Annotated[str | None, typer.Option(help="The estimator's name; from flow.json if left out.")] = None,
+    units: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="H W", help="Vectors count pixels of this frame size; the files' own if left out."),
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Take flow estimated elsewhere (FlowNet2 ...) into a new prepared dataset, held against DIS first."""
+    from data_prep.flow_import import plan_import, write_import
+
+    source = root / dataset if (root / dataset).is_dir() else dataset
+    plan = plan_import(source, flow_dir, name=name, units=units)
+    print(plan, flush=True)
+    folder = write_import(plan)
+    print(f"prepared: {folder}; use it with --set data.flow={plan.manifest['flow']['estimator']}")
+
+
 def main() -> None:
     """Entry point: exit status 0 only on success, errors as one line, the traceback behind --debug."""
     try:

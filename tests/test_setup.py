@@ -78,8 +78,21 @@ def test_conda_and_pip_ask_for_the_same_python(conda: dict[str, str], project: d
     assert bound(conda["python"]) == bound(project["requires-python"])
 
 
-def test_every_line_for_conda_says_what_it_is_for() -> None:
-    text = (PROJECT / "environment.yml").read_text().split("dependencies:\n")[1]
+def test_flow_environment_pins_the_torch_of_the_kit() -> None:
+    """`make flow-env` reads its packages from the lines for pip, whose form it takes for granted."""
+    [from_pip] = [
+        line["pip"]
+        for line in yaml.safe_load((PROJECT / "environment-flow.yml").read_text())["dependencies"]
+        if isinstance(line, dict)
+    ]
+    pins = dict(re.fullmatch(r"([a-z]+) ==([\d.]+)", line).groups() for line in from_pip)
+    assert list(pins) == ["torch", "torchvision", "ptlflow"]
+    assert f"torch=={pins['torch']}" in (PROJECT / "constraints.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", ["environment.yml", "environment-flow.yml"])
+def test_every_line_for_conda_says_what_it_is_for(name: str) -> None:
+    text = (PROJECT / name).read_text().split("dependencies:\n")[1]
     bare = [line for line in text.splitlines() if line.strip() != "- pip:" and not re.search(r"\S  # \S", line)]
     assert bare == []
 

@@ -1,0 +1,257 @@
+"""Flow that was estimated elsewhere into a new prepared dataset beside the old one, which is only read.
+
+<root>/<dataset>-<H>x<W>-<name>/     the same frames, labels, masks and tracks, other flow
+
+The units of such flow are the field's silent trap: flow estimated on enlarged frames, or resized without its
+vectors, is off by a factor that shifts the balance of both losses and of psi. So it is held against DIS first.
+"""
+
+import errno
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from data_prep.clip import Clip
+from data_prep.clip_files import ensure_clip, resize_flow
+from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS
+from data_prep.flow_agreement import Agreement, compare_with_dis
+from data_prep.flow_files import FlowFileError, FlowFiles, find_flow
+from data_prep.prepare import MANIFEST, PreparationError
+from maam_lib.files import write_json
+from maam_lib.version import __version__
+
+COMPARED_PAIRS = 32  # of frames, evenly spread over all clips
+_HEAD = ("format", "dataset", "source", "frame_size", "channels", "flow", "versions")  # recorded with every clip
+
+
+@dataclass(frozen=True)
+class FlowImport:
+    """Flow files that fit a prepared dataset, checked and compared; nothing is written yet."""
+
+    source: Path  # the prepared dataset, only read
+    target: Path  # the new one
+    manifest: dict[str, Any]  # of the source, with the flow of the target
+    files: dict[tuple[str, str], FlowFiles]  # by (split, clip)
+    agreement: Agreement
+    warnings: list[str]
+
+    def __str__(self) -> str:
+        flow, first = self.manifest["flow"], next(iter(self.files.values()))
+        (h, w), (uh, uw) = first.size, flow["settings"]["vectors_in_pixels_of"]
+        number = sum(files.num_fields for files in self.files.values())
+        lines = [f"flow {flow['estimator']}: {number} fields of {h}x{w}, vectors read in pixels of {uh}x{uw}"]
+        if self.agreement.scale is not None:
+            lines.append(
+                f"beside DIS, where something moves in {self.agreement.pairs} pairs of frames: correlation "
+                f"{self.agreement.correlation['as they are']:.2f}, scale {self.agreement.scale:.2f} (1: the same units)"
+            )
+        return "\n".join(lines + [f"WARNING: {warning}" for warning in self.warnings])
+
+
+def plan_import(
+    source: Path, flow_folder: Path, *, name: str | None = None, units: tuple[int, int] | None = None
+) -> FlowImport:
+    """Check flow files against a prepared dataset and compare them with DIS, writing nothing (ours; item 17).
+
+    source: folder of the prepared dataset. flow_folder: see `data_prep.flow_files`. name: of the estimator,
+    None for the one in its flow.json. units: the frame size (H, W) whose pixels the vectors count, None for the
+    files' own size; (1, 1) for fractions of the frame. Resizing to the stored frames scales vectors with it.
+
+    Raises FlowFileError for files that do not fit; PreparationError: no prepared dataset, no name or one of the
+    kit's own, units that are no size.
+    """
+    source, flow_folder = Path(source), Path(flow_folder)
+    manifest = _read_manifest(source)
+    made = _how_made(flow_folder)
+    name = _checked_name(name or made.get("name"))
+    if units is not None and min(units) < 1:
+        raise PreparationError(f"--units {units[0]} {units[1]}: expected a frame size, height and width of 1 or more")
+    files = {
+        (split, clip): find_flow(flow_folder, split, clip, entry["frames"])
+        for split, clips in manifest["clips"].items()
+        for clip, entry in clips.items()
+    }
+    size = _one_size(files, flow_folder)
+    pixels_of = units or size
+    agreement = _compare(source, files, pixels_of, tuple(manifest["frame_size"]))
+    warnings = agreement.warnings(pixels_of)
+    if made.get("random_weights"):
+        warnings = ["made with RANDOM WEIGHTS: noise that only tests the way, never a result", *warnings]
+    flow = {
+        "estimator": name,
+        "settings": {
+            "method": "imported",
+            "made": {key: value for key, value in made.items() if key != "versions"} or "not recorded",
+            "size": list(size),
+            "vectors_in_pixels_of": list(pixels_of),
+        },
+        "units": FLOW_UNITS,
+        "imported": {
+            "folder": flow_folder.resolve().name,
+            "listing_sha256": _listing_hash(files, flow_folder),
+            "beside_dis": asdict(agreement),
+            "warnings": warnings,
+            "made_with": made.get("versions"),
+        },
+    }
+    versions = {"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__}
+    height, width = manifest["frame_size"]
+    target = source.parent / f"{manifest['dataset']}-{height}x{width}-{name}"
+    return FlowImport(source, target, manifest | {"flow": flow, "versions": versions}, files, agreement, warnings)
+
+
+def write_import(plan: FlowImport, *, progress: bool = True) -> Path:
+    """Write the new prepared dataset and return its folder (ours).
+
+    Clip by clip, each whole or not at all; the same call goes on after an interruption, and a finished import of
+    the same files is returned at once. progress: a bar on stderr, in a terminal only.
+
+    Raises FlowFileError for a vector that is none; PreparationError: the source damaged, another import under
+    this name, full disk. Finished clips stay, and the source is never touched.
+    """
+    if (plan.target / MANIFEST).exists():
+        if _read_manifest(plan.target)["flow"] == plan.manifest["flow"]:
+            return plan.target
+        raise PreparationError(f"{plan.target} holds an import of other flow files; delete it or take another --name")
+    settings = {key: value for key, value in plan.manifest.items() if key in _HEAD}
+    clips: dict[str, dict[str, Any]] = {"train": {}, "test": {}}
+    bar = tqdm(plan.files, unit="clip", desc=plan.target.name, disable=None if progress else True)
+    with _left_in_order(plan.target), bar:
+        for split, name in bar:
+            entry = plan.manifest["clips"][split][name]
+            record = ensure_clip(_clip(plan, split, name), plan.target, settings)
+            _check_copy(plan.source / split / name, entry["sha256"], record["sha256"])
+            clips[split][name] = entry | {"sha256": record["sha256"]}
+        write_json(plan.target / MANIFEST, plan.manifest | {"clips": clips})
+    return plan.target
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PreparationError(f"{folder}: no finished prepared dataset (no {MANIFEST}); run `maam prepare`") from None
+    except ValueError as error:
+        raise PreparationError(f"{folder / MANIFEST}: not readable as JSON ({error}); prepare it again") from error
+
+
+def _how_made(flow_folder: Path) -> dict[str, Any]:
+    """What `learned_flow.py` says of its flow; nothing for flow of any other origin."""
+    path = flow_folder / "flow.json"
+    if not flow_folder.is_dir():
+        raise PreparationError(f"{flow_folder}: no such folder; expected <split>/<clip>/ with flow files in it")
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise PreparationError(f"{path}: not readable as JSON ({error}); delete it and give a --name") from error
+
+
+def _checked_name(name: str | None) -> str:
+    if name is None:
+        raise PreparationError("no name for this flow; say which estimator made it, for example --name flownet2")
+    if name in FLOW_ESTIMATORS or name == "exact":
+        raise PreparationError(f"--name {name} is an estimator of the kit (`maam prepare --flow`); take another name")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
+        raise PreparationError(f"--name {name!r}: expected small letters, digits, '-', '_' and '.', as in flownet2")
+    return name
+
+
+def _one_size(files: dict[tuple[str, str], FlowFiles], flow_folder: Path) -> tuple[int, int]:
+    (first, size), *others = [(key, found.size) for key, found in files.items()]
+    for key, other in others:
+        if other != size:
+            raise FlowFileError(
+                f"{flow_folder}: flow of {other[0]}x{other[1]} for {'/'.join(key)}, but {size[0]}x{size[1]} for "
+                f"{'/'.join(first)}; expected one size. Estimate them alike"
+            )
+    return size
+
+
+def _listing_hash(files: dict[tuple[str, str], FlowFiles], flow_folder: Path) -> str:
+    """sha256 over names, sizes and times of the files: tells flow that was estimated again from the first."""
+    digest = hashlib.sha256()
+    for path in (path for found in files.values() for path in found.paths):
+        stat = path.stat()
+        digest.update(f"{path.relative_to(flow_folder).as_posix()} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+# Comparing and writing
+
+
+def _compare(
+    source: Path, files: dict[tuple[str, str], FlowFiles], pixels_of: tuple[int, int], size: tuple[int, int]
+) -> Agreement:
+    places = [(key, t) for key, found in files.items() for t in range(found.num_fields)]
+    chosen = np.unique(np.linspace(0, len(places) - 1, COMPARED_PAIRS).round().astype(int))
+
+    def triples() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for (split, clip), t in (places[index] for index in chosen):
+            frames = _stored(source, split, clip, "frames")
+            flow = _in_own_pixels(files[split, clip].field(t), pixels_of)
+            yield frames[t], frames[t + 1], resize_flow(flow, size)
+
+    return compare_with_dis(triples())
+
+
+def _in_own_pixels(field: np.ndarray, pixels_of: tuple[int, int]) -> np.ndarray:
+    """float32 (H, W, 2) whose vectors count pixels of a frame of size `pixels_of`, to pixels at its own size."""
+    height, width = field.shape[:2]
+    return field * np.array([width / pixels_of[1], height / pixels_of[0]], np.float32)
+
+
+def _clip(plan: FlowImport, split: str, name: str) -> Clip:
+    """A clip of the source with the imported flow in place of its own."""
+    entry = plan.manifest["clips"][split][name]
+    stored = {array: partial(_stored, plan.source, split, name, array) for array in entry["sha256"]}
+    flow = partial(_flow, plan.files[split, name], tuple(plan.manifest["flow"]["settings"]["vectors_in_pixels_of"]))
+    kept = {array: stored.get(array) for array in ("labels", "masks", "tracks")}
+    return Clip(split, name, entry["frames"], frames=stored["frames"], flow=flow, **kept)
+
+
+def _flow(files: FlowFiles, pixels_of: tuple[int, int]) -> Iterator[np.ndarray]:
+    return (_in_own_pixels(field, pixels_of) for field in files.fields())
+
+
+def _stored(source: Path, split: str, clip: str, array: str) -> np.ndarray:
+    path = source / split / clip / f"{array}.npy"
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise PreparationError(f"{path}: cannot be read ({error}); prepare the dataset again") from error
+
+
+def _check_copy(folder: Path, expected: dict[str, str], found: dict[str, str]) -> None:
+    for array in expected.keys() - {"flow"}:
+        if found[array] != expected[array]:
+            raise PreparationError(f"{folder / array}.npy is not what its manifest says; prepare the dataset again")
+
+
+@contextmanager
+def _left_in_order(target: Path) -> Iterator[None]:
+    """What a killed call left is removed, and folders that stayed empty; a full disk is told in one line."""
+    for litter in target.glob("t*/.*.partial"):
+        shutil.rmtree(litter)
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise PreparationError(
+            f"{target}: the disk is full; make room and run the same command again: finished clips are kept"
+        ) from error
+    finally:
+        for emptied in (target / "train", target / "test", target):
+            if emptied.is_dir() and not any(emptied.iterdir()):
+                emptied.rmdir()
