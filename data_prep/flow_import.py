@@ -52,9 +52,11 @@ class FlowImport:
         number = sum(files.num_fields for files in self.files.values())
         lines = [f"flow {flow['estimator']}: {number} fields of {h}x{w}, vectors read in pixels of {uh}x{uw}"]
         if self.agreement.scale is not None:
+            beside = self.agreement
             lines.append(
-                f"beside DIS, where something moves in {self.agreement.pairs} pairs of frames: correlation "
-                f"{self.agreement.correlation['as they are']:.2f}, scale {self.agreement.scale:.2f} (1: the same units)"
+                f"beside DIS, where something moves in {beside.pairs} pairs of frames: correlation "
+                f"{beside.correlation['as they are']:.2f}, scale {beside.scale:.2f} (1: the same units), on still "
+                f"ground {beside.still:.2f} of that speed"
             )
         return "\n".join(lines + [f"WARNING: {warning}" for warning in self.warnings])
 

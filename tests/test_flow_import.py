@@ -13,15 +13,12 @@ from test_flow_files import write_flo
 
 from data_prep import clip_files, flow_import
 from data_prep.clip_files import ensure_clip
-from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError
 from data_prep.flow_import import plan_import
 from data_prep.prepare import PreparationError, prepare
 from data_prep.synthetic import read_synthetic
 from maam_lib import cli
 from maam_lib.data import PreparedDataset, find_dataset
-
-SCENE_SIZE = (SMALL_SCENE.height, SMALL_SCENE.width)
 
 
 def write_import(plan: flow_import.FlowImport) -> Path:
@@ -135,62 +132,6 @@ def test_native_flow_imported_small_is_what_prepare_makes_of_it(ped2: Path, tmp_
     for split, clip in (("train", "Train001"), ("test", "Test002")):
         expected = PreparedDataset(small).flow(split, clip).astype(np.float32)
         np.testing.assert_allclose(new.flow(split, clip), expected, rtol=2e-3, atol=2e-3)
-
-
-# Beside DIS
-
-
-def agreement_on_scene(change: Any) -> Agreement:
-    """The generated scene's exact flow, changed, beside DIS."""
-    clip = read_synthetic(SMALL_SCENE)[0]
-    frames, flows = list(clip.frames()), list(clip.flow())
-    return compare_with_dis((frames[t], frames[t + 1], change(flows[t])) for t in range(0, 39, 2))
-
-
-def test_exact_flow_agrees_and_nothing_is_warned_of() -> None:
-    agreement = agreement_on_scene(lambda flow: flow)
-    assert agreement.pairs == 20
-    assert agreement.correlation["as they are"] > 0.7
-    assert agreement.warnings(SCENE_SIZE) == []
-
-
-@pytest.mark.parametrize(
-    ("change", "reading"),
-    [
-        (lambda flow: flow[..., ::-1], "(dy, dx)"),
-        (lambda flow: -flow, "from t+1 to t"),
-        (lambda flow: -flow[..., ::-1], "(dy, dx) from t+1 to t"),
-    ],
-)
-def test_another_order_or_direction_is_told(change: Any, reading: str) -> None:
-    [warning] = agreement_on_scene(change).warnings(SCENE_SIZE)
-    assert warning.startswith(f"the vectors fit DIS better as {reading} (correlation 0.")
-
-
-def test_other_units_are_told_with_a_guess() -> None:
-    [warning] = agreement_on_scene(lambda flow: 3 * flow).warnings(SCENE_SIZE)
-    plain = agreement_on_scene(lambda flow: flow).scale
-    assert f"the vectors are {3 * plain:.2f} times as long" in warning
-    assert f"about {round(3 * plain * 48)} {round(3 * plain * 64)})" in warning
-
-
-def test_flow_of_other_frames_is_told() -> None:
-    noise = np.random.default_rng(0)
-    warnings = agreement_on_scene(lambda flow: noise.normal(0, 2, flow.shape).astype(np.float32)).warnings(SCENE_SIZE)
-    assert "is it the flow of these frames?" in warnings[0]
-
-
-def test_no_flow_at_all_is_told() -> None:
-    warnings = agreement_on_scene(np.zeros_like).warnings(SCENE_SIZE)
-    assert "correlation with DIS only 0.00" in warnings[0]
-    assert "0.00 times as long" in warnings[1]
-
-
-def test_frames_without_motion_tell_nothing() -> None:
-    still = np.zeros((32, 32, 1), np.uint8)
-    agreement = compare_with_dis([(still, still, np.ones((32, 32, 2), np.float32))])
-    assert (agreement.moving_pixels, agreement.scale) == (0, None)
-    assert "units and direction could not be checked" in agreement.warnings((32, 32))[0]
 
 
 # Failures and second calls
