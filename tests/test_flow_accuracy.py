@@ -81,3 +81,12 @@ def test_the_benchmark_prints_and_writes_the_table(
     written = json.loads((tmp_path / "table.json").read_text())["rows"]
     assert list(written) == ["dis-ultrafast", "exact", "no flow"]
     assert f"{written['dis-ultrafast']['error, moving pixels']:.3f}" in capsys.readouterr().out
+
+
+def test_the_table_in_the_docs_is_the_kept_result() -> None:
+    project = Path(__file__).parents[1]
+    kept = json.loads((project / "benchmarks/results/flow_estimators.json").read_text(encoding="utf-8"))["rows"]
+    text = (project / "docs/data.md").read_text(encoding="utf-8")
+    lines = [f"| {' | '.join([name, *(f'{value:.3f}' for value in row.values())])} |" for name, row in kept.items()]
+    assert [line for line in lines if line not in text] == []
+    assert set(kept) >= {*FLOW_ESTIMATORS, "exact", "no flow"}
