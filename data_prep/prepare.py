@@ -12,13 +12,14 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from data_prep import synthetic
 from data_prep.clip import Clip, SourceError
 from data_prep.clip_files import ensure_clips, read_record, stored_bytes
 from data_prep.expected import missing_clips
@@ -26,7 +27,8 @@ from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS, flow_settings
 from data_prep.ucsd import find_source, read_ucsd
 from maam_lib.version import __version__
 
-DATASETS = ("synthetic", "ped1", "ped2")
+GENERATED = synthetic.dataset_names()
+DATASETS = (*GENERATED, "ped1", "ped2")
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 SMALLEST_SIDE = 16  # pixels; the network halves four times
@@ -60,8 +62,8 @@ def prepare(
 ) -> Path:
     """Write the prepared dataset (see the top of this file) and return its folder (ours).
 
-    dataset: one of DATASETS. source: archive or folder (None for "synthetic"). flow: one of FLOW_ESTIMATORS,
-    or "exact" for the synthetic scene. size: (H, W) of the stored frames, None for the source's own; flow is
+    dataset: one of DATASETS. source: archive or folder (None for a generated one). flow: one of FLOW_ESTIMATORS,
+    or "exact" for a generated scene. size: (H, W) of the stored frames, None for the source's own; flow is
     estimated at the source's size and then resized with the frames, as in the paper (Sec. 4.3): estimated on
     small frames it loses small people. workers: processes, None for one per core. progress: a bar on stderr,
     in a terminal only.
@@ -94,9 +96,11 @@ def _check_arguments(dataset: str, source: Path | None, flow: str, size: tuple[i
     if dataset not in DATASETS:
         raise PreparationError(f"no dataset {dataset!r}; there are {', '.join(DATASETS)}")
     if flow not in FLOW_ESTIMATORS and flow != "exact":
-        raise PreparationError(f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for synthetic, exact")
-    if flow == "exact" and dataset != "synthetic":
-        raise PreparationError("flow 'exact' is known for the synthetic scene only; take --flow dis")
+        raise PreparationError(
+            f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for generated scenes, exact"
+        )
+    if flow == "exact" and dataset not in GENERATED:
+        raise PreparationError("flow 'exact' is known for the generated scenes only; take --flow dis")
     if size is not None and min(size) < SMALLEST_SIDE:
         raise PreparationError(f"size {size[0]}x{size[1]}: both sides must have at least {SMALLEST_SIDE} pixels")
 
@@ -115,7 +119,8 @@ def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None)
 
 
 def _check_scene(manifest: dict[str, Any], folder: Path) -> None:
-    if manifest["dataset"] == "synthetic" and manifest["source"]["sha256"] != _scene_hash():
+    dataset = manifest["dataset"]
+    if dataset in GENERATED and manifest["source"]["sha256"] != synthetic.scene_hash(synthetic.scene_settings(dataset)):
         raise PreparationError(
             f"{folder} holds the generated scene of another version of the kit; delete the folder, then run the same "
             "command again"
@@ -166,23 +171,15 @@ def _working_folder(folder: Path) -> Iterator[Path]:
 
 
 def _read(dataset: str, source: Path | None, scratch: Path, allow_incomplete: bool) -> _Source:
-    if dataset == "synthetic":
-        from data_prep.synthetic import read_synthetic
-
-        return _Source(read_synthetic(), "generated scene", _scene_hash(), "known exactly by the generator")
+    if dataset in GENERATED:
+        scene = synthetic.scene_settings(dataset)
+        clips, name = synthetic.read_synthetic(scene), synthetic.scene_title(scene)
+        return _Source(clips, name, synthetic.scene_hash(scene), "known exactly by the generator")
     if source is None:
         raise PreparationError(f"{dataset} needs a source: --source PATH of the official archive or folder")
     found = find_source(Path(source), dataset)
     clips = read_ucsd(found, dataset, scratch, allow_incomplete=allow_incomplete)
     return _Source(clips, found.name, _fingerprint(found), f"frame ranges in UCSD{dataset}.m, checked against masks")
-
-
-def _scene_hash() -> str:
-    """sha256 of all that decides what the generated scene shows."""
-    from data_prep.synthetic import SCENE_VERSION, SceneSettings
-
-    settings = asdict(SceneSettings()) | {"version": SCENE_VERSION}
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def _fingerprint(source: Path) -> str:

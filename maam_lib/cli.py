@@ -23,6 +23,10 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; may be repeated."),
 ]
+Difficulty = Annotated[
+    str | None,
+    typer.Option(help="Of a generated scene: easy, standard or hard; a dataset of its own, as synthetic-hard."),
+]
 DEFAULT_ROOT = Path("data")
 
 
@@ -35,7 +39,7 @@ def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an e
 
 @app.command()
 def prepare(
-    dataset: Annotated[str, typer.Argument(help="synthetic, ped1 or ped2.")],
+    dataset: Annotated[str, typer.Argument(help="A generated scene (synthetic, synthetic-avenue ...), ped1 or ped2.")],
     source: Annotated[Path | None, typer.Option(help="The official archive, or the folder that holds it.")] = None,
     root: Root = DEFAULT_ROOT,
     flow: Annotated[str, typer.Option(help="Optical-flow estimator: dis, dis-fast, farneback, exact ...")] = "dis",
@@ -44,10 +48,14 @@ def prepare(
     ] = None,
     allow_incomplete: Annotated[bool, typer.Option(help="Accept that whole clips are absent.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+    difficulty: Difficulty = None,
 ) -> None:
     """Turn a dataset as downloaded into a prepared dataset."""
     from data_prep.prepare import prepare as prepare_dataset
+    from data_prep.synthetic import dataset_name
 
+    if difficulty is not None:
+        dataset = dataset_name(dataset, difficulty)
     folder = prepare_dataset(
         dataset, source, root, flow=flow, size=size, allow_incomplete=allow_incomplete, workers=workers
     )
@@ -125,6 +133,18 @@ def doctor(root: Root = DEFAULT_ROOT) -> None:
         print(finding)
     if any(finding.remedy for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def card(
+    dataset: Annotated[str, typer.Argument(help="A generated scene: synthetic, synthetic-avenue ...")] = "synthetic",
+    difficulty: Difficulty = None,
+) -> None:
+    """Tell what a generated scene contains: clips, people, speeds, and every event."""
+    from data_prep.scene_card import scene_card
+    from data_prep.synthetic import dataset_name
+
+    print(scene_card(dataset if difficulty is None else dataset_name(dataset, difficulty)))
 
 
 def main() -> None:

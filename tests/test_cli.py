@@ -214,7 +214,7 @@ def test_reproduce_hands_everything_on(maam: Maam, tmp_path: Path, monkeypatch: 
 def test_prepare_train_resume_evaluate(maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic, "SceneSettings", lambda: SMALL_SCENE)
     clips = read_synthetic(SMALL_SCENE)
-    monkeypatch.setattr(synthetic, "read_synthetic", lambda: clips)
+    monkeypatch.setattr(synthetic, "read_synthetic", lambda _: clips)
     root, run = tmp_path / "data", tmp_path / "run"
     prepared = maam("prepare", "synthetic", "--root", root, "--workers", 1)
     assert (prepared.status, prepared.out) == (0, f"prepared: {root / 'synthetic'}\n")
@@ -234,6 +234,18 @@ def test_prepare_train_resume_evaluate(maam: Maam, tmp_path: Path, monkeypatch: 
     fused = next(line for name, line in rows.items() if name.startswith("fused"))
     assert fused[1:] == [f"{result['auc']:.3f}", f"{result['eer']:.3f}"]
     assert sum(name.startswith("no learning") for name in rows) == len(result["no_learning"])
+
+
+def test_card_and_difficulty_of_a_generated_scene(maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no generated dataset 'ped2'; there are synthetic" in the_error(maam("card", "ped2"))
+    assert "ped2 has no difficulty" in the_error(maam("prepare", "ped2", "--difficulty", "hard", "--root", tmp_path))
+    monkeypatch.setattr(synthetic, "SceneSettings", lambda: SMALL_SCENE)
+    told = maam("card", "synthetic", "--difficulty", "hard")
+    assert told.status == 0
+    assert told.out.startswith("synthetic-hard: generated scene lane, difficulty hard; 48x64 gray")
+    assert "walkway cyclist" in told.out
+    prepared = maam("prepare", "synthetic", "--difficulty", "hard", "--root", tmp_path, "--workers", 1)
+    assert prepared.out == f"prepared: {tmp_path / 'synthetic-hard'}\n"
 
 
 def test_the_command_is_installed() -> None:
