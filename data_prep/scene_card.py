@@ -27,7 +27,7 @@ def scene_card(dataset: str = "synthetic", settings: SceneSettings | None = None
     """The card of a generated dataset, or of the one with these `settings` (ours).
 
     Sizes are heights in pixels of objects wholly inside the frame, speeds the mean |flow| over an object in
-    pixels per frame; ranges go from the 5th to the 95th percentile. Draws every clip: some 10 seconds.
+    pixels per frame; ranges go from the 5th to the 95th percentile. Draws every clip: some 20 seconds.
 
     Raises SourceError for a name that is no generated dataset.
     """

@@ -1,8 +1,9 @@
 """The scene that mirrors CUHK Avenue: a plaza before a station, seen from eye level, in colour.
 
-People are about 16 to 36 units high, as far or near as they are, and larger where they leave the frame below.
-Normal: they walk across in both directions, and away from the camera on the dark strip that leads into the door,
-which is for entering only. Abnormal: KINDS.
+People are 23 to 47 units high, as far or near as they are, and larger where they leave the frame below; on Avenue,
+too, they are up to half as high as the frame. Normal: they keep to one side, walking across to the left farther away
+and to the right near the camera, and go away from it on the dark strip that leads into the door, which is for
+entering only. Abnormal: KINDS.
 """
 
 import numpy as np
@@ -15,23 +16,23 @@ from data_prep.scene_stage import RUN, WALK, Camera, Planned, Rows, Scene, Stage
 from data_prep.scene_view import View
 
 KINDS = ("runner", "thrown bag", "wrong-way walker", "walked bicycle")
-_VIEW = View(row=36.0, height=16.0, rise=0.35, focal=60.0)
+_VIEW = View(row=36.0, height=23.0, rise=0.45, focal=100.0)
 _DOOR = 37.0  # row
-_INSIDE = 14.7  # units: so high are people who have come to a stand behind the door
+_INSIDE = 22.1  # units: so high are people who have come to a stand behind the door
 _FAR, _MIDDLE, _NEAR = (37.0, 49.0), (50.0, 66.0), (68.0, 90.0)
-_PLAN: list[list[Planned]] = [  # a wrong-way walker keeps to the strip, whatever the rows
-    [("runner", 1, _MIDDLE)],
-    [("thrown bag", -1, _NEAR)],
+_PLAN: list[list[Planned]] = [  # all but the wrong-way walkers, who keep to the strip, go as people do in these rows
+    [("runner", -1, _MIDDLE)],
+    [("thrown bag", 1, _NEAR)],
     [("wrong-way walker", 1, _FAR)],
     [("walked bicycle", -1, _MIDDLE)],
-    [("runner", -1, _NEAR)],
-    [("thrown bag", 1, _MIDDLE)],
+    [("runner", 1, _NEAR)],
+    [("thrown bag", -1, _MIDDLE)],
     [("wrong-way walker", 1, _FAR)],
     [("walked bicycle", 1, _NEAR)],
     [("runner", 1, _NEAR), ("runner", -1, _MIDDLE)],
     [("thrown bag", -1, _MIDDLE)],
     [("wrong-way walker", 1, _FAR)],
-    [("walked bicycle", -1, _NEAR)],
+    [("walked bicycle", 1, _NEAR)],
 ]
 _THROW = 20  # frames from hand to hand
 _BAG: Colour = (196, 72, 52)
@@ -69,8 +70,8 @@ def _add_traffic(stage: Stage) -> None:
         stage.add_fixed(things.pillar(place, _WHITE), place)
     door = stage.standing(0.5, _DOOR)
     stage.add_fixed(things.doorway(door), door, shadow=0.1)
-    for rows, crowd in ((_FAR, 3), (_MIDDLE, 2), (_NEAR, 2)):
-        stage.add_walkers(rows, crowd=int(stage.rng.integers(1, crowd + 1)))
+    for rows, most, heading in ((_FAR, 2, -1), (_MIDDLE, 2, -1), (_NEAR, 2, 1)):
+        stage.add_walkers(rows, crowd=int(stage.rng.integers(1, most + 1)), one_way=heading)
     _add_entering(stage)
 
 
@@ -79,7 +80,7 @@ def _add_entering(stage: Stage) -> None:
     first = -100.0 + stage.between(0.0, 40.0)
     while first < len(stage.time):
         pace = WALK * stage.between(0.94, 1.06)
-        _add_depth_walker(stage, stage.between(-0.55, 0.55), 42.0, int(first), pace)
+        _add_depth_walker(stage, stage.between(-0.55, 0.55), 60.0, int(first), pace)
         first += stage.between(30.0, 70.0) / stage.difficulty.crowd
 
 
@@ -128,7 +129,7 @@ def _add_throwers(stage: Stage, first: int, heading: int, row: float, event: str
     path = stage.path(behind.feet[:, 0] + hand + share * (gap * size - 2 * abs(hand)) * heading, row + 0.5, heading)
     flies = (flown > 0.0) & (flown < 3.0)
     stage.add(
-        things.bag(path, 0.28 + 4.4 * share * (1.0 - share), _BAG), path, shadow=0.15, event=event, abnormal=flies
+        things.bag(path, 0.28 + 3.2 * share * (1.0 - share), _BAG), path, shadow=0.15, event=event, abnormal=flies
     )
 
 

@@ -118,12 +118,15 @@ class Stage:
     def add_runner(self, path: Path, event: str) -> None:
         self.add(people.pedestrian(path, self.look(), 0.0, stride=1.25, swing=0.62), path, event=event)
 
-    def add_walkers(self, rows: Rows, crowd: int) -> None:
-        """About `crowd` pedestrians or pairs in sight at any time, in both directions; the difficulty multiplies it."""
+    def add_walkers(self, rows: Rows, crowd: int, one_way: int | None = None) -> None:
+        """About `crowd` pedestrians or pairs in sight at any time, in both directions unless `one_way` is a heading.
+
+        The difficulty multiplies the crowd.
+        """
         reach = WALK * float(self.view.person_height(sum(rows) / 2)) * len(self.time)
         span = self.width + 2 * MARGIN
         for _ in range(round(self.difficulty.crowd * crowd * (1.0 + reach / span) / 1.5)):
-            heading = 1 if self.rng.integers(2) else -1
+            heading = one_way or (1 if self.rng.integers(2) else -1)
             start = self.between(-reach, span) - MARGIN if heading > 0 else self.between(0.0, span + reach) - MARGIN
             row, pace = self.between(rows[0] + 3.0, rows[1] - 4.0), WALK * self.between(0.94, 1.06)
             self.add_walker(self.straight(start, row, heading, pace))

@@ -95,7 +95,7 @@ def pillar(path: Path, paint: Colour) -> list[Part]:
 def doorway(path: Path) -> list[Part]:
     """The dark inside of an open door: who walks in is gone."""
     body = Body(path)
-    return [body.box((-0.95, 1.45), (0.95, 0.0), (38, 40, 46))]
+    return [body.box((-0.75, 1.2), (0.75, 0.0), (38, 40, 46))]
 
 
 def tree(path: Path, paint: Colour) -> list[Part]:

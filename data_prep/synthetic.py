@@ -159,7 +159,7 @@ def clip_cameras(settings: SceneSettings) -> dict[tuple[str, str], int]:
 
 
 def events(settings: SceneSettings | None = None) -> list[Event]:
-    """Every abnormal event of the test clips, in order (ours). Draws the test clips: about 0.1 s each."""
+    """Every abnormal event of the test clips, in order (ours). Draws the test clips: some tenths of a second each."""
     settings = settings or SceneSettings()
     return [event for index in _indices(settings, "test") for event in _events(settings, index)]
 
