@@ -21,7 +21,8 @@ from data_prep.clip import Clip, Source, SourceError
 from data_prep.clip_files import PARTIAL, ensure_clips, read_record, stored_bytes
 from data_prep.expected import missing_clips
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS, flow_settings
-from data_prep.readers import READERS, Request, fingerprint, footage_fingerprint, scene_hash
+from data_prep.readers import READERS, Request, fingerprint, footage_fingerprint
+from data_prep.synthetic import scene_hash, scene_settings
 from maam_lib.version import __version__
 
 DATASETS = tuple(READERS)
@@ -50,8 +51,8 @@ def prepare(
 ) -> Path:
     """Write the prepared dataset (see the top of this file) and return its folder (ours).
 
-    dataset: one of DATASETS. source: archive or folder (None for "synthetic"). flow: one of FLOW_ESTIMATORS,
-    or "exact" for the synthetic scene. size: (H, W) of the stored frames, None for the source's own; flow is
+    dataset: one of DATASETS. source: archive or folder (None for a generated one). flow: one of FLOW_ESTIMATORS,
+    or "exact" for a generated scene. size: (H, W) of the stored frames, None for the source's own; flow is
     estimated at the source's size and then resized with the frames, as in the paper (Sec. 4.3): estimated on
     small frames it loses small people. labels: another label file than the official labels ("avenue" only).
     workers: processes, None for one per core; scheduler: address of a Dask scheduler whose workers take their
@@ -99,11 +100,11 @@ def _check_arguments(dataset: str, flow: str, size: tuple[int, int] | None, labe
     reader = READERS[dataset]
     if flow not in FLOW_ESTIMATORS and flow != "exact":
         raise PreparationError(
-            f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for synthetic, exact; flow of other "
+            f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for generated scenes, exact; flow of other "
             "estimators comes in by `maam import-flow`"
         )
     if flow == "exact" and not reader.generated:
-        raise PreparationError("flow 'exact' is known for the synthetic scene only; take --flow dis")
+        raise PreparationError("flow 'exact' is known for the generated scenes only; take --flow dis")
     if size is not None and min(size) < SMALLEST_SIDE:
         raise PreparationError(f"size {size[0]}x{size[1]}: both sides must have at least {SMALLEST_SIDE} pixels")
     if labels is not None and not reader.takes_labels:
@@ -125,7 +126,8 @@ def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None)
 
 
 def _check_scene(manifest: dict[str, Any], folder: Path) -> None:
-    if READERS[manifest["dataset"]].generated and manifest["source"]["sha256"] != scene_hash():
+    dataset = manifest["dataset"]
+    if READERS[dataset].generated and manifest["source"]["sha256"] != scene_hash(scene_settings(dataset)):
         raise PreparationError(
             f"{folder} holds the generated scene of another version of the kit; delete the folder, then run the same "
             "command again"

@@ -1,12 +1,12 @@
 """The readers by the name of their dataset: a new dataset is one line of READERS."""
 
 import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from data_prep import synthetic
 from data_prep.avenue import find_avenue, read_avenue
 from data_prep.clip import Source
 from data_prep.shanghaitech import find_shanghaitech, read_shanghaitech
@@ -35,10 +35,10 @@ class Reader:
     own_footage: bool = False  # the source is not one official set: other footage is another dataset
 
 
-def _read_synthetic(request: Request) -> Source:
-    from data_prep import synthetic  # draws nothing before it is asked to
-
-    return Source(synthetic.read_synthetic(), "generated scene", scene_hash(), "known exactly by the generator")
+def _read_synthetic(name: str, request: Request) -> Source:
+    scene = synthetic.scene_settings(name)
+    clips, title = synthetic.read_synthetic(scene), synthetic.scene_title(scene)
+    return Source(clips, title, synthetic.scene_hash(scene), "known exactly by the generator")
 
 
 def _read_ucsd(subset: Subset, request: Request) -> Source:
@@ -72,7 +72,7 @@ def _read_videos(request: Request) -> Source:
 
 
 READERS: dict[str, Reader] = {
-    "synthetic": Reader(_read_synthetic, generated=True),
+    **{name: Reader(partial(_read_synthetic, name), generated=True) for name in synthetic.dataset_names()},
     "ped1": Reader(partial(_read_ucsd, "ped1")),
     "ped2": Reader(partial(_read_ucsd, "ped2")),
     "avenue": Reader(_read_avenue, takes_labels=True),
@@ -82,14 +82,6 @@ READERS: dict[str, Reader] = {
 
 
 # What a source is known by
-
-
-def scene_hash() -> str:
-    """sha256 of all that decides what the generated scene shows."""
-    from data_prep.synthetic import SCENE_VERSION, SceneSettings
-
-    settings = asdict(SceneSettings()) | {"version": SCENE_VERSION}
-    return _sha256(json.dumps(settings, sort_keys=True))
 
 
 def fingerprint(*sources: Path) -> str:

@@ -1,13 +1,10 @@
-"""The empty generated scene: facade, hedge, lawn, two walkways and a cycle lane, seen a little from the side.
-
-Lengths are in scene units: the scene is 96 units high, whatever the size of the frame. A `row` is the y
-where a line on the ground crosses the middle of the frame; lines along the walkways fall by SLOPE.
-"""
+"""The empty scene of `scene_lane`: facade, hedge, lawn, two walkways and a cycle lane, a little from the side."""
 
 import numpy as np
 
-SCENE_HEIGHT = 96.0
-SLOPE = 1 / 16
+from data_prep.scene_view import SCENE_HEIGHT, View
+
+VIEW = View(row=34.0, height=18.0, rise=10.0 / 56.0, slope=1 / 16)  # people are 18.4 to 28.4 units high
 FAR_WALK = (34.0, 51.0)  # rows of the walkway behind the lane
 LANE = (52.0, 68.0)  # rows of the cycle lane
 NEAR_WALK = (69.0, 93.0)  # rows of the walkway in front of the lane
@@ -19,25 +16,15 @@ _PAVING, _JOINT, _KERB = (172, 166, 156), (146, 140, 132), (196, 192, 184)
 _ASPHALT, _MARK = (128, 92, 84), (226, 222, 212)
 
 
-def ground_y(row: np.ndarray, x: np.ndarray, width: float) -> np.ndarray:
-    """y of the point of a row at x; the scene is `width` units wide."""
-    return row + SLOPE * (x - width / 2)
-
-
-def person_height(row: np.ndarray) -> np.ndarray:
-    """Height of a standing person at a row, in scene units: 18.4 to 28.4."""
-    return 18.0 + (row - 34.0) * (10.0 / 56.0)
-
-
 def draw_ground(height: int, width: int, seed: int) -> np.ndarray:
     """uint8 (H, W, 3): the empty scene in RGB, the same for all clips of a seed."""
     unit = SCENE_HEIGHT / height
     y, x = np.meshgrid((np.arange(height) + 0.5) * unit, (np.arange(width) + 0.5) * unit, indexing="ij")
     aside = x - width * unit / 2
-    row = y - SLOPE * aside
+    row = y - VIEW.slope * aside
     along = aside * 180.0 / (row - _VANISHING)  # lines of equal `along` lead into the depth
     rng = np.random.Generator(np.random.PCG64([seed, 0]))
-    coarse, fine = _noise(rng, x, y, 9.0), _noise(rng, x, y * 1.6, 2.2)
+    coarse, fine = noise(rng, x, y, 9.0), noise(rng, x, y * 1.6, 2.2)
     levels = np.empty((height, width, 3), np.int32)
     levels[:] = _PAVING
     _pave(levels, row, along)
@@ -89,7 +76,7 @@ def _build(levels: np.ndarray, row: np.ndarray, x: np.ndarray) -> None:
     levels[wall & (place >= 6.4) & (place < 7.4) & (row > 1.0) & (row < 14.5)] = _FRAME
 
 
-def _noise(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, cell: float) -> np.ndarray:
+def noise(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, cell: float) -> np.ndarray:
     """int32 (H, W) in -256..256: random values on a grid of `cell` units, linear in between."""
     rows, columns = int(y.max() / cell) + 2, int(x.max() / cell) + 2
     grid = rng.integers(-256, 257, (rows, columns)).astype(np.int32)

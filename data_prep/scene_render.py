@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data_prep.scene_actors import Actor, Part, sine
-from data_prep.scene_ground import SCENE_HEIGHT
+from data_prep.scene_difficulty import DIFFICULTIES, Difficulty
+from data_prep.scene_parts import Actor, Part, sine
+from data_prep.scene_view import SCENE_HEIGHT
 
 MIN_VISIBLE = 8  # pixels: an abnormal object with fewer in sight makes no frame abnormal
 _CELLS = 3  # a pixel has as many by as many
@@ -34,10 +35,16 @@ def luma(colours: np.ndarray) -> np.ndarray:
     return (colours.astype(np.int32) @ np.array([77, 150, 29], dtype=np.int32) >> 8)[..., None]
 
 
-def render(actors: list[Actor], ground: np.ndarray, rng: np.random.Generator) -> Footage:
+def render(
+    actors: list[Actor],
+    ground: np.ndarray,
+    rng: np.random.Generator,
+    difficulty: Difficulty = DIFFICULTIES["standard"],
+) -> Footage:
     """Draw a clip.
 
-    ground: (H, W, C) levels of the empty scene; rng: source of the light's drift and of the sensor noise.
+    ground: (H, W, C) levels of the empty scene; rng: source of the light's drift and of the sensor noise;
+    difficulty: sets the contrast and the noise.
     Each actor's `track` is its number in the tracks.
     """
     num_frames, (height, width, channels) = len(actors[0].depth), ground.shape
@@ -49,7 +56,8 @@ def render(actors: list[Actor], ground: np.ndarray, rng: np.random.Generator) ->
     masks = np.empty((num_frames, height, width), np.uint8)
     for t in range(num_frames):
         cover = scene.cover(t, (height, width))
-        frames[t] = _expose(_blend(cover, scene.colours, scene.shaded(t, ground)), light[t], rng)
+        levels = _blend(cover, scene.colours, scene.shaded(t, ground))
+        frames[t] = _expose(levels, light[t], rng, difficulty)
         seen = cover[1::_CELLS, 1::_CELLS]
         tracks[t] = scene.owner[seen]
         masks[t] = scene.abnormal[t][seen]
@@ -139,13 +147,14 @@ def _cells(canvas: np.ndarray) -> list[np.ndarray]:
 
 def _blend(cover: np.ndarray, colours: np.ndarray, ground: np.ndarray) -> np.ndarray:
     """Integer mean (H, W, C) of the nine cells of each pixel; ground shows where nothing covers it."""
-    levels = sum(colours[view] for view in _cells(cover))
+    levels = sum(np.take(colours, view, axis=0) for view in _cells(cover))
     bare = sum((view == 0).astype(np.int32) for view in _cells(cover))
     return (levels + bare[..., None] * ground) // _CELLS**2
 
 
-def _expose(levels: np.ndarray, gain: int, rng: np.random.Generator) -> np.ndarray:
-    """Apply light and sensor noise (triangular, standard deviation about 2.4 levels)."""
+def _expose(levels: np.ndarray, gain: int, rng: np.random.Generator, difficulty: Difficulty) -> np.ndarray:
+    """Apply contrast, light and sensor noise (triangular; standard deviation about 2.4 levels by default)."""
+    levels = 128 + ((levels - 128) * difficulty.contrast >> 8)
     grain = rng.integers(0, 256, levels.shape, dtype=np.uint8).astype(np.int32)
-    grain = ((grain & 15) + (grain >> 4) - 15) * 3 >> 3
+    grain = ((grain & 15) + (grain >> 4) - 15) * difficulty.noise >> 3
     return np.clip((levels * int(gain) >> 8) + grain, 0, 255).astype(np.uint8)

@@ -23,6 +23,10 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; may be repeated."),
 ]
+Difficulty = Annotated[
+    str | None,
+    typer.Option(help="Of a generated scene: easy, standard or hard; a dataset of its own, as synthetic-hard."),
+]
 DEFAULT_ROOT = Path("data")
 
 
@@ -35,7 +39,9 @@ def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an e
 
 @app.command()
 def prepare(
-    dataset: Annotated[str, typer.Argument(help="synthetic, ped1, ped2, avenue, shanghaitech or videos.")],
+    dataset: Annotated[
+        str, typer.Argument(help="A generated scene (synthetic ...), ped1, ped2, avenue, shanghaitech or videos.")
+    ],
     source: Annotated[
         Path | None, typer.Option(help="The official archive, or the folder that holds it, packed or unpacked.")
     ] = None,
@@ -52,11 +58,15 @@ def prepare(
     scheduler: Annotated[
         str | None, typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler whose workers do the work.")
     ] = None,
+    difficulty: Difficulty = None,
 ) -> None:
     """Turn a dataset as downloaded, or a folder of your own videos, into a prepared dataset."""
     from data_prep.prepare import notes
     from data_prep.prepare import prepare as prepare_dataset
+    from data_prep.synthetic import dataset_name
 
+    if difficulty is not None:
+        dataset = dataset_name(dataset, difficulty)
     folder = prepare_dataset(
         dataset,
         source,
@@ -240,6 +250,18 @@ def import_flow(
     print(plan, flush=True)
     folder = write_import(plan)
     print(f"prepared: {folder}; use it with --set data.flow={plan.manifest['flow']['estimator']}")
+
+
+@app.command()
+def card(
+    dataset: Annotated[str, typer.Argument(help="A generated scene: synthetic, synthetic-avenue ...")] = "synthetic",
+    difficulty: Difficulty = None,
+) -> None:
+    """Tell what a generated scene contains: clips, people, speeds, and every event."""
+    from data_prep.scene_card import scene_card
+    from data_prep.synthetic import dataset_name
+
+    print(scene_card(dataset if difficulty is None else dataset_name(dataset, difficulty)))
 
 
 def main() -> None:

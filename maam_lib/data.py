@@ -60,7 +60,8 @@ def _not_found(root: Path, dataset: str, size: tuple[int, int] | None, flow: str
     wanted = dataset if size is None else f"{dataset} at {size[0]}x{size[1]}"
     wanted += "" if flow is None else f" with flow {flow}"
     command = _prepare_command(root, dataset, size, flow)
-    unfinished = [path.name for path in sorted(root.glob(f"{dataset}*")) if _is_unfinished(path)]
+    own = (root / dataset, *sorted(root.glob(f"{dataset}-[0-9]*x*")))
+    unfinished = [path.name for path in own if _is_unfinished(path)]
     if unfinished and not found:
         return f"{root / unfinished[0]} is unfinished (no {MANIFEST}); the same command continues it: {command}"
     return f"no prepared {wanted} in {root}; there is {found or f'no {dataset}'}. Prepare it: {command}"
@@ -68,7 +69,7 @@ def _not_found(root: Path, dataset: str, size: tuple[int, int] | None, flow: str
 
 def _prepare_command(root: Path, dataset: str, size: tuple[int, int] | None, flow: str | None) -> str:
     words = [f"maam prepare {dataset}"]
-    if dataset != "synthetic":
+    if not dataset.startswith("synthetic"):
         words.append("--source PATH")
     words.append(f"--root {root}")
     if size is not None:

@@ -137,7 +137,7 @@ def tiny_recipe(*settings: str) -> Recipe:
 def prepare_clips(root: Path, clips: list[Clip], flow: str = "dis") -> Path:
     """Prepare clips as if the generator had drawn them: `<root>/synthetic`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "read_synthetic", lambda: clips)
+        patch.setattr(synthetic, "read_synthetic", lambda _: clips)
         return prepare("synthetic", None, root, flow=flow, workers=1, progress=False)
 
 

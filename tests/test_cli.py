@@ -221,7 +221,7 @@ def test_reproduce_hands_everything_on(maam: Maam, tmp_path: Path, monkeypatch: 
 def test_prepare_train_resume_evaluate(maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic, "SceneSettings", lambda: SMALL_SCENE)
     clips = read_synthetic(SMALL_SCENE)
-    monkeypatch.setattr(synthetic, "read_synthetic", lambda: clips)
+    monkeypatch.setattr(synthetic, "read_synthetic", lambda _: clips)
     root, run = tmp_path / "data", tmp_path / "run"
     prepared = maam("prepare", "synthetic", "--root", root, "--workers", 1)
     assert (prepared.status, prepared.out) == (0, f"prepared: {root / 'synthetic'}\n")
@@ -257,6 +257,18 @@ def test_verify_prints_a_table_and_fails_on_any_mismatch(maam: Maam, tmp_path: P
     assert damaged.status == 1
     assert "PROBLEM: test/night: frames is missing" in damaged.out.splitlines()
     assert "no prepared avenue" in the_error(maam("verify", "avenue", "--root", root))
+
+
+def test_card_and_difficulty_of_a_generated_scene(maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no generated dataset 'ped2'; there are synthetic" in the_error(maam("card", "ped2"))
+    assert "ped2 has no difficulty" in the_error(maam("prepare", "ped2", "--difficulty", "hard", "--root", tmp_path))
+    monkeypatch.setattr(synthetic, "SceneSettings", lambda: SMALL_SCENE)
+    told = maam("card", "synthetic", "--difficulty", "hard")
+    assert told.status == 0
+    assert told.out.startswith("synthetic-hard: generated scene lane, difficulty hard; 48x64 gray")
+    assert "walkway cyclist" in told.out
+    prepared = maam("prepare", "synthetic", "--difficulty", "hard", "--root", tmp_path, "--workers", 1)
+    assert prepared.out == f"prepared: {tmp_path / 'synthetic-hard'}\n"
 
 
 def test_the_command_is_installed() -> None:

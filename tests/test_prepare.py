@@ -21,7 +21,7 @@ from data_prep.clip import Clip, SourceError
 from data_prep.clip_files import ensure_clip
 from data_prep.flow import estimate_flow
 from data_prep.prepare import PreparationError, prepare
-from data_prep.synthetic import SceneSettings
+from data_prep.synthetic import SCENE_VERSIONS, SceneSettings
 from data_prep.ucsd import find_source
 from maam_lib.data import PreparedDataset
 
@@ -321,9 +321,9 @@ def test_failure_while_writing_keeps_finished_clips(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"dataset": "ped3"}, "no dataset 'ped3'; there are synthetic, ped1, ped2"),
+        ({"dataset": "ped3"}, "no dataset 'ped3'; there are synthetic, .*, ped1, ped2"),
         ({"flow": "raft"}, "no flow 'raft'; there are dis, "),
-        ({"flow": "exact"}, "flow 'exact' is known for the synthetic scene"),
+        ({"flow": "exact"}, "flow 'exact' is known for the generated scenes"),
         ({"size": (8, 360)}, "size 8x360: both sides must have at least 16"),
         ({"source": None}, "ped2 needs a source: --source PATH"),
     ],
@@ -357,6 +357,6 @@ def test_a_scene_of_another_version_is_not_taken_for_this_one(root: Path, monkey
     monkeypatch.setattr("data_prep.synthetic.SceneSettings", lambda: small)
     folder = prepare("synthetic", None, root, workers=1)
     assert prepare("synthetic", None, root, workers=1) == folder
-    monkeypatch.setattr("data_prep.synthetic.SCENE_VERSION", 0)
+    monkeypatch.setitem(SCENE_VERSIONS, "lane", 0)
     with pytest.raises(PreparationError, match="the generated scene of another version of the kit; delete the folder"):
         prepare("synthetic", None, root, workers=1)
