@@ -17,7 +17,6 @@ from maam_lib.experiments import (
     differences_results,
     effect_table,
     in_words,
-    interval,
     kept_recipes,
     paired,
     scoring_effects,
@@ -83,12 +82,6 @@ def test_differences_are_of_the_same_seed():
 )
 def test_an_effect_counts_when_its_interval_excludes_zero(differences: list[float], words: str):
     assert in_words(differences) == words
-
-
-def test_the_interval_holds_the_true_mean_in_95_of_100():
-    draws = np.random.default_rng(0).normal(0.3, 2, size=(4000, 3))
-    intervals = [interval(list(draw)) for draw in draws]
-    assert np.mean([low <= 0.3 <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.01)
 
 
 def test_the_table_says_what_is_missing():
