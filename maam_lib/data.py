@@ -168,10 +168,6 @@ class PreparedDataset:
             raise DatasetError(f"{self.name}/test/{clip} has no labels ({self.manifest['label_source']})")
         return labels
 
-    def has_labels(self, clip: str) -> bool:
-        """Whether a test clip has labels."""
-        return self._optional("labels", clip) is not None
-
     def masks(self, clip: str) -> np.ndarray | None:
         """uint8 (T, H, W), 1 = abnormal, of a test clip; None where the source has no pixel masks."""
         return self._optional("masks", clip)

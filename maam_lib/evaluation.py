@@ -12,7 +12,7 @@ from torch import Tensor
 from maam_lib import baselines, pscd
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, ScoringSettings
-from maam_lib.data import FrameFlowDataset, PreparedDataset
+from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.files import write_json, written_aside
 from maam_lib.memory import cosine_spread, support_count
 from maam_lib.model import MAAMNet
@@ -96,12 +96,14 @@ class Evaluator:
         """Raises EvaluationError where the test frames cannot tell good scores from bad: before any is scored."""
         prepared, found = self.dataset("test").prepared, set()  # which refuses a dataset without test frames
         for clip in prepared.clips("test"):
-            if not prepared.has_labels(clip):
+            try:
+                labels = prepared.labels(clip)
+            except DatasetError as error:
                 raise EvaluationError(
-                    f"{prepared.name}/test/{clip} has no labels ({prepared.manifest['label_source']}), so its scores "
-                    "cannot be measured. Prepare the dataset again with labels: `maam prepare --help`"
-                )
-            found |= set(np.unique(prepared.labels(clip)[: -self.recipe.data.drop_last]).tolist())
+                    f"{error}, so its scores cannot be measured; prepare the dataset again with labels "
+                    "(`maam prepare --help`)"
+                ) from error
+            found |= set(np.unique(labels[: -self.recipe.data.drop_last]).tolist())
         if found != {0, 1}:
             kind = "normal" if found == {0} else "abnormal"
             raise EvaluationError(

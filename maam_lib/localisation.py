@@ -81,9 +81,9 @@ class FoundRegions:
     region is found where some found region overlaps it, by intersection over union of their pixels, by BETA or more;
     a found region that overlaps no true one so is a false positive. A track is found when at least ALPHA of its
     regions are. RBDC and TBDC are the area under the rate of true regions, or tracks, found over false positives per
-    frame, from 0 to 1. Since components grow and merge as the threshold falls, neither need rise with the other: the
-    rate at x is the highest of all thresholds with at most x false positives per frame (ours; a step function,
-    so that fewer thresholds never flatter: the area comes from below to that of all different scores).
+    frame, from 0 to 1. Since found regions grow and merge as the threshold falls, the curve need not rise; ours is
+    the highest rate of the thresholds with at most so many false positives, taken from the highest down to where
+    they first pass one per frame (lower ones are no use, though a whole frame found at once is one region only).
 
     Kept: counts per threshold, and per track and threshold.
     """
@@ -159,8 +159,8 @@ def _match(found: np.ndarray, places: list[np.ndarray], is_found: np.ndarray) ->
 
 
 def _area(false_positives: np.ndarray, rates: np.ndarray) -> float:
-    """Area from 0 to 1 under the highest rate of any threshold with at most so many false positives per frame."""
-    order = np.argsort(false_positives, kind="stable")
-    best = np.maximum.accumulate(rates[order])
-    edges = np.append(np.minimum(false_positives[order], 1), 1)
-    return float(np.sum(best * np.diff(edges)))
+    """Area from 0 to 1 under the highest rate with at most so many false positives per frame; thresholds falling."""
+    end = len(rates) if (false_positives <= 1).all() else int(np.argmax(false_positives > 1))
+    order = np.argsort(false_positives[:end], kind="stable")
+    best = np.maximum.accumulate(rates[:end][order])
+    return float(np.sum(best * np.diff(np.append(false_positives[:end][order], 1))))

@@ -56,14 +56,12 @@ def _under(protocol: Protocol, table: pd.DataFrame, yardsticks: pd.DataFrame) ->
         return measured
     aucs = {name: metrics.measure(labels, yardsticks[name].to_numpy(), clips, protocol)["auc"] for name in ROWS}
     best = max(aucs, key=aucs.__getitem__)
-    intervals = {"auc_interval": None, "learning_adds_interval": None}
+    intervals = dict.fromkeys(("auc_interval", "learning_adds_interval"))
     if len(np.unique(clips)) > 1:
-        scores = fused, yardsticks[best].to_numpy()
-        generators = (np.random.default_rng(CLIP_DRAWS_SEED) for _ in range(2))
-        intervals["auc_interval"] = clip_interval(labels, fused, clips, protocol, random=next(generators))
-        intervals["learning_adds_interval"] = paired_clip_interval(
-            labels, *scores, clips, protocol, random=next(generators)
-        )
+        random, other = (np.random.default_rng(CLIP_DRAWS_SEED) for _ in range(2))
+        of_auc = clip_interval(labels, fused, clips, protocol, random=random)
+        of_gain = paired_clip_interval(labels, fused, yardsticks[best].to_numpy(), clips, protocol, random=other)
+        intervals = {"auc_interval": list(of_auc), "learning_adds_interval": list(of_gain)}
     beside = {"no_learning": aucs, "best_no_learning": best, "learning_adds": measured["auc"] - aucs[best]}
     return measured | beside | intervals
 

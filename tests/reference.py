@@ -252,10 +252,13 @@ def flood(found: np.ndarray) -> list[set[tuple[int, int]]]:
 def region_criteria(
     maps: list[np.ndarray], truth: list[dict[int, set[tuple[int, int]]]], thresholds: list[float]
 ) -> tuple[float, float]:
-    """RBDC and TBDC of one clip; truth: per frame, object -> its pixels. Overlap and share of a track: 0.1."""
+    """RBDC and TBDC of one clip; truth: per frame, object -> its pixels. Overlap and share of a track: 0.1.
+
+    The thresholds fall until false positives first pass one per frame.
+    """
     curve = []  # (false positives per frame, rate of regions, rate of tracks)
     objects = sorted({name for regions in truth for name in regions})
-    for threshold in thresholds:
+    for threshold in sorted(thresholds, reverse=True):
         false, found = 0, {name: [] for name in objects}
         for scores, regions in zip(maps, truth, strict=True):
             detected = flood(scores >= threshold)
@@ -263,6 +266,8 @@ def region_criteria(
                 found[name].append(any(_overlap(pixels, region) >= 0.1 for region in detected))
             for region in detected:
                 false += all(_overlap(pixels, region) < 0.1 for pixels in regions.values())
+        if false > len(maps):
+            break
         every = [hit for hits in found.values() for hit in hits]
         tracks = [sum(hits) / len(hits) >= 0.1 for hits in found.values()]
         curve.append((false / len(maps), sum(every) / len(every), sum(tracks) / len(tracks)))
@@ -275,7 +280,7 @@ def _overlap(a: set[tuple[int, int]], b: set[tuple[int, int]]) -> float:
 
 def _area_below(curve: list[tuple[float, float, float]], column: int) -> float:
     """From 0 to 1, step by step: the highest rate of the points that are not to the right."""
-    stops = sorted({point[0] for point in curve if point[0] < 1} | {0.0, 1.0})
+    stops = sorted({point[0] for point in curve} | {0.0, 1.0})
     area = 0.0
     for left, right in itertools.pairwise(stops):
         area += (right - left) * max([point[column] for point in curve if point[0] <= left], default=0.0)

@@ -51,7 +51,7 @@ def test_the_interval_is_the_middle_of_the_draws_and_repeats_with_its_seed():
 
 def test_more_clips_make_a_narrower_interval():
     widths = []
-    for clips in (6, 60):
+    for clips in (6, 120):
         low, high = clip_interval(*arrays(scored(clips=clips)), "micro", random=np.random.default_rng(0))
         widths.append(high - low)
     assert widths[1] < widths[0] / 2
@@ -103,7 +103,7 @@ def test_runs_on_other_frames_are_refused():
     first = scored()
     with pytest.raises(MetricError, match=r"clip Test000: \d+ scores in the first run, \d+ in the second"):
         compare_runs(first, first.iloc[1:], "micro", random=np.random.default_rng(0))
-    with pytest.raises(MetricError, match="clip Test005: .* 0 in the second"):
+    with pytest.raises(MetricError, match=r"clip Test005: \d+ scores in the first run, 0 in the second"):
         compare_runs(first, first[first["clip"] != "Test005"], "micro", random=np.random.default_rng(0))
     other_labels = first.assign(label=1 - first["label"])
     with pytest.raises(MetricError, match="have another number or label"):
