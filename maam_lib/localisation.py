@@ -39,8 +39,8 @@ class EveryPixel:
 
     def auc(self) -> float:
         """Raises MetricError where no pixel was abnormal, or none normal."""
-        values, counts = ([np.concatenate(part) for part in of] if of[0] else [np.empty(0)] * 2
-                          for of in (self._values, self._counts))  # fmt: skip
+        values = [np.concatenate([np.empty(0), *parts]) for parts in self._values]
+        counts = [np.concatenate([np.empty(0), *parts]) for parts in self._counts]
         if not (counts[0].any() and counts[1].any()):
             raise MetricError("expected pixels of both classes, found those of one only")
         labels = np.repeat([0, 1], [len(part) for part in values])

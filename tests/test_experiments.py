@@ -1,5 +1,6 @@
 """Cells are trained once and compared by seed; scoring variants are what they say; kept results make the tables."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +99,10 @@ def test_the_table_says_what_is_missing():
 # Scoring variants
 
 
-def test_as_is_is_what_evaluate_measures(effects: dict, scene: PreparedDataset, finished_run: RunFolder):
-    measured = evaluate(finished_run, scene)
+def test_as_is_is_what_evaluate_measures(
+    effects: dict, scene: PreparedDataset, finished_run: RunFolder, tmp_path: Path
+):
+    measured = evaluate(RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run")), scene)
     assert effects["as is"]["auc"] == pytest.approx(measured["auc"], abs=1e-6)
     best = measured["best_no_learning"]
     assert effects["as is"]["best_no_learning"] == best
