@@ -1,10 +1,6 @@
-"""From a trained network and a prepared dataset to a score table and metrics, under a named protocol.
+"""From a trained network and a prepared dataset to a score table and metrics, under protocols that are named."""
 
-psi and the threshold are calibrated on training errors, never on test labels; the same rule serves the no-learning
-rows. Every score carries its (clip, frame) key, and labels are joined by that key.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,48 +9,27 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from maam_lib import baselines, metrics, pscd
+from maam_lib import baselines, pscd
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, ScoringSettings
-from maam_lib.data import FrameFlowDataset, PreparedDataset
+from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.files import write_json, written_aside
 from maam_lib.memory import cosine_spread, support_count
 from maam_lib.model import MAAMNet
+from maam_lib.protocols import CRITERIA, frame_metrics, frame_protocols, localised, no_learning_rows
 from maam_lib.runs import RunFolder
+from maam_lib.scores import (
+    Calibration,
+    EvaluationError,
+    PatchErrors,
+    Predict,
+    calibrate,
+    patch_errors_under,
+    score_table,
+)
 from maam_lib.training import best_accelerator, build_network
 
-# frames (B, C, H, W) -> frame_hat (B, C, H, W), flow_hat (B, 2, H, W)
-Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
 CALIBRATION_FRAMES = 1000  # training frames, evenly spread, that psi and the threshold come from
-BRANCHES = ("appearance", "motion", "fused")
-
-
-class EvaluationError(ValueError):
-    """Scores and labels that do not belong together: names the clip and both counts."""
-
-
-@dataclass(frozen=True)
-class PatchErrors:
-    """Everything that scores are made of, for T frames; any psi and threshold follow without running a network."""
-
-    keys: list[tuple[str, int]]  # T times (clip, frame)
-    appearance: np.ndarray  # (T, ph, pw) patch sums of squared frame errors
-    motion: np.ndarray  # (T, ph, pw) patch sums of absolute flow errors
-    flow_error: np.ndarray  # (T,) mean |F - F_hat|, pixels per frame
-    flow_size: np.ndarray  # (T,) mean |F|: the flow error of predicting no motion
-
-    def scores(self, psi: float) -> dict[str, np.ndarray]:
-        """Anomaly scores (T,) before Eq. 11 of each branch alone and of the fusion (fuse first, then the maximum)."""
-        maps = (self.appearance, self.motion, pscd.fuse(self.appearance, self.motion, psi))
-        return {branch: m.max(axis=(1, 2)) for branch, m in zip(BRANCHES, maps, strict=True)}
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What is fixed on training frames before any test frame is scored."""
-
-    psi: float  # weight of appearance
-    threshold: float  # tau of Eq. 12, on fused scores before Eq. 11
 
 
 def network_predictor(net: MAAMNet) -> Predict:
@@ -67,81 +42,6 @@ def network_predictor(net: MAAMNet) -> Predict:
         return output.frame_hat, output.flow_hat
 
     return predict
-
-
-def patch_errors_under(
-    scorings: Sequence[ScoringSettings],
-    predict: Predict,
-    dataset: FrameFlowDataset,
-    *,
-    frames: np.ndarray | None = None,
-    batch_size: int = 16,
-    device: torch.device | str = "cpu",
-) -> list[PatchErrors]:
-    """Patch errors of a predictor over a dataset, or over its frames of the given numbers: one for each setting of
-    patch, stride and padding, all from one pass of the network."""
-    frames = np.arange(len(dataset)) if frames is None else frames
-    shared: dict[str, list[Tensor]] = {"flow_error": [], "flow_size": []}
-    columns: list[dict[str, list[Tensor]]] = [{"appearance": [], "motion": []} for _ in scorings]
-    for start in range(0, len(frames), batch_size):
-        x, flow = (t.to(device) for t in dataset.__getitems__(frames[start : start + batch_size].tolist()))
-        frame_hat, flow_hat = predict(x)
-        errors = pscd.error_maps(x, frame_hat, flow, flow_hat)
-        for scoring, column in zip(scorings, columns, strict=True):
-            for name, error in zip(("appearance", "motion"), errors, strict=True):
-                column[name].append(pscd.patch_sums(error, scoring.patch, scoring.stride, scoring.padding).cpu())
-        shared["flow_error"].append((flow - flow_hat).abs().mean(dim=(1, 2, 3)).cpu())
-        shared["flow_size"].append(flow.abs().mean(dim=(1, 2, 3)).cpu())
-    every_key = dataset.keys()
-    keys = [every_key[i] for i in frames]
-    whole = [{name: torch.cat(batches).numpy() for name, batches in (c | shared).items()} for c in columns]
-    return [PatchErrors(keys, **arrays) for arrays in whole]
-
-
-def calibrate(train: PatchErrors, scoring: ScoringSettings) -> Calibration:
-    """psi and threshold from the errors of normal training frames, without any label (ours; the paper prints neither).
-
-    psi gives both branches' frame scores the same standard deviation over the training frames, so that neither
-    drowns the other: psi = sd_motion / (sd_appearance + sd_motion). A psi in the recipe is taken as it is.
-    The threshold is the quantile `alarm_quantile` of the fused training scores.
-    """
-    psi = scoring.psi
-    if psi is None:
-        scores = train.scores(0.5)
-        spread = {branch: float(scores[branch].std()) for branch in ("appearance", "motion")}
-        total = spread["appearance"] + spread["motion"]
-        psi = spread["motion"] / total if total > 0 else 0.5
-    return Calibration(psi, float(np.quantile(train.scores(psi)["fused"], scoring.alarm_quantile)))
-
-
-def score_table(errors: PatchErrors, psi: float, prepared: PreparedDataset) -> pd.DataFrame:
-    """One row per scored test frame: clip, frame, label, appearance, motion, fused.
-
-    Labels are looked up by (clip, frame). Raises EvaluationError for a score whose clip has no such frame.
-    """
-    table = pd.DataFrame(errors.keys, columns=["clip", "frame"])
-    table["label"] = 0
-    for clip, rows in table.groupby("clip", sort=False).groups.items():
-        labels, frames = prepared.labels(clip), table.loc[rows, "frame"].to_numpy()
-        if frames.max() >= len(labels):
-            raise EvaluationError(
-                f"{prepared.name}/test/{clip}: a score for frame {frames.max()} but {len(labels)} labels; "
-                "were scores and labels prepared from the same source?"
-            )
-        table.loc[rows, "label"] = labels[frames].astype(int)
-    return table.assign(**errors.scores(psi))
-
-
-def frame_metrics(table: pd.DataFrame) -> dict[str, float]:
-    """Micro AUC of each branch and of the fusion, and the fusion's EER, over the raw scores of all frames together."""
-    labels = table["label"].to_numpy()
-    auc = {branch: metrics.roc_auc(labels, table[branch].to_numpy()) for branch in BRANCHES}
-    return {
-        "auc": auc["fused"],
-        "eer": metrics.equal_error_rate(labels, table["fused"].to_numpy()),
-        "auc_appearance": auc["appearance"],
-        "auc_motion": auc["motion"],
-    }
 
 
 @dataclass(frozen=True)
@@ -168,7 +68,10 @@ class Evaluator:
 
     def score(self, predict: Predict) -> tuple[pd.DataFrame, dict[str, Any]]:
         """The score table of a predictor and everything measured of it."""
-        train, test = self.errors(predict, "train"), self.errors(predict, "test")
+        return self.measure(self.errors(predict, "train"), self.errors(predict, "test"))
+
+    def measure(self, train: PatchErrors, test: PatchErrors) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """The same from its patch errors."""
         calibration = calibrate(train, self.recipe.scoring)
         table = score_table(test, calibration.psi, self.prepared)
         normal = table["label"].to_numpy() == 0
@@ -178,18 +81,47 @@ class Evaluator:
         }
         return table, frame_metrics(table) | asdict(calibration) | {"motion_error_to_zero_flow": motion_error}
 
-    def no_learning_rows(self) -> dict[str, dict[str, float]]:
-        """AUC and EER of every yardstick, with its own calibrated psi."""
+    def no_learning_scores(self) -> pd.DataFrame:
+        """One row per scored test frame: clip, frame, label and the score of every yardstick, with its own psi."""
         answers = baselines.constant_answers(self.dataset("train"))
         tables = {name: self.score(answer)[0] for name, answer in answers.items()}
-        rows = {}
-        for name, (answer, column) in baselines.ROWS.items():
-            labels, scores = (tables[answer][c].to_numpy() for c in ("label", column))
-            rows[name] = {
-                "auc": metrics.roc_auc(labels, scores),
-                "eer": metrics.equal_error_rate(labels, scores),
-            }
-        return rows
+        columns = {name: tables[answer][column] for name, (answer, column) in baselines.ROWS.items()}
+        return tables["zero"][["clip", "frame", "label"]].assign(**columns)
+
+    def no_learning_rows(self) -> dict[str, dict[str, float]]:
+        """AUC and EER of every yardstick, over the raw scores of all frames together."""
+        return no_learning_rows(self.no_learning_scores())
+
+    def check_labels(self) -> None:
+        """Raises EvaluationError where the test frames cannot tell good scores from bad: before any is scored."""
+        prepared, found = self.dataset("test").prepared, set()  # which refuses a dataset without test frames
+        for clip in prepared.clips("test"):
+            try:
+                labels = prepared.labels(clip)
+            except DatasetError as error:
+                raise EvaluationError(
+                    f"{error}, so its scores cannot be measured; prepare the dataset again with labels "
+                    "(`maam prepare --help`)"
+                ) from error
+            found |= set(np.unique(labels[: -self.recipe.data.drop_last]).tolist())
+        if found != {0, 1}:
+            kind = "normal" if found == {0} else "abnormal"
+            raise EvaluationError(
+                f"{prepared.name}/test: every scored frame is {kind} ({prepared.manifest['label_source']}); "
+                "expected frames of both kinds, else no metric exists. Prepare it with other test clips or labels"
+            )
+
+    def localisation(self, test: PatchErrors, psi: float, yardstick: str) -> dict[str, Any] | None:
+        """Pixel, region and track criteria of test errors, beside those of one no-learning row; None without masks."""
+        measured = localised(test, psi, self.prepared, self.recipe.scoring)
+        if measured is None:
+            return None
+        answer, column = baselines.ROWS[yardstick]
+        predict = baselines.constant_answers(self.dataset("train"))[answer]
+        errors = self.errors(predict, "test")
+        psi = calibrate(self.errors(predict, "train"), self.recipe.scoring).psi if column == "fused" else 0.5
+        beside = localised(errors, psi, self.prepared, self.recipe.scoring, column)
+        return measured | {"no_learning": {"row": yardstick} | {name: beside[name] for name in CRITERIA}}
 
     def protocol(self) -> dict[str, Any]:
         """The protocol that every number above was made under."""
@@ -242,12 +174,14 @@ def evaluate(
     """Score a run's last epoch, beside the no-learning rows; writes `scores.csv` and `metrics.json` into the run.
 
     `every_epoch` adds the AUC of each kept epoch as a curve, for showing only: the result is always the last epoch.
-    Raises RunError for a run without a finished epoch, or trained on other data.
+    Raises RunError for a run without a finished epoch, or trained on other data, and EvaluationError, before anything
+    is scored, for test clips without labels of both classes.
     """
     recipe = run.recipe
     device = device or best_accelerator()
     run.check_data(prepared.content_hash)
     evaluator = Evaluator(recipe, prepared, device)
+    evaluator.check_labels()
     net = build_network(recipe).to(device)
     curve = []
     if every_epoch:
@@ -255,8 +189,11 @@ def evaluate(
             run.load_weights(net, epoch)
             curve.append({"epoch": epoch, **_curve_point(evaluator.score(network_predictor(net))[1])})
     epoch = run.load_weights(net)
-    table, measured = evaluator.score(network_predictor(net))
-    rows = evaluator.no_learning_rows()
+    predict = network_predictor(net)
+    test = evaluator.errors(predict, "test")
+    table, measured = evaluator.measure(evaluator.errors(predict, "train"), test)
+    yardsticks = evaluator.no_learning_scores()
+    rows = no_learning_rows(yardsticks)
     best = max(rows, key=lambda name: rows[name]["auc"])
     result = {
         "recipe": recipe.name,
@@ -271,9 +208,11 @@ def evaluate(
         "learning_adds": measured["auc"] - rows[best]["auc"],
         "memory": memory_facts(net, evaluator.dataset("test"), device),
         "protocol": evaluator.protocol(),
+        "protocols": frame_protocols(table, yardsticks),
+        "localisation": evaluator.localisation(test, measured["psi"], best),
     }
     if every_epoch:
-        result["curve"] = [*curve, {"epoch": epoch, **_curve_point(measured)}]
+        result["curve"] = _marked([*curve, {"epoch": epoch, **_curve_point(measured)}])
     with written_aside(run.folder / "scores.csv") as aside:
         table.to_csv(aside, index=False)
     write_json(run.folder / "metrics.json", result)
@@ -296,6 +235,12 @@ def memory_facts(net: MAAMNet, dataset: FrameFlowDataset, device: torch.device |
         "query_spread": cosine_spread(query),
         "read_out_spread": cosine_spread(read_out),
     }
+
+
+def _marked(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The points of a curve, the highest (the first of equals) marked: chosen on test labels, for showing only."""
+    best = max(curve, key=lambda point: point["auc"])
+    return [point | {"best_on_test": point is best} for point in curve]
 
 
 def _curve_point(measured: dict[str, Any]) -> dict[str, Any]:

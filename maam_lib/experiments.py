@@ -13,16 +13,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from maam_lib import baselines, metrics, pscd
+from maam_lib import baselines, metrics
 from maam_lib.baselines import constant_answers
 from maam_lib.config import Recipe, ScoringSettings, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Evaluator, Predict, calibrate, evaluate, network_predictor, score_table
+from maam_lib.evaluation import Evaluator, evaluate, network_predictor
 from maam_lib.files import write_json, write_text
+from maam_lib.intervals import seed_interval
 from maam_lib.results import REFERENCE, REPORTS, ResultError, as_markdown, mean_and_spread, read_result
 from maam_lib.runs import RunFolder
+from maam_lib.scores import BRANCHES, Predict, calibrate, score_table
 from maam_lib.training import best_accelerator, build_network, fit
 
 DIFFERENCES = REFERENCE / "differences"  # results that come with the kit
@@ -178,8 +179,7 @@ def _tables(evaluator: Evaluator, predict: Predict, scorings: Mapping[str, Scori
     table = tables["as is"]
     by_clip = table.groupby("clip", sort=False)
     tables["drop two"] = table[table["frame"] < by_clip["frame"].transform("max")]
-    scaled = {column: by_clip[column].transform(lambda scores: pscd.normalise(scores.to_numpy()))
-              for column in ("appearance", "motion", "fused")}  # fmt: skip
+    scaled = {column: metrics.normalise_per_clip(table[column], table["clip"]) for column in BRANCHES}
     return tables | {"per clip": table.assign(**scaled)}
 
 
@@ -202,23 +202,11 @@ def paired(results: Results, name: str, measure: str = "auc") -> list[float]:
     return [r[measure] - base[r["seed"]] for r in results.get(name, []) if r["seed"] in base]
 
 
-def interval(differences: list[float]) -> tuple[float, float]:
-    """95 % confidence interval of the mean of paired differences (Student's t; seeds as independent draws).
-
-    Raises ValueError for fewer than two. With two or three seeds it is wide, and rightly so.
-    """
-    if len(differences) < 2:
-        raise ValueError(f"an interval needs two seeds or more, found {len(differences)}")
-    mean, error = float(np.mean(differences)), float(stats.sem(differences))
-    low, high = stats.t.interval(0.95, len(differences) - 1) if error > 0 else (0.0, 0.0)
-    return mean + float(low) * error, mean + float(high) * error
-
-
 def in_words(differences: list[float]) -> str:
     """What paired differences say of a switch: it raises or lowers the measure where the 95 % interval excludes 0."""
     if len(differences) < 2:
         return "one seed: undecided" if differences else "not measured"
-    low, high = interval(differences)
+    low, high = seed_interval(differences)
     return "raises it" if low > 0 else "lowers it" if high < 0 else "undecided"
 
 
@@ -226,7 +214,7 @@ def _with_interval(differences: list[float]) -> str:
     """The mean of paired differences and its interval."""
     if len(differences) < 2:
         return f"{differences[0]:+.3f}" if differences else "not measured"
-    low, high = interval(differences)
+    low, high = seed_interval(differences)
     return f"{np.mean(differences):+.3f} [{low:+.3f}, {high:+.3f}]"
 
 

@@ -1,7 +1,18 @@
-"""How well scores tell abnormal from normal frames (paper Sec. 4.2)."""
+"""How well scores tell abnormal from normal frames (paper Sec. 4.2), each number under a protocol that is named."""
+
+from typing import Literal
 
 import numpy as np
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from maam_lib import pscd
+
+Protocol = Literal["micro", "micro_per_clip", "macro"]
+PROTOCOLS: dict[Protocol, str] = {
+    "micro": "raw scores of all test frames together",
+    "micro_per_clip": "scores of each clip brought to [0, 1], then all test frames together",
+    "macro": "mean of the clips' own AUC; clips of one class left out",
+}
 
 
 class MetricError(ValueError):
@@ -17,19 +28,77 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(roc_auc_score(*_checked(labels, scores)))
 
 
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Mean precision over the recalls, without interpolation, in [0, 1]; chance is the share of abnormal frames.
+
+    Errors as `roc_auc`.
+    """
+    return float(average_precision_score(*_checked(labels, scores)))
+
+
 def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
     """The error rate where misses and false alarms are equally frequent, in [0, 1]; lower is better.
 
     Interpolated linearly between the two points of the ROC curve beside the crossing; errors as `roc_auc`.
     """
-    false_alarms, hits, _ = roc_curve(*_checked(labels, scores), drop_intermediate=False)
+    return equal_error_point(labels, scores)[0]
+
+
+def equal_error_point(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
+    """The equal error rate and the threshold on the scores that goes with it, interpolated alike.
+
+    Where the crossing lies before the highest score, that score is the threshold: there is none above it.
+    """
+    false_alarms, hits, thresholds = roc_curve(*_checked(labels, scores), drop_intermediate=False)
     misses = 1 - hits
     after = int(np.argmax(false_alarms >= misses))  # the first point at or past the crossing; never 0
     before = after - 1
     gap_before = misses[before] - false_alarms[before]
     gap_after = false_alarms[after] - misses[after]
     share = gap_before / (gap_before + gap_after)
-    return float(false_alarms[before] + share * (false_alarms[after] - false_alarms[before]))
+    low, high = thresholds[after], thresholds[before if before else after]
+    rate = false_alarms[before] + share * (false_alarms[after] - false_alarms[before])
+    return float(rate), float(high + share * (low - high))
+
+
+def normalise_per_clip(scores: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    """Scores (T,) with those of each clip, named by clips (T,), brought to [0, 1] by Eq. 11 on their own (item 22)."""
+    scores, clips = np.asarray(scores), np.asarray(clips)
+    scaled = np.empty_like(scores)
+    for clip in np.unique(clips):
+        scaled[clips == clip] = pscd.normalise(scores[clips == clip])
+    return scaled
+
+
+def measure(labels: np.ndarray, scores: np.ndarray, clips: np.ndarray, protocol: Protocol) -> dict[str, float | None]:
+    """What a protocol says of labels (T,), scores (T,) and the clip of each frame (T,).
+
+    micro, micro_per_clip: `auc`, `average_precision`, `eer` and the `eer_threshold` on the protocol's scores. macro:
+    `auc` over `clips` clips, None where every clip has one class only, and how many have: `single_class_clips`.
+    Raises MetricError as `roc_auc`, and for an unknown protocol.
+    """
+    if protocol not in PROTOCOLS:
+        raise MetricError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
+    labels, scores = _checked(labels, scores)
+    clips = np.asarray(clips)
+    if protocol == "macro":
+        return _macro(labels, scores, clips)
+    if protocol == "micro_per_clip":
+        scores = normalise_per_clip(scores, clips)
+    rate, threshold = equal_error_point(labels, scores)
+    return {
+        "auc": roc_auc(labels, scores),
+        "average_precision": average_precision(labels, scores),
+        "eer": rate,
+        "eer_threshold": threshold,
+    }
+
+
+def _macro(labels: np.ndarray, scores: np.ndarray, clips: np.ndarray) -> dict[str, float | None]:
+    of_clip = [clips == clip for clip in np.unique(clips)]
+    both = [frames for frames in of_clip if 0 < labels[frames].sum() < frames.sum()]
+    auc = float(np.mean([roc_auc(labels[frames], scores[frames]) for frames in both])) if both else None
+    return {"auc": auc, "clips": len(both), "single_class_clips": len(of_clip) - len(both)}
 
 
 def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

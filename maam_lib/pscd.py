@@ -114,6 +114,27 @@ def localise(
     return found
 
 
+def pixel_scores(
+    fused: Tensor, size: Pair, *, patch: Pair, stride: Pair | None = None, padding: Padding = "same"
+) -> Tensor:
+    """A score for every pixel: the largest of the sums of the patches that cover it (ours); (B, ph, pw) -> (B, H, W).
+
+    It reaches a threshold exactly where `localise` finds something. Pixels that no patch covers have 0, the
+    smallest sum that there is.
+    """
+    spread = fused
+    for dim, sides in enumerate(zip(size, patch, stride or default_stride(patch), strict=True), start=1):
+        n, window, step = sides
+        before, _, firsts = _windows(n, window, step, padding)
+        covered = spread.new_zeros(*spread.shape[:dim], n, *spread.shape[dim + 1 :])
+        for i, first in enumerate(firsts.tolist()):
+            start, end = max(first - before, 0), min(first - before + window, n)
+            part = covered.narrow(dim, start, end - start)
+            torch.maximum(part, spread.narrow(dim, i, 1), out=part)
+        spread = covered
+    return spread
+
+
 def _windows(n: int, window: int, step: int, padding: Padding) -> tuple[int, int, Tensor]:
     """Zeros before and after a side of n pixels, and the first pixel of every window on the padded side."""
     if padding == "valid":

@@ -15,6 +15,7 @@ import yaml
 
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.files import write_json, write_text, written_aside
+from maam_lib.intervals import seed_spread
 from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder, load_weights
 from maam_lib.training import build_network
@@ -115,22 +116,65 @@ def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
 
 def mean_and_spread(values: list[float], sign: str = "", digits: int = 3) -> str:
     """Mean of the seeds, ± half their range where there are several."""
-    mean = f"{sum(values) / len(values):{sign}.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {(max(values) - min(values)) / 2:.{digits}f}"
+    mean, half_range = seed_spread(values)
+    shown = f"{mean:{sign}.{digits}f}"
+    return shown if len(values) == 1 else f"{shown} ± {half_range:.{digits}f}"
 
 
 def result_table(result: dict[str, Any]) -> pd.DataFrame:
-    """A metrics.json as a table: the learned rows, then the no-learning rows; columns AUC and EER."""
+    """A metrics.json as a table: the learned rows, then the no-learning rows; columns AUC and EER.
+
+    Where the result has them: the average precision, the 95 % interval over clips and the best yardstick under the
+    same protocol; rows for the other protocols; and pixel, region and track criteria, areas as well.
+    """
     learned = {
         "fused": {"AUC": result["auc"], "EER": result["eer"]},
         "appearance alone": {"AUC": result["auc_appearance"]},
         "motion alone": {"AUC": result["auc_motion"]},
     }
+    for name, measured in result.get("protocols", {}).items():
+        row = "fused" if name == "micro" else _protocol_row(name, measured)
+        learned[row] = learned.get(row, {}) | _protocol_columns(measured)
+    learned |= _localisation_rows(result.get("localisation") or {})
     yardsticks = {
         f"no learning: {name.replace('_', ' ')}": {"AUC": row["auc"], "EER": row["eer"]}
         for name, row in result["no_learning"].items()
     }
     return pd.DataFrame.from_dict(learned | yardsticks, orient="index")
+
+
+def _protocol_row(name: str, measured: dict[str, Any]) -> str:
+    if name == "macro":
+        return f"fused, mean of {measured['clips']} clips ({measured['single_class_clips']} of one class left out)"
+    return "fused, each clip to [0, 1]"
+
+
+def _protocol_columns(measured: dict[str, Any]) -> dict[str, float | None]:
+    low, high = measured.get("auc_interval") or (None, None)
+    no_learning = measured.get("no_learning", {})
+    columns = {
+        "AUC": measured["auc"],
+        "EER": measured.get("eer"),
+        "AP": measured.get("average_precision"),
+        "AUC from": low,
+        "to": high,
+        "best no-learning": max(no_learning.values()) if no_learning else None,
+    }
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def _localisation_rows(measured: dict[str, Any]) -> dict[str, dict[str, float]]:
+    rows = {
+        "pixels": "pixel_auc",
+        "pixels, 40 % of a frame's (UCSD)": "pixel_auc_ucsd",
+        "regions (RBDC)": "rbdc",
+        "tracks (TBDC)": "tbdc",
+    }
+    return {
+        row: {"AUC": measured[name], "best no-learning": measured["no_learning"][name]}
+        for row, name in rows.items()
+        if measured.get(name) is not None
+    }
 
 
 def as_markdown(table: pd.DataFrame) -> str:

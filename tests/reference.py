@@ -217,6 +217,76 @@ def equal_error_rate(labels: list[int], scores: list[float], steps: int = 20_000
     return rate
 
 
+def covered_frame_auc(maps: list[np.ndarray], masks: list[np.ndarray]) -> float:
+    """The UCSD pixel criterion at every different score as threshold; area by trapezoids from (0, 0)."""
+    points = [(0.0, 0.0)]
+    for threshold in sorted({score for scores in maps for score in scores.ravel()}, reverse=True):
+        hits = alarms = abnormal = normal = 0
+        for scores, mask in zip(maps, masks, strict=True):
+            inside = [scores[p] >= threshold for p in positions(mask) if mask[p] == 1]
+            if inside:
+                abnormal += 1
+                hits += sum(inside) / len(inside) >= 0.4
+            else:
+                normal += 1
+                alarms += any(score >= threshold for score in scores.ravel())
+        points.append((alarms / normal, hits / abnormal))
+    return sum((x1 - x0) * (y0 + y1) / 2 for (x0, y0), (x1, y1) in itertools.pairwise(points))
+
+
+def flood(found: np.ndarray) -> list[set[tuple[int, int]]]:
+    """Connected components (8 neighbours) of a bool (H, W), as sets of pixels."""
+    left, regions = {p for p in positions(found) if found[p]}, []
+    while left:
+        region, border = set(), [left.pop()]
+        while border:
+            y, x = border.pop()
+            region.add((y, x))
+            beside = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
+            left -= beside
+            border += beside
+        regions.append(region)
+    return regions
+
+
+def region_criteria(
+    maps: list[np.ndarray], truth: list[dict[int, set[tuple[int, int]]]], thresholds: list[float]
+) -> tuple[float, float]:
+    """RBDC and TBDC of one clip; truth: per frame, object -> its pixels. Overlap and share of a track: 0.1.
+
+    The thresholds fall until false positives first pass one per frame.
+    """
+    curve = []  # (false positives per frame, rate of regions, rate of tracks)
+    objects = sorted({name for regions in truth for name in regions})
+    for threshold in sorted(thresholds, reverse=True):
+        false, found = 0, {name: [] for name in objects}
+        for scores, regions in zip(maps, truth, strict=True):
+            detected = flood(scores >= threshold)
+            for name, pixels in regions.items():
+                found[name].append(any(_overlap(pixels, region) >= 0.1 for region in detected))
+            for region in detected:
+                false += all(_overlap(pixels, region) < 0.1 for pixels in regions.values())
+        if false > len(maps):
+            break
+        every = [hit for hits in found.values() for hit in hits]
+        tracks = [sum(hits) / len(hits) >= 0.1 for hits in found.values()]
+        curve.append((false / len(maps), sum(every) / len(every), sum(tracks) / len(tracks)))
+    return _area_below(curve, 1), _area_below(curve, 2)
+
+
+def _overlap(a: set[tuple[int, int]], b: set[tuple[int, int]]) -> float:
+    return len(a & b) / len(a | b)
+
+
+def _area_below(curve: list[tuple[float, float, float]], column: int) -> float:
+    """From 0 to 1, step by step: the highest rate of the points that are not to the right."""
+    stops = sorted({point[0] for point in curve} | {0.0, 1.0})
+    area = 0.0
+    for left, right in itertools.pairwise(stops):
+        area += (right - left) * max([point[column] for point in curve if point[0] <= left], default=0.0)
+    return area
+
+
 def positions(grid: np.ndarray) -> Iterator[tuple[int, int]]:
     """Every (y, x) of an array (..., h, w)."""
     for y in range(grid.shape[-2]):

@@ -182,6 +182,38 @@ def test_the_curve_ends_in_the_result_and_is_never_chosen_from(result: dict) -> 
     assert result["protocol"]["checkpoint"] == "last epoch"
 
 
+def test_best_on_test_is_a_mark_in_the_curve_and_nothing_else(
+    result: dict, finished_run: RunFolder, scene: PreparedDataset, tmp_path: Path
+) -> None:
+    marked = [point["epoch"] for point in result["curve"] if point["best_on_test"]]
+    assert marked == [max(result["curve"], key=lambda point: point["auc"])["epoch"]]
+    plain = evaluate(RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run")), scene)
+    assert plain == {key: value for key, value in result.items() if key != "curve"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (None, r"synthetic/test/Test001 has no labels \(known exactly by the generator\), .*cannot be measured"),
+        (np.zeros(40, np.uint8), "synthetic/test: every scored frame is normal"),
+        (np.append(np.zeros(39, np.uint8), 1), "synthetic/test: every scored frame is normal"),  # the last is unscored
+        (np.ones(40, np.uint8), "synthetic/test: every scored frame is abnormal"),
+    ],
+)
+def test_labels_that_measure_nothing_are_refused_before_any_frame_is_scored(
+    labels: np.ndarray | None, message: str, finished_run: RunFolder, scene: PreparedDataset,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    run = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run"))
+    before = (run.folder / "metrics.json").read_bytes()
+    optional = scene._optional
+    monkeypatch.setattr(scene, "_optional", lambda name, clip: labels if name == "labels" else optional(name, clip))
+    monkeypatch.setattr(Evaluator, "errors", lambda *_: pytest.fail("a frame was scored"))
+    with pytest.raises(EvaluationError, match=message):
+        evaluate(run, scene)
+    assert (run.folder / "metrics.json").read_bytes() == before
+
+
 def test_evaluating_again_gives_the_same_files(finished_run: RunFolder, scene: PreparedDataset, tmp_path: Path) -> None:
     again = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run"))
     evaluate(again, scene, every_epoch=True)

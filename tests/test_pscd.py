@@ -128,6 +128,22 @@ def test_boxes_at_the_border_are_cut_there():
     assert found.shape == (1, 9, 9)
 
 
+@given(data=st.data(), size=PAIRS, patch=PAIRS, stride=PAIRS, padding=st.sampled_from(["same", "valid"]))
+@settings(deadline=None, max_examples=60)
+def test_a_pixel_reaches_a_threshold_where_something_is_localised(
+    data: st.DataObject, size: tuple, patch: tuple, stride: tuple, padding: str
+):
+    if padding == "valid":
+        patch = tuple(min(sides) for sides in zip(patch, size, strict=True))
+    where = {"patch": patch, "stride": stride, "padding": padding}
+    fused = pscd.patch_sums(random_error(2, *size), **where)
+    pixels = pscd.pixel_scores(fused, size, **where)
+    assert pixels.shape == (2, *size)
+    threshold = data.draw(st.sampled_from(fused.flatten().tolist()))
+    for tau in (threshold, threshold + 1e-9):
+        assert torch.equal(pixels >= tau, pscd.localise(fused, tau, size, **where))
+
+
 def test_normalise_is_equation_11():
     np.testing.assert_allclose(pscd.normalise(np.array([3.0, 1.0, 2.0])), [1, 0, 0.5])
     np.testing.assert_array_equal(pscd.normalise(np.array([4.0, 4.0])), [0, 0])

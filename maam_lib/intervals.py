@@ -1,0 +1,169 @@
+"""How sure a measured number is: intervals over the test clips, over seeds, and of the difference of two runs (ours).
+
+Frames of one clip are alike, so whole clips are drawn, never single frames. An interval over clips says how far the
+number depends on which clips were filmed; one over seeds says how far it depends on the luck of training.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from maam_lib.metrics import MetricError, Protocol, measure, normalise_per_clip
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+class Comparison(NamedTuple):
+    """AUC of a first run less that of a second on the same clips, with its interval over them."""
+
+    difference: float
+    interval: Interval
+
+
+# Over clips
+
+
+def clip_interval(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    clips: np.ndarray,
+    protocol: Protocol,
+    *,
+    random: np.random.Generator,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Bootstrap interval of the AUC: the middle 95 % of the AUCs of so many draws of whole clips, with replacement.
+
+    labels, scores and clips (T,) as in `metrics.measure`. Draws in which the protocol has no AUC (one class only) are
+    left out. Raises MetricError for fewer than two clips, and where no draw has an AUC.
+    """
+    draws = _draws(clips, resamples, random)
+    return _middle(_drawn_aucs(labels, scores, clips, protocol, draws))
+
+
+def paired_clip_interval(
+    labels: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    clips: np.ndarray,
+    protocol: Protocol,
+    *,
+    random: np.random.Generator,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """The same of a difference: AUC of the first scores (T,) less AUC of the second (T,), both on the same draws."""
+    draws = _draws(clips, resamples, random)
+    one, other = (_drawn_aucs(labels, scores, clips, protocol, draws) for scores in (first, second))
+    return _middle(one - other)
+
+
+def compare_runs(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    protocol: Protocol,
+    *,
+    random: np.random.Generator,
+    column: str = "fused",
+    resamples: int = RESAMPLES,
+) -> Comparison:
+    """Two score tables (`scores.csv` of two runs) compared on the same frames, joined by (clip, frame).
+
+    Raises MetricError for tables of other frames or other labels, naming the clip and both counts.
+    """
+    for clip in pd.unique(pd.concat([first["clip"], second["clip"]])):
+        counts = [int((table["clip"] == clip).sum()) for table in (first, second)]
+        if counts[0] != counts[1]:
+            raise MetricError(f"clip {clip}: {counts[0]} scores in the first run, {counts[1]} in the second; compare "
+                              "runs scored on the same test frames")  # fmt: skip
+    both = first.merge(second, on=["clip", "frame", "label"], suffixes=("_first", "_second"))
+    if len(both) != len(first):
+        raise MetricError(f"{len(first) - len(both)} of {len(first)} frames have another number or label in the "
+                          "second run; compare runs on the same data")  # fmt: skip
+    labels, clips = both["label"].to_numpy(), both["clip"].to_numpy()
+    scores = [both[f"{column}_{which}"].to_numpy() for which in ("first", "second")]
+    aucs = [measure(labels, each, clips, protocol)["auc"] for each in scores]
+    if None in aucs:
+        raise MetricError(f"no clip has both classes, so there is no {protocol} AUC to compare")
+    interval = paired_clip_interval(labels, *scores, clips, protocol, random=random, resamples=resamples)
+    return Comparison(aucs[0] - aucs[1], interval)
+
+
+def _draws(clips: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:
+    """How often each clip is in each draw: (resamples, clips), in the order of their names."""
+    count = len(np.unique(clips))
+    if count < 2:
+        raise MetricError(f"an interval over clips needs two clips or more, found {count}")
+    return random.multinomial(count, np.full(count, 1 / count), size=resamples)
+
+
+def _drawn_aucs(
+    labels: np.ndarray, scores: np.ndarray, clips: np.ndarray, protocol: Protocol, draws: np.ndarray
+) -> np.ndarray:
+    """AUC of every draw, nan where there is none: the pairs of frames are counted once for each pair of clips."""
+    measure(labels, scores, clips, protocol)  # refuses what cannot be measured
+    if protocol == "micro_per_clip":
+        scores = normalise_per_clip(scores, clips)
+    right, abnormal, normal = _pairs(labels, scores, np.unique(clips, return_inverse=True)[1])
+    if protocol == "macro":
+        pairs = abnormal * normal
+        both = pairs > 0
+        won, of = draws[:, both] @ (np.diag(right)[both] / pairs[both]), draws[:, both].sum(axis=1)
+    else:
+        won, of = np.einsum("ri,ij,rj->r", draws, right, draws, optimize=True), (draws @ abnormal) * (draws @ normal)
+    return np.divide(won, of, out=np.full(len(draws), np.nan), where=of > 0)
+
+
+def _pairs(labels: np.ndarray, scores: np.ndarray, clip: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of every two clips i, j the pairs (abnormal frame of i, normal frame of j) in the right order, ties as half;
+    and the abnormal and the normal frames of each clip."""
+    count = clip.max() + 1
+    is_abnormal = labels == 1
+    abnormal, abnormal_clip = scores[is_abnormal], clip[is_abnormal]
+    right = np.zeros((count, count))
+    for j in range(count):
+        normal = np.sort(scores[~is_abnormal & (clip == j)])
+        below = (np.searchsorted(normal, abnormal, "left") + np.searchsorted(normal, abnormal, "right")) / 2
+        right[:, j] = np.bincount(abnormal_clip, weights=below, minlength=count)
+    numbers = (np.bincount(clip[chosen], minlength=count).astype(float) for chosen in (is_abnormal, ~is_abnormal))
+    return right, *numbers
+
+
+def _middle(values: np.ndarray) -> Interval:
+    if np.isnan(values).all():
+        raise MetricError("no draw of clips has both classes; an interval over clips needs some of each")
+    outside = (1 - LEVEL) / 2
+    low, high = np.nanquantile(values, [outside, 1 - outside])
+    return Interval(float(low), float(high))
+
+
+# Over seeds
+
+
+def seed_interval(values: Sequence[float]) -> Interval:
+    """95 % confidence interval of the mean of one value per seed (Student's t; seeds as independent draws).
+
+    Of two switches or runs, give the differences of the same seeds. Raises ValueError for fewer than two values; with
+    two or three it is wide, and rightly so.
+    """
+    if len(values) < 2:
+        raise ValueError(f"an interval needs two seeds or more, found {len(values)}")
+    mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * sd / math.sqrt(len(values))
+    return Interval(mean - half, mean + half)
+
+
+def seed_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean of one value per seed and half the range of them, 0 for a single one."""
+    return sum(values) / len(values), (max(values) - min(values)) / 2

@@ -1,0 +1,116 @@
+"""From a predictor's errors to anomaly scores: patch sums, what is calibrated on them, scores with keys and labels.
+
+psi and the threshold are calibrated on training errors, never on test labels; the same rule serves the no-learning
+rows. Every score carries its (clip, frame) key, and labels are joined by that key.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from maam_lib import pscd
+from maam_lib.config import ScoringSettings
+from maam_lib.data import FrameFlowDataset, PreparedDataset
+
+# frames (B, C, H, W) -> frame_hat (B, C, H, W), flow_hat (B, 2, H, W)
+Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
+BRANCHES = ("appearance", "motion", "fused")
+
+
+class EvaluationError(ValueError):
+    """Scores and labels that do not belong together: names the clip and both counts."""
+
+
+@dataclass(frozen=True)
+class PatchErrors:
+    """Everything that scores are made of, for T frames; any psi and threshold follow without running a network."""
+
+    keys: list[tuple[str, int]]  # T times (clip, frame)
+    appearance: np.ndarray  # (T, ph, pw) patch sums of squared frame errors
+    motion: np.ndarray  # (T, ph, pw) patch sums of absolute flow errors
+    flow_error: np.ndarray  # (T,) mean |F - F_hat|, pixels per frame
+    flow_size: np.ndarray  # (T,) mean |F|: the flow error of predicting no motion
+
+    def maps(self, psi: float) -> dict[str, np.ndarray]:
+        """Patch sums (T, ph, pw) of each branch alone and of the fusion."""
+        maps = (self.appearance, self.motion, pscd.fuse(self.appearance, self.motion, psi))
+        return dict(zip(BRANCHES, maps, strict=True))
+
+    def scores(self, psi: float) -> dict[str, np.ndarray]:
+        """Anomaly scores (T,) before Eq. 11 of each branch alone and of the fusion (fuse first, then the maximum)."""
+        return {branch: sums.max(axis=(1, 2)) for branch, sums in self.maps(psi).items()}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is fixed on training frames before any test frame is scored."""
+
+    psi: float  # weight of appearance
+    threshold: float  # tau of Eq. 12, on fused scores before Eq. 11
+
+
+def patch_errors_under(
+    scorings: Sequence[ScoringSettings],
+    predict: Predict,
+    dataset: FrameFlowDataset,
+    *,
+    frames: np.ndarray | None = None,
+    batch_size: int = 16,
+    device: torch.device | str = "cpu",
+) -> list[PatchErrors]:
+    """Patch errors of a predictor over a dataset, or over its frames of the given numbers: one for each setting of
+    patch, stride and padding, all from one pass of the network."""
+    frames = np.arange(len(dataset)) if frames is None else frames
+    shared: dict[str, list[Tensor]] = {"flow_error": [], "flow_size": []}
+    columns: list[dict[str, list[Tensor]]] = [{"appearance": [], "motion": []} for _ in scorings]
+    for start in range(0, len(frames), batch_size):
+        x, flow = (t.to(device) for t in dataset.__getitems__(frames[start : start + batch_size].tolist()))
+        frame_hat, flow_hat = predict(x)
+        errors = pscd.error_maps(x, frame_hat, flow, flow_hat)
+        for scoring, column in zip(scorings, columns, strict=True):
+            for name, error in zip(("appearance", "motion"), errors, strict=True):
+                column[name].append(pscd.patch_sums(error, scoring.patch, scoring.stride, scoring.padding).cpu())
+        shared["flow_error"].append((flow - flow_hat).abs().mean(dim=(1, 2, 3)).cpu())
+        shared["flow_size"].append(flow.abs().mean(dim=(1, 2, 3)).cpu())
+    every_key = dataset.keys()
+    keys = [every_key[i] for i in frames]
+    whole = [{name: torch.cat(batches).numpy() for name, batches in (c | shared).items()} for c in columns]
+    return [PatchErrors(keys, **arrays) for arrays in whole]
+
+
+def calibrate(train: PatchErrors, scoring: ScoringSettings) -> Calibration:
+    """psi and threshold from the errors of normal training frames, without any label (ours; the paper prints neither).
+
+    psi gives both branches' frame scores the same standard deviation over the training frames, so that neither
+    drowns the other: psi = sd_motion / (sd_appearance + sd_motion). A psi in the recipe is taken as it is.
+    The threshold is the quantile `alarm_quantile` of the fused training scores.
+    """
+    psi = scoring.psi
+    if psi is None:
+        scores = train.scores(0.5)
+        spread = {branch: float(scores[branch].std()) for branch in ("appearance", "motion")}
+        total = spread["appearance"] + spread["motion"]
+        psi = spread["motion"] / total if total > 0 else 0.5
+    return Calibration(psi, float(np.quantile(train.scores(psi)["fused"], scoring.alarm_quantile)))
+
+
+def score_table(errors: PatchErrors, psi: float, prepared: PreparedDataset) -> pd.DataFrame:
+    """One row per scored test frame: clip, frame, label, appearance, motion, fused.
+
+    Labels are looked up by (clip, frame). Raises EvaluationError for a score whose clip has no such frame.
+    """
+    table = pd.DataFrame(errors.keys, columns=["clip", "frame"])
+    table["label"] = 0
+    for clip, rows in table.groupby("clip", sort=False).groups.items():
+        labels, frames = prepared.labels(clip), table.loc[rows, "frame"].to_numpy()
+        if frames.max() >= len(labels):
+            raise EvaluationError(
+                f"{prepared.name}/test/{clip}: a score for frame {frames.max()} but {len(labels)} labels; "
+                "were scores and labels prepared from the same source?"
+            )
+        table.loc[rows, "label"] = labels[frames].astype(int)
+    return table.assign(**errors.scores(psi))
