@@ -15,6 +15,7 @@ from data_prep.clip import Clip, SourceError, Split
 from data_prep.clip_files import file_hash
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
 from data_prep.prepare import MANIFEST, notes
+from maam_lib.data import stored_form
 
 
 class VerificationError(ValueError):
@@ -119,9 +120,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 def _report(folder: Path, manifest: dict[str, Any], split: str, name: str, entry: dict[str, Any]) -> ClipReport:
     problems: list[str] = []
     arrays = {array: _open(folder / split / name, array, sha256, problems) for array, sha256 in entry["sha256"].items()}
-    shapes = _shapes(entry["frames"], manifest["frame_size"], manifest["channels"])
+    size = tuple(manifest["frame_size"])
     for array, opened in list(arrays.items()):
-        shape, dtype = shapes[array]
+        shape, dtype = stored_form(array, entry["frames"], size, manifest["channels"])
         if opened is not None and (opened.shape != shape or opened.dtype != dtype):
             problems.append(f"{array} are {opened.dtype} {opened.shape}, expected {np.dtype(dtype)} {shape}")
             arrays[array] = None
@@ -146,16 +147,6 @@ def _open(folder: Path, array: str, sha256: str, problems: list[str]) -> np.ndar
     except (OSError, ValueError, EOFError) as error:
         problems.append(f"{array} cannot be read ({error})")
         return None
-
-
-def _shapes(frames: int, size: list[int], channels: int) -> dict[str, tuple[tuple[int, ...], type]]:
-    return {
-        "frames": ((frames, *size, channels), np.uint8),
-        "flow": ((frames - 1, *size, 2), np.float16),
-        "labels": ((frames,), np.uint8),
-        "masks": ((frames, *size), np.uint8),
-        "tracks": ((frames, *size), np.int16),
-    }
 
 
 def _check_labels(

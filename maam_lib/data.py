@@ -203,7 +203,7 @@ class PreparedDataset:
         except (OSError, ValueError, EOFError) as error:
             raise DatasetError(f"{where}: {array} cannot be opened ({error}); {repair}. File: {path}") from error
         frames = self.num_frames(split, clip)
-        shape, dtype = _stored_form(array, frames, self.frame_size, self.channels)
+        shape, dtype = stored_form(array, frames, self.frame_size, self.channels)
         if len(opened) != shape[0]:
             raise DatasetError(
                 f"{where}: {frames} frames but {len(opened)} {array}, expected {shape[0]}; {repair}. File: {path}"
@@ -225,9 +225,10 @@ class PreparedDataset:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _stored_form(
+def stored_form(
     array: str, frames: int, size: tuple[int, int], channels: int
 ) -> tuple[tuple[int, ...], type[np.generic]]:
+    """Shape and type of an array of a prepared clip, by its name."""
     return {
         "frames": ((frames, *size, channels), np.uint8),
         "flow": ((frames - 1, *size, 2), np.float16),
