@@ -21,7 +21,7 @@ from maam_lib.data import PreparedDataset
 from maam_lib.evaluation import Evaluator, evaluate, network_predictor
 from maam_lib.files import write_json, write_text
 from maam_lib.intervals import seed_interval
-from maam_lib.results import REFERENCE, REPORTS, ResultError, as_markdown, mean_and_spread, read_result
+from maam_lib.results import REFERENCE, REPORTS, ResultError, as_markdown, between_marks, mean_and_spread, read_result
 from maam_lib.runs import RunFolder
 from maam_lib.scores import BRANCHES, Predict, calibrate, score_table
 from maam_lib.training import best_accelerator, build_network, fit
@@ -109,8 +109,7 @@ def measure_cell(run: RunFolder, prepared: PreparedDataset, *, in_depth: bool) -
         net = build_network(run.recipe).to(device)
         run.load_weights(net)
         result["scoring"] = scoring_effects(Evaluator(run.recipe, prepared, device), network_predictor(net))
-    machine = {key: value for key, value in run.facts.items() if key != "packages"}
-    return result | {"settings": run.recipe.model_dump(mode="json"), "machine": machine}
+    return result | {"settings": run.recipe.model_dump(mode="json"), "machine": run.machine}
 
 
 def _check_cell(path: Path, cell: Recipe, prepared: PreparedDataset) -> None:
@@ -269,14 +268,12 @@ def _shown(values: list[float], **form: Any) -> str:
 
 def with_effects(text: str) -> str:
     """docs/differences.md with its tables, between their two marks, made anew from the results of the kit."""
-    before, rest = text.split(TABLE_BEGINS, 1)
-    _, after = rest.split(TABLE_ENDS, 1)
     tables = []
     for recipe in kept_recipes():
         results = differences_results(recipe)
         for title, table in (("trained", effect_table(results)), ("scored", scoring_table(results[BASE]))):
             tables.append(f"**{recipe}, {title}**\n\n{as_markdown(table)}\n")
-    return f"{before}{TABLE_BEGINS}\n\n{chr(10).join(tables)}\n{TABLE_ENDS}{after}"
+    return between_marks(text, TABLE_BEGINS, TABLE_ENDS, "\n" + "\n".join(tables))
 
 
 def kept_recipes(folder: Path = DIFFERENCES) -> list[str]:

@@ -71,7 +71,7 @@ def keep_reference(run: RunFolder, name: str, *, weights: bool = False) -> Path:
     """Copy an evaluated run's small results (and, if asked, its last weights) into reports/reference/<name>."""
     folder = REFERENCE / name
     result = read_result(run.folder / "metrics.json")
-    result["machine"] = {key: value for key, value in run.facts.items() if key != "packages"}
+    result["machine"] = run.machine
     write_json(folder / f"seed{result['seed']}.json", result)
     if weights:
         with written_aside(folder / WEIGHTS) as aside:
@@ -185,9 +185,14 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 def with_results(readme: str) -> str:
     """The README's text with its results table, between its two marks, made anew from reports/reference."""
-    before, rest = readme.split(TABLE_BEGINS, 1)
-    _, after = rest.split(TABLE_ENDS, 1)
-    return f"{before}{TABLE_BEGINS}\n{as_markdown(summary(reference_results().items()))}\n{TABLE_ENDS}{after}"
+    return between_marks(readme, TABLE_BEGINS, TABLE_ENDS, as_markdown(summary(reference_results().items())))
+
+
+def between_marks(text: str, begins: str, ends: str, body: str) -> str:
+    """A text with what stands between its two marks replaced, on lines of its own."""
+    before, rest = text.split(begins, 1)
+    _, after = rest.split(ends, 1)
+    return f"{before}{begins}\n{body}\n{ends}{after}"
 
 
 if __name__ == "__main__":

@@ -74,6 +74,11 @@ class RunFolder:
         path = self.folder / "run.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
+    @property
+    def machine(self) -> dict[str, Any]:
+        """What run.json says, less the long list of packages: what a kept result tells of its training."""
+        return {key: value for key, value in self.facts.items() if key != "packages"}
+
     def check_data(self, content_hash: str) -> None:
         """Raise RunError when this run was trained on other data than those of the given content hash."""
         trained_on = self.facts.get("data", {}).get("content_hash", content_hash)
