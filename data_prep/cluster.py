@@ -1,10 +1,11 @@
 """Work done side by side through Dask: on this machine, or on a cluster that is already there."""
 
 import logging
+import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import cv2
 
@@ -12,6 +13,7 @@ from data_prep.clip import SourceError
 
 if TYPE_CHECKING:
     from distributed import Client
+    from distributed.deploy import Cluster
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,44 +24,89 @@ class ClusterError(SourceError):
     """There is no cluster, or its workers died: one line that says what to do."""
 
 
+class Outcome(NamedTuple, Generic[Result]):
+    """What became of one task: its result, or the error that it raised."""
+
+    result: Result | None
+    error: Exception | None
+
+
 def unordered(
     task: Callable[[Item], Result], items: list[Item], workers: int, scheduler: str | None = None
 ) -> Iterator[tuple[Item, Result]]:
     """Each item with `task(item)`, as they are finished (ours).
 
-    One worker, and no scheduler: in this process. Else in `workers` processes of one thread each that this call
-    starts and ends, or, with a `scheduler` ("tcp://host:8786"), on its workers, which must have the kit and see the
-    same files. The first error of a task is raised, and nothing more is started; a task whose process was killed
-    is tried again, three times.
+    The same as `outcomes`, but the first error of a task is raised, and nothing more is started.
+    """
+    with closing(outcomes(task, items, workers, scheduler)) as finished:
+        for item, outcome in finished:
+            if outcome.error is not None:
+                raise outcome.error
+            yield item, outcome.result
 
-    Raises ClusterError where no scheduler answers and where workers keep being killed.
+
+def outcomes(
+    task: Callable[[Item], Result], items: list[Item], workers: int, scheduler: str | None = None
+) -> Iterator[tuple[Item, Outcome[Result]]]:
+    """Each item with what became of `task(item)`, as they are finished, the first items started first (ours).
+
+    One worker, and no scheduler: in this process. Else in `workers` processes of one thread each that this call
+    starts and ends; or, with a `scheduler` ("tcp://host:8786"), on its workers, which must have the kit and see the
+    same files; or, with the scheduler "slurm", on so many jobs of a SLURM cluster as dask-jobqueue is configured for.
+    A task whose process was killed is tried again, three times; then its outcome is a ClusterError.
+
+    Raises ClusterError where no scheduler answers, or where it vanishes.
     """
     if workers == 1 and scheduler is None:
-        yield from ((item, task(item)) for item in items)
+        yield from ((item, _attempt(task, item)) for item in items)
         return
     from distributed import KilledWorker, as_completed  # half a second that other commands need not wait
 
     with _client(workers, scheduler) as client:
-        futures = {client.submit(_on_one_thread, task, item, pure=False): item for item in items}
+        futures = {
+            client.submit(_on_one_thread, task, item, pure=False, priority=-number): item
+            for number, item in enumerate(items)
+        }
         try:
-            for future, result in as_completed(futures, loop=client.loop, with_results=True):
-                yield futures[future], result
-                del futures[future]  # the worker forgets its result
-        except KilledWorker as error:
-            raise ClusterError(
-                "a worker process was killed, and so was each that took its place (out of memory?); run the same "
-                "command again, with fewer workers: finished clips are kept"
-            ) from error
+            for future in as_completed(list(futures), loop=client.loop):
+                if future.status not in ("finished", "error"):
+                    raise ClusterError(
+                        f"{scheduler or 'the local scheduler'}: the Dask scheduler is gone; what is finished is kept. "
+                        "Start one again and run the same command"
+                    )
+                error = future.exception() if future.status == "error" else None
+                if isinstance(error, KilledWorker):
+                    error = ClusterError(
+                        "a worker process was killed, and so was each that took its place (out of memory?); run the "
+                        "same command again, with fewer workers: what is finished is kept"
+                    )
+                yield futures.pop(future), Outcome(None if error else future.result(), error)
+                del future  # the worker forgets its result
         finally:
             client.cancel(list(futures))
+
+
+def _attempt(task: Callable[[Item], Result], item: Item) -> Outcome[Result]:
+    try:
+        return Outcome(task(item), None)
+    except Exception as error:  # whatever a task raises is its outcome, as on a worker
+        return Outcome(None, error)
 
 
 @contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
     from distributed import Client, LocalCluster
+    from distributed.utils import silence_logging_cmgr
 
+    quiet = silence_logging_cmgr(
+        logging.CRITICAL
+    )  # of a lost scheduler Dask tells in pages; one line follows from here
+    if scheduler == "slurm":
+        with quiet, _slurm(workers) as cluster, Client(cluster, set_as_default=False) as client:
+            yield client
+        return
     if scheduler is not None:
-        with _answering(scheduler) as client:
+        with quiet, _answering(scheduler) as client:
             yield client
         return
     with (
@@ -75,6 +122,25 @@ def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
     ):
         client.run(_ignore_interrupts)  # Ctrl-C reaches this process, which ends the others
         yield client
+
+
+def _slurm(workers: int) -> "Cluster":
+    """So many one-worker jobs of the SLURM cluster that ~/.config/dask/jobqueue.yaml describes."""
+    import dask
+
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise ClusterError("--scheduler slurm needs dask-jobqueue: pip install -e '.[slurm]'") from error
+    if shutil.which("sbatch") is None:
+        raise ClusterError("--scheduler slurm: no sbatch on this machine; run it on a login node of the cluster")
+    described = dask.config.get("jobqueue.slurm")
+    if missing := [key for key in ("cores", "memory") if not described[key]]:
+        raise ClusterError(
+            f"--scheduler slurm: no {' and no '.join(missing)} of a job known; describe the queue in "
+            "~/.config/dask/jobqueue.yaml (docs/sweeps.md)"
+        )
+    return SLURMCluster(n_workers=workers, processes=1, scheduler_options={"dashboard": False})
 
 
 def _answering(scheduler: str) -> "Client":

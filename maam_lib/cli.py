@@ -27,7 +27,9 @@ Difficulty = Annotated[
     str | None,
     typer.Option(help="Of a generated scene: easy, standard or hard; a dataset of its own, as synthetic-hard."),
 ]
+SweepFolder = Annotated[Path, typer.Option(help="Folder of results; finished ones are kept.", file_okay=False)]
 DEFAULT_ROOT = Path("data")
+DEFAULT_SWEEP = Path("runs/sweep")
 
 
 @app.callback()
@@ -166,22 +168,53 @@ def reproduce(
 def sweep(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a .yaml file.")],
     root: Root = DEFAULT_ROOT,
-    out: Annotated[Path, typer.Option(help="Folder of results; finished ones are kept.", file_okay=False)] = Path(
-        "runs/differences"
-    ),
+    out: SweepFolder = DEFAULT_SWEEP,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="Only table2 ... table5, figure5, figure6 or differences; all of the paper's if left out."),
+    ] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="A single variant; may be repeated.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1 ... of each training.")] = 3,
-    switch: Annotated[list[str] | None, typer.Option(help="Only this switch; may be repeated.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at once; one per GPU, or what the machine bears.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler; or slurm.")
+    ] = None,
     settings: Settings = None,
 ) -> None:
-    """Measure each difference between paper and released code: trainings with one switch turned, every seed."""
+    """Train and measure the grid behind the paper's tables and figures; finished cells are never repeated."""
     from maam_lib.config import load_recipe
-    from maam_lib.experiments import SWITCHES, differences_results, effect_table, measure_differences
+    from maam_lib.experiments import OF_THE_PAPER
+    from maam_lib.sweep import sweep as run_sweep
+    from maam_lib.tables import grid_tables
     from maam_lib.training import dataset_for
 
     resolved = load_recipe(recipe, *(settings or []))
-    chosen, given = switch or list(SWITCHES), settings or []
-    measure_differences(recipe, dataset_for(root, resolved), out, seeds=seeds, switches=chosen, settings=given)
-    print(effect_table(differences_results(resolved.name, out)).to_string(index=False))
+    parts = part or ([] if variant else list(OF_THE_PAPER))
+    grid = run_sweep(
+        resolved,
+        dataset_for(root, resolved),
+        out,
+        parts=parts,
+        variants=variant or [],
+        seeds=seeds,
+        workers=workers,
+        scheduler=scheduler,
+        say=lambda line: print(line, flush=True),
+    )
+    for title, table in grid_tables(grid, out, parts).items():
+        print(f"\n{title}\n{table.to_string(index=False)}")
+    print(f"\nresults: {out / resolved.name}")
+
+
+@app.command()
+def status(folder: Annotated[Path, typer.Argument(help="Folder of a sweep.")] = DEFAULT_SWEEP) -> None:
+    """Tell how far a sweep is: cells done, running, failed with the reason, and the time left."""
+    from maam_lib.status import sweep_states
+
+    for state in sweep_states(folder):
+        print(state)
 
 
 @app.command()

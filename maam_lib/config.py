@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Origin = Literal["paper", "released code", "ours"]
 Positive = Annotated[int, Field(gt=0)]
@@ -60,6 +60,9 @@ class ModelSettings(Section):
 
 
 class LossSettings(Section):
+    branches: Literal["both", "appearance", "motion"] = knob(
+        "both", "decoders that are trained; one alone is a column of Table 5, scored by itself", "paper"
+    )
     motion_weight: float = knob(2.0, "lambda_m of Eq. 7", "paper", ge=0, le=1e6)
     sparse_weight: float = knob(3e-4, "alpha of Eq. 10", "paper", ge=0, le=1e6)
     latent_weight: float = knob(1e-3, "beta of Eq. 10", "paper", ge=0, le=1e6)
@@ -113,6 +116,16 @@ class Recipe(Section):
     loss: LossSettings = LossSettings()
     training: TrainingSettings = TrainingSettings()
     scoring: ScoringSettings = ScoringSettings()
+
+    @model_validator(mode="after")
+    def _scores_what_is_trained(self) -> "Recipe":
+        only = {"both": None, "appearance": 1, "motion": 0}[self.loss.branches]
+        if only is not None and self.scoring.psi != only:
+            raise ValueError(
+                f"loss.branches = {self.loss.branches} trains one branch, so only that one can be scored; "
+                f"set scoring.psi={only} as well"
+            )
+        return self
 
     def with_settings(self, *overrides: str) -> "Recipe":
         """The same recipe with `section.key=value` overrides; raises SettingError naming a wrong one."""
@@ -210,6 +223,8 @@ def _validated(tree: dict[str, Any], where: str) -> Recipe:
 def _explain(error: Any) -> str:
     """One pydantic error as: key, value, what is allowed."""
     path = ".".join(str(part) for part in error["loc"])
+    if not path:  # a rule of the whole recipe
+        return error["msg"].removeprefix("Value error, ")
     if error["type"] != "extra_forbidden":
         return f"{path} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
     section = error["loc"][0]

@@ -1,285 +1,232 @@
-"""What each difference between the paper and the released code changes, measured by turning one switch at a time.
+"""The grid behind the paper's tables and figures: which trainings there are, and what each leaves behind.
 
-A cell is one training: a recipe, one switch turned, one seed. It leaves one small result file, and is never trained
-again where that file is there. Differences in scoring need no training: some cells are scored under all of them.
+A variant is a recipe with some settings turned; a cell is one variant with one seed, and one training. It is known by
+the hash of its settings and that of its data, and leaves one small result file:
 
-<folder>/<recipe>/<switch>/seed0.json   the result: what `evaluate` measures; of some, "scoring" for the variants
-<folder>/<recipe>/<switch>/seed0/       the run; may be deleted
+<folder>/<recipe>/<variant>/seed0.json   what `evaluate` measures, the settings and the machine
+<folder>/<recipe>/<variant>/seed0/       the run; may be deleted
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
-
-from maam_lib import baselines, metrics
-from maam_lib.baselines import constant_answers
-from maam_lib.config import Recipe, ScoringSettings, load_recipe
+from maam_lib.config import LossSettings, Recipe, SettingError, load_recipe
 from maam_lib.data import PreparedDataset
+from maam_lib.differences import SWITCHES, effect_table, scoring_effects, scoring_table
 from maam_lib.evaluation import Evaluator, evaluate, network_predictor
-from maam_lib.files import write_json, write_text
-from maam_lib.intervals import seed_interval
-from maam_lib.results import REFERENCE, REPORTS, ResultError, as_markdown, between_marks, mean_and_spread, read_result
-from maam_lib.runs import RunFolder
-from maam_lib.scores import BRANCHES, Predict, calibrate, score_table
-from maam_lib.training import best_accelerator, build_network, fit
-
-DIFFERENCES = REFERENCE / "differences"  # results that come with the kit
-TABLE_BEGINS, TABLE_ENDS = "<!-- effects: python -m maam_lib.experiments -->", "<!-- /effects -->"
-Results = Mapping[str, list[dict[str, Any]]]  # switch -> one result per seed, in the order of the seeds
-
-
-class Switch(NamedTuple):
-    """One difference that a training can have either way; the recipes named -laptop and -mini have it `off`."""
-
-    number: int | None  # in docs/differences.md
-    what: str
-    off: str
-    on: str
-    settings: tuple[str, ...]  # what turns it on
-
-
-BASE = "paper"
-RELEASED = (
-    "model.similarity=released",
-    "loss.sparse_form=released",
-    "loss.latent_form=released",
-    "training.adam_form=released",
+from maam_lib.files import write_text
+from maam_lib.results import (
+    BASE,
+    REFERENCE,
+    REPORTS,
+    ResultError,
+    Results,
+    as_markdown,
+    between_marks,
+    paper_values,
+    read_result,
+    result_files,
 )
-SWITCHES = {
-    BASE: Switch(None, "the recipe as it is", "the paper's forms", "the paper's forms", ()),
-    "similarity": Switch(1, "similarity", "cosine", "released", RELEASED[:1]),
-    "sparse": Switch(9, "sparse loss", "sum over the items", "mean over all entries (released)", RELEASED[1:2]),
-    "latent": Switch(10, "latent loss", "per query", "rows, averaged first (released)", RELEASED[2:3]),
-    "attract": Switch(11, "sign of the latent loss", "pushes away", "pulls: 1 - cos (ours)",
-                      ("loss.latent_form=attract",)),
-    "adam": Switch(14, "Adam's epsilon", "after the correction", "before it (released)", RELEASED[3:]),
-    "channels": Switch(27, "channels of gray video", "1 (released)", "3 equal ones (Table 1)", ("data.channels=3",)),
-    "released": Switch(None, "1, 9, 10 and 14 together", "the paper's forms", "all released", RELEASED),
-}  # fmt: skip
+from maam_lib.runs import RunFolder
+from maam_lib.training import best_accelerator, build_network
+
+IN_DEPTH = (BASE, "channels")  # variants that are also scored at every epoch and under every scoring variant
+TABLE_BEGINS, TABLE_ENDS = "<!-- effects: python -m maam_lib.experiments -->", "<!-- /effects -->"
+WITH_EFFECTS = ("synthetic-mini", "ped2-mini")  # recipes that docs/differences.md shows the effects of
+
+# Variants
 
 
-IN_DEPTH = (BASE, "channels")  # cells that are also scored at every epoch and under every scoring variant
+class Variant(NamedTuple):
+    """One way to train a recipe."""
 
-# Running
+    what: str
+    settings: tuple[str, ...]
 
 
-def measure_differences(
-    recipe: str,
-    prepared: PreparedDataset,
-    folder: Path,
-    *,
-    seeds: int = 3,
-    switches: Iterable[str] = tuple(SWITCHES),
-    settings: Iterable[str] = (),
-    say: Callable[[str], None] = print,
-) -> None:
-    """Train and score every cell of a recipe that has no result yet, seed by seed, into `folder`/<recipe>.
+# Table 5's rows (the losses that are on) and columns (the branches that are trained).
+LOSSES = {
+    "no-losses": Variant("neither loss", ("loss.sparse_weight=0", "loss.latent_weight=0")),
+    "sparse-only": Variant("sparse loss", ("loss.latent_weight=0",)),
+    "latent-only": Variant("latent loss", ("loss.sparse_weight=0",)),
+    BASE: Variant("both losses", ()),
+}
+BRANCHES = {
+    "-appearance": Variant("appearance trained alone", ("loss.branches=appearance", "scoring.psi=1")),
+    "-motion": Variant("motion trained alone", ("loss.branches=motion", "scoring.psi=0")),
+    "": Variant("both branches", ()),
+}
+FAR_BETA = "2"  # ours: beyond the points of Fig. 6, since the text speaks of weights larger than 1
 
-    `settings` are further overrides of the recipe. A run that was killed is continued. Raises SettingError for an
-    unknown recipe, ResultError for an unknown switch and for a result file of other settings or data, RunError for a
-    run folder that another process writes; finished results stay.
+
+def figure6_variants(knob: str) -> dict[str, str]:
+    """The points of Fig. 6 for "beta" or "zeta" as printed -> the variant that measures it, in rising order."""
+    usual = {"beta": LossSettings().latent_weight, "zeta": LossSettings().margin}[knob]
+    values = [*paper_values()["figure6"][knob]["values"], *([FAR_BETA] if knob == "beta" else [])]
+    return {value: BASE if float(value) == usual else f"{knob}-{value}" for value in values}
+
+
+def _every_variant() -> dict[str, Variant]:
+    table5 = {
+        losses + branches: Variant(f"{loss.what}, {branch.what}", loss.settings + branch.settings)
+        for losses, loss in LOSSES.items()
+        for branches, branch in BRANCHES.items()
+    }
+    key = {"beta": "loss.latent_weight", "zeta": "loss.margin"}
+    figure6 = {
+        name: Variant(f"{knob} = {value}", (f"{key[knob]}={value}",))
+        for knob in key
+        for value, name in figure6_variants(knob).items()
+    }
+    ours = {
+        "no-memory": Variant("without memory", ("model.use_memory=false",)),
+        "temperature": Variant("softmax temperature 0.1 (ours)", ("model.temperature=0.1",)),
+    }
+    switches = {name: Variant(switch.what, switch.settings) for name, switch in SWITCHES.items()}
+    return figure6 | switches | ours | table5
+
+
+VARIANTS = _every_variant()
+PARTS = {  # what a part of the paper, or of the kit, is made of
+    "table2": (BASE, "no-memory"),
+    "table3": (BASE,),
+    "table4": (),  # measured without training: `cost`
+    "table5": tuple(losses + branches for losses in LOSSES for branches in BRANCHES),
+    "figure5": tuple(LOSSES),
+    "figure6": tuple(dict.fromkeys(name for knob in ("beta", "zeta") for name in figure6_variants(knob).values())),
+    "differences": tuple(SWITCHES),
+}
+OF_THE_PAPER = tuple(part for part in PARTS if part != "differences")
+
+
+# Cells
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant of a recipe with one seed."""
+
+    variant: str
+    recipe: Recipe
+
+    @property
+    def seed(self) -> int:
+        return self.recipe.training.seed
+
+    def __str__(self) -> str:
+        return f"{self.variant} seed {self.seed}"
+
+    def result_file(self, home: Path) -> Path:
+        """Where its result lies in the folder of its recipe; its run is beside, without the ending."""
+        return home / self.variant / f"seed{self.seed}.json"
+
+
+def variants_of(parts: Iterable[str], variants: Iterable[str] = ()) -> list[str]:
+    """The variants that some parts, and some variants by name, need; raises SettingError for an unknown one."""
+    for given, known, kind in ((parts, PARTS, "part"), (variants, VARIANTS, "variant")):
+        if unknown := sorted(set(given) - set(known)):
+            raise SettingError(f"no {kind} {', '.join(unknown)}; there are {', '.join(known)}")
+    return list(dict.fromkeys([*(name for part in parts for name in PARTS[part]), *variants]))
+
+
+def cells_of(base: Recipe, variants: Iterable[str], seeds: Sequence[int]) -> list[Cell]:
+    """The cells, seed by seed so that a whole table exists early; of variants with the same settings, the first."""
+    cells = [
+        Cell(name, base.with_settings(*VARIANTS[name].settings, f"training.seed={seed}"))
+        for seed in seeds
+        for name in variants
+    ]
+    return list({cell.recipe.hash(): cell for cell in reversed(cells)}.values())[::-1]
+
+
+def measure_cell(run: RunFolder, cell: Cell, prepared: PreparedDataset, device: Any = None) -> dict[str, Any]:
+    """The result of one finished training: what `evaluate` measures of it, with its settings, machine and seconds.
+
+    Those IN_DEPTH get the curve over their epochs and their "scoring" under every scoring variant.
     """
-    if unknown := sorted(set(switches) - set(SWITCHES)):
-        raise ResultError(f"no switch {', '.join(unknown)}; there are {', '.join(SWITCHES)}")
-    home = folder / load_recipe(recipe).name
-    for seed in range(seeds):
-        for name in switches:
-            cell = load_recipe(recipe, *settings, *SWITCHES[name].settings, f"training.seed={seed}")
-            path = home / name / f"seed{seed}.json"
-            if path.is_file():
-                _check_cell(path, cell, prepared)
-                continue
-            run = fit(cell, prepared, path.with_suffix(""), resume=True)
-            result = measure_cell(run, prepared, in_depth=name in IN_DEPTH)
-            write_json(path, result)
-            say(f"{name} seed {seed}: AUC {result['auc']:.3f}, best no-learning {_best(result):.3f}  ({path})")
-
-
-def measure_cell(run: RunFolder, prepared: PreparedDataset, *, in_depth: bool) -> dict[str, Any]:
-    """The result of one finished training: what `evaluate` measures of it, with its settings and machine.
-
-    `in_depth` adds the curve over its epochs and its "scoring" under every variant.
-    """
-    result = evaluate(run, prepared, every_epoch=in_depth)
+    began, device = time.perf_counter(), device or best_accelerator()
+    in_depth = cell.variant in IN_DEPTH
+    result = evaluate(run, prepared, every_epoch=in_depth, device=device)
     if in_depth:
-        device = best_accelerator()
         net = build_network(run.recipe).to(device)
         run.load_weights(net)
         result["scoring"] = scoring_effects(Evaluator(run.recipe, prepared, device), network_predictor(net))
-    return result | {"settings": run.recipe.model_dump(mode="json"), "machine": run.machine}
+    measuring = round(time.perf_counter() - began, 1)
+    seconds = {"training": run.machine.get("training_seconds", 0.0), "measuring": measuring}
+    settings = run.recipe.model_dump(mode="json")
+    return {"variant": cell.variant} | result | {"seconds": seconds, "settings": settings, "machine": run.machine}
 
 
-def _check_cell(path: Path, cell: Recipe, prepared: PreparedDataset) -> None:
-    result = read_result(path)
-    found = (result["recipe_hash"], result["data"]["content_hash"])
-    if found != (cell.hash(), prepared.content_hash):
-        what = "settings" if found[0] != cell.hash() else "data"
-        raise ResultError(f"{path}: a result of other {what}; move it away, or measure into another folder")
+# Results
 
 
-# Differences in scoring
+@dataclass(frozen=True)
+class GridResults:
+    """The results of one recipe's grid that folders hold, and why others were left out."""
+
+    recipe: Recipe
+    results: Results
+    left_out: list[str]
 
 
-def scoring_variants(scoring: ScoringSettings) -> dict[str, tuple[int, str, ScoringSettings]]:
-    """Other ways to score the same errors: name -> (number of the difference, in words, settings)."""
-    height, width = scoring.patch
-    avenue = (max(1, round(height * 5 / 85)), max(1, round(width * 5 / 40)))  # the released stride to its patch
-    changed = {
-        "as is": (None, "the recipe: stride patch/4, SAME padding, psi calibrated", {}),
-        "stride 1": (19, "every place: stride 1", {"stride": (1, 1)}),
-        "stride avenue": (19, "stride as fine as Avenue's released one, patch/17 and patch/8", {"stride": avenue}),
-        "stride patch": (19, "patches side by side: stride patch", {"stride": scoring.patch}),
-        "patch turned": (19, "height and width of the patch swapped, as ShanghaiTech's seem to be",
-                         {"patch": (width, height)}),
-        "padding valid": (20, "whole patches only", {"padding": "valid"}),
-        "psi ped2": (21, "psi = 10/11, Ped2's released one", {"psi": 10 / 11}),
-        "psi avenue": (21, "psi = 100/101, Avenue's", {"psi": 100 / 101}),
-        "psi shanghaitech": (21, "psi = 1/11, ShanghaiTech's", {"psi": 1 / 11}),
-    }  # fmt: skip
-    return {name: (no, words, scoring.model_copy(update=new)) for name, (no, words, new) in changed.items()}
+def base_recipe(home: Path) -> Recipe:
+    """The recipe that the results in a folder are variants of: its recipe.yaml, or the kit's of the folder's name."""
+    kept = home / "recipe.yaml"
+    return load_recipe(kept if kept.is_file() else home.name)
 
 
-def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, dict[str, Any]]:
-    """AUC and EER of one network under every scoring variant, and the best no-learning AUC under the same.
+def grid_results(base: Recipe, *folders: Path, content_hash: str | None = None) -> GridResults:
+    """Each variant's results for one recipe in `<folder>/<recipe>`, an earlier folder before a later.
 
-    Besides `scoring_variants`: "drop two" leaves out two frames a clip instead of one (item 16), "per clip" brings
-    the scores of each clip to [0, 1] before all frames are taken together, as most of Table 2's methods do (item 22).
+    They are found by the hash of their settings. Of results on different data, those on the data asked for, else those
+    on the data that most have. Damaged files, and those of the first folder that are of other settings or data, are
+    named in `left_out`.
     """
-    variants = scoring_variants(evaluator.recipe.scoring)
-    scorings = {name: settings for name, (_, _, settings) in variants.items()}
-    predictors = {"network": predict} | constant_answers(evaluator.dataset("train"))
-    tables = {who: _tables(evaluator, answer, scorings) for who, answer in predictors.items()}
-    words = {name: (number, said) for name, (number, said, _) in variants.items()}
-    words |= {"drop two": (16, "two frames of each clip left out"), "per clip": (22, "each clip brought to [0, 1]")}
-    effects = {}
-    for name, (number, said) in words.items():
-        learned = tables["network"][name]
-        rows = {row: _auc(tables[answer][name], column) for row, (answer, column) in baselines.ROWS.items()}
-        best = max(rows, key=rows.__getitem__)
-        labels, fused = learned["label"].to_numpy(), learned["fused"].to_numpy()
-        effects[name] = {"number": number, "what": said, "auc": metrics.roc_auc(labels, fused),
-                         "eer": metrics.equal_error_rate(labels, fused), "best_no_learning": best,
-                         "best_no_learning_auc": rows[best]}  # fmt: skip
-    return effects
+    found, left_out = [], []
+    for path in (path for folder in folders for path in result_files(folder / base.name)):
+        try:
+            found.append((path, read_result(path)))
+        except ResultError as error:
+            left_out.append(str(error))
+    hashes = [result["data"]["content_hash"] for _, result in found]
+    content_hash = content_hash or (max(hashes, key=hashes.count) if hashes else None)
+    seeds = sorted({result["seed"] for _, result in found})
+    cells = {cell.recipe.hash(): cell for name in VARIANTS for cell in cells_of(base, [name], seeds)}
+    by_hash: dict[str, dict[str, Any]] = {}
+    for path, result in found:
+        foreign = None
+        if result["data"]["content_hash"] != content_hash:
+            foreign = "measured on other data"
+        elif result["recipe_hash"] not in cells:
+            foreign = f"of other settings than any variant of {base.name}"
+        if foreign and path.is_relative_to(folders[0]):
+            left_out.append(f"{path}: {foreign}")
+        elif not foreign:
+            by_hash.setdefault(result["recipe_hash"], result)
+    results = {}
+    for name in VARIANTS:
+        of_variant = [by_hash.get(cell.recipe.hash()) for cell in cells_of(base, [name], seeds)]
+        if any(of_variant):
+            results[name] = [result for result in of_variant if result is not None]
+    return GridResults(base, results, left_out)
 
 
-def _tables(evaluator: Evaluator, predict: Predict, scorings: Mapping[str, ScoringSettings]) -> dict[str, pd.DataFrame]:
-    """The score table of a predictor under each scoring, calibrated under the same; and the two made of the first."""
-    pairs = zip(
-        *(evaluator.errors_under(list(scorings.values()), predict, split) for split in ("train", "test")), strict=True
-    )
-    tables = {
-        name: score_table(test, calibrate(train, scoring).psi, evaluator.prepared)
-        for (name, scoring), (train, test) in zip(scorings.items(), pairs, strict=True)
-    }
-    table = tables["as is"]
-    by_clip = table.groupby("clip", sort=False)
-    tables["drop two"] = table[table["frame"] < by_clip["frame"].transform("max")]
-    scaled = {column: metrics.normalise_per_clip(table[column], table["clip"]) for column in BRANCHES}
-    return tables | {"per clip": table.assign(**scaled)}
-
-
-def _auc(table: pd.DataFrame, column: str) -> float:
-    return metrics.roc_auc(table["label"].to_numpy(), table[column].to_numpy())
-
-
-# Reading
-
-
-def differences_results(recipe: str, folder: Path = DIFFERENCES) -> dict[str, list[dict[str, Any]]]:
-    """The results that there are for a recipe: switch -> one per seed; raises ResultError for a damaged file."""
-    found = {name: sorted((folder / recipe / name).glob("seed*.json")) for name in SWITCHES}
-    return {name: [read_result(path) for path in paths] for name, paths in found.items() if paths}
-
-
-def paired(results: Results, name: str, measure: str = "auc") -> list[float]:
-    """The measure with a switch on less the measure with it off, for each seed that has both."""
-    base = {result["seed"]: result[measure] for result in results.get(BASE, [])}
-    return [r[measure] - base[r["seed"]] for r in results.get(name, []) if r["seed"] in base]
-
-
-def in_words(differences: list[float]) -> str:
-    """What paired differences say of a switch: it raises or lowers the measure where the 95 % interval excludes 0."""
-    if len(differences) < 2:
-        return "one seed: undecided" if differences else "not measured"
-    low, high = seed_interval(differences)
-    return "raises it" if low > 0 else "lowers it" if high < 0 else "undecided"
-
-
-def _with_interval(differences: list[float]) -> str:
-    """The mean of paired differences and its interval."""
-    if len(differences) < 2:
-        return f"{differences[0]:+.3f}" if differences else "not measured"
-    low, high = seed_interval(differences)
-    return f"{np.mean(differences):+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def effect_table(results: Results) -> pd.DataFrame:
-    """One row per switch: AUC off and on, the difference of the same seeds, support items, what learning adds."""
-    return pd.DataFrame([_effect_row(name, results) for name in SWITCHES if name != BASE])
-
-
-def _effect_row(name: str, results: Results) -> dict[str, Any]:
-    switch, off, on = SWITCHES[name], results.get(BASE, []), results.get(name, [])
-    differences = paired(results, name)
-    return {
-        "no.": "" if switch.number is None else switch.number,
-        "difference": switch.what,
-        "off": switch.off,
-        "on": switch.on,
-        "seeds": len(differences),
-        "AUC off": _shown([r["auc"] for r in off]),
-        "AUC on": _shown([r["auc"] for r in on]),
-        "on - off [95 %]": _with_interval(differences),
-        "effect": in_words(differences),
-        "support items off": _shown([r["memory"]["support_items"] for r in off], digits=1),
-        "support items on": _shown([r["memory"]["support_items"] for r in on], digits=1),
-        "best no-learning": _shown([_best(r) for r in on]),
-        "learning adds, on": _shown([r["learning_adds"] for r in on], sign="+"),
-    }
-
-
-def scoring_table(results: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per scoring variant of the same trainings (one result per seed): AUC, less "as is", yardstick."""
-    rows = []
-    for name, first in results[0]["scoring"].items() if results else ():
-        aucs = [r["scoring"][name]["auc"] for r in results]
-        differences = [auc - r["scoring"]["as is"]["auc"] for auc, r in zip(aucs, results, strict=True)]
-        rows.append({
-            "no.": first["number"] or "", "scoring": first["what"], "AUC": _shown(aucs),
-            "less as is [95 %]": _with_interval(differences) if name != "as is" else "",
-            "effect": in_words(differences) if name != "as is" else "",
-            "EER": _shown([r["scoring"][name]["eer"] for r in results]),
-            "best no-learning": _shown([r["scoring"][name]["best_no_learning_auc"] for r in results]),
-        })  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _best(result: dict[str, Any]) -> float:
-    return result["no_learning"][result["best_no_learning"]]["auc"]
-
-
-def _shown(values: list[float], **form: Any) -> str:
-    return mean_and_spread(values, **form) if values else "not measured"
+def reference_grid(recipe: str) -> Results:
+    """The results that come with the kit for a recipe, by variant; empty where there are none."""
+    return grid_results(base_recipe(REFERENCE / recipe), REFERENCE).results
 
 
 def with_effects(text: str) -> str:
     """docs/differences.md with its tables, between their two marks, made anew from the results of the kit."""
     tables = []
-    for recipe in kept_recipes():
-        results = differences_results(recipe)
+    for recipe in WITH_EFFECTS:
+        results = reference_grid(recipe)
         for title, table in (("trained", effect_table(results)), ("scored", scoring_table(results[BASE]))):
             tables.append(f"**{recipe}, {title}**\n\n{as_markdown(table)}\n")
     return between_marks(text, TABLE_BEGINS, TABLE_ENDS, "\n" + "\n".join(tables))
-
-
-def kept_recipes(folder: Path = DIFFERENCES) -> list[str]:
-    """Recipes that a folder holds results of, the generated scene first."""
-    names = [path.parent.name for path in folder.glob(f"*/{BASE}") if any(path.glob("seed*.json"))]
-    return sorted(names, key=lambda name: (not name.startswith("synthetic"), name))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def latent_loss(
 def total_loss(output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossSettings) -> Losses:
     """All terms and L = L_app + lambda_m L_mot + alpha L_spa + beta L_lat (Eq. 7 and 10), in float32 or finer.
 
-    Without memory the sparse and latent terms are 0.
+    Without memory the sparse and latent terms are 0. With one branch trained, the other's term is shown but not summed.
     """
     appearance = appearance_loss(frames, _at_least_float32(output.frame_hat))
     motion = motion_loss(flow, _at_least_float32(output.flow_hat))
@@ -83,7 +83,8 @@ def total_loss(output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossS
         sparse = sparse_loss(output.weights, settings.sparse_form)
         query = _at_least_float32(output.query)
         latent = latent_loss(query, output.read_out, settings.margin, settings.latent_form)
-    generative = appearance + settings.motion_weight * motion
+    weighted = {"appearance": appearance, "motion": settings.motion_weight * motion}
+    generative = sum(weighted.values()) if settings.branches == "both" else weighted[settings.branches]
     total = generative + settings.sparse_weight * sparse + settings.latent_weight * latent
     return Losses(total, appearance, motion, sparse, latent)
 

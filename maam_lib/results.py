@@ -1,12 +1,15 @@
 """Reads result files and the paper's numbers, and puts them into tables; computes no metric and trains nothing.
 
-A result file is a `metrics.json`. Small ones of long runs are kept in `reports/reference/<recipe>/`, as
-`seed0.json` ..., beside `recipe.yaml` and the weights of seed 0.
+A result file is a `metrics.json`. A sweep, and the results that come with the kit in `reports/reference/`, hold one
+per cell, as `<recipe>/<variant>/seed0.json` ...; the kit's hold some weights as well:
+
+reports/reference/<recipe>/paper/seed0.json    "paper" is the recipe as it is
+reports/reference/<recipe>/weights.safetensors of its seed 0, and recipe.yaml
 """
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from maam_lib.training import build_network
 REPORTS = Path(__file__).parents[1] / "reports"
 REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
+BASE = "paper"  # the variant that is the recipe as it is
+Results = Mapping[str, list[dict[str, Any]]]  # variant -> one result per seed, in the order of the seeds
 TABLE_BEGINS, TABLE_ENDS = "<!-- results: python -m maam_lib.results -->", "<!-- /results -->"
 
 
@@ -48,11 +53,23 @@ def read_result(path: Path) -> dict[str, Any]:
     return result
 
 
+def result_files(home: Path) -> list[Path]:
+    """The result files of every cell in the folder of one recipe, those of the recipe as it is first."""
+    return sorted(home.glob("*/seed*.json"), key=lambda path: (path.parent.name != BASE, path))
+
+
 def reference_results() -> dict[str, list[dict[str, Any]]]:
-    """Results that come with the kit: folder name under reports/reference -> one result per seed."""
-    folders = sorted(path for path in REFERENCE.glob("*") if path.is_dir())
-    results = {folder.name: [read_result(path) for path in sorted(folder.glob("seed*.json"))] for folder in folders}
-    return {name: seeds for name, seeds in results.items() if seeds}
+    """Results that come with the kit, named <recipe> or <recipe>-<variant>: one per seed.
+
+    Of the recipes made for sweeps (-mini) only the recipe as it is: the tables of the grid hold the others.
+    """
+    results: dict[str, list[dict[str, Any]]] = {}
+    homes = sorted(folder for folder in REFERENCE.glob("*") if folder.is_dir())
+    for path in (path for home in homes for path in result_files(home)):
+        recipe, variant = path.parts[-3:-1]
+        if variant == BASE or not recipe.endswith("-mini"):
+            results.setdefault(recipe if variant == BASE else f"{recipe}-{variant}", []).append(read_result(path))
+    return results
 
 
 def reference_network(name: str) -> tuple[Recipe, MAAMNet]:
@@ -67,12 +84,11 @@ def reference_network(name: str) -> tuple[Recipe, MAAMNet]:
     return recipe, net.eval()
 
 
-def keep_reference(run: RunFolder, name: str, *, weights: bool = False) -> Path:
-    """Copy an evaluated run's small results (and, if asked, its last weights) into reports/reference/<name>."""
-    folder = REFERENCE / name
-    result = read_result(run.folder / "metrics.json")
-    result["machine"] = run.machine
-    write_json(folder / f"seed{result['seed']}.json", result)
+def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False) -> Path:
+    """Copy an evaluated run's small results (and, if asked, its last weights) into reports/reference/<recipe>."""
+    folder = REFERENCE / run.recipe.name
+    result = read_result(run.folder / "metrics.json") | {"machine": run.machine}
+    write_json(folder / variant / f"seed{result['seed']}.json", result)
     if weights:
         with written_aside(folder / WEIGHTS) as aside:
             shutil.copyfile(run.weights_file(), aside)

@@ -9,7 +9,9 @@ metrics.json       from `maam evaluate`
 """
 
 import json
+import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from importlib import metadata
@@ -116,7 +118,7 @@ class RunFolder:
             return
         if not resume:
             raise RunError(f"{self.folder}: holds a run already; continue it with --resume or name another folder")
-        if changed := _changed_settings(self.recipe, recipe):
+        if changed := changed_settings(self.recipe, recipe):
             raise RunError(f"{self.folder}: cannot resume with other settings ({changed}); name another folder")
 
     def adopt(self, recipe: Recipe, net: MAAMNet, origin: str) -> None:
@@ -204,8 +206,17 @@ def environment_facts() -> dict[str, Any]:
         "git_revision": _git_revision(),
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": processor_name(),
         "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
     }
+
+
+def processor_name() -> str:
+    """The processor's own name, as far as the system tells it, and how many cores this process may use."""
+    cpuinfo = Path("/proc/cpuinfo")
+    named = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.is_file() else None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{named[1].strip() if named else platform.processor() or platform.machine()}, {cores} cores"
 
 
 def _git_revision() -> str | None:
@@ -226,7 +237,7 @@ def _git_revision() -> str | None:
         return None
 
 
-def _changed_settings(before: Recipe, after: Recipe) -> str:
+def changed_settings(before: Recipe, after: Recipe) -> str:
     """The settings in which two recipes differ, except for more epochs, as `key: before -> after`; "" for none."""
     a, b = (r.model_dump(mode="json", exclude={"name", "about"}) for r in (before, after))
     if b["training"]["epochs"] >= a["training"]["epochs"]:

@@ -34,8 +34,14 @@ class TrainingError(RuntimeError):
 
 
 def build_network(recipe: Recipe) -> MAAMNet:
-    """The network that a recipe describes, with initial values drawn from the global random state."""
-    return MAAMNet(recipe.data.channels, **recipe.model.model_dump())
+    """The network that a recipe describes, with initial values drawn from the global random state.
+
+    A decoder that the recipe does not train is frozen at them.
+    """
+    net = MAAMNet(recipe.data.channels, **recipe.model.model_dump())
+    net.appearance_decoder.requires_grad_(recipe.loss.branches != "motion")
+    net.motion_decoder.requires_grad_(recipe.loss.branches != "appearance")
+    return net
 
 
 def build_optimizer(recipe: Recipe, net: torch.nn.Module) -> torch.optim.Adam:
@@ -71,11 +77,13 @@ def fit(
     *,
     resume: bool = False,
     accelerator: str = "auto",
-    devices: int | str = "auto",
+    devices: int | str | list[int] = "auto",
+    progress: bool = True,
     on_epoch: EpochCallback | None = None,
 ) -> RunFolder:
     """Train a recipe on a prepared dataset's normal clips; returns the run folder, its last epoch finished.
 
+    `devices` is how many, or the numbers of those to use; `progress` shows a bar where there is a terminal.
     `on_epoch` gets each new row of the history, on the first device's process; when it returns True the training
     stops there, whole and resumable.
     Raises RunError for a folder in use, TrainingError for a loss that is not finite or too few frames.
@@ -98,7 +106,7 @@ def fit(
         run.claim(recipe, resume=resume)
     fabric.barrier()
     try:
-        _train(fabric, recipe, dataset, run, on_epoch)
+        _train(fabric, recipe, dataset, run, progress, on_epoch)
     finally:
         if fabric.is_global_zero:
             run.release()
@@ -132,7 +140,12 @@ def keep_freed_memory() -> None:
 
 
 def _train(
-    fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, run: RunFolder, on_epoch: EpochCallback | None
+    fabric: Fabric,
+    recipe: Recipe,
+    dataset: FrameFlowDataset,
+    run: RunFolder,
+    shows_progress: bool,
+    on_epoch: EpochCallback | None,
 ) -> None:
     settings = recipe.training
     torch.manual_seed(settings.seed)
@@ -149,7 +162,7 @@ def _train(
         total=settings.epochs * steps * settings.batch_size,
         initial=done * steps * settings.batch_size,
         unit="frame",
-        disable=None if fabric.is_global_zero else True,
+        disable=None if fabric.is_global_zero and shows_progress else True,
     )
     with progress:
         for epoch in range(done + 1, settings.epochs + 1):

@@ -1,7 +1,13 @@
 """Tasks for the workers of `test_cluster`, in a module that they import quickly."""
 
 import os
+import threading
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maam_lib.sweep import Task
 
 
 def process_of(item: int, failing: int | None = None) -> int:
@@ -19,6 +25,34 @@ def killed_unless(marker: Path, item: int) -> int:
     os._exit(1)
 
 
+def returns_unless(marker: Path, item: str) -> str:
+    """The item; "never" only when the marker is there, or its worker is lost."""
+    deadline = time.monotonic() + 60
+    while item == "never" and not marker.exists() and time.monotonic() < deadline:
+        threading.Event().wait(0.05)
+    return item
+
+
 def killed_always(item: int) -> None:
     """Ends its own process."""
     os._exit(1)
+
+
+def cell_killed_after_an_epoch(task: "Task") -> str:
+    """A cell of a sweep whose process ends after the first epoch of "no-memory", the first time."""
+    from maam_lib.runs import RunFolder
+    from maam_lib.sweep import run_cell
+
+    save, marker = RunFolder.save_epoch, task.home / "killed"
+
+    def save_and_end(run: RunFolder, *given: object) -> None:
+        save(run, *given)
+        if task.cell.variant == "no-memory" and not marker.exists():
+            marker.touch()
+            os._exit(9)
+
+    RunFolder.save_epoch = save_and_end
+    try:
+        return run_cell(task)
+    finally:
+        RunFolder.save_epoch = save

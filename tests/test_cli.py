@@ -303,18 +303,27 @@ def test_import_weights_says_what_it_made_and_what_comes_next(
     assert f"imported: {tmp_path / 'weights.safetensors'}, 32,813 parameters, 3 channels, 6 items" in answer.out
 
 
-def test_sweep_measures_a_switch_once_and_prints_the_table(maam: Maam, scene_root: Path, tmp_path: Path) -> None:
+def test_sweep_measures_a_variant_once_and_prints_the_tables(maam: Maam, scene_root: Path, tmp_path: Path) -> None:
     words = ["sweep", "synthetic-mini", "--root", scene_root, "--out", tmp_path, "--seeds", 1, *SET]
-    words += ["--set", "training.epochs=1", "--switch", "paper", "--switch", "sparse"]
+    words += ["--set", "training.epochs=1", "--part", "table2", "--variant", "sparse", "--workers", 1]
     first = maam(*words)
     assert first.status == 0, first.err
-    assert "sparse seed 0: AUC" in first.out
-    assert "mean over all entries (released)" in first.out
+    assert "3/3 sparse seed 0: AUC" in first.out
+    assert "Frame AUC on three benchmarks (Table 2)" in first.out
     results = {path: path.read_bytes() for path in (tmp_path / "synthetic-mini").glob("*/seed0.json")}
-    assert sorted(path.parent.name for path in results) == ["paper", "sparse"]
+    assert sorted(path.parent.name for path in results) == ["no-memory", "paper", "sparse"]
     again = maam(*words)
+    assert "3 cells, 3 done, 0 to do" in again.out
     assert "seed 0: AUC" not in again.out, "nothing is measured twice"
     assert {path: path.read_bytes() for path in results} == results
-    other = the_error(maam(*words, "--set", "model.num_items=9"))
-    assert "a result of other settings" in other
-    assert "no switch colour; there are paper, similarity" in the_error(maam(*words, "--switch", "colour"))
+    told = maam("status", tmp_path)
+    assert (told.status, told.out) == (0, f"{tmp_path / 'synthetic-mini'}: 3 cells: 3 done\n")
+    assert "holds a sweep with other settings (model.num_items: 8 -> 9)" in the_error(
+        maam(*words, "--set", "model.num_items=9")
+    )
+    assert "no variant colour; there are beta-0.00025" in the_error(maam(*words, "--variant", "colour"))
+    assert "no part table9; there are table2" in the_error(maam(*words, "--part", "table9"))
+
+
+def test_status_without_a_sweep(maam: Maam, tmp_path: Path) -> None:
+    assert f"{tmp_path}: no sweep here" in the_error(maam("status", tmp_path))

@@ -1,22 +1,24 @@
 """Clips side by side through Dask: results, errors, killed processes, an existing scheduler; a kill loses nothing."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import dask
 import pytest
-from cluster_tasks import killed_always, killed_unless, process_of
+from cluster_tasks import killed_always, killed_unless, process_of, returns_unless
 from distributed import LocalCluster
 from fake_sources import moving, write_video
 from test_prepare import contents
 
 from data_prep import cluster
-from data_prep.cluster import ClusterError, unordered
+from data_prep.cluster import ClusterError, outcomes, unordered
 from data_prep.prepare import prepare
 
 KILLED = f"""
@@ -51,7 +53,7 @@ def test_workers_are_other_processes_and_one_that_is_killed_is_replaced(tmp_path
 def test_workers_that_keep_being_killed_end_it() -> None:
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        pytest.raises(ClusterError, match=r"a worker process was killed, and so was each .* finished clips are kept"),
+        pytest.raises(ClusterError, match=r"a worker process was killed, and so was each .* what is finished is kept"),
     ):
         list(unordered(killed_always, [1], 2))
 
@@ -81,6 +83,85 @@ def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
         list(unordered(process_of, [1], 2, "tcp://127.0.0.1:9"))
     with pytest.raises(ClusterError, match="nothing://x: no Dask scheduler"):
         list(unordered(process_of, [1], 2, "nothing://x"))
+
+
+def test_an_error_of_one_task_is_its_outcome_and_the_others_go_on(scheduler: str) -> None:
+    task = partial(process_of, failing=2)
+    for given in ((1,), (8, scheduler)):
+        found = dict(outcomes(task, [1, 2, 3], *given))
+        assert {item: outcome.result for item, outcome in found.items()} == {1: os.getpid(), 2: None, 3: os.getpid()}
+        assert [str(found[item].error) for item in (1, 2, 3)] == ["None", "item 2", "None"]
+
+
+def test_a_scheduler_that_vanishes(tmp_path: Path) -> None:
+    address = tmp_path / "scheduler.json"
+    common = ["--scheduler-file", address, "--no-dashboard"]
+    with (
+        _started("dask_scheduler", "--host", "127.0.0.1", "--port", "0", *common) as scheduler,
+        _started("dask_worker", "--nthreads", "1", "--death-timeout", "5", "--local-directory", tmp_path, *common),
+    ):
+        while not address.is_file():
+            assert scheduler.poll() is None
+        where = json.loads(address.read_text())["address"]
+        finished = unordered(partial(returns_unless, tmp_path / "end"), ["now", "never"], 1, where)
+        assert next(finished) == ("now", "now")
+        scheduler.kill()
+        with pytest.raises(
+            ClusterError, match=rf"^{where}: the Dask scheduler is gone; what is finished is kept\. Start"
+        ):
+            next(finished)
+        (tmp_path / "end").touch()
+
+
+@contextmanager
+def _started(program: str, *words: object) -> Iterator[subprocess.Popen]:
+    command = [sys.executable, "-m", f"distributed.cli.{program}", *map(str, words)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
+        yield process
+        process.terminate()
+
+
+# SLURM: its commands are replaced by ones that run the jobs here
+
+SBATCH = """#!/bin/sh
+setsid bash "$1" > "$0.log" 2>&1 &
+echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/sh
+kill -- -"$1"
+"""
+QUEUE = {"jobqueue.slurm.cores": 1, "jobqueue.slurm.memory": "1GB", "jobqueue.slurm.local-directory": None}
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+    return tmp_path
+
+
+def test_jobs_of_slurm_do_the_work(slurm: Path) -> None:
+    with dask.config.set(QUEUE):
+        found = dict(unordered(process_of, [1, 2], 1, "slurm"))
+    assert set(found) == {1, 2}
+    assert os.getpid() not in found.values()
+
+
+def test_slurm_without_its_queue_or_without_its_commands(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        ClusterError, match=r"no cores and no memory of a job known; .* jobqueue\.yaml \(docs/sweeps\.md\)"
+    ):
+        list(unordered(process_of, [1], 1, "slurm"))
+    monkeypatch.setenv("PATH", str(slurm / "nowhere"))
+    with pytest.raises(ClusterError, match="no sbatch on this machine; run it on a login node"):
+        list(unordered(process_of, [1], 1, "slurm"))
+
+
+# A kill of the whole
 
 
 def test_killed_in_the_middle_and_called_again_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -217,12 +217,13 @@ def test_recipe_to_yaml_and_back_is_the_same(tmp_path: Path, name: str):
 
 @pytest.mark.parametrize("key", [key for key, _ in KNOBS])
 def test_the_hash_changes_with_every_setting(key: str):
-    recipe = load_recipe("synthetic-mini", "model.shrink_threshold=0.1", "scoring.psi=0.1")
+    recipe = load_recipe("synthetic-mini", "model.shrink_threshold=0.1", "scoring.psi=1")
     section, _, name = key.partition(".")
     value = getattr(getattr(recipe, section), name)
     other = {
         "channels": 3, "similarity": "released", "sparse_form": "released", "latent_form": "attract",
-        "precision": "float32", "adam_form": "released", "padding": "valid", "patch": [9, 9], "stride": [9, 9],
+        "precision": "float32", "adam_form": "released", "branches": "appearance", "padding": "valid",
+        "patch": [9, 9], "stride": [9, 9],
     }  # fmt: skip
     if name in other:
         changed = other[name]
@@ -239,3 +240,12 @@ def test_the_hash_does_not_change_with_name_or_description():
     recipe = load_recipe("synthetic-mini")
     assert recipe.model_copy(update={"name": "other", "about": "other"}).hash() == recipe.hash()
     assert re.fullmatch("[0-9a-f]{12}", recipe.hash())
+
+
+@pytest.mark.parametrize(("branches", "psi"), [("appearance", 1), ("motion", 0)])
+def test_one_trained_branch_is_scored_alone(branches: str, psi: int):
+    with pytest.raises(
+        SettingError, match=rf"^recipe ped2: loss\.branches = {branches} .* set scoring\.psi={psi} as well$"
+    ):
+        load_recipe("ped2", f"loss.branches={branches}")
+    assert load_recipe("ped2", f"loss.branches={branches}", f"scoring.psi={psi}").scoring.psi == psi

@@ -1,187 +1,156 @@
-"""Cells are trained once and compared by seed; scoring variants are what they say; kept results make the tables."""
+"""Variants turn what they name; cells are known by their hash; results are found whatever their file is called."""
 
+import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import tiny_recipe
 
-from maam_lib import experiments
-from maam_lib.config import load_recipe
+from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Evaluator, evaluate, network_predictor
 from maam_lib.experiments import (
-    BASE,
-    IN_DEPTH,
-    SWITCHES,
-    differences_results,
-    effect_table,
-    in_words,
-    kept_recipes,
-    paired,
-    scoring_effects,
-    scoring_table,
-    scoring_variants,
-    with_effects,
+    OF_THE_PAPER,
+    PARTS,
+    VARIANTS,
+    Cell,
+    base_recipe,
+    cells_of,
+    figure6_variants,
+    grid_results,
+    measure_cell,
+    variants_of,
 )
-from maam_lib.metrics import roc_auc
+from maam_lib.results import BASE, REFERENCE, paper_values
 from maam_lib.runs import RunFolder
-from maam_lib.training import build_network
-
-DOCS = Path(__file__).parents[1] / "docs" / "differences.md"
 
 
 @pytest.fixture(scope="module")
-def effects(scene: PreparedDataset, finished_run: RunFolder) -> dict:
-    net = build_network(finished_run.recipe)
-    finished_run.load_weights(net)
-    return scoring_effects(Evaluator(finished_run.recipe, scene), network_predictor(net))
+def measured(scene: PreparedDataset, finished_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The result of the tiny recipe as it is."""
+    run = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path_factory.mktemp("cell") / "run"))
+    return measure_cell(run, Cell(BASE, run.recipe), scene)
 
 
-def made_up(aucs: dict[int, float]) -> list[dict]:
-    """Results of several seeds, as far as the tables read them."""
-    return [
-        {
-            "seed": seed, "auc": auc, "memory": {"support_items": 10.0 + seed}, "learning_adds": auc - 0.5,
-            "no_learning": {"zero_flow": {"auc": 0.5}}, "best_no_learning": "zero_flow",
-        }
-        for seed, auc in aucs.items()
-    ]  # fmt: skip
+def kept(result: dict, folder: Path, variant: str = BASE, **changed: object) -> Path:
+    """Write a result, with some changes, where a sweep would."""
+    result = result | changed
+    path = folder / "synthetic-mini" / variant / f"seed{result['seed']}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result))
+    return path
 
 
-# Switches
+def hash_of(*settings: str) -> str:
+    return tiny_recipe(*settings).hash()
 
 
-@pytest.mark.parametrize("name", [name for name in SWITCHES if name != BASE])
-def test_every_switch_turns_something_and_nothing_else(name: str):
-    base, turned = tiny_recipe(), tiny_recipe(*SWITCHES[name].settings)
+# Variants and cells
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != BASE])
+def test_every_variant_turns_something_and_nothing_else(name: str):
+    base, turned = tiny_recipe(), tiny_recipe(*VARIANTS[name].settings)
     assert base.hash() != turned.hash()
-    changed = {setting.split("=")[0] for setting in SWITCHES[name].settings}
+    changed = {setting.split("=")[0] for setting in VARIANTS[name].settings}
     for section in ("data", "model", "loss", "training", "scoring"):
         one, other = (getattr(r, section).model_dump() for r in (base, turned))
         assert {f"{section}.{key}" for key in one if one[key] != other[key]} <= changed
 
 
-def test_differences_are_of_the_same_seed():
-    results = {BASE: made_up({0: 0.5, 1: 0.7, 2: 0.9}), "sparse": made_up({2: 0.8, 0: 0.6})}
-    assert paired(results, "sparse") == pytest.approx([-0.1, 0.1])
-    assert paired(results, "latent") == []
+def test_table_5_has_a_training_for_each_of_its_cells():
+    recipes = [load_recipe("ped2", *VARIANTS[name].settings) for name in PARTS["table5"]]
+    found = [(bool(r.loss.sparse_weight), bool(r.loss.latent_weight), r.loss.branches, r.scoring.psi) for r in recipes]
+    on_off = [(False, False), (True, False), (False, True), (True, True)]
+    assert found == [
+        (*on, *branch) for on in on_off for branch in (("appearance", 1.0), ("motion", 0.0), ("both", None))
+    ]
 
 
-@pytest.mark.parametrize(
-    ("differences", "words"),
-    [
-        ([0.02, 0.03, 0.025], "raises it"),
-        ([-0.02, -0.021], "lowers it"),
-        ([-0.02, -0.03], "undecided"),  # two seeds can hardly tell
-        ([0.02, 0.03, -0.001], "undecided"),
-        ([0.001, 0.09, 0.002], "undecided"),
-        ([0.5], "one seed: undecided"),
-        ([], "not measured"),
-    ],
-)
-def test_an_effect_counts_when_its_interval_excludes_zero(differences: list[float], words: str):
-    assert in_words(differences) == words
+@pytest.mark.parametrize(("knob", "key"), [("beta", "latent_weight"), ("zeta", "margin")])
+def test_figure_6_has_the_points_of_the_paper_in_order(knob: str, key: str):
+    variants = figure6_variants(knob)
+    assert list(variants)[: len(paper_values()["figure6"][knob]["values"])] == paper_values()["figure6"][knob]["values"]
+    found = [getattr(load_recipe("ped2", *VARIANTS[name].settings).loss, key) for name in variants.values()]
+    assert found == [float(value) for value in variants]
+    assert list(variants.values()).count(BASE) == 1
 
 
-def test_the_table_says_what_is_missing():
-    table = effect_table({BASE: made_up({0: 0.5, 1: 0.7}), "adam": made_up({0: 0.52, 1: 0.73})}).set_index("difference")
-    assert table.loc["Adam's epsilon", "on - off [95 %]"] == "+0.025 [-0.039, +0.089]"  # t of 1 degree: 12.7 x 0.005
-    assert table.loc["Adam's epsilon", "effect"] == "undecided"
-    assert (
-        table.loc["sparse loss", ["seeds", "AUC on", "on - off [95 %]", "effect"]].tolist()
-        == [0] + ["not measured"] * 3
-    )
-    assert len(table) == len(SWITCHES) - 1
+def test_a_whole_grid_is_22_trainings_a_seed_and_seed_by_seed():
+    cells = cells_of(load_recipe("synthetic-mini"), variants_of(OF_THE_PAPER), range(2))
+    assert [cell.seed for cell in cells] == [0] * 22 + [1] * 22
+    assert len({cell.recipe.hash() for cell in cells}) == 44
+    assert str(cells[0]) == "paper seed 0"
 
 
-# Scoring variants
+def test_variants_with_the_same_settings_are_one_cell():
+    cells = cells_of(load_recipe("ped2-released"), [BASE, "similarity", "sparse", "no-memory"], [0])
+    assert [cell.variant for cell in cells] == [BASE, "no-memory"]
 
 
-def test_as_is_is_what_evaluate_measures(
-    effects: dict, scene: PreparedDataset, finished_run: RunFolder, tmp_path: Path
-):
-    measured = evaluate(RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run")), scene)
-    assert effects["as is"]["auc"] == pytest.approx(measured["auc"], abs=1e-6)
-    best = measured["best_no_learning"]
-    assert effects["as is"]["best_no_learning"] == best
-    assert effects["as is"]["best_no_learning_auc"] == pytest.approx(measured["no_learning"][best]["auc"], abs=1e-12)
+def test_an_unknown_variant_or_part_is_named():
+    with pytest.raises(SettingError, match=r"^no part table1; there are table2, table3"):
+        variants_of(["table1"])
+    with pytest.raises(SettingError, match=r"^no variant colour; there are beta-0\.00025"):
+        variants_of([], ["colour"])
 
 
-@pytest.mark.parametrize(
-    ("name", "setting"),
-    [
-        ("stride 1", "scoring.stride=[1, 1]"),
-        ("patch turned", "scoring.patch=[8, 12]"),
-        ("padding valid", "scoring.padding=valid"),
-        ("psi shanghaitech", "scoring.psi=0.09090909090909091"),
-    ],
-)
-def test_a_variant_is_the_recipe_with_that_setting(
-    name: str, setting: str, effects: dict, scene: PreparedDataset, finished_run: RunFolder
-):
-    recipe = finished_run.recipe.with_settings(setting)
-    net = build_network(recipe)
-    finished_run.load_weights(net)
-    _, measured = Evaluator(recipe, scene).score(network_predictor(net))
-    assert effects[name]["auc"] == pytest.approx(measured["auc"], abs=1e-6)
-    assert effects[name]["eer"] == pytest.approx(measured["eer"], abs=1e-6)
+# Results
 
 
-def test_dropping_two_and_scaling_each_clip_change_the_scores_of_as_is(
-    effects: dict, scene: PreparedDataset, finished_run: RunFolder
-):
-    net = build_network(finished_run.recipe)
-    finished_run.load_weights(net)
-    table, _ = Evaluator(finished_run.recipe, scene).score(network_predictor(net))
-    kept = table[table["frame"] < 38]  # clips of 40 frames; the last is never scored
-    assert len(table) - len(kept) == 2
-    assert effects["drop two"]["auc"] == pytest.approx(roc_auc(kept["label"], kept["fused"]), abs=1e-9)
-    clips = [clip for _, clip in table.groupby("clip", sort=False)]
-    scaled = [(c["fused"] - c["fused"].min()) / (c["fused"].max() - c["fused"].min()) for c in clips]
-    labels = np.concatenate([c["label"] for c in clips])
-    assert effects["per clip"]["auc"] == pytest.approx(roc_auc(labels, np.concatenate(scaled)), abs=1e-9)
+def test_a_cell_leaves_its_settings_machine_and_seconds(measured: dict, finished_run: RunFolder):
+    assert measured["variant"] == BASE
+    assert measured["settings"] == finished_run.recipe.model_dump(mode="json")
+    assert measured["machine"]["processor"].endswith("cores")
+    assert measured["seconds"]["training"] > 0
+    assert measured["seconds"]["measuring"] > 0
+    assert set(measured) >= {"scoring", "curve", "protocols", "localisation", "no_learning", "learning_adds"}
 
 
-def test_variants_move_the_scores(effects: dict):
-    assert len({round(effect["auc"], 9) for effect in effects.values()}) >= 6
+def test_results_are_found_by_their_settings(measured: dict, tmp_path: Path):
+    base = tiny_recipe()
+    kept(measured, tmp_path, "whatever")
+    kept(measured, tmp_path, seed=1, recipe_hash=hash_of("training.seed=1"))
+    kept(measured, tmp_path, "x", seed=1, recipe_hash=hash_of("loss.sparse_form=released", "training.seed=1"))
+    grid = grid_results(base, tmp_path)
+    assert {name: [r["seed"] for r in seeds] for name, seeds in grid.results.items()} == {BASE: [0, 1], "sparse": [1]}
+    assert grid.left_out == []
 
 
-def test_the_fine_stride_of_the_release_is_5_5_on_its_own_patch():
-    recipe = load_recipe("avenue")
-    assert scoring_variants(recipe.scoring)["stride avenue"][2].stride == (5, 5)
-    assert load_recipe("avenue-released").scoring.stride == (5, 5)
+def test_an_earlier_folder_comes_before_a_later(measured: dict, tmp_path: Path):
+    for folder, auc in (("mine", 0.25), ("theirs", 0.75)):
+        kept(measured, tmp_path / folder, auc=auc)
+    for order, auc in ((("mine", "theirs"), 0.25), (("theirs", "mine"), 0.75)):
+        [result] = grid_results(tiny_recipe(), *(tmp_path / name for name in order)).results[BASE]
+        assert result["auc"] == auc
+
+
+def test_damaged_and_foreign_results_are_named_and_left_out(measured: dict, tmp_path: Path):
+    kept(measured, tmp_path)
+    kept(measured, tmp_path, seed=1, recipe_hash=hash_of("training.seed=1"))
+    damaged = kept(measured, tmp_path, "sparse")
+    damaged.write_text(damaged.read_text()[:100])
+    other_data = kept(measured, tmp_path, "latent", data=measured["data"] | {"content_hash": "other"})
+    other_settings = kept(measured, tmp_path, "adam", recipe_hash="0123456789ab")
+    grid = grid_results(tiny_recipe(), tmp_path)
+    assert list(grid.results) == [BASE]
+    assert len(grid.left_out) == 3
+    assert any(f"{damaged}: not readable as JSON" in reason for reason in grid.left_out)
+    assert f"{other_data}: measured on other data" in grid.left_out
+    assert f"{other_settings}: of other settings than any variant of synthetic-mini" in grid.left_out
+    assert list(grid_results(tiny_recipe(), tmp_path, content_hash="other").left_out) != grid.left_out
 
 
 # What comes with the kit
 
 
-def test_kept_results_are_whole_and_of_the_recipes_as_they_are():
-    assert kept_recipes() == ["synthetic-mini", "ped2-mini"]
-    for recipe in kept_recipes():
-        results = differences_results(recipe)
-        assert list(results) == list(SWITCHES), recipe
-        contents = {r["data"]["content_hash"] for seeds in results.values() for r in seeds}
-        assert len(contents) == 1, f"{recipe}: results of different data"
-        for name, seeds in results.items():
-            assert [r["seed"] for r in seeds] == list(range(len(seeds))), name
-            assert len(seeds) >= (3 if recipe == "synthetic-mini" else 2), name
-            for r in seeds:
-                cell = load_recipe(recipe, *SWITCHES[name].settings, f"training.seed={r['seed']}")
-                assert r["recipe_hash"] == cell.hash(), f"{recipe}/{name}/seed{r['seed']}.json"
-                assert ("scoring" in r) == (name in IN_DEPTH)
-
-
-def test_the_tables_in_the_docs_are_those_of_the_kept_results():
-    text = DOCS.read_text(encoding="utf-8")
-    assert with_effects(text) == text, "make them anew: python -m maam_lib.experiments"
-
-
-def test_every_number_of_a_table_comes_from_a_result_file(monkeypatch: pytest.MonkeyPatch):
-    results = differences_results("synthetic-mini")[BASE]
-    table = scoring_table(results).set_index("scoring")
-    expected = np.mean([r["scoring"]["stride 1"]["auc"] for r in results])
-    assert table.loc[results[0]["scoring"]["stride 1"]["what"], "AUC"].startswith(f"{expected:.3f}")
-    monkeypatch.setattr(experiments, "DIFFERENCES", Path("nowhere"))
-    assert experiments.kept_recipes(Path("nowhere")) == []
+@pytest.mark.parametrize("recipe", sorted(path.name for path in REFERENCE.iterdir() if path.is_dir()))
+def test_kept_results_are_whole_and_of_the_recipes_as_they_are(recipe: str):
+    base = base_recipe(REFERENCE / recipe)
+    assert base.with_settings("training.seed=0").hash() == load_recipe(recipe).hash(), "the recipe has changed"
+    grid = grid_results(base, REFERENCE)
+    assert grid.left_out == []
+    for name, seeds in grid.results.items():
+        for result in seeds:
+            path = REFERENCE / recipe / name / f"seed{result['seed']}.json"
+            assert json.loads(path.read_text(encoding="utf-8")) == result, "found under the name of its variant"

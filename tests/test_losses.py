@@ -122,3 +122,14 @@ def test_losses_of_bfloat16_outputs_are_float32():
     exact = losses.total_loss(out, frames, flow, LossSettings())
     assert all(term.dtype == torch.float32 for term in found)
     assert found.total.item() == pytest.approx(exact.total.item(), rel=1e-2)
+
+
+@pytest.mark.parametrize(("branches", "kept"), [("appearance", (1, 0)), ("motion", (0, 2))])
+def test_one_branch_alone_sums_its_own_term_and_shows_both(branches: str, kept: tuple[int, int]):
+    out, frames, flow = random_output(4)
+    both = losses.total_loss(out, frames, flow, LossSettings())
+    alone = losses.total_loss(out, frames, flow, LossSettings(branches=branches))
+    assert alone[1:] == both[1:]
+    of_memory = both.total - both.appearance - 2 * both.motion
+    expected = kept[0] * both.appearance + kept[1] * both.motion + of_memory
+    assert alone.total.item() == pytest.approx(expected.item(), rel=1e-12)

@@ -81,12 +81,12 @@ def test_keeping_a_run_and_reading_it_back(
     finished_run: RunFolder, scene: PreparedDataset, reference_folder: Path
 ) -> None:
     measured = read_result(finished_run.folder / "metrics.json")
-    assert keep_reference(finished_run, "tiny", weights=True) == reference_folder / "tiny"
-    [kept] = reference_results()["tiny"]
+    assert keep_reference(finished_run, weights=True) == reference_folder / "synthetic-mini"
+    [kept] = reference_results()["synthetic-mini"]
     assert {key: value for key, value in kept.items() if key != "machine"} == measured
     assert kept["machine"]["precision"] == "float32"
     assert "packages" not in kept["machine"]
-    recipe, net = reference_network("tiny")
+    recipe, net = reference_network("synthetic-mini")
     assert recipe == finished_run.recipe
     assert not net.training
     original = build_network(recipe).eval()
@@ -97,14 +97,16 @@ def test_keeping_a_run_and_reading_it_back(
 
 
 def test_seeds_gather_in_one_folder(finished_run: RunFolder, reference_folder: Path, tmp_path: Path) -> None:
-    keep_reference(finished_run, "tiny")
+    keep_reference(finished_run)
+    keep_reference(finished_run, "sparse")  # a variant of a recipe for sweeps: the tables of the grid show it
     second = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "second"))
     metrics = json.loads((second.folder / "metrics.json").read_text())
     (second.folder / "metrics.json").write_text(json.dumps(metrics | {"seed": 1}))
-    keep_reference(second, "tiny")
-    assert [result["seed"] for result in reference_results()["tiny"]] == [0, 1]
-    with pytest.raises(ResultError, match="no kept weights of 'tiny'; there are: none"):
-        reference_network("tiny")
+    keep_reference(second)
+    assert list(reference_results()) == ["synthetic-mini"]
+    assert [result["seed"] for result in reference_results()["synthetic-mini"]] == [0, 1]
+    with pytest.raises(ResultError, match="no kept weights of 'synthetic-mini'; there are: none"):
+        reference_network("synthetic-mini")
 
 
 def test_a_run_that_was_not_evaluated_is_not_kept(
@@ -113,16 +115,16 @@ def test_a_run_that_was_not_evaluated_is_not_kept(
     run = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run"))
     (run.folder / "metrics.json").unlink()
     with pytest.raises(ResultError, match="maam evaluate"):
-        keep_reference(run, "tiny")
+        keep_reference(run)
     assert not reference_folder.exists()
 
 
 def test_kept_weights_that_do_not_fit_their_recipe(finished_run: RunFolder, reference_folder: Path) -> None:
-    folder = keep_reference(finished_run, "tiny", weights=True)
+    folder = keep_reference(finished_run, weights=True)
     text = (folder / "recipe.yaml").read_text()
     (folder / "recipe.yaml").write_text(text.replace("num_items: 8", "num_items: 9"))
     with pytest.raises(RunError, match=r"items is \(8, 32\), expected \(9, 32\)"):
-        reference_network("tiny")
+        reference_network("synthetic-mini")
 
 
 def test_what_comes_with_the_kit_is_whole() -> None:
@@ -169,8 +171,8 @@ def test_the_readme_shows_the_results_that_are_kept() -> None:
 
 
 def test_the_results_table_replaces_what_stood_between_its_marks(reference_folder: Path) -> None:
-    (reference_folder / "tiny").mkdir(parents=True)
-    (reference_folder / "tiny" / "seed0.json").write_text(json.dumps(made_up_result(0.75)))
+    (reference_folder / "tiny" / "paper").mkdir(parents=True)
+    (reference_folder / "tiny" / "paper" / "seed0.json").write_text(json.dumps(made_up_result(0.75)))
     text = f"before\n{results.TABLE_BEGINS}\nold\n{results.TABLE_ENDS}\nafter\n"
     made = with_results(text)
     assert "old" not in made

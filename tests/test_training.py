@@ -334,3 +334,16 @@ def test_the_released_adam_resumes_at_its_own_step(scene: PreparedDataset, tmp_p
     assert_same_run(resumed, whole)
     plain = fit(tiny_recipe(), scene, tmp_path / "plain")
     assert not torch.equal(*(load_file(run.weights_file(1))["items"] for run in (whole, plain)))
+
+
+@pytest.mark.parametrize(("branches", "psi"), [("appearance", 1), ("motion", 0)])
+def test_one_branch_is_trained_alone_and_resumes(branches: str, psi: int, scene: PreparedDataset, tmp_path: Path):
+    recipe = tiny_recipe(f"loss.branches={branches}", f"scoring.psi={psi}")
+    whole = fit(recipe, scene, tmp_path / "whole")
+    fit(recipe, scene, tmp_path / "halves", on_epoch=stop_after(1))
+    assert_same_run(fit(recipe, scene, tmp_path / "halves", resume=True), whole)
+    torch.manual_seed(recipe.training.seed)
+    before, after = build_network(recipe), build_network(recipe)
+    whole.load_weights(after)
+    moved = {name for name, value in after.named_parameters() if not torch.equal(value, before.get_parameter(name))}
+    assert {name.split(".")[0] for name in moved} == {"encoder", "items", f"{branches}_decoder"}

@@ -1,0 +1,112 @@
+"""How far a sweep is, told from the files that it leaves: from any machine that sees them, while it runs or after."""
+
+import json
+import platform
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from maam_lib.experiments import base_recipe, grid_results
+from maam_lib.results import REFERENCE, ResultError
+
+State = Literal["done", "running", "interrupted", "failed", "waiting"]
+ORDER: tuple[State, ...] = ("done", "running", "interrupted", "failed", "waiting")
+
+
+@dataclass(frozen=True)
+class CellState:
+    """One cell of a plan and how far it is."""
+
+    variant: str
+    seed: int
+    state: State
+    detail: str = ""  # the AUC, the epoch, the reason
+
+
+@dataclass(frozen=True)
+class SweepState:
+    """All cells of the last sweep in a folder, and the seconds that it still needs, as far as can be told."""
+
+    home: Path
+    cells: list[CellState]
+    seconds_left: float | None
+    left_out: list[str]
+
+    def of(self, state: State) -> list[CellState]:
+        return [cell for cell in self.cells if cell.state == state]
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{len(self.of(state))} {state}" for state in ORDER if self.of(state))
+        left = "" if not self.seconds_left else f"; about {clock(self.seconds_left)} left"
+        lines = [f"{self.home}: {len(self.cells)} cells: {counts}{left}"]
+        for state in ("running", "interrupted", "failed"):
+            lines += [f"  {state:12} {cell.variant} seed {cell.seed}: {cell.detail}" for cell in self.of(state)]
+        return "\n".join(lines + [f"  left out     {reason}" for reason in self.left_out])
+
+
+def sweep_states(folder: Path) -> list[SweepState]:
+    """Of every recipe swept in a folder; raises ResultError where there is no sweep."""
+    homes = sorted(path.parent for path in folder.glob("*/plan.json"))
+    if not homes:
+        raise ResultError(
+            f"{folder}: no sweep here (no */plan.json); start one with `maam sweep RECIPE --out {folder}`"
+        )
+    return [sweep_state(home) for home in homes]
+
+
+def sweep_state(home: Path) -> SweepState:
+    """How far the last sweep in `<folder>/<recipe>` is."""
+    plan = json.loads((home / "plan.json").read_text(encoding="utf-8"))
+    grid = grid_results(base_recipe(home), home.parent, REFERENCE, content_hash=plan["content_hash"])
+    results = {result["recipe_hash"]: result for seeds in grid.results.values() for result in seeds}
+    cells = [_cell_state(home, planned, results.get(planned["recipe_hash"])) for planned in plan["cells"]]
+    return SweepState(home, cells, _seconds_left(cells, results, plan["workers"]), grid.left_out)
+
+
+def _cell_state(home: Path, planned: dict[str, Any], result: dict[str, Any] | None) -> CellState:
+    variant, seed = planned["variant"], planned["seed"]
+    if result is not None:
+        return CellState(variant, seed, "done", f"AUC {result['auc']:.3f}")
+    running, failed = (home / variant / f"seed{seed}.{kind}" for kind in ("running", "failed"))
+    if running.is_file():
+        word = json.loads(running.read_text(encoding="utf-8"))
+        at = f"epoch {word['epoch']} of {word['epochs']} done"
+        if not _is_alive(word):
+            return CellState(variant, seed, "interrupted", f"{at}; the next sweep continues it")
+        sign = f"last sign {clock(time.time() - word['seen'])} ago"
+        return CellState(
+            variant, seed, "running", f"{at}, for {clock(time.time() - word['began'])}, {sign}, on {word['host']}"
+        )
+    if failed.is_file():
+        return CellState(variant, seed, "failed", failed.read_text(encoding="utf-8").strip())
+    return CellState(variant, seed, "waiting")
+
+
+def _is_alive(word: dict[str, Any]) -> bool:
+    """Whether the process that left word is still there; of another machine nobody here can tell, so yes."""
+    if word["host"] != platform.node():
+        return True
+    try:
+        return abs(psutil.Process(word["pid"]).create_time() - word["process_began"]) < 1
+    except psutil.Error:
+        return False
+
+
+def _seconds_left(cells: list[CellState], results: dict[str, dict[str, Any]], workers: int) -> float | None:
+    """Cells still to do times what a finished one took, over the workers; a running one counts half."""
+    spent = [result["seconds"] for result in results.values() if "seconds" in result]
+    took = [seconds["training"] + seconds["measuring"] for seconds in spent]
+    if not took:
+        return None
+    to_do = sum({"waiting": 1, "interrupted": 1, "running": 0.5}.get(cell.state, 0) for cell in cells)
+    return to_do * statistics.median(took) / workers
+
+
+def clock(seconds: float) -> str:
+    """Hours and minutes, or minutes and seconds, in a few characters."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"

@@ -1,0 +1,182 @@
+"""The paper's tables and figures made of results: ours beside the printed numbers, as text ready to show.
+
+Each takes the results of one recipe. A cell that has no result says so; nothing is computed but means and spreads.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from maam_lib.differences import effect_table
+from maam_lib.experiments import BRANCHES, LOSSES, GridResults, figure6_variants
+from maam_lib.results import BASE, REFERENCE, mean_and_spread, paper_values
+
+ABSENT = "not measured"
+PAPERS_LOSSES = {"no-losses": "none", "sparse-only": "sparse", "latent-only": "latent", BASE: "sparse and latent"}
+
+
+def grid_tables(grid: GridResults, folder: Path, parts: list[str]) -> dict[str, pd.DataFrame]:
+    """Title -> table, for each part of the paper that is asked for."""
+    made: dict[str, Callable[[], pd.DataFrame]] = {
+        "table2": lambda: table2(grid),
+        "table3": lambda: table3(grid),
+        "table4": lambda: table4(read_cost(grid.recipe.name, folder, REFERENCE)),
+        "table5": lambda: table5(grid),
+        "figure5": lambda: figure5(grid),
+        "figure6": lambda: figure6(grid),
+        "differences": lambda: effect_table(grid.results),
+    }
+    titles = {part: values["title"] for part, values in paper_values().items()} | {
+        "figure5": "Support items per query by losses (Fig. 5)",
+        "differences": "Paper against released code: one switch at a time",
+    }
+    return {titles[part]: made[part]() for part in parts}
+
+
+def table2(grid: GridResults) -> pd.DataFrame:
+    """Our two rows of Table 2: AUC with and without memory, the yardsticks, and what learning adds."""
+    rows = {"Ours (w/o memory)": "no-memory", "Ours": BASE}
+    return pd.DataFrame([_auc_row(grid, name, variant) for name, variant in rows.items()])
+
+
+def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, Any]:
+    results = grid.results.get(variant, [])
+    return {
+        "method": name,
+        "seeds": len(results),
+        "AUC": shown(results, "auc"),
+        "95 % over clips": clips_interval(results, "auc_interval"),
+        "paper": paper(grid, "table2", name),
+        "best no-learning": yardstick(results),
+        "learning adds": shown(results, "learning_adds", sign="+"),
+        "[95 % over clips]": clips_interval(results, "learning_adds_interval", sign="+"),
+    }
+
+
+def table3(grid: GridResults) -> pd.DataFrame:
+    """Our row of Table 3: the equal error rate in percent."""
+    results = grid.results.get(BASE, [])
+    best = [100 * r["no_learning"][r["best_no_learning"]]["eer"] for r in results]
+    return pd.DataFrame([{
+        "method": "Ours",
+        "seeds": len(results),
+        "EER [%]": shown(results, lambda r: 100 * r["eer"], digits=1),
+        "paper": paper(grid, "table3", "Ours"),
+        "best no-learning": mean_and_spread(best, digits=1) if best else ABSENT,
+    }])  # fmt: skip
+
+
+def table4(cost: dict[str, Any] | None) -> pd.DataFrame:
+    """Our row of Table 4: size and speed on the machine named."""
+    if cost is None:
+        return pd.DataFrame([{"machine": ABSENT}])
+    speed, work = cost["frames_per_second"], cost["multiply_adds"]
+    return pd.DataFrame([{
+        "machine": f"{cost['device']}, {cost['threads']} threads",
+        "parameters [M]": f"{cost['parameters'] / 1e6:.2f}",
+        "multiply-adds [G]": f"{work['network'] / 1e9:.2f}",
+        "of them memory": f"{work['memory'] / work['network']:.1%}",
+        "network [frames/s]": f"{speed['network']:.1f}",
+        "with PSCD": f"{speed['with_pscd']:.1f}",
+        f"with decoding and flow ({cost['flow_estimator']})": f"{speed['end_to_end']:.1f}",
+    }])  # fmt: skip
+
+
+def table5(grid: GridResults) -> pd.DataFrame:
+    """Table 5: AUC by losses and branches. A single branch is trained alone, or, told apart, one of two trained."""
+    rows = []
+    for losses, loss in LOSSES.items():
+        both = grid.results.get(losses, [])
+        row = {"losses": loss.what, "seeds": len(both)}
+        for branches in BRANCHES:
+            column = branches.removeprefix("-") or "fused"
+            row[column] = shown(grid.results.get(losses + branches, []), "auc")
+            row[f"paper, {column}"] = paper(grid, "table5", PAPERS_LOSSES[losses], column)
+        row["appearance, both trained"] = shown(both, "auc_appearance")
+        row["motion, both trained"] = shown(both, "auc_motion")
+        rows.append(
+            row | {"best no-learning": yardstick(both), "learning adds": shown(both, "learning_adds", sign="+")}
+        )
+    return pd.DataFrame(rows)
+
+
+def figure5(grid: GridResults) -> pd.DataFrame:
+    """Fig. 5: support items per query under the four settings of the losses."""
+    rows = []
+    without = _support(grid.results.get("no-losses", []))
+    for losses, loss in LOSSES.items():
+        results = grid.results.get(losses, [])
+        items = _support(results)
+        rows.append({
+            "losses": loss.what,
+            "seeds": len(results),
+            "support items": mean_and_spread(items, digits=1) if items else ABSENT,
+            "of": results[0]["memory"]["items"] if results else "",
+            "against neither loss": f"{np.mean(items) / np.mean(without) - 1:+.1%}" if items and without else ABSENT,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def figure6(grid: GridResults) -> pd.DataFrame:
+    """Fig. 6: AUC against beta and zeta."""
+    rows = []
+    for knob in ("beta", "zeta"):
+        plotted = paper_values()["figure6"][knob]
+        printed = dict(zip(plotted["values"], plotted.get(grid.recipe.data.dataset, []), strict=False))
+        for value, variant in figure6_variants(knob).items():
+            results = grid.results.get(variant, [])
+            rows.append({
+                "knob": knob, "value": value, "seeds": len(results), "AUC": shown(results, "auc"),
+                "paper": printed.get(value, "–"), "best no-learning": yardstick(results),
+                "support items": mean_and_spread(_support(results), digits=1) if results else ABSENT,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def read_cost(recipe: str, *folders: Path) -> dict[str, Any] | None:
+    """The first cost.json of a recipe that the folders hold; None where none does."""
+    for folder in folders:
+        path = folder / recipe / "cost.json"
+        if path.is_file():
+            return json.loads(path.read_text(encoding="utf-8"))
+    return None
+
+
+# What the tables are made of
+
+
+def paper(grid: GridResults, table: str, row: str, column: str | None = None) -> str:
+    """A number of the paper as printed, for the recipe's dataset; a dash where the paper has none."""
+    values, dataset = paper_values()[table], grid.recipe.data.dataset
+    if column is None:
+        return dict(zip(values["columns"], values["rows"][row], strict=True)).get(dataset, "–")
+    printed = values["rows"][row].get(dataset)
+    return "–" if printed is None else printed[values["columns"].index(column)]
+
+
+def shown(results: list[dict[str, Any]], what: str | Callable[[dict[str, Any]], float], **form: Any) -> str:
+    """Mean over the seeds of one of a result's numbers, ± half its range."""
+    take = what if callable(what) else (lambda result: result[what])
+    return mean_and_spread([take(result) for result in results], **form) if results else ABSENT
+
+
+def yardstick(results: list[dict[str, Any]]) -> str:
+    """The best no-learning AUC and which it is."""
+    if not results:
+        return ABSENT
+    best = results[0]["best_no_learning"]
+    return f"{results[0]['no_learning'][best]['auc']:.3f} ({best.replace('_', ' ')})"
+
+
+def clips_interval(results: list[dict[str, Any]], which: str, sign: str = "") -> str:
+    """An interval over the test clips of seed 0, which has one where there are two clips or more."""
+    interval = results[0].get("protocols", {}).get("micro", {}).get(which) if results else None
+    return "" if interval is None else f"[{interval[0]:{sign}.3f}, {interval[1]:{sign}.3f}]"
+
+
+def _support(results: list[dict[str, Any]]) -> list[float]:
+    return [result["memory"]["support_items"] for result in results if result["memory"]]

@@ -1,0 +1,96 @@
+"""Tables hold the numbers of result files beside the paper's as printed, and say what is missing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from maam_lib.config import load_recipe
+from maam_lib.experiments import OF_THE_PAPER, PARTS, GridResults
+from maam_lib.results import BASE, paper_values
+from maam_lib.tables import ABSENT, figure5, figure6, grid_tables, read_cost, table2, table3, table4, table5
+
+PRINTED = paper_values()
+
+
+def made_up(auc: float, seed: int = 0, support: float | None = 20.0) -> dict:
+    """A result, as far as the tables read it."""
+    return {
+        "seed": seed, "auc": auc, "auc_appearance": auc - 0.2, "auc_motion": auc - 0.1, "eer": 1 - auc,
+        "learning_adds": auc - 0.75, "best_no_learning": "zero_flow",
+        "no_learning": {"zero_flow": {"auc": 0.75, "eer": 0.3}},
+        "memory": None if support is None else {"items": 50, "support_items": support},
+        "protocols": {"micro": {"auc_interval": [auc - 0.1, auc + 0.05], "learning_adds_interval": None}},
+    }  # fmt: skip
+
+
+def grid(recipe: str = "ped2-mini", **results: list[dict]) -> GridResults:
+    return GridResults(load_recipe(recipe), {name.replace("_", "-"): seeds for name, seeds in results.items()}, [])
+
+
+def test_table_2_has_ours_the_papers_and_the_yardstick():
+    table = table2(grid(paper=[made_up(0.8), made_up(0.9, 1)], no_memory=[made_up(0.7, support=None)])).set_index(
+        "method"
+    )
+    assert table.loc["Ours"].tolist() == [
+        2, "0.850 ± 0.050", "[0.700, 0.850]", PRINTED["table2"]["rows"]["Ours"][0], "0.750 (zero flow)", "+0.100 ± 0.050", "",
+    ]  # fmt: skip
+    assert table.loc["Ours (w/o memory)", ["seeds", "AUC", "paper"]].tolist() == [
+        1, "0.700", PRINTED["table2"]["rows"]["Ours (w/o memory)"][0],
+    ]  # fmt: skip
+
+
+def test_table_3_is_in_percent():
+    [row] = table3(grid(paper=[made_up(0.8)])).to_dict("records")
+    printed = PRINTED["table3"]["rows"]["Ours"][0]
+    assert row == {"method": "Ours", "seeds": 1, "EER [%]": "20.0", "paper": printed, "best no-learning": "30.0"}
+
+
+def test_table_5_tells_a_branch_trained_alone_from_one_of_two():
+    table = table5(grid(no_losses=[made_up(0.8)], no_losses_motion=[made_up(0.6)])).set_index("losses")
+    row = table.loc["neither loss"]
+    assert row[["fused", "motion", "appearance"]].tolist() == ["0.800", "0.600", ABSENT]
+    assert row[["appearance, both trained", "motion, both trained"]].tolist() == ["0.600", "0.700"]
+    printed = PRINTED["table5"]["rows"]["none"]["ped2"]
+    assert row[["paper, appearance", "paper, motion", "paper, fused"]].tolist() == printed
+    assert table.loc["both losses", ["seeds", "fused", "learning adds"]].tolist() == [0, ABSENT, ABSENT]
+
+
+def test_figure_5_is_relative_to_neither_loss():
+    table = figure5(grid(no_losses=[made_up(0.8, support=40.0)], latent_only=[made_up(0.8, support=30.0)]))
+    table = table.set_index("losses")
+    assert table.loc["latent loss", ["support items", "of", "against neither loss"]].tolist() == ["30.0", 50, "-25.0%"]
+    assert table.loc["sparse loss", "support items"] == ABSENT
+
+
+def test_figure_6_has_the_papers_points_and_the_recipe_itself_among_them():
+    table = figure6(grid(**{BASE: [made_up(0.8)], "beta_0.004": [made_up(0.7)]})).set_index(["knob", "value"])
+    assert table.loc[("beta", "0.004"), ["AUC", "paper"]].tolist() == ["0.700", PRINTED["figure6"]["beta"]["ped2"][4]]
+    assert table.loc[("beta", "0.001"), "AUC"] == table.loc[("zeta", "0.1"), "AUC"] == "0.800"
+    assert table.loc[("beta", "2"), ["AUC", "paper"]].tolist() == [ABSENT, "–"]
+
+
+@pytest.mark.parametrize("recipe", ["synthetic-mini", "ped2-mini"])
+def test_every_part_has_a_table_even_without_a_result(recipe: str, tmp_path: Path):
+    made = grid_tables(grid(recipe), tmp_path, [*OF_THE_PAPER, "differences"])
+    assert len(made) == len(PARTS)
+    for title, table in made.items():
+        assert ABSENT in table.astype(str).to_numpy() or title.endswith("(Table 4)"), title
+
+
+def test_the_generated_scene_has_no_number_of_the_paper():
+    tables = [table2(grid("synthetic-mini")), table3(grid("synthetic-mini")), figure6(grid("synthetic-mini"))]
+    assert {cell for table in tables for cell in table["paper"]} == {"–"}
+
+
+def test_table_4_names_the_machine(tmp_path: Path):
+    assert table4(read_cost("ped2-mini", tmp_path)).to_numpy().tolist() == [[ABSENT]]
+    cost = {
+        "device": "a processor", "threads": 2, "parameters": 8_447_875, "flow_estimator": "dis",
+        "multiply_adds": {"network": 100_000_000_000, "memory": 1_200_000_000},
+        "frames_per_second": {"network": 4.0, "with_pscd": 3.9, "end_to_end": 3.5},
+    }  # fmt: skip
+    (tmp_path / "ped2-mini").mkdir()
+    (tmp_path / "ped2-mini" / "cost.json").write_text(json.dumps(cost))
+    [row] = table4(read_cost("ped2-mini", tmp_path / "nowhere", tmp_path)).to_numpy().tolist()
+    assert row == ["a processor, 2 threads", "8.45", "100.00", "1.2%", "4.0", "3.9", "3.5"]
