@@ -5,6 +5,7 @@ and resumed goes the same way as one that was not; on a CPU its weights are equa
 """
 
 import ctypes
+import logging
 import math
 import platform
 import time
@@ -89,6 +90,7 @@ def fit(
     Raises RunError for a folder in use, TrainingError for a loss that is not finite or too few frames.
     """
     accelerator = best_accelerator() if accelerator == "auto" else accelerator
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its word on the number format is in run.json
     fabric = Fabric(
         accelerator=accelerator, devices=devices, precision=_FABRIC_NAMES[precision_name(recipe, accelerator)]
     )

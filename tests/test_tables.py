@@ -33,7 +33,8 @@ def test_table_2_has_ours_the_papers_and_the_yardstick():
         "method"
     )
     assert table.loc["Ours"].tolist() == [
-        2, "0.850 ± 0.050", "[0.700, 0.850]", PRINTED["table2"]["rows"]["Ours"][0], "0.750 (zero flow)", "+0.100 ± 0.050", "",
+        2, "0.850 ± 0.050", "[0.700, 0.850]",
+        PRINTED["table2"]["rows"]["Ours"][0], "0.750 (zero flow)", "+0.100 ± 0.050", "",
     ]  # fmt: skip
     assert table.loc["Ours (w/o memory)", ["seeds", "AUC", "paper"]].tolist() == [
         1, "0.700", PRINTED["table2"]["rows"]["Ours (w/o memory)"][0],
