@@ -21,7 +21,7 @@ class MemoryView:
         self._first = {clip: names.index(clip) for clip in dict.fromkeys(names)}
         self.clips = {clip: names.count(clip) for clip in self._first}  # frames of each
         self.figure = AddressingFigure(dataset.prepared.frame_size, MOST_ITEMS)
-        self.addressing, self.count = Addressing.of(net), 6
+        self.addressing, self.count = Addressing.of(net), MOST_ITEMS
         self._query = queries_of(net, dataset, 0)
         self.grid: tuple[int, int] = tuple(self._query.shape[2:])
         self.cell = (self.grid[0] // 2, self.grid[1] // 2)
@@ -29,6 +29,7 @@ class MemoryView:
 
     def show_frame(self, clip: str, place: int) -> None:
         """Another frame, counted from 0 in its clip: its queries anew."""
+        self.clip, self.place = clip, place
         index = self._first[clip] + place
         self._query = queries_of(self.net, self.dataset, index)
         self._pixels = self.dataset.prepared.frames(self.dataset.split, clip)[self._keys[index][1]]

@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from html import escape
 
 import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from maam_lib.live_figures import figure_png
 
 LABEL = {"description_width": "110px"}
 ROW = widgets.Layout(flex_flow="row wrap", align_items="center")
@@ -57,6 +60,19 @@ class Scrubber(widgets.HBox):
         for control in (self.frame, self.play):
             control.value, control.max = 0, last
             control.value = place
+
+
+class Plot(widgets.Image):
+    """A whole figure that changes seldom; takes no room before the first."""
+
+    def __init__(self) -> None:
+        super().__init__(format="png", layout=widgets.Layout(width="100%", max_width="1040px", display="none"))
+
+    def show(self, figure: Figure | None) -> None:
+        """Show a figure, or nothing."""
+        if figure is not None:
+            self.value = figure_png(figure)
+        self.layout.display = "none" if figure is None else ""
 
 
 def numbers(values: Mapping[str, str]) -> str:

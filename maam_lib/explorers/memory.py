@@ -28,6 +28,8 @@ class MemoryExplorer(Explorer):
         self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
         self._arrange()
         self._listen()
+        with self.quietly():
+            self.scrubber.go_to(view.clip, view.place)
         self.reset()
 
     def addressing(self) -> Addressing:

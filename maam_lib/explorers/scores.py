@@ -1,5 +1,7 @@
 """The score explorer: every choice of Algorithm 1 on a slider, and what it does to frame, clip and whole set."""
 
+from collections.abc import Callable
+
 import ipywidgets as widgets
 
 from maam_lib.explorers.controls import FULL, LABEL, ROW, Explorer, Scrubber, numbers
@@ -115,13 +117,19 @@ class ScoreExplorer(Explorer):
         self.listen(self.show_frame, self.scrubber.frame)
         self.listen(self.rescore, self.patch_height, self.patch_width, self.protocol)
         self.listen(self.rescore, self.calibrated_psi, self.calibrated_threshold, self.quarter)
-        for sliders, switch in (
-            ((self.psi,), self.calibrated_psi),
-            ((self.threshold,), self.calibrated_threshold),
-            ((self.stride_down, self.stride_across), self.quarter),
+        for control in (self.stride_down, self.stride_across):
+            self.listen(lambda: self._set_by_hand(self.quarter), control)
+        for slider, switch, rule in (
+            (self.psi, self.calibrated_psi, lambda: self.view.found.psi),
+            (self.threshold, self.calibrated_threshold, lambda: self.view.found.threshold),
         ):
-            self.listen(lambda switch=switch: self._set_by_hand(switch), *sliders)
+            self.listen(lambda *args, of=(slider, switch, rule): self._unless_rounded(*of), slider)
         self.back.on_click(lambda _: self.reset())
+
+    def _unless_rounded(self, slider: widgets.FloatSlider, switch: widgets.Checkbox, rule: Callable[[], float]) -> None:
+        """The browser rounds what a rule set to the slider's step and says so: no move of the user's."""
+        if not switch.value or abs(slider.value - rule()) > 0.51 * slider.step:
+            self._set_by_hand(switch)
 
     def _set_by_hand(self, switch: widgets.Checkbox) -> None:
         """A slider was moved: what set it by rule lets go."""

@@ -11,6 +11,7 @@ from maam_lib.settings_form import SettingField, form_fields, setting
 
 FIELD = widgets.Layout(width="150px")
 HALF = widgets.Layout(width="73px")
+LINE = widgets.Layout(align_items="center")
 NAME = widgets.Layout(width="150px")
 
 
@@ -46,8 +47,8 @@ class SettingsForm(widgets.Tab):
         for box in control.boxes:
             box.observe(lambda _: None if self._is_filling else self._changed(), "value")
         allowed = f" ({field.allowed})" if field.allowed else ""
-        text = widgets.HTML(note(f"{field.help}{allowed}; {field.origin}"), layout=widgets.Layout(max_width="560px"))
-        return widgets.HBox([widgets.Label(field.name, layout=NAME), control.widget, text])
+        text = widgets.HTML(note(f"{field.help}{allowed}; {field.origin}"), layout=widgets.Layout(max_width="640px"))
+        return widgets.HBox([widgets.Label(field.name, layout=NAME), control.widget, text], layout=LINE)
 
 
 class _Control:

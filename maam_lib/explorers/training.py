@@ -10,27 +10,30 @@ from maam_lib import figures
 from maam_lib.background import BackgroundTraining, as_command, training_words
 from maam_lib.comparison import compared, histories, runs_under
 from maam_lib.config import SettingError, load_recipe, recipe_names
-from maam_lib.explorers.controls import FULL, LABEL, ROW, note
+from maam_lib.explorers.controls import LABEL, ROW, Plot, note
 from maam_lib.explorers.settings import SettingsForm
-from maam_lib.live_figures import figure_png
 from maam_lib.results import ResultError
 from maam_lib.settings_form import set_words
 
 WRONG = "#b3261e"
 POLL_SECONDS = 1.0
+HALF = widgets.Layout(width="420px")
 WIDE = widgets.Layout(width="640px")
 
 
 class TrainingPanel(widgets.VBox):
-    """`root` holds the prepared datasets, `runs` the run folders: new ones go into it, finished ones are compared."""
+    """`root` holds the prepared datasets, `runs` the run folders: new ones go into it, finished ones are compared.
 
-    def __init__(self, root: Path, runs: Path, recipe: str = "synthetic-mini") -> None:
+    `own` is the recipe file to begin with, as that of a run; the named recipes can be chosen as well.
+    """
+
+    def __init__(self, root: Path, runs: Path, own: Path) -> None:
         super().__init__()
         self.root, self.runs = Path(root), Path(runs)
         self.training: BackgroundTraining | None = None
         self._watcher: asyncio.Task | None = None
-        self._build(recipe)
-        self.form = SettingsForm(load_recipe(recipe), self.show_words)
+        self._build(own)
+        self.form = SettingsForm(load_recipe(own), self.show_words)
         self._arrange()
         self._listen()
         self.list_runs()
@@ -41,7 +44,8 @@ class TrainingPanel(widgets.VBox):
 
     def run_folder(self) -> Path:
         """Where a training of these settings goes: the same settings meet in the same folder, and go on there."""
-        return self.runs / f"{self.recipe.value}-{load_recipe(self.recipe.value, *self.words()).hash()[:8]}"
+        plan = load_recipe(self.recipe.value, *self.words())
+        return self.runs / f"{plan.name}-{plan.hash()[:8]}"
 
     def show_words(self) -> None:
         """What differs from the recipe, and the command line that does the same."""
@@ -79,7 +83,7 @@ class TrainingPanel(widgets.VBox):
         history = self.training.history
         if len(history) != self._epochs_drawn:
             self._epochs_drawn = len(history)
-            self.curves.value = figure_png(figures.training_curves(history))
+            self.curves.show(figures.training_curves(history))
         if not self.training.is_running:
             self.list_runs()
             self.show_words()
@@ -95,7 +99,8 @@ class TrainingPanel(widgets.VBox):
         found = runs_under(self.runs)
         chosen = {name: found[name] for name in self.finished.value if name in found}
         if not chosen:
-            self.table.value, self.histories.value = note("choose runs in the list above"), b""
+            self.table.value = note("choose one or more of the finished runs: they are shown beside each other")
+            self.histories.show(None)
             return
         try:
             table = compared(chosen)
@@ -104,7 +109,7 @@ class TrainingPanel(widgets.VBox):
             return
         shown = table.to_html(float_format="{:.3f}".format, na_rep="", border=0)
         self.table.value = f'<div style="overflow-x:auto">{shown}</div>'
-        self.histories.value = figure_png(_history_figure(histories(chosen)))
+        self.histories.show(_history_figure(histories(chosen)))
 
     async def _watch(self) -> None:
         while self.training.is_running:
@@ -113,8 +118,9 @@ class TrainingPanel(widgets.VBox):
 
     # The controls
 
-    def _build(self, recipe: str) -> None:
-        self.recipe = widgets.Dropdown(options=recipe_names(), value=recipe, description="recipe", style=LABEL)
+    def _build(self, own: Path) -> None:
+        options = [(f"{own.parent.name}/{own.name}", str(own)), *((name, name) for name in recipe_names())]
+        self.recipe = widgets.Dropdown(options=options, description="recipe", style=LABEL, layout=HALF)
         self.command, self.status, self.table = (
             widgets.HTML(),
             widgets.HTML(note("nothing started yet")),
@@ -123,7 +129,7 @@ class TrainingPanel(widgets.VBox):
         self.start = widgets.Button(description="start training", icon="play", button_style="primary")
         self.stop = widgets.Button(description="stop", icon="stop", disabled=True)
         self.measure = widgets.Checkbox(True, description="measure on the test clips when trained", indent=False)
-        self.curves, self.histories = (widgets.Image(format="png", layout=FULL) for _ in range(2))
+        self.curves, self.histories = Plot(), Plot()
         self.finished = widgets.SelectMultiple(description="finished runs", rows=5, style=LABEL, layout=WIDE)
         self.again = widgets.Button(description="look again", icon="refresh")
 
