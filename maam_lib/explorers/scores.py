@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 import ipywidgets as widgets
+import numpy as np
 
 from maam_lib.explorers.controls import FULL, LABEL, ROW, Explorer, Scrubber, numbers
 from maam_lib.metrics import PROTOCOLS
 from maam_lib.rescoring import ScoreChoice
 from maam_lib.score_view import ScoreView
 
+STEPS = 256  # of a slider; a power of two, so that the browser's arithmetic gives back exactly what was set
 SLIDER = widgets.Layout(width="400px")
 
 
@@ -31,8 +33,8 @@ class ScoreExplorer(Explorer):
         """What the controls say."""
         patch = (self.patch_height.value, self.patch_width.value)
         stride = None if self.quarter.value else (self.stride_down.value, self.stride_across.value)
-        psi = None if self.calibrated_psi.value else self.psi.value
-        threshold = None if self.calibrated_threshold.value else self.threshold.value
+        psi = self.start.psi if self.calibrated_psi.value else self.psi.value
+        threshold = self.start.threshold if self.calibrated_threshold.value else self.threshold.value
         return ScoreChoice(patch, stride, self.start.padding, psi, threshold, self.protocol.value)
 
     def reset(self) -> None:
@@ -41,9 +43,7 @@ class ScoreExplorer(Explorer):
             self.patch_height.value, self.patch_width.value = self.start.patch
             self.quarter.value = self.start.stride is None
             self.stride_down.value, self.stride_across.value = self.start.windows[1]
-            self.calibrated_psi.value = self.start.psi is None
-            self.calibrated_threshold.value = self.start.threshold is None
-            self.psi.value = self.psi.value if self.start.psi is None else self.start.psi
+            self.calibrated_psi.value = self.calibrated_threshold.value = True
             self.protocol.value = self.start.protocol
         self.rescore()
 
@@ -52,10 +52,13 @@ class ScoreExplorer(Explorer):
         with self.quietly():
             found = self.view.choose(self.choice())
             self.stride_down.value, self.stride_across.value = found.choice.windows[1]
-            self.psi.value = found.psi
-            top = 1.2 * max(float(found.scores.max()), found.threshold) or 1.0
-            self.threshold.max, self.threshold.step = top, top / 400
-            self.threshold.value = found.threshold
+            if self.calibrated_psi.value:
+                _place(self.psi, found.psi)
+            top = 2.0 ** np.ceil(np.log2(1.1 * max(float(found.scores.max()), found.threshold, 1e-6)))
+            with self.threshold.hold_sync():  # in one message: the browser never sees a value off its steps
+                self.threshold.max, self.threshold.step = top, top / STEPS
+                if self.calibrated_threshold.value:
+                    _place(self.threshold, found.threshold)
         self.numbers.value = numbers(self.view.facts())
         self.picture.value = self.view.figure.png()
 
@@ -77,10 +80,10 @@ class ScoreExplorer(Explorer):
         height, width = self.view.rescorer.test.size
         finest = self.view.rescorer.finest_stride()
         smallest = max(1, 4 * finest - 2)  # whose quarter is the finest stride
-        self.psi = widgets.FloatSlider(0.5, min=0, max=1, step=0.005, readout_format=".3f", description="psi",
+        self.psi = widgets.FloatSlider(0.5, min=0, max=1, step=1 / STEPS, readout_format=".3f", description="psi",
                                        style=LABEL, layout=SLIDER)  # fmt: skip
-        self.threshold = widgets.FloatSlider(0, min=0, max=1, step=0.01, readout_format=".4g", description="threshold",
-                                             style=LABEL, layout=SLIDER)  # fmt: skip
+        self.threshold = widgets.FloatSlider(0, min=0, max=1, step=1 / STEPS, readout_format=".4g",
+                                             description="threshold", style=LABEL, layout=SLIDER)  # fmt: skip
         self.patch_height, self.patch_width = (
             _whole(f"patch {name}", min(smallest, own), max(side // 2, own))
             for name, side, own in (("height", height, self.start.patch[0]), ("width", width, self.start.patch[1]))
@@ -92,7 +95,7 @@ class ScoreExplorer(Explorer):
         )
         self.calibrated_psi, self.calibrated_threshold, self.quarter = (
             widgets.Checkbox(True, description=text, indent=False, layout=widgets.Layout(width="auto"))
-            for text in ("calibrated on training errors", "calibrated on training errors", "a quarter of the patch")
+            for text in (_rule(self.start.psi), _rule(self.start.threshold), "a quarter of the patch")
         )
         self.protocol = widgets.Dropdown(
             options=[(text, name) for name, text in PROTOCOLS.items()], description="scores read as", style=LABEL,
@@ -127,7 +130,7 @@ class ScoreExplorer(Explorer):
         self.back.on_click(lambda _: self.reset())
 
     def _unless_rounded(self, slider: widgets.FloatSlider, switch: widgets.Checkbox, rule: Callable[[], float]) -> None:
-        """The browser rounds what a rule set to the slider's step and says so: no move of the user's."""
+        """A move of less than half a step is the browser's rounding of what a rule had set, not the user's."""
         if not switch.value or abs(slider.value - rule()) > 0.51 * slider.step:
             self._set_by_hand(switch)
 
@@ -136,6 +139,16 @@ class ScoreExplorer(Explorer):
         with self.quietly():
             switch.value = False
         self.rescore()
+
+
+def _rule(given: float | None) -> str:
+    """What sets a number that is not set by hand."""
+    return "calibrated on training errors" if given is None else "as the recipe gives it"
+
+
+def _place(slider: widgets.FloatSlider, value: float) -> None:
+    """Set a slider to the step that is nearest to a value."""
+    slider.value = round(value / slider.step) * slider.step
 
 
 def _whole(description: str, lowest: int, highest: int) -> widgets.IntSlider:

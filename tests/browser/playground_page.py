@@ -26,7 +26,7 @@ class PlaygroundPage:
     def number(self, name: str) -> str:
         """The value that stands under a name."""
         found = self.page.locator(".widget-html span", has_text=name).locator("b").first
-        return found.inner_text()
+        return found.text_content()
 
     def picture(self, place: int) -> str:
         """The address of one of the pictures that are shown, which changes with what it shows."""
@@ -47,9 +47,13 @@ class PlaygroundPage:
         self.until(lambda: look() != before, f"a change of {before[:40]!r}")
         return before, look()
 
+    def is_checked(self, switch: str, place: int) -> bool:
+        """Whether one of the switches of a name is on."""
+        return self.page.locator(".widget-checkbox", has_text=switch).nth(place).locator("input").is_checked()
+
     def status(self) -> str:
         """What the training panel says of its training."""
-        texts = self.page.locator(".widget-html div").all_inner_texts()
+        texts = self.page.locator(".widget-html div").all_text_contents()
         words = ("nothing started", "training:", "trained;", "done:", "stopped:", "failed:")
         return next((text for text in texts if text.startswith(words)), "")
 

@@ -69,9 +69,12 @@ def test_the_playground_answers(
 def moves_scores(page: PlaygroundPage) -> None:
     """psi, patch and frame by keyboard: numbers and picture follow; the rule takes back what a hand had set."""
     assert page.number("AUC, whole set").startswith("0.")
+    assert page.is_checked("calibrated on training errors", 0), "at first psi is calibrated"
     page.changes(lambda: page.number("psi"), lambda: page.press("psi", "ArrowLeft", 3))
+    assert not page.is_checked("calibrated on training errors", 0), "moved by hand"
     page.changes(lambda: page.number("threshold"), lambda: page.press("patch height", "ArrowRight", 2))
     page.changes(lambda: page.picture(0), lambda: page.press("frame", "ArrowLeft"))
+    assert page.is_checked("calibrated on training errors", 1), "the threshold was not moved by hand"
     page.keep("scores")
     page.changes(lambda: page.number("psi"), lambda: page.page.get_by_role("button", name="back to the recipe").click())
 
