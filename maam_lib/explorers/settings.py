@@ -12,7 +12,8 @@ from maam_lib.settings_form import SettingField, form_fields, setting
 FIELD = widgets.Layout(width="150px")
 HALF = widgets.Layout(width="73px")
 LINE = widgets.Layout(align_items="center")
-NAME = widgets.Layout(width="150px")
+NAME = widgets.Layout(flex="0 0 130px")
+VALUE = widgets.Layout(flex="0 0 240px")
 
 
 class SettingsForm(widgets.Tab):
@@ -47,7 +48,7 @@ class SettingsForm(widgets.Tab):
         for box in control.boxes:
             box.observe(lambda _: None if self._is_filling else self._changed(), "value")
         allowed = f" ({field.allowed})" if field.allowed else ""
-        text = widgets.HTML(note(f"{field.help}{allowed}; {field.origin}"), layout=widgets.Layout(max_width="640px"))
+        text = widgets.HTML(note(f"{field.help}{allowed}; {field.origin}"), layout=widgets.Layout(flex="0 1 640px"))
         return widgets.HBox([widgets.Label(field.name, layout=NAME), control.widget, text], layout=LINE)
 
 
@@ -59,7 +60,7 @@ class _Control:
         self.values = self._value_boxes(field)
         self.by_rule = widgets.Checkbox(False, description="none", indent=False, layout=widgets.Layout(width="70px"))
         self.boxes = [*self.values, *([self.by_rule] if field.optional else [])]
-        self.widget = widgets.HBox(self.boxes, layout=widgets.Layout(width="240px"))
+        self.widget = widgets.HBox(self.boxes, layout=VALUE)
         self.by_rule.observe(lambda _: self._grey_out(), "value")
 
     def get(self) -> Any:

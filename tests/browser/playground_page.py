@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 120_000  # milliseconds
+PATIENCE = 120_000  # milliseconds: the machine may be busy
 POLL = 100  # milliseconds between two looks
 
 

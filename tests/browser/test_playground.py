@@ -1,14 +1,33 @@
 """The playground as a user meets it: run all, move sliders, click on the frame, start and stop a training."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 import pytest
-from conftest import NAME, SCREENSHOTS
-from playground_page import PlaygroundPage
+from playground_page import PATIENCE, PlaygroundPage
+from servers import served
 
+from maam_lib.reporting import NOTEBOOK_FOLDER
+from maam_lib.runs import RunFolder
+
+pytestmark = pytest.mark.browser
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+WINDOW = {"width": 1360, "height": 1000}
+NAME = "07_playground.ipynb"
 TOKEN = "playground"
 LAB = (
     "--no-browser",
@@ -20,6 +39,45 @@ LAB = (
     "--LabApp.expose_app_in_browser=True",
 )
 VOILA = (NAME, "--port={port}", "--Voila.port_retries=0")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """A headless Chromium; skips where there is none, or no playwright to drive it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
+    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    if not found:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found[0], args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def window(chromium: object, request: pytest.FixtureRequest) -> Iterator[object]:
+    """An empty page; what it shows at the end is kept as a screenshot named after the test."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    context = chromium.new_context(viewport=WINDOW)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    yield page
+    page.screenshot(path=SCREENSHOTS / f"{request.node.name}-end.png")
+    context.close()
+
+
+@pytest.fixture
+def playground(tmp_path: Path, scene_root: Path, finished_run: RunFolder) -> Path:
+    """A folder with the notebook, set to the small scene and run, and the app's settings beside it."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    notebook = nbformat.read(NOTEBOOK_FOLDER / NAME, as_version=4)
+    [cell] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    values = {"root": str(scene_root), "run": str(finished_run.folder), "runs": str(tmp_path / "runs")}
+    cell.source += "".join(f"\n{name} = {value!r}" for name, value in values.items())
+    nbformat.write(notebook, folder / NAME)
+    shutil.copy(NOTEBOOK_FOLDER / "voila.json", folder)
+    return folder
 
 
 def open_lab(page: Any, address: str) -> PlaygroundPage:
@@ -57,9 +115,9 @@ def _go(page: Any, address: str) -> None:
     ids=["lab", "voila"],
 )
 def test_the_playground_answers(
-    program: str, options: tuple[str, ...], open_page: Callable, served: Callable, window: Any, tmp_path: Path
+    program: str, options: tuple[str, ...], open_page: Callable, playground: Path, window: Any, tmp_path: Path
 ) -> None:
-    with served(program, *options) as address:
+    with served(program, options, playground) as address:
         page = open_page(window, address)
         moves_scores(page)
         looks_into_the_memory(page)
