@@ -51,18 +51,22 @@ class IntegralMaps:
         corners = self.table[:, :, frame].astype(np.int64)
         return (np.diff(np.diff(corners, axis=0), axis=1) * self.unit[frame]).astype(np.float32)
 
-    def patch_sums(self, patch: Pair, stride: Pair | None = None, padding: Padding = "same") -> np.ndarray:
+    def patch_sums(
+        self, patch: Pair, stride: Pair | None = None, padding: Padding = "same"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Sum of every patch of every frame, float32 (ph, pw, T): `pscd.patch_sums` with the frames last.
 
-        The array is overwritten by the next call: the pages of a fresh one would cost more than the sums.
+        And the largest of each frame, (T,). The array of sums is overwritten by the next call: the pages of a fresh
+        one would cost more than the sums.
         """
         size = self.table.shape[0] - 1, self.table.shape[1] - 1
         (tops, bottoms), (lefts, rights) = patch_bounds(size, patch, stride, padding)
-        sums = self._sums(len(tops), len(lefts))
+        sums, largest = self._sums(len(tops), len(lefts)), np.zeros(len(self.unit), np.float32)
         for row, top, bottom in zip(sums, tops, bottoms, strict=True):
             band = self.table[bottom] - self.table[top]  # (W + 1, T)
             np.multiply(band[rights] - band[lefts], self.unit, out=row, dtype=np.float32, casting="unsafe")
-        return sums
+            np.maximum(largest, row.max(axis=0), out=largest)  # while the row is in the cache
+        return sums, largest
 
     def reserve(self, count: int) -> None:
         """Take the memory for `count` sums of each frame now: its first touch costs more than the sums."""

@@ -20,6 +20,9 @@ from maam_lib.figures import ABNORMAL, ALARM, HEAT, QUIET, abnormal_spans
 
 DPI = 100
 WIDTH = 10.4  # inches
+HOT_COLOURS, COOL_COLOURS = (
+    (colormaps[name](np.arange(256))[:, :3] * 255 * 0.7).astype(np.float32) for name in (HEAT, "viridis")
+)
 NO_TICKS = {"xticks": [], "yticks": []}
 
 
@@ -177,8 +180,9 @@ class AddressingFigure(LiveFigure):
         titles = [f"support items of every query: {support.min()} to {support.max()} (bright)"]
         titles += [f"item {item}" for item in found["items"]]
         brightest = float(found["maps"].max())
-        pictures = [heat_on(frame, support, support.max(), "viridis")]
-        pictures += [heat_on(frame, weights, brightest, HEAT) for weights in found["maps"]]
+        gray = 0.3 * frame.mean(axis=2, keepdims=True, dtype=np.float32)
+        pictures = [heat_on(gray, support, support.max(), COOL_COLOURS)]
+        pictures += [heat_on(gray, weights, brightest, HOT_COLOURS) for weights in found["maps"]]
         y, x = ((at + 0.5) * side / count for at, side, count in zip(cell, self._size, support.shape, strict=True))
         for place, artist in enumerate(self._maps):
             there = place < len(pictures)
@@ -210,13 +214,11 @@ def marked(frame: np.ndarray, found: np.ndarray, mask: np.ndarray) -> np.ndarray
     return coloured
 
 
-def heat_on(frame: np.ndarray, values: np.ndarray, brightest: float, colours: str) -> np.ndarray:
-    """Values (h, w) >= 0 in colour over a frame uint8 (H, W, C) in gray, `brightest` the end of the scale: uint8."""
-    palette = (colormaps[colours](np.arange(256))[:, :3] * 255).astype(np.uint8)
-    levels = palette[(np.asarray(values) * (255 / (brightest or 1))).astype(int).clip(0, 255)]
-    rows, columns = (np.arange(side) * n // side for side, n in zip(frame.shape[:2], values.shape, strict=True))
-    gray = frame.mean(axis=2, keepdims=True)
-    return (0.3 * gray + 0.7 * levels[rows][:, columns]).astype(np.uint8)
+def heat_on(gray: np.ndarray, values: np.ndarray, brightest: float, colours: np.ndarray) -> np.ndarray:
+    """Values (h, w) >= 0 in 256 colours (256, 3) over a dimmed gray frame (H, W, 1); uint8 (H, W, 3)."""
+    levels = colours[(np.asarray(values) * (255 / (brightest or 1))).astype(int).clip(0, 255)]
+    rows, columns = (np.arange(side) * n // side for side, n in zip(gray.shape[:2], values.shape, strict=True))
+    return (gray + levels[rows][:, columns]).astype(np.uint8)
 
 
 def frame_with_cell(frame: np.ndarray, grid: tuple[int, int], cell: tuple[int, int], width: int = 540) -> np.ndarray:

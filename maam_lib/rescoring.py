@@ -17,7 +17,7 @@ from maam_lib.baselines import spread_evenly
 from maam_lib.config import ScoringSettings
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.evaluation import CALIBRATION_FRAMES, Evaluator
-from maam_lib.integral_maps import IntegralMaps, KeptErrors, keep_errors
+from maam_lib.integral_maps import KeptErrors, keep_errors
 from maam_lib.metrics import MetricError, Protocol
 from maam_lib.scores import Predict, balanced_psi
 from maam_lib.windows import Padding, Pair, default_stride
@@ -163,12 +163,10 @@ def labels_of(test: KeptErrors, prepared: PreparedDataset) -> np.ndarray | None:
 
 
 def _summed(maps: KeptErrors, choice: ScoreChoice) -> _Sums:
-    def branch(integral: IntegralMaps) -> tuple[np.ndarray, np.ndarray]:
-        sums = integral.patch_sums(*choice.windows)
-        return sums, sums.reshape(-1, sums.shape[-1]).max(axis=0)
-
+    branches = maps.appearance, maps.motion
     with ThreadPoolExecutor(2) as side_by_side:
-        (appearance, most_appearance), (motion, most_motion) = side_by_side.map(branch, (maps.appearance, maps.motion))
+        found = side_by_side.map(lambda branch: branch.patch_sums(*choice.windows), branches)
+        (appearance, most_appearance), (motion, most_motion) = found
     return _Sums(appearance, motion, most_appearance, most_motion)
 
 
