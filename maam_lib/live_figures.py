@@ -138,7 +138,7 @@ class AddressingFigure(LiveFigure):
         axes = self.figure.subplot_mosaic(mosaic, height_ratios=[2.6, height, height])
         self._axis = axes["bars"]
         self._axis.set(xticks=[], xlim=(-0.6, most_items - 0.4), ylim=(0, 1))
-        self._axis.set_xlabel("memory items by number, most weight first", fontsize=9)
+        self._axis.set_xlabel("memory items by number, largest share first", fontsize=9)
         self._shares, self._weights = (
             [self.moves(bar) for bar in self._axis.bar(range(most_items), 0, width, color=colour, label=label)]
             for width, colour, label in ((0.8, "#c0c8d0", "share before shrinkage"), (0.4, ALARM, "weight"))

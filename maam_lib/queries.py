@@ -55,12 +55,12 @@ class Answers(NamedTuple):
         rows, columns = self.support.shape
         if not (0 <= cell[0] < rows and 0 <= cell[1] < columns):
             raise QueryError(f"no query at {cell}; the grid has {rows} rows and {columns} columns, counted from 0")
-        answer = self.weights[:, cell[0], cell[1]]
-        items = answer.argsort(descending=True, stable=True)[:count]
+        shares, weights = self.shares[:, cell[0], cell[1]], self.weights[:, cell[0], cell[1]]
+        items = shares.argsort(descending=True, stable=True)[:count]  # the order of the weights, and of what was cut
         return {
             "items": items.numpy(),
-            "shares": self.shares[items, cell[0], cell[1]].numpy(),
-            "weights": answer[items].numpy(),
+            "shares": shares[items].numpy(),
+            "weights": weights[items].numpy(),
             "maps": self.weights[items].numpy(),
             "support": self.support,
         }

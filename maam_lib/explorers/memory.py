@@ -11,7 +11,8 @@ from maam_lib.memory_view import MOST_ITEMS, MemoryView
 from maam_lib.queries import Addressing
 
 MOST_PLACES = 700  # buttons on a picture; finer grids have the sliders alone
-SLIDER = widgets.Layout(width="420px")
+SLIDER = widgets.Layout(width="370px")
+PICTURE = "460px"  # beside the sliders, also in the narrower page of JupyterLab
 SAME_CELL = "1 / 1 / 2 / 2"
 
 
@@ -24,7 +25,7 @@ class MemoryExplorer(Explorer):
         self.items = len(view.net.items)
         self.scrubber = Scrubber(view.clips)
         self._build_controls()
-        self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width="540px"))
+        self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width=PICTURE))
         self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
         self._arrange()
         self._listen()
@@ -99,7 +100,7 @@ class MemoryExplorer(Explorer):
                                    layout=widgets.Layout(width="220px"))  # fmt: skip
 
     def _arrange(self) -> None:
-        over = widgets.GridBox([self.frame, *self._places()], layout=widgets.Layout(width="540px"))
+        over = widgets.GridBox([self.frame, *self._places()], layout=widgets.Layout(width=PICTURE))
         knobs = [self.row, self.column, self.similarity, self.temperature, self.threshold, self.count, self.back]
         upper = widgets.HBox([over, widgets.VBox(knobs)], layout=ROW)
         self.children = [self.scrubber, upper, self.numbers, self.picture]
@@ -109,7 +110,9 @@ class MemoryExplorer(Explorer):
         rows, columns = self.grid
         if rows * columns > MOST_PLACES:
             return []
-        layout = widgets.Layout(width="auto", height="auto", margin="0", padding="0", border="0", min_width="0")
+        layout = widgets.Layout(
+            width="auto", height="auto", margin="0", padding="0", border="0", min_width="0", min_height="0"
+        )
         style = {"button_color": "transparent"}
         buttons = [
             widgets.Button(tooltip=f"query in row {i}, column {j}", layout=layout, style=style)
