@@ -4,6 +4,7 @@ VENV   ?= .venv
 FLOW_VENV ?= .venv-flow
 BIN     = $(VENV)/bin
 RECIPE ?= synthetic-laptop
+APP_PORT ?= 8866
 # A machine without an NVIDIA driver takes PyTorch's CPU build, where its index can be reached: 0.2 GB instead of 3 GB.
 TORCH   = $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 CPU_INDEX = https://download.pytorch.org/whl/cpu
@@ -13,7 +14,7 @@ FLOW_PACKAGES = $(shell sed -n 's/^ *- \([a-z]*\) ==\([0-9.]*\).*/\1==\2/p' envi
 TEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env flow-env reproduce test test-import lab check format clean
+.PHONY: help env flow-env reproduce test test-import lab app check format clean
 
 help:        ## show this help
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -51,6 +52,11 @@ test-import: env  ## install the extra `import` (TensorFlow, 1.5 GB) and test th
 
 lab: env     ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks
+
+app: env     ## the playground as an app in the browser, at http://127.0.0.1:$(APP_PORT) (APP_PORT=8866)
+	$(BIN)/maam prepare synthetic --root data
+	@echo "the playground: http://127.0.0.1:$(APP_PORT) (Ctrl-C ends it)"
+	@cd notebooks && exec $(abspath $(BIN))/voila 07_playground.ipynb --port=$(APP_PORT) --Voila.port_retries=0
 
 check: env   ## style: ruff, formatting, notebooks without outputs
 	$(BIN)/ruff check .

@@ -88,7 +88,7 @@ def score_curves(
         axis.axis("off")
     for axis, (clip, table) in zip(axes.flat, tables.items(), strict=False):
         frames, abnormal = table["frame"], table["label"].to_numpy() == 1
-        for first, last in _spans(frames.to_numpy(), abnormal):
+        for first, last in abnormal_spans(frames.to_numpy(), abnormal):
             axis.axvspan(first - 0.5, last + 0.5, color=ABNORMAL, alpha=0.3, linewidth=0)
         axis.plot(frames, table[column], color=ALARM, linewidth=1.2)
         if threshold is not None:
@@ -248,7 +248,7 @@ def maps_side_by_side(maps: Mapping[str, np.ndarray], unit: str, xlabel: str = "
     return _closed(figure)
 
 
-def _spans(frames: np.ndarray, abnormal: np.ndarray) -> list[tuple[int, int]]:
+def abnormal_spans(frames: np.ndarray, abnormal: np.ndarray) -> list[tuple[int, int]]:
     """First and last frame of each unbroken abnormal span; frames (T,), abnormal bool (T,)."""
     steps = np.flatnonzero(np.diff(np.concatenate([[False], abnormal, [False]])))  # where spans begin, where they ended
     return [(int(frames[a]), int(frames[b - 1])) for a, b in steps.reshape(-1, 2)]

@@ -1,0 +1,162 @@
+"""The playground as a user meets it: run all, move sliders, click on the frame, start and stop a training."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+from playground_page import PATIENCE, PlaygroundPage
+from servers import served
+
+from maam_lib.reporting import NOTEBOOK_FOLDER
+from maam_lib.runs import RunFolder
+
+pytestmark = pytest.mark.browser
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+WINDOW = {"width": 1360, "height": 1000}
+NAME = "07_playground.ipynb"
+TOKEN = "playground"
+LAB = (
+    "--no-browser",
+    "--allow-root",
+    "--ServerApp.ip=127.0.0.1",
+    "--ServerApp.port={port}",
+    "--ServerApp.port_retries=0",
+    f"--IdentityProvider.token={TOKEN}",
+    "--LabApp.expose_app_in_browser=True",
+)
+VOILA = (NAME, "--port={port}", "--Voila.port_retries=0")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """A headless Chromium; skips where there is none, or no playwright to drive it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
+    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    if not found:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found[0], args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def window(chromium: object, request: pytest.FixtureRequest) -> Iterator[object]:
+    """An empty page; what it shows at the end is kept as a screenshot named after the test."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    context = chromium.new_context(viewport=WINDOW)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    yield page
+    page.screenshot(path=SCREENSHOTS / f"{request.node.name}-end.png")
+    context.close()
+
+
+@pytest.fixture
+def playground(tmp_path: Path, scene_root: Path, finished_run: RunFolder) -> Path:
+    """A folder with the notebook, set to the small scene and run, and the app's settings beside it."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    notebook = nbformat.read(NOTEBOOK_FOLDER / NAME, as_version=4)
+    [cell] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    values = {"root": str(scene_root), "run": str(finished_run.folder), "runs": str(tmp_path / "runs")}
+    cell.source += "".join(f"\n{name} = {value!r}" for name, value in values.items())
+    nbformat.write(notebook, folder / NAME)
+    shutil.copy(NOTEBOOK_FOLDER / "voila.json", folder)
+    return folder
+
+
+def open_lab(page: Any, address: str) -> PlaygroundPage:
+    """The notebook in JupyterLab, all its cells run."""
+    _go(page, f"{address}/lab/tree/{NAME}?token={TOKEN}&reset")
+    page.wait_for_function("window.jupyterapp && window.jupyterapp.shell.currentWidget?.context?.isReady")
+    page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.isReady")
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info")
+    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    return PlaygroundPage(page, SCREENSHOTS, "lab")
+
+
+def open_voila(page: Any, address: str) -> PlaygroundPage:
+    """The app."""
+    _go(page, address)
+    return PlaygroundPage(page, SCREENSHOTS, "voila")
+
+
+def _go(page: Any, address: str) -> None:
+    """Open an address as soon as its server answers."""
+    for _ in range(600):
+        try:
+            page.goto(address, wait_until="commit")
+            return
+        except Exception as error:  # playwright's own error, which cannot be named where playwright is absent
+            if "ERR_CONNECTION_REFUSED" not in str(error):
+                raise
+            page.wait_for_timeout(200)
+    raise AssertionError(f"no server at {address}")
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "open_page"),
+    [("jupyterlab", LAB, open_lab), ("voila", VOILA, open_voila)],
+    ids=["lab", "voila"],
+)
+def test_the_playground_answers(
+    program: str, options: tuple[str, ...], open_page: Callable, playground: Path, window: Any, tmp_path: Path
+) -> None:
+    with served(program, options, playground) as address:
+        page = open_page(window, address)
+        moves_scores(page)
+        looks_into_the_memory(page)
+        trains(page, tmp_path / "runs")
+
+
+def moves_scores(page: PlaygroundPage) -> None:
+    """psi, patch and frame by keyboard: numbers and picture follow; the rule takes back what a hand had set."""
+    assert page.number("AUC, whole set").startswith("0.")
+    assert page.is_checked("calibrated on training errors", 0), "at first psi is calibrated"
+    page.changes(lambda: page.number("psi"), lambda: page.press("psi", "ArrowLeft", 3))
+    assert not page.is_checked("calibrated on training errors", 0), "moved by hand"
+    page.changes(lambda: page.number("threshold"), lambda: page.press("patch height", "ArrowRight", 2))
+    page.changes(lambda: page.picture(0), lambda: page.press("frame", "ArrowLeft"))
+    assert page.is_checked("calibrated on training errors", 1), "the threshold was not moved by hand"
+    page.keep("scores")
+    page.changes(lambda: page.number("psi"), lambda: page.page.get_by_role("button", name="back to the recipe").click())
+
+
+def looks_into_the_memory(page: PlaygroundPage) -> None:
+    """A click on the frame asks another query; the temperature changes the answer."""
+    place = page.page.get_by_title("query in row 0, column 1", exact=True)
+    page.changes(lambda: page.picture(2), place.click)
+    page.changes(lambda: page.number("support items of this query"), lambda: page.press("temperature", "ArrowLeft", 20))
+    page.keep("memory")
+
+
+def trains(page: PlaygroundPage, runs: Path) -> None:
+    """A setting out of its bounds is refused in words; a training starts, shows its epochs, and is stopped."""
+    page.fill("model", "temperature", "0")
+    page.until(lambda: "input should be greater than 0" in page.page.content(), "the refusal of a temperature of 0")
+    page.fill("model", "temperature", "1")
+    page.fill("training", "epochs", "500")
+    page.until(lambda: "training.epochs=500" in page.page.content(), "the setting as a word of the command line")
+    page.page.get_by_role("button", name="start training").click()
+    page.until(lambda: page.status().startswith("training: epoch") and "epoch 0" not in page.status(), "an epoch")
+    page.keep("training")
+    page.page.locator("button.jupyter-button", has_text="stop").click()
+    page.until(lambda: page.status().startswith("stopped:"), "the end of the training")
+    [history] = runs.glob("*/history.csv")
+    assert 1 <= len(pd.read_csv(history)) < 500, "finished epochs are kept"
+    assert "kept in" in page.status()
