@@ -5,6 +5,7 @@ network's alarm blue: both tell apart for colour-blind readers and in gray print
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from maam_lib.panels import ABNORMAL, ALARM, BRANCH_COLOURS, HEAT, QUIET, canvas, closed, picture, tint
+
+Palette = Literal["safe", "paper"]
 
 
 def filmstrip(
@@ -85,7 +88,7 @@ def score_curves(
         axis.axis("off")
     for axis, (clip, table) in zip(axes.flat, tables.items(), strict=False):
         frames, abnormal = table["frame"], table["label"].to_numpy() == 1
-        for first, last in _spans(frames.to_numpy(), abnormal):
+        for first, last in abnormal_spans(frames.to_numpy(), abnormal):
             axis.axvspan(first - 0.5, last + 0.5, color=ABNORMAL, alpha=0.3, linewidth=0)
         axis.plot(frames, table[column], color=ALARM, linewidth=1.2)
         if threshold is not None:
@@ -97,16 +100,26 @@ def score_curves(
     return closed(figure)
 
 
-def detection_rows(rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str]) -> Figure:
-    """Per row: frame, appearance error, motion error, fused, and where the alarm is (paper Fig. 1 and 8).
+def detection_rows(
+    rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str], palette: Palette = "safe"
+) -> Figure:
+    """Per row: frame, appearance error, motion error, fused, and where the alarm is (paper Fig. 1, 8 and 9).
 
     Each row holds `frame` and maps `appearance`, `motion`, `fused` (H, W, any scale), `found` and `mask` (bool).
+    palette: "safe" is blue for the alarm and an orange outline for the truth; "paper" the paper's red (alarm),
+    green (truth) and yellow (both), which not every eye tells apart.
     """
     figure, axes = canvas(len(rows), 5, rows[0]["frame"].shape)
     for line, row, title in zip(axes, rows, titles, strict=True):
         picture(line[0], row["frame"], title)
         for axis, name in zip(line[1:4], ("appearance", "motion", "fused"), strict=True):
             picture(axis, row[name], name, cmap=HEAT)
+        if palette == "paper":
+            picture(line[4], row["frame"], "alarm red, truth green, both yellow")
+            parts = {"red": row["found"] & ~row["mask"], "lime": row["mask"] & ~row["found"]}
+            for colour, where in (parts | {"yellow": row["found"] & row["mask"]}).items():
+                tint(line[4], where, colour)
+            continue
         picture(line[4], row["frame"], "alarm (blue), truth (orange)")
         tint(line[4], row["found"], ALARM)
         if row["mask"].any():
@@ -245,7 +258,7 @@ def maps_side_by_side(maps: Mapping[str, np.ndarray], unit: str, xlabel: str = "
     return closed(figure)
 
 
-def _spans(frames: np.ndarray, abnormal: np.ndarray) -> list[tuple[int, int]]:
+def abnormal_spans(frames: np.ndarray, abnormal: np.ndarray) -> list[tuple[int, int]]:
     """First and last frame of each unbroken abnormal span; frames (T,), abnormal bool (T,)."""
     steps = np.flatnonzero(np.diff(np.concatenate([[False], abnormal, [False]])))  # where spans begin, where they ended
     return [(int(frames[a]), int(frames[b - 1])) for a, b in steps.reshape(-1, 2)]

@@ -85,17 +85,23 @@ def patch_errors_under(
 def calibrate(train: PatchErrors, scoring: ScoringSettings) -> Calibration:
     """psi and threshold from the errors of normal training frames, without any label (ours; the paper prints neither).
 
-    psi gives both branches' frame scores the same standard deviation over the training frames, so that neither
-    drowns the other: psi = sd_motion / (sd_appearance + sd_motion). A psi in the recipe is taken as it is.
-    The threshold is the quantile `alarm_quantile` of the fused training scores.
+    psi is `balanced_psi` of the training frames; a psi in the recipe is taken as it is. The threshold is the quantile
+    `alarm_quantile` of the fused training scores.
     """
     psi = scoring.psi
     if psi is None:
         scores = train.scores(0.5)
-        spread = {branch: float(scores[branch].std()) for branch in ("appearance", "motion")}
-        total = spread["appearance"] + spread["motion"]
-        psi = spread["motion"] / total if total > 0 else 0.5
+        psi = balanced_psi(scores["appearance"], scores["motion"])
     return Calibration(psi, float(np.quantile(train.scores(psi)["fused"], scoring.alarm_quantile)))
+
+
+def balanced_psi(appearance: np.ndarray, motion: np.ndarray) -> float:
+    """The weight of appearance that gives both branches' frame scores (T,) the same standard deviation (ours).
+
+    So neither drowns the other: psi = sd_motion / (sd_appearance + sd_motion); 0.5 where no score varies.
+    """
+    spread = float(appearance.std()), float(motion.std())
+    return spread[1] / sum(spread) if sum(spread) > 0 else 0.5
 
 
 def score_table(errors: PatchErrors, psi: float, prepared: PreparedDataset) -> pd.DataFrame:
