@@ -196,8 +196,8 @@ def curves(
     palette = [ALARM, ABNORMAL, "#009E73", "#CC79A7", QUIET]
     for i, (name, (x, y)) in enumerate(lines.items()):
         axis.plot(x, y, marker=".", color=BRANCH_COLOURS.get(name, palette[i % len(palette)]), label=name)
-    for name, value in (levels or {}).items():
-        axis.axhline(value, color=QUIET, linestyle="--", label=name)
+    for (name, value), style in zip((levels or {}).items(), ("--", ":", "-."), strict=False):
+        axis.axhline(value, color=BRANCH_COLOURS.get(name, QUIET), linestyle=style, label=name)
     for name, value in (marks or {}).items():
         axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
         axis.annotate(f" {name}", (value, 0.03), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)

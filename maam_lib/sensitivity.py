@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
 from maam_lib import metrics, pscd
 from maam_lib.config import ScoringSettings
@@ -54,15 +53,26 @@ def save_errors(
 
 def scores_under(maps: SavedErrors, scoring: ScoringSettings, psis: Sequence[float]) -> np.ndarray:
     """Anomaly scores (len(psis), T) of saved maps: patch sums, fusion by each psi, then the maximum (Algorithm 1)."""
-    scores = np.empty((len(psis), len(maps.keys)), np.float32)
+    return _scores(maps, {scoring: psis})[scoring]
+
+
+def _scores(maps: SavedErrors, wanted: Mapping[ScoringSettings, Sequence[float]]) -> dict[ScoringSettings, np.ndarray]:
+    """The same for many settings from one pass over the maps: one integral image serves every patch and stride."""
+    scores = {scoring: np.empty((len(psis), len(maps.keys)), np.float32) for scoring, psis in wanted.items()}
+    size = maps.appearance.shape[1:]
+    bounds = {s: pscd.patch_bounds(size, s.patch, s.stride, s.padding) for s in wanted}
     for start in range(0, len(maps.keys), BATCH):
         batch = slice(start, start + BATCH)
-        appearance, motion = (
-            pscd.patch_sums(torch.from_numpy(m[batch].copy()), scoring.patch, scoring.stride, scoring.padding)
+        integrals = [
+            np.pad(m[batch].astype(np.float64).cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
             for m in (maps.appearance, maps.motion)
-        )
-        for row, psi in zip(scores, psis, strict=True):
-            row[batch] = pscd.fuse(appearance, motion, psi).amax(dim=(1, 2)).numpy()
+        ]
+        for scoring, psis in wanted.items():
+            (tops, bottoms), (lefts, rights) = bounds[scoring]
+            bands = [integral[:, bottoms] - integral[:, tops] for integral in integrals]  # (B, ph, W + 1)
+            appearance, motion = (band[:, :, rights] - band[:, :, lefts] for band in bands)
+            for row, psi in zip(scores[scoring], psis, strict=True):
+                row[batch] = pscd.fuse(appearance, motion, psi).max(axis=(1, 2))
     return scores
 
 
@@ -74,15 +84,15 @@ def sensitivity(
     labels (T,) of the test frames; columns psi, auc, auc_appearance, auc_motion. For showing how much a choice
     matters: to choose by it would be to choose on test labels.
     """
+    alone = _scores(train, {scoring: [1.0, 0.0] for scoring in scorings.values()})
+    psis = {s: balanced_psi(*alone[s]) if s.psi is None else s.psi for s in scorings.values()}
+    scores = _scores(test, {scoring: [psi, 1.0, 0.0] for scoring, psi in psis.items()})
+    names = ("auc", "auc_appearance", "auc_motion")
     rows = {}
     for name, scoring in scorings.items():
-        psi = scoring.psi
-        if psi is None:
-            psi = balanced_psi(*scores_under(train, scoring, [1.0, 0.0]))
-        fused, appearance, motion = scores_under(test, scoring, [psi, 1.0, 0.0])
-        auc = {"auc": fused, "auc_appearance": appearance, "auc_motion": motion}
-        rows[name] = {"psi": psi} | {column: metrics.roc_auc(labels, scores) for column, scores in auc.items()}
-    return pd.DataFrame.from_dict(rows, orient="index")
+        aucs = [metrics.roc_auc(labels, row) for row in scores[scoring]]
+        rows[name] = {"psi": psis[scoring]} | dict(zip(names, aucs, strict=True))
+    return pd.DataFrame({"name": list(rows), **pd.DataFrame(rows.values()).to_dict("list")}).set_index("name")
 
 
 def frame_means(maps: SavedErrors, psi: float) -> np.ndarray:
