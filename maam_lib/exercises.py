@@ -164,7 +164,9 @@ def angle_between(answer: Any, recalled: Recall) -> Judgement | None:
     def reference(query: Tensor, read_out: Tensor) -> np.ndarray:
         return items.reintegration_error(query, read_out)["angle"]
 
-    return function(answer, reference, [(recalled.query, recalled.read_out), (recalled.query, recalled.query)], 1e-3)
+    return function(
+        answer, reference, [(recalled.query, recalled.read_out), (recalled.query, recalled.query.roll(1, 2))]
+    )
 
 
 # 05 PSCD
