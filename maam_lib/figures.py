@@ -69,7 +69,10 @@ def training_curves(history: pd.DataFrame) -> Figure:
     motion.set(title="motion error (pixels per frame)", xlabel="epoch")
     motion.legend(frameon=False)
     support.plot(history["epoch"], history["support_items"], marker=".", color=ALARM)
-    support.set(title="support items per query", xlabel="epoch", ylim=(0, None))
+    top = 1.1 * max(history["support_items"].max(), 1)
+    support.set(title="support items per query", xlabel="epoch", ylim=(0, top))
+    for axis in (losses, motion, support):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     return closed(figure)
 
 
