@@ -62,6 +62,11 @@ def multiply_adds(net: MAAMNet, size: tuple[int, int]) -> dict[str, int]:
     return {"network": whole.get_total_flops() // 2, "memory": memory.get_total_flops() // 2}
 
 
+def work_of(recipe: Recipe) -> dict[str, int]:
+    """The same of a recipe: its network, one frame of its size."""
+    return multiply_adds(build_network(recipe).eval(), (recipe.data.height, recipe.data.width))
+
+
 def memory_needed(recipe: Recipe) -> int:
     """About how many bytes training a recipe takes on a CPU: counted for one frame, times the batch."""
     data, net = recipe.data, build_network(recipe)

@@ -5,18 +5,18 @@ network's alarm blue: both tell apart for colour-blind readers and in gray print
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, hsv_to_rgb
+from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-ABNORMAL, ALARM, QUIET = "#E69F00", "#0072B2", "#5d6b7a"
-BRANCH_COLOURS = {"appearance": "#009E73", "motion": "#CC79A7", "fused": ALARM}
-HEAT = "inferno"
+from maam_lib.panels import ABNORMAL, ALARM, BRANCH_COLOURS, HEAT, QUIET, canvas, closed, picture, tint
+
+Palette = Literal["safe", "paper"]
 
 
 def filmstrip(
@@ -27,11 +27,11 @@ def filmstrip(
 ) -> Figure:
     """Frames side by side, in rows of at most `columns`; abnormal pixels, where masks (H, W) are given, outlined."""
     rows = -(-len(frames) // columns)
-    figure, axes = _canvas(rows, min(columns, len(frames)), frames[0].shape)
+    figure, axes = canvas(rows, min(columns, len(frames)), frames[0].shape)
     for axis in axes.flat[len(frames) :]:
         axis.axis("off")
     for i, (axis, frame, title) in enumerate(zip(axes.flat, frames, titles, strict=False)):
-        _picture(axis, frame, title)
+        picture(axis, frame, title)
         if masks is not None and masks[i].any():
             axis.contour(masks[i], levels=[0.5], colors=ABNORMAL, linewidths=1.5)
     return figure
@@ -40,13 +40,13 @@ def filmstrip(
 def frame_and_flow(frame: np.ndarray, flows: Mapping[str, np.ndarray]) -> Figure:
     """A frame and flows of it in one colour scale: hue is direction, strength is speed; the wheel shows which."""
     largest = max(float(np.hypot(*np.moveaxis(flow, -1, 0)).max()) for flow in flows.values())
-    figure, axes = _canvas(1, len(flows) + 2, frame.shape)
-    _picture(axes[0, 0], frame, "frame")
+    figure, axes = canvas(1, len(flows) + 2, frame.shape)
+    picture(axes[0, 0], frame, "frame")
     for axis, (title, flow) in zip(axes[0, 1:], flows.items(), strict=False):
-        _picture(axis, flow_colours(flow, largest), title)
+        picture(axis, flow_colours(flow, largest), title)
     y, x = np.mgrid[-1:1:101j, -1:1:101j]
     wheel = flow_colours(np.stack([x, y], axis=-1) * (np.hypot(x, y) <= 1)[..., None], 1)
-    _picture(axes[0, -1], wheel, f"rim: {largest:.1f} pixels per frame")
+    picture(axes[0, -1], wheel, f"rim: {largest:.1f} pixels per frame")
     return figure
 
 
@@ -69,8 +69,11 @@ def training_curves(history: pd.DataFrame) -> Figure:
     motion.set(title="motion error (pixels per frame)", xlabel="epoch")
     motion.legend(frameon=False)
     support.plot(history["epoch"], history["support_items"], marker=".", color=ALARM)
-    support.set(title="support items per query", xlabel="epoch", ylim=(0, None))
-    return _closed(figure)
+    top = 1.1 * max(history["support_items"].max(), 1)
+    support.set(title="support items per query", xlabel="epoch", ylim=(0, top))
+    for axis in (losses, motion, support):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return closed(figure)
 
 
 def score_curves(
@@ -97,21 +100,31 @@ def score_curves(
         axis.margins(x=0)
     figure.supxlabel("frame", fontsize=9)
     figure.supylabel(f"{column} score", fontsize=9)
-    return _closed(figure)
+    return closed(figure)
 
 
-def detection_rows(rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str]) -> Figure:
-    """Per row: frame, appearance error, motion error, fused, and where the alarm is (paper Fig. 1 and 8).
+def detection_rows(
+    rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str], palette: Palette = "safe"
+) -> Figure:
+    """Per row: frame, appearance error, motion error, fused, and where the alarm is (paper Fig. 1, 8 and 9).
 
     Each row holds `frame` and maps `appearance`, `motion`, `fused` (H, W, any scale), `found` and `mask` (bool).
+    palette: "safe" is blue for the alarm and an orange outline for the truth; "paper" the paper's red (alarm),
+    green (truth) and yellow (both), which not every eye tells apart.
     """
-    figure, axes = _canvas(len(rows), 5, rows[0]["frame"].shape)
+    figure, axes = canvas(len(rows), 5, rows[0]["frame"].shape)
     for line, row, title in zip(axes, rows, titles, strict=True):
-        _picture(line[0], row["frame"], title)
+        picture(line[0], row["frame"], title)
         for axis, name in zip(line[1:4], ("appearance", "motion", "fused"), strict=True):
-            _picture(axis, row[name], name, cmap=HEAT)
-        _picture(line[4], row["frame"], "alarm (blue), truth (orange)")
-        _tint(line[4], row["found"], ALARM)
+            picture(axis, row[name], name, cmap=HEAT)
+        if palette == "paper":
+            picture(line[4], row["frame"], "alarm red, truth green, both yellow")
+            parts = {"red": row["found"] & ~row["mask"], "lime": row["mask"] & ~row["found"]}
+            for colour, where in (parts | {"yellow": row["found"] & row["mask"]}).items():
+                tint(line[4], where, colour)
+            continue
+        picture(line[4], row["frame"], "alarm (blue), truth (orange)")
+        tint(line[4], row["found"], ALARM)
         if row["mask"].any():
             line[4].contour(row["mask"], levels=[0.5], colors=ABNORMAL, linewidths=1.4)
     return figure
@@ -127,17 +140,17 @@ def roc_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Fi
     axis.plot([0, 1], [1, 0], color="#c0c8d0", linewidth=0.8)  # crossing it: the equal error rate
     axis.set(xlabel="false-alarm rate", ylabel="hit rate", aspect="equal")
     figure.legend(frameon=False, fontsize=9, title="AUC", loc="outside right upper")
-    return _closed(figure)
+    return closed(figure)
 
 
 def heat_over_frame(frame: np.ndarray, maps: Mapping[str, np.ndarray], unit: str) -> Figure:
     """A frame, and maps of any grid stretched over it, in one colour scale."""
-    figure, axes = _canvas(1, len(maps) + 1, frame.shape)
-    _picture(axes[0, 0], frame, "frame")
+    figure, axes = canvas(1, len(maps) + 1, frame.shape)
+    picture(axes[0, 0], frame, "frame")
     top = max(float(m.max()) for m in maps.values())
     h, w = frame.shape[:2]
     for axis, (title, values) in zip(axes[0, 1:], maps.items(), strict=True):
-        _picture(axis, frame, title)
+        picture(axis, frame, title)
         heat = axis.imshow(values, cmap="viridis", alpha=0.75, extent=(0, w, h, 0), vmin=0, vmax=top)
     figure.colorbar(heat, ax=axes[0, -1], label=unit, shrink=0.8)
     return figure
@@ -156,7 +169,7 @@ def histograms(
         axis.annotate(f" {name}", (value, 0.95), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
     axis.set(xlabel=xlabel, yticks=[])
     axis.legend(frameon=False)
-    return _closed(figure)
+    return closed(figure)
 
 
 def item_usage(shares: np.ndarray, title: str) -> Figure:
@@ -171,7 +184,7 @@ def item_usage(shares: np.ndarray, title: str) -> Figure:
         xlim=(0.5, len(shares) + 0.5),
     )
     axis.legend(frameon=False)
-    return _closed(figure)
+    return closed(figure)
 
 
 def curves(
@@ -186,15 +199,15 @@ def curves(
     palette = [ALARM, ABNORMAL, "#009E73", "#CC79A7", QUIET]
     for i, (name, (x, y)) in enumerate(lines.items()):
         axis.plot(x, y, marker=".", color=BRANCH_COLOURS.get(name, palette[i % len(palette)]), label=name)
-    for name, value in (levels or {}).items():
-        axis.axhline(value, color=QUIET, linestyle="--", label=name)
+    for (name, value), style in zip((levels or {}).items(), ("--", ":", "-."), strict=False):
+        axis.axhline(value, color=BRANCH_COLOURS.get(name, QUIET), linestyle=style, label=name)
     for name, value in (marks or {}).items():
         axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
         axis.annotate(f" {name}", (value, 0.03), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(frameon=False, fontsize=9, loc="outside right upper")
-    return _closed(figure)
+    return closed(figure)
 
 
 def bars_with_spread(
@@ -211,7 +224,7 @@ def bars_with_spread(
     axis.set(xlabel=xlabel, xlim=(0.4, 1))
     if lines:
         figure.legend(frameon=False, fontsize=8, loc="outside lower center")
-    return _closed(figure)
+    return closed(figure)
 
 
 def paired_differences(groups: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str) -> Figure:
@@ -233,7 +246,7 @@ def paired_differences(groups: Mapping[str, Mapping[str, Sequence[float]]], xlab
     axis.set(xlabel=xlabel, yticks=range(len(names)), yticklabels=names[::-1], ylim=(-0.6, len(names) - 0.4))
     axis.grid(axis="y", color="#e6eaee")
     figure.legend(frameon=False, fontsize=9, loc="outside upper right", ncols=len(groups))
-    return _closed(figure)
+    return closed(figure)
 
 
 def maps_side_by_side(maps: Mapping[str, np.ndarray], unit: str, xlabel: str = "", ylabel: str = "") -> Figure:
@@ -245,52 +258,10 @@ def maps_side_by_side(maps: Mapping[str, np.ndarray], unit: str, xlabel: str = "
         axis.set_title(title, fontsize=9)
         if unit:
             figure.colorbar(heat, ax=axis, label=unit, location="bottom", shrink=0.8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def abnormal_spans(frames: np.ndarray, abnormal: np.ndarray) -> list[tuple[int, int]]:
     """First and last frame of each unbroken abnormal span; frames (T,), abnormal bool (T,)."""
     steps = np.flatnonzero(np.diff(np.concatenate([[False], abnormal, [False]])))  # where spans begin, where they ended
     return [(int(frames[a]), int(frames[b - 1])) for a, b in steps.reshape(-1, 2)]
-
-
-def _canvas(rows: int, columns: int, shape: tuple[int, ...]) -> tuple[Figure, np.ndarray]:
-    """Empty panels for pictures of a frame's shape, 11 inches wide at most."""
-    width = min(11 / columns, 3.2)
-    height = width * shape[0] / shape[1] + 0.28
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
-    )
-    return _closed(figure), axes
-
-
-def _picture(axis: Axes, values: np.ndarray, title: str, cmap: str = "gray") -> None:
-    h, w = values.shape[:2]
-    single = values.ndim == 2 or values.shape[2] == 1
-    bounds = {"vmin": 0, "vmax": 255} if values.dtype == np.uint8 else {}
-    axis.imshow(
-        values.reshape(h, w) if single else values,
-        cmap=cmap,
-        extent=(0, w, h, 0),
-        **(bounds if single else {}),
-    )
-    axis.set_title(title, fontsize=8)
-    axis.set_xticks([])
-    axis.set_yticks([])
-
-
-def _tint(axis: Axes, where: np.ndarray, colour: str) -> None:
-    """Colour the marked pixels of a picture, see-through."""
-    h, w = where.shape
-    axis.imshow(
-        np.where(where, 1.0, np.nan),
-        cmap=ListedColormap([colour]),
-        alpha=0.45,
-        extent=(0, w, h, 0),
-    )
-
-
-def _closed(figure: Figure) -> Figure:
-    """Take the figure from pyplot's list, so that a notebook shows it once: where it is the cell's value."""
-    plt.close(figure)
-    return figure

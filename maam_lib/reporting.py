@@ -30,6 +30,7 @@ NOTEBOOK_FOLDER = Path(__file__).parents[1] / "notebooks"
 SEQUENCE = (
     "00_start_here",
     "01_data",
+    "02_build_the_network",
     "03_train",
     "04_memory_items",
     "05_pscd",

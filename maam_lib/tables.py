@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from maam_lib.differences import effect_table
-from maam_lib.experiments import BRANCHES, LOSSES, GridResults, figure6_variants
-from maam_lib.results import BASE, REFERENCE, mean_and_spread, paper_values
+from maam_lib.differences import effect_table, paired
+from maam_lib.experiments import BRANCHES, LOSSES, VARIANTS, GridResults, figure6_variants
+from maam_lib.results import BASE, REFERENCE, Results, mean_and_spread, paper_values
 
 ABSENT = "not measured"
 PAPERS_LOSSES = {"no-losses": "none", "sparse-only": "sparse", "latent-only": "latent", BASE: "sparse and latent"}
@@ -55,6 +55,23 @@ def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, Any]:
         "learning adds": shown(results, "learning_adds", sign="+"),
         "[95 % over clips]": clips_interval(results, "learning_adds_interval", sign="+"),
     }
+
+
+def memory_table(results: Results) -> pd.DataFrame:
+    """With and without memory, and two ways to a sharper one (ours): AUC, less with memory in the same seeds, items."""
+    rows = []
+    for variant in ("no-memory", BASE, "similarity", "temperature"):
+        found = results.get(variant, [])
+        gaps, support = paired(results, variant), _support(found)
+        rows.append({
+            "variant": "with memory" if variant == BASE else VARIANTS[variant].what,
+            "seeds": len(found),
+            "AUC": shown(found, "auc"),
+            "less with memory, same seeds": _gaps(gaps) if variant != BASE else "",
+            "support items": mean_and_spread(support, digits=1) if support else "–" if found else ABSENT,
+            "best no-learning": yardstick(found),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def table3(grid: GridResults) -> pd.DataFrame:
@@ -176,6 +193,10 @@ def clips_interval(results: list[dict[str, Any]], which: str, sign: str = "") ->
     """An interval over the test clips of seed 0, which has one where there are two clips or more."""
     interval = results[0].get("protocols", {}).get("micro", {}).get(which) if results else None
     return "" if interval is None else f"[{interval[0]:{sign}.3f}, {interval[1]:{sign}.3f}]"
+
+
+def _gaps(values: list[float]) -> str:
+    return mean_and_spread(values, sign="+") if values else ABSENT
 
 
 def _support(results: list[dict[str, Any]]) -> list[float]:

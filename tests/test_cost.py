@@ -5,7 +5,8 @@ import torch
 from conftest import tiny_recipe
 
 from maam_lib import cost
-from maam_lib.cost import flow_estimator, measure_cost, memory_needed, multiply_adds
+from maam_lib.config import load_recipe
+from maam_lib.cost import flow_estimator, measure_cost, memory_needed, multiply_adds, work_of
 from maam_lib.data import PreparedDataset
 from maam_lib.model import MAAMNet
 
@@ -26,6 +27,16 @@ def test_multiply_adds_of_the_paper_sized_network_by_hand():
     assert counted["memory"] == memory
     assert counted["network"] == encoder + 2 * decoder + outputs + memory
     assert 0.011 < counted["memory"] / counted["network"] < 0.013
+
+
+@pytest.mark.parametrize(("form", "products"), [("cosine", 2), ("released", 3)])
+def test_the_cost_of_the_memory_is_its_dense_products(form: str, products: int) -> None:
+    small = ("data.height=48", "data.width=64", "model.base_channels=4", "model.num_items=50")
+    work = work_of(load_recipe("synthetic", *small, f"model.similarity={form}"))
+    assert work["memory"] == products * (3 * 4) * 50 * 32
+    assert work["memory"] < work["network"]
+    sharper = load_recipe("synthetic", *small, f"model.similarity={form}", "model.shrink_threshold=0.5")
+    assert work_of(sharper) == work, "fewer support items cost the same"
 
 
 def test_measured_cost_names_what_it_is_of(scene: PreparedDataset, monkeypatch: pytest.MonkeyPatch):

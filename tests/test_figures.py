@@ -1,5 +1,6 @@
 """Every figure draws small arrays without a warning, with the panels it promises, and leaves nothing in pyplot."""
 
+import inspect
 from collections.abc import Callable
 
 import matplotlib.pyplot as plt
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from maam_lib import figures
+from maam_lib import figures, figures_memory, figures_pscd
 
 RANDOM = np.random.default_rng(0)
 GRAY = RANDOM.integers(0, 256, (16, 24, 1), np.uint8)
@@ -22,6 +23,12 @@ HISTORY = pd.DataFrame(
     {"epoch": [1, 2], "total": [1, 0.5], "appearance": [0.5, 0.2], "motion": [0.3, 0.2], "zero_flow": [0.3, 0.3]}
 ).assign(support_items=[4, 3])
 SCORES = pd.DataFrame({"frame": range(6), "label": [0, 0, 1, 1, 0, 0], "fused": [*LINE[1].tolist(), 0.5]})
+WEIGHTS = RANDOM.random((5, 4, 6))
+ITEM = {"title": "item 3", "frame": GRAY, "flow": FLOW, "patches": [("a", GRAY[:8, :8]), ("b", GRAY[:8, :8])]}
+STEPS = {"frame": GRAY, "frame_hat": GRAY, "flow": FLOW, "flow_hat": FLOW, "appearance": MAP, "motion": MAP,
+         "appearance_sums": MAP[:4, :6], "motion_sums": MAP[:4, :6], "fused": MAP[:4, :6], "worst": MASK}  # fmt: skip
+PLACED = (RANDOM.normal(size=(9, 2)), RANDOM.normal(size=(5, 2)))
+TABLE = pd.DataFrame([[0.9, 0.8], [0.7, 0.95], [0.6, 0.5]], index=[8, 16, 24], columns=[4, 8])
 ROW = {"frame": GRAY, "appearance": MAP, "motion": MAP, "fused": MAP, "found": MASK, "mask": MASK}
 
 # name: (call, axes, pictures)
@@ -37,6 +44,25 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
         10,
         12,
     ),
+    "detection_rows in the paper's colours": (lambda: figures.detection_rows([ROW], ["a"], palette="paper"), 5, 8),
+    "query_answers": (lambda: figures_memory.query_answers(GRAY, (1, 2), WEIGHTS, [4, 0, 2], 4), 5, 7),
+    "support_by_losses": (
+        lambda: figures_memory.support_by_losses({"a": {"none": [], "sparse and latent": [3, 4]}}, "items"),
+        1,
+        0,
+    ),
+    "item_gallery": (lambda: figures_memory.item_gallery([ITEM, ITEM | {"patches": ITEM["patches"][:1]}]), 8, 7),
+    "items_in_a_plane": (
+        lambda: figures_memory.items_in_a_plane(
+            {"PCA": PLACED, "t-SNE": PLACED}, np.arange(9) % 3 == 0, np.arange(5) > 0
+        ),
+        2,
+        0,
+    ),
+    "slow_motion": (lambda: figures_pscd.slow_motion(STEPS), 10, 10),
+    "frames_against_patches": (lambda: figures_pscd.frames_against_patches([STEPS, STEPS], ["a", "b"]), 6, 6),
+    "heat_table": (lambda: figures_pscd.heat_table(TABLE, "AUC", mark=(1, 0)), 2, 1),
+    "operating_points": (lambda: figures_pscd.operating_points(LINE, {"EER": (0.2, 0.8)}), 1, 0),
     "roc_curves": (lambda: figures.roc_curves({"fused": (*LINE, 0.9), "zero_flow": (*LINE, 0.5)}), 1, 0),
     "heat_over_frame": (lambda: figures.heat_over_frame(GRAY[..., 0], {"a": MAP[:4, :4], "b": MAP}, "items"), 4, 5),
     "histograms": (lambda: figures.histograms({"a": MAP.ravel(), "b": MAP[0]}, "x", marks={"mark": 0.5}), 1, 0),
@@ -65,8 +91,9 @@ def test_figure_draws(case: str) -> None:
 def test_every_figure_function_is_tried() -> None:
     public = {
         name
-        for name, value in vars(figures).items()
-        if callable(value) and value.__module__ == figures.__name__ and not name.startswith("_")
+        for module in (figures, figures_memory, figures_pscd)
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
     assert public - {"flow_colours", "abnormal_spans"} == {case.split()[0] for case in CASES}
 

@@ -8,7 +8,18 @@ import pytest
 from maam_lib.config import load_recipe
 from maam_lib.experiments import OF_THE_PAPER, PARTS, GridResults
 from maam_lib.results import BASE, paper_values
-from maam_lib.tables import ABSENT, figure5, figure6, grid_tables, read_cost, table2, table3, table4, table5
+from maam_lib.tables import (
+    ABSENT,
+    figure5,
+    figure6,
+    grid_tables,
+    memory_table,
+    read_cost,
+    table2,
+    table3,
+    table4,
+    table5,
+)
 
 PRINTED = paper_values()
 
@@ -39,6 +50,15 @@ def test_table_2_has_ours_the_papers_and_the_yardstick():
     assert table.loc["Ours (w/o memory)", ["seeds", "AUC", "paper"]].tolist() == [
         1, "0.700", PRINTED["table2"]["rows"]["Ours (w/o memory)"][0],
     ]  # fmt: skip
+
+
+def test_the_memory_table_compares_the_same_seeds_only():
+    without = made_up(0.95, 1, support=None)
+    table = memory_table({BASE: [made_up(0.90), made_up(0.94, 1)], "no-memory": [without]}).set_index("variant")
+    column = "less with memory, same seeds"
+    assert table.loc["without memory", [column, "support items"]].tolist() == ["+0.010", "–"]
+    assert table.loc["with memory", ["AUC", column]].tolist() == ["0.920 ± 0.020", ""]
+    assert table.loc["similarity", ["AUC", column, "support items"]].tolist() == [ABSENT] * 3
 
 
 def test_table_3_is_in_percent():

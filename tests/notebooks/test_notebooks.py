@@ -1,11 +1,15 @@
 """The notebooks as they are committed, and the whole sequence through the runner that users use."""
 
 import ast
+import copy
 import io
 import json
 import re
+import shutil
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -13,13 +17,19 @@ from nbformat import NotebookNode
 from test_pages import Resources
 
 from maam_lib.pages import notebook_page
-from maam_lib.reporting import NOTEBOOK_FOLDER, SEQUENCE, reproduce
+from maam_lib.reporting import NOTEBOOK_FOLDER, SEQUENCE, recorded_results, reproduce, run_notebook
+from maam_lib.results import REFERENCE, paper_values
+from maam_lib.runs import RunFolder
 
 MOST_LINES = 25
 PATHS = sorted(path for path in NOTEBOOK_FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 
 
-@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+TWICE = ("02_build_the_network", "03_train", "04_memory_items", "05_pscd")  # chapters that take the small scene
+SETTINGS = ["training.epochs=1", "model.base_channels=4"]
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.relative_to(NOTEBOOK_FOLDER).with_suffix("").as_posix())
 def path(request: pytest.FixtureRequest) -> Path:
     return request.param
 
@@ -53,6 +63,11 @@ def test_cells_have_ids_of_their_own(path: Path) -> None:
     assert len(set(ids)) == len(ids)
 
 
+def test_ids_of_cells_are_names_that_stay(path: Path, notebook: NotebookNode) -> None:
+    """Made by hand or kept, not drawn anew by an editor: else every change would touch every cell."""
+    assert [cell.id for cell in notebook.cells if not cell.id.startswith(f"{path.stem[:2]}-")] == []
+
+
 def test_the_kernel_is_the_one_that_everybody_has(notebook: NotebookNode) -> None:
     assert notebook.metadata["kernelspec"]["name"] == "python3"
 
@@ -81,6 +96,72 @@ def test_links_lead_somewhere(path: Path, notebook: NotebookNode) -> None:
     assert [target for target in here if not (path.parent / target).exists()] == []
 
 
+def test_links_lead_to_pages_of_the_report(path: Path, notebook: NotebookNode) -> None:
+    """A report holds the chapters only, so nothing else can be linked; anchors must be on their page."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    chapter = r"(\.\./)?\d\d_\w+\.ipynb(#[\w-]+)?" if path.parent.name == "solutions" else r"(\w+\.ipynb)?(#[\w-]+)?"
+    assert [target for target in targets if "://" not in target and not re.fullmatch(chapter, target)] == []
+    anchors = re.findall(r'<a id="([\w-]+)">', text)
+    assert [target for target in targets if target.startswith("#") and target[1:] not in anchors] == []
+
+
+def test_a_cell_that_reports_skip_follows_the_plain_call(notebook: NotebookNode) -> None:
+    """What a widget shows stands above it as a real picture, which an executed report keeps."""
+    code = code_cells(notebook)
+    for before, cell in zip([None, *code], code, strict=False):
+        if "skip-execution" in cell.metadata.get("tags", []):
+            assert before is not None, cell.source[:80]
+            tags = before.metadata.get("tags", [])
+            assert "figure" in tags, before.source[:80]
+            assert "skip-execution" not in tags
+
+
+def test_a_chapter_says_its_time_and_leads_on(path: Path, notebook: NotebookNode) -> None:
+    opening = notebook.cells[0].source
+    assert re.search(r"\*[^*]*(second|minute)[^*]*\*", opening), "no time"
+    assert "GPU" in opening or "computes nothing" in opening
+    if path.stem in SEQUENCE and path.parent == NOTEBOOK_FOLDER:
+        assert re.search(r"(Before|Next):", opening), "no way on"
+        assert "| paper |" in "\n".join(cell.source for cell in notebook.cells), (
+            "no table of where it sits in the paper"
+        )
+
+
+def test_no_number_is_typed_that_a_result_file_holds(notebook: NotebookNode) -> None:
+    """Numbers of three or more decimals, in prose and code: none equals a measured or printed one at that precision."""
+    known = held_numbers()
+    for cell in notebook.cells:
+        source = cell.source
+        if cell.cell_type == "code":
+            tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+            source = " ".join(token.string for token in tokens if token.type == tokenize.NUMBER)
+        typed = re.findall(r"(?<![\w.])0?\.\d{3,}(?![\d\w])", source)
+        assert [number for number in typed if f"0{number.lstrip('0')}" in known] == [], source[:80]
+
+
+def held_numbers() -> set[str]:
+    """What the result files and the paper's tables hold between 0 and 1, in three and four decimals."""
+    paper = paper_values()
+    files = [json.loads(path.read_text(encoding="utf-8")) for path in REFERENCE.rglob("seed*.json")]
+    measured = [x for x in numbers_in([{k: v for k, v in f.items() if k != "settings"} for f in files]) if 0 < x < 1]
+    printed = set(re.findall(r"'(0\.\d{3,})'", str({k: v for k, v in paper.items() if k != "figure6"})))
+    return printed | {f"{x:.3f}" for x in measured if x > 0.5} | {f"{x:.4f}" for x in measured}
+
+
+def test_held_numbers_are_the_paper_s_and_the_results() -> None:
+    kept = json.loads(next(REFERENCE.rglob("seed0.json")).read_text(encoding="utf-8"))
+    printed = paper_values()["table2"]["rows"]["Ours"]
+    assert {*printed, f"{kept['auc']:.3f}", f"{kept['eer']:.4f}"} <= held_numbers()
+
+
+def numbers_in(tree: Any) -> Iterator[float]:
+    if isinstance(tree, float):
+        yield tree
+    for branch in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from numbers_in(branch)
+
+
 def test_a_chapter_begins_with_its_title_and_ends_with_a_summary(path: Path, notebook: NotebookNode) -> None:
     assert notebook.cells[0].cell_type == "markdown"
     assert notebook.cells[0].source.startswith("# ")
@@ -103,8 +184,7 @@ def test_formulas_become_a_page_that_needs_no_net(notebook: NotebookNode) -> Non
 def test_the_whole_sequence_runs_and_records_its_numbers(tmp_path: Path) -> None:
     """With the real generated scene and the smallest recipe: one epoch of a network of four base channels."""
     out, said = tmp_path / "report", []
-    settings = ["training.epochs=1", "model.base_channels=4"]
-    index = reproduce("synthetic-mini", tmp_path / "data", out, settings=settings, say=said.append)
+    index = reproduce("synthetic-mini", tmp_path / "data", out, settings=SETTINGS, say=said.append)
     print(*said, sep="\n")  # how long each took, shown where it fails
     summary = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert list(summary["notebooks"]) == list(SEQUENCE)
@@ -114,6 +194,10 @@ def test_the_whole_sequence_runs_and_records_its_numbers(tmp_path: Path) -> None
     assert trained["train.epochs"] == 1
     assert trained["train.auc"] == scored["pscd.auc"], "one training, one result"
     assert json.loads((out / "run" / "metrics.json").read_text())["auc"] == trained["train.auc"]
+    for name in SEQUENCE:
+        stubs = untouched_stubs(nbformat.read(out / f"{name}.ipynb", as_version=4))
+        assert all("not yet: replace the ... by your answer" in said for said in stubs), name
+        assert len(stubs) >= 3 or name[:2] > "05", f"{name}: too few exercises"
     pages = {name: (out / f"{name}.html").read_text(encoding="utf-8") for name in SEQUENCE}
     for name, page in (pages | {"index": index.read_text(encoding="utf-8")}).items():
         found = Resources(page)
@@ -123,3 +207,37 @@ def test_the_whole_sequence_runs_and_records_its_numbers(tmp_path: Path) -> None
     links = Resources(index.read_text(encoding="utf-8")).links
     assert {f"{name}.html" for name in SEQUENCE} <= set(links)
     assert sorted(path.name for path in out.glob(".*")) == [], "nothing half done lies about"
+
+
+def untouched_stubs(executed: NotebookNode) -> list[str]:
+    """What the checkers said of the stubs of an executed notebook."""
+    stubs = [cell for cell in executed.cells if "exercise" in cell.metadata.get("tags", [])]
+    return ["".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs) for cell in stubs]
+
+
+@pytest.mark.notebooks
+@pytest.mark.usefixtures("closed_event_loop")
+@pytest.mark.parametrize("name", TWICE)
+def test_run_all_twice_gives_the_same(name: str, scene_root: Path, finished_run: RunFolder, tmp_path: Path) -> None:
+    """All cells twice in one kernel, as after a second click on Run All: no cell leans on what a later one left."""
+    notebook = nbformat.read(NOTEBOOK_FOLDER / f"{name}.ipynb", as_version=4)
+    first = len(notebook.cells)
+    again = [copy.deepcopy(cell) for cell in notebook.cells if "parameters" not in cell.metadata.get("tags", [])]
+    for cell in again:
+        cell.id += "-again"
+    notebook.cells += again
+    nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    shutil.copytree(finished_run.folder, tmp_path / "run")
+    plan = finished_run.recipe
+    finished = {"root": str(scene_root), "run": str(tmp_path / "run"), "num_frames": 16, "num_training_frames": 20}
+    finished |= {"recipe": str(tmp_path / "run" / "recipe.yaml")}
+    known = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])).source
+    given = {key: value for key, value in finished.items() if re.search(rf"^{key} =", known, re.MULTILINE)}
+    chapter = run_notebook(tmp_path / f"{name}.ipynb", tmp_path / "out", given)
+    assert chapter.failure is None, chapter.failure
+    assert RunFolder.open(tmp_path / "run").recipe == plan
+    cells = chapter.notebook.cells
+    halves = [NotebookNode(cells=part) for part in (cells[: first + 1], cells[first + 1 :])]  # one more: injected
+    once, twice = (recorded_results(half) for half in halves)
+    assert once
+    assert twice == once

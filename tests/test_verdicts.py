@@ -1,0 +1,83 @@
+"""Checkers say what they got and expected, take nothing for right that is not, and never raise for a wrong answer."""
+
+import numpy as np
+import pytest
+import torch
+
+from maam_lib import exercises, verdicts
+from maam_lib.verdicts import EXERCISES, ExerciseError, between, function, value
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (1.0004, 1.0),
+        (torch.tensor(2.0), 2),
+        (np.float32(0.5), 0.5),
+        (("a", 3), ("a", 3)),
+        (["a", 3], ("a", 3)),
+        (torch.ones(2, 3), np.ones((2, 3))),
+        (np.array([1, 1e-9]), np.array([1.0, 0.0])),
+    ],
+)
+def test_right_answers_of_any_kind(answer: object, expected: object) -> None:
+    assert value(answer, expected).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (1.01, 1.0),
+        ("1", "2"),
+        ("one", 1.0),
+        ({}, 1.0),
+        (object(), 1.0),
+        (float("nan"), 1.0),
+        (("a", 4), ("a", 3)),
+        (("a",), ("a", 3)),
+        ("a", ("a", 3)),
+        (torch.ones(3, 2), np.ones((2, 3))),
+        ([1, [2]], np.ones(2)),
+        (1, "a"),
+    ],
+)
+def test_wrong_answers_of_any_kind(answer: object, expected: object) -> None:
+    judged = value(answer, expected)
+    assert not judged.passed
+
+
+def test_a_count_must_be_exact() -> None:
+    assert value(1000, 1000, tolerance=0).passed
+    assert not value(1001, 1000, tolerance=0).passed
+
+
+def test_a_function_is_tried_on_every_case() -> None:
+    cases = [(1.0,), (2.0,)]
+    assert function(lambda x: x * x, lambda x: x**2, cases).passed
+    judged = function(lambda x: x, lambda x: x**2, cases)
+    assert (judged.passed, judged.got, judged.expected) == (False, 2.0, 4.0)
+    assert function(lambda x: ..., lambda x: x, cases) is None, "an untouched stub"
+    assert not function(3, lambda x: x, cases).passed
+
+
+def test_an_error_in_a_handed_in_function_is_shown_to_its_writer() -> None:
+    with pytest.raises(ZeroDivisionError):
+        function(lambda x: x / 0, lambda x: x, [(1,)])
+
+
+def test_an_answer_can_be_judged_by_what_it_leads_to() -> None:
+    assert between(0.1, 20, 18, 22, "items").passed
+    assert not between(0.1, 30, 18, 22, "items").passed
+
+
+def test_a_verdict_is_one_line_that_says_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXERCISES, "99.1", lambda answer, expected: value(answer, expected))
+    assert repr(verdicts.check("99.1", 1.0, 2.0)) == "99.1 not yet: got 1, expected 2"
+    assert repr(verdicts.check("99.1", (1, "b"), (1, "b"))) == "99.1 right: got (1, b), expected (1, b)"
+    assert "(2, 3) numbers, first 1, 1" in repr(verdicts.check("99.1", torch.ones(2, 3), 2.0))
+    assert len(repr(verdicts.check("99.1", "x" * 9999, "y"))) < 300
+
+
+def test_an_exercise_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ExerciseError, match=r"no exercise '42\.1'; there are 00\.1, 00\.2"):
+        exercises.check("42.1", 1)
