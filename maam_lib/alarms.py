@@ -28,9 +28,7 @@ class OperatingPoint(NamedTuple):
 def spans(table: pd.DataFrame, chosen: np.ndarray) -> pd.DataFrame:
     """Unbroken spans of chosen frames, bool (T,), within their clips: columns clip, first, last, frames, and the rows
     `start` to `stop` (exclusive) of the table, whose frames stand in order."""
-    clip, frame = table["clip"].to_numpy(), table["frame"].to_numpy()
-    follows = np.zeros(len(table), bool)
-    follows[1:] = (clip[1:] == clip[:-1]) & (frame[1:] == frame[:-1] + 1)
+    clip, frame, follows = table["clip"].to_numpy(), table["frame"].to_numpy(), _follows(table)
     before, after = np.append(False, chosen[:-1]) & follows, np.append(chosen[1:] & follows[1:], False)
     start, stop = np.flatnonzero(chosen & ~before), np.flatnonzero(chosen & ~after) + 1
     ends = {"first": frame[start], "last": frame[stop - 1], "frames": stop - start, "start": start, "stop": stop}
@@ -44,10 +42,8 @@ def operating_point(
 
     Raises ValueError for a frame rate that is not positive: a score table does not know how fast its camera was.
     """
-    if not frames_per_second > 0:
-        raise ValueError(f"frames_per_second is {frames_per_second}; expected the camera's frame rate, above 0")
     alarm, abnormal = (table[column] >= threshold).to_numpy(), (table["label"] == 1).to_numpy()
-    hours = (~abnormal).sum() / frames_per_second / SECONDS_PER_HOUR
+    hours = _normal_hours(abnormal, frames_per_second)
     events, alarms = spans(table, abnormal), spans(table, alarm)
     found = sum(alarm[start:stop].any() for start, stop in zip(events["start"], events["stop"], strict=True))
     false = sum(not abnormal[start:stop].any() for start, stop in zip(alarms["start"], alarms["stop"], strict=True))
@@ -66,13 +62,29 @@ def threshold_for(table: pd.DataFrame, per_hour: float, frames_per_second: float
     """The lowest threshold that gives at most so many false alarms per hour of normal video, and so does every higher.
 
     Found on labels, so it says what a rate *means* on these clips; a threshold for use comes from training frames.
+    Frames are added one by one, the loudest first, so that a large set costs no more than sorting it.
     """
-    scores = np.unique(table[column].to_numpy())[::-1]
-    lowest = float(np.nextafter(scores[0], np.inf))  # above all scores: no alarm at all
-    for score in scores:
-        if operating_point(table, score, frames_per_second, column).false_alarms_per_hour > per_hour:
-            break
-        lowest = float(score)
+    scores, abnormal = table[column].to_numpy(), (table["label"] == 1).to_numpy()
+    follows, before = _follows(table), np.append(0, abnormal.cumsum())  # abnormal frames before each row
+    allowed = per_hour * _normal_hours(abnormal, frames_per_second)
+    raised = np.zeros(len(table) + 1, bool)  # one more: nothing follows the last row
+    start, stop = np.arange(len(table)), np.arange(len(table))  # of the alarm that ends, that begins at a row
+    false, lowest = 0, float(np.nextafter(scores.max(), np.inf))  # above all scores: no alarm at all
+    order = np.argsort(-scores, kind="stable")
+    for place, row in enumerate(order):
+        first = last = row
+        if follows[row] and raised[row - 1]:
+            first = start[row - 1]
+            false -= before[row] == before[first]
+        if raised[row + 1] and follows[row + 1]:
+            last = stop[row + 1]
+            false -= before[last + 1] == before[row + 1]
+        raised[row], start[last], stop[first] = True, first, last
+        false += before[last + 1] == before[first]
+        if place + 1 == len(order) or scores[order[place + 1]] < scores[row]:
+            if false > allowed:
+                break
+            lowest = float(scores[row])
     return lowest
 
 
@@ -96,6 +108,20 @@ def worst_misses(table: pd.DataFrame, count: int, apart: int = 30, column: str =
     abnormal = table[table["label"] == 1].sort_values(column, kind="stable")
     chosen = _spread(abnormal, count, apart)
     return chosen.assign(**{"beaten by": [float((normal > score).mean()) for score in chosen[column]]})
+
+
+def _normal_hours(abnormal: np.ndarray, frames_per_second: float) -> float:
+    if not frames_per_second > 0:
+        raise ValueError(f"frames_per_second is {frames_per_second}; expected the camera's frame rate, above 0")
+    return (~abnormal).sum() / frames_per_second / SECONDS_PER_HOUR
+
+
+def _follows(table: pd.DataFrame) -> np.ndarray:
+    """Whether each row is the next frame of the same clip as the row before it, bool (T,)."""
+    clip, frame = table["clip"].to_numpy(), table["frame"].to_numpy()
+    follows = np.zeros(len(table), bool)
+    follows[1:] = (clip[1:] == clip[:-1]) & (frame[1:] == frame[:-1] + 1)
+    return follows
 
 
 def _spread(ordered: pd.DataFrame, count: int, apart: int) -> pd.DataFrame:

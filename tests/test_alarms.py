@@ -53,6 +53,21 @@ def test_the_threshold_keeps_the_rate_at_every_higher_level_too(alarms_allowed: 
     assert alarms.operating_point(TABLE, max(lower), 10).false_alarms > alarms_allowed
 
 
+def test_the_threshold_is_the_one_a_full_search_finds() -> None:
+    random = np.random.default_rng(5)
+    for _ in range(20):
+        labels, scores = random.integers(0, 2, 40), random.integers(0, 12, 40).astype(float)
+        table = pd.DataFrame({"clip": ["a"] * 25 + ["b"] * 15, "frame": [*range(25), *range(15)], "label": labels})
+        table = table.assign(fused=scores)
+        for allowed in (0, 1, 3, 99):
+            per_hour = (allowed + 0.5) / ((labels == 0).sum() / 10 / 3600)
+            levels = np.unique(scores)[::-1]
+            bearable = [alarms.operating_point(table, s, 10).false_alarms <= allowed for s in levels]
+            count = len(levels) if all(bearable) else bearable.index(False)
+            expected = levels[count - 1] if count else np.nextafter(levels[0], np.inf)
+            assert alarms.threshold_for(table, per_hour, 10) == expected
+
+
 def test_without_a_bearable_alarm_the_threshold_is_above_all_scores() -> None:
     loud = TABLE.assign(fused=np.where(TABLE["label"] == 0, 9.0, 1.0))
     threshold = alarms.threshold_for(loud, 0, 10)
@@ -64,6 +79,8 @@ def test_without_a_bearable_alarm_the_threshold_is_above_all_scores() -> None:
 def test_a_frame_rate_that_cannot_be_is_refused(frames_per_second: float) -> None:
     with pytest.raises(ValueError, match="expected the camera's frame rate"):
         alarms.operating_point(TABLE, 4, frames_per_second)
+    with pytest.raises(ValueError, match="expected the camera's frame rate"):
+        alarms.threshold_for(TABLE, 4, frames_per_second)
 
 
 def test_the_worst_failures_have_names_and_stand_apart() -> None:
