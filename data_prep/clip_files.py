@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from data_prep.clip import Clip, SourceError
 from data_prep.cluster import unordered
 from data_prep.flow import FLOW_ESTIMATORS, estimate_flow
+from data_prep.resize import resize_flow, resize_frame, resize_nearest
 
 RECORD = "clip.json"
 PARTIAL = ".partial"  # ends the name of a clip's folder while it is being written
@@ -117,14 +117,14 @@ def _write_clip(clip: Clip, folder: Path, settings: dict[str, Any]) -> dict[str,
     if labels is not None:
         hashes["labels"] = write("labels", labels, np.uint8, (clip.num_frames,))
     if clip.masks is not None:
-        masks = (_resize_nearest(mask, size) for mask in _agreeing_masks(clip, labels, where))
+        masks = (resize_nearest(mask, size) for mask in _agreeing_masks(clip, labels, where))
         hashes["masks"] = write("masks", masks, np.uint8, shape)
-    frames = (_resize_frame(frame, size) for frame in clip.frames())
+    frames = (resize_frame(frame, size) for frame in clip.frames())
     hashes["frames"] = write("frames", frames, np.uint8, (*shape, settings["channels"]))
     flows = (resize_flow(flow, size) for flow in _flows(clip, settings["flow"]["estimator"]))
     hashes["flow"] = write("flow", flows, np.float16, (clip.num_frames - 1, *size, 2))
     if clip.tracks is not None:
-        tracks = (_resize_nearest(track, size) for track in clip.tracks())
+        tracks = (resize_nearest(track, size) for track in clip.tracks())
         hashes["tracks"] = write("tracks", tracks, np.int16, shape)
     abnormal = None if labels is None else int(labels.sum())
     hashes = {name: sha256 for name, sha256 in hashes.items() if sha256 is not None}
@@ -185,26 +185,3 @@ def _flows(clip: Clip, estimator: str) -> Iterator[np.ndarray]:
     if estimator not in FLOW_ESTIMATORS:
         return clip.flow()
     return (estimate_flow(estimator, first, second) for first, second in pairwise(clip.frames()))
-
-
-def _resize_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Array (H, W, C) to another (H, W): by area where it shrinks, bilinear where it grows."""
-    if frame.shape[:2] == size:
-        return frame
-    shrinks = size[0] <= frame.shape[0] and size[1] <= frame.shape[1]
-    resized = cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return resized.reshape(*size, frame.shape[2])  # OpenCV drops the axis of a single channel
-
-
-def resize_flow(flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """float32 (H, W, 2) to another (H, W), its vectors scaled with it: pixels per frame at the new size."""
-    if flow.shape[:2] == size:
-        return flow
-    scale = np.array([size[1] / flow.shape[1], size[0] / flow.shape[0]], np.float32)  # of dx, dy
-    return _resize_frame(flow, size) * scale
-
-
-def _resize_nearest(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if mask.shape == size:
-        return mask
-    return cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)

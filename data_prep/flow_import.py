@@ -23,11 +23,12 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.clip import Clip
-from data_prep.clip_files import ensure_clip, resize_flow
+from data_prep.clip_files import ensure_clip
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS
 from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError, FlowFiles, find_flow
 from data_prep.prepare import MANIFEST, PreparationError
+from data_prep.resize import resize_flow
 from maam_lib.files import write_json
 from maam_lib.version import __version__
 

@@ -3,16 +3,15 @@
 Patches are (height, width), strides (vertical, horizontal), all in pixels.
 """
 
-import math
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Pair = tuple[int, int]
-Padding = Literal["same", "valid"]
+from maam_lib.windows import Padding, Pair, along_side, default_stride, reached
+
 Map = TypeVar("Map", Tensor, np.ndarray)
 
 
@@ -30,11 +29,6 @@ def error_maps(frames: Tensor, frame_hat: Tensor, flow: Tensor, flow_hat: Tensor
     return (frames - frame_hat).square().sum(dim=1), (flow - flow_hat).abs().sum(dim=1)
 
 
-def default_stride(patch: Pair) -> Pair:
-    """A quarter of the patch (Algorithm 1), to the nearest integer, halves up, at least 1."""
-    return tuple(max(1, math.floor(side / 4 + 0.5)) for side in patch)
-
-
 def patch_sums(error: Tensor, patch: Pair, stride: Pair | None = None, padding: Padding = "same") -> Tensor:
     """Sum of every patch of an error map: (B, H, W) -> (B, ph, pw).
 
@@ -43,10 +37,10 @@ def patch_sums(error: Tensor, patch: Pair, stride: Pair | None = None, padding: 
     ph = ceil(H / stride). "valid": whole patches only.
     """
     sides = zip(error.shape[1:], patch, stride or default_stride(patch), strict=True)
-    (top, bottom, tops), (left, right, lefts) = (_windows(n, k, s, padding) for n, k, s in sides)
+    (top, bottom, tops), (left, right, lefts) = (along_side(n, k, s, padding) for n, k, s in sides)
     padded = F.pad(error.double(), (left + 1, right, top + 1, bottom))  # one row and column of zeros before
     integral = padded.cumsum(dim=1).cumsum(dim=2)
-    tops, lefts = tops.to(error.device), lefts.to(error.device)
+    tops, lefts = (torch.from_numpy(firsts).to(error.device) for firsts in (tops, lefts))
     bottom_rows, top_rows = integral[:, tops + patch[0]], integral[:, tops]
     sums = (bottom_rows - top_rows)[:, :, lefts + patch[1]] - (bottom_rows - top_rows)[:, :, lefts]
     return sums.clamp(min=0).to(error.dtype)
@@ -105,13 +99,9 @@ def localise(
 
     Boxes stand where their errors were summed; the released code shifts them by one stride (item 24).
     """
-    sides = zip(size, patch, stride or default_stride(patch), strict=True)
-    (top, _, tops), (left, _, lefts) = (_windows(n, k, s, padding) for n, k, s in sides)
-    found = torch.zeros(len(fused), *size, dtype=torch.bool, device=fused.device)
-    for b, i, j in (fused >= threshold).nonzero().tolist():
-        y, x = int(tops[i]) - top, int(lefts[j]) - left
-        found[b, max(y, 0) : y + patch[0], max(x, 0) : x + patch[1]] = True
-    return found
+    where = {"patch": patch, "stride": stride, "padding": padding}
+    found = [reached(sums, threshold, size, **where) for sums in fused.detach().cpu().numpy()]
+    return torch.from_numpy(np.stack(found)).to(fused.device)
 
 
 def pixel_scores(
@@ -125,7 +115,7 @@ def pixel_scores(
     spread = fused
     for dim, sides in enumerate(zip(size, patch, stride or default_stride(patch), strict=True), start=1):
         n, window, step = sides
-        before, _, firsts = _windows(n, window, step, padding)
+        before, _, firsts = along_side(n, window, step, padding)
         covered = spread.new_zeros(*spread.shape[:dim], n, *spread.shape[dim + 1 :])
         for i, first in enumerate(firsts.tolist()):
             start, end = max(first - before, 0), min(first - before + window, n)
@@ -133,15 +123,3 @@ def pixel_scores(
             torch.maximum(part, spread.narrow(dim, i, 1), out=part)
         spread = covered
     return spread
-
-
-def _windows(n: int, window: int, step: int, padding: Padding) -> tuple[int, int, Tensor]:
-    """Zeros before and after a side of n pixels, and the first pixel of every window on the padded side."""
-    if padding == "valid":
-        if window > n:
-            raise ValueError(f"a patch side of {window} pixels does not fit into a frame side of {n}")
-        return 0, 0, torch.arange(0, n - window + 1, step)
-    count = math.ceil(n / step)
-    total = max((count - 1) * step + window - n, 0)
-    before = total // 2
-    return before, total - before, torch.arange(count) * step

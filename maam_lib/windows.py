@@ -1,0 +1,63 @@
+"""Where the patches of PSCD lie (Algorithm 1): geometry alone, in NumPy, so that it also serves where torch is absent.
+
+Patches are (height, width), strides (vertical, horizontal), all in pixels.
+"""
+
+import math
+from typing import Literal
+
+import cv2
+import numpy as np
+
+Pair = tuple[int, int]
+Padding = Literal["same", "valid"]
+
+
+def default_stride(patch: Pair) -> Pair:
+    """A quarter of the patch (Algorithm 1), to the nearest integer, halves up, at least 1."""
+    return tuple(max(1, math.floor(side / 4 + 0.5)) for side in patch)
+
+
+def along_side(n: int, window: int, step: int, padding: Padding) -> tuple[int, int, np.ndarray]:
+    """Zeros before and after a side of n pixels, and the first pixel of every window on the padded side.
+
+    "same": windows may hang over the border (released code, item 20). Raises ValueError for "valid" and a window
+    longer than the side.
+    """
+    if padding == "valid":
+        if window > n:
+            raise ValueError(f"a patch side of {window} pixels does not fit into a frame side of {n}")
+        return 0, 0, np.arange(0, n - window + 1, step)
+    count = math.ceil(n / step)
+    total = max((count - 1) * step + window - n, 0)
+    before = total // 2
+    return before, total - before, np.arange(count) * step
+
+
+def reached(
+    fused: np.ndarray,
+    threshold: float,
+    size: Pair,
+    *,
+    patch: Pair,
+    stride: Pair | None = None,
+    padding: Padding = "same",
+) -> np.ndarray:
+    """The union of all patches of one frame that reach the threshold: fused (ph, pw) -> bool (H, W).
+
+    Boxes stand where their errors were summed; the released code shifts them by one stride (item 24).
+    """
+    sides = zip(size, patch, stride or default_stride(patch), strict=True)
+    (top, _, tops), (left, _, lefts) = (along_side(n, k, s, padding) for n, k, s in sides)
+    found = np.zeros(size, bool)
+    for i, j in zip(*np.nonzero(fused >= threshold), strict=True):
+        y, x = int(tops[i]) - top, int(lefts[j]) - left
+        found[max(y, 0) : y + patch[0], max(x, 0) : x + patch[1]] = True
+    return found
+
+
+def boxes(found: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """Boxes (x, y, width, height) around the connected parts (8 neighbours) of a mask (H, W), largest first (ours)."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
+    parts = sorted(stats[1:].tolist(), key=lambda part: -part[cv2.CC_STAT_AREA])
+    return [tuple(part[:4]) for part in parts]
