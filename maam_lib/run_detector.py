@@ -45,6 +45,14 @@ def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | 
     return detector
 
 
+def open_run(run: RunFolder, root: Path) -> tuple[Detector, Score]:
+    """What `detect` needs of a run: its detector, and its network as a function to score with."""
+    detector = detector_of_run(run, root)
+    net = build_network(run.recipe)
+    run.load_weights(net)
+    return detector, score_with(net, detector)
+
+
 def calibrated_detector(net: MAAMNet, evaluator: Evaluator, epoch: int) -> Detector:
     """A detector of any network, calibrated on the training frames of the evaluator's dataset without any label."""
     recipe, prepared = evaluator.recipe, evaluator.prepared
