@@ -14,6 +14,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -145,7 +146,7 @@ def stages_of(
     """Each stage as a function that does some frames of it and returns how many."""
     frames = [item.pixels for item in open_footage(video) if isinstance(item, Frame)]
     gray = [in_channels(frame, detector.channels) for frame in frames]
-    flows = [estimate_flow(detector.flow, a, b) for a, b in zip(gray[:20], gray[1:21], strict=True)]
+    flows = [estimate_flow(detector.flow, a, b) for a, b in pairwise(gray[:21])]
     stored = np.stack([resize_frame(frame, detector.frame_size) for frame in gray[:BATCH]])
     flow = np.stack([resize_flow(f, detector.frame_size) for f in flows[:BATCH]]).astype(np.float16)
     x, f = to_model_input(torch.from_numpy(stored).expand(-1, -1, -1, net.frame_channels), torch.from_numpy(flow))
@@ -188,7 +189,7 @@ def stages_of(
 
     return {
         "decode": lambda: sum(isinstance(item, Frame) for item in open_footage(video)),
-        "flow": lambda: len([estimate_flow(detector.flow, a, b) for a, b in zip(gray[:20], gray[1:21], strict=True)]),
+        "flow": lambda: len([estimate_flow(detector.flow, a, b) for a, b in pairwise(gray[:21])]),
         "resize": resize,
         "network, PyTorch": network,
         "PSCD": sums,
