@@ -186,6 +186,8 @@ class Ahead(Generic[T]):
                 self._put(item)
                 if self._stop.is_set():
                     break
+            if passed is not None:
+                self._put(passed)
         except BaseException as raised:  # of any kind: it is raised again where the items are taken
             error = raised
         finally:
