@@ -48,7 +48,8 @@ def prepare(
     root: Root = DEFAULT_ROOT,
     flow: Annotated[str, typer.Option(help="Optical-flow estimator: dis, dis-fast, farneback, exact ...")] = "dis",
     size: Annotated[
-        tuple[int, int] | None, typer.Option(metavar="H W", help="Stored size; native if left out.")
+        tuple[int, int] | None,
+        typer.Option(metavar="H W", help="Stored size; native if left out, of videos 120 high."),
     ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="avenue: frame intervals (avenue.mat) in place of the official masks.")
@@ -108,10 +109,13 @@ def train(
     resume: Annotated[bool, typer.Option(help="Continue the run in this folder.")] = False,
 ) -> None:
     """Train a recipe on its prepared dataset; one checkpoint per epoch."""
+    from maam_lib.camera import fit_recipe
     from maam_lib.config import load_recipe
     from maam_lib.training import dataset_for, fit
 
-    resolved = load_recipe(recipe, *(settings or []))
+    resolved, chosen = fit_recipe(load_recipe(recipe), root, *(settings or []))
+    if chosen:
+        print(f"{recipe}: {chosen}", flush=True)
     trained = fit(resolved, dataset_for(root, resolved), run, resume=resume, on_epoch=_print_epoch)
     print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
 
