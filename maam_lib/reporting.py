@@ -34,6 +34,7 @@ SEQUENCE = (
     "04_memory_items",
     "05_pscd",
     "06_ablation_tables",
+    "08_your_camera",
     "09_paper_against_code",
 )
 RESULT_MIME = "application/vnd.maam.result+json"
