@@ -204,7 +204,7 @@ def run_whole(detector: Detector, score: Callable, video: Path, few: int) -> int
     with tempfile.TemporaryDirectory() as out:
         footage = open_footage(video)
         if few < 64:
-            footage = looped(video, 3 * few, footage.frame_rate)
+            footage = looped(video, 2 * few, footage.frame_rate)
         return detect(detector, score, footage, Path(out) / "out").frames
 
 
@@ -270,7 +270,7 @@ def memory_over_hours(frames: int, frame_rate: float) -> dict[str, object]:
                         "range": round(max(s["mb"] for s in settled) - min(s["mb"] for s in settled), 1)},
         "ms_per_frame": {"first_third": round(float(np.median(steps[: len(steps) // 3])), 2),
                          "last_third": round(float(np.median(steps[-len(steps) // 3 :])), 2)},
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1),
         "bytes_written": written,
         "samples": samples,
     }  # fmt: skip

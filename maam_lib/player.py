@@ -11,7 +11,8 @@ def player(playback: Playback) -> widgets.VBox:
     interval = max(20, round(1000 / playback.frame_rate))  # milliseconds
     play = widgets.Play(min=0, max=last, interval=interval, description="play")
     place = widgets.IntSlider(min=0, max=last, description="row", layout=widgets.Layout(width="30em"))
-    shown = widgets.Image(value=playback.jpeg(0), format="jpeg")
+    width = playback.picture(0).shape[1]
+    shown = widgets.Image(value=playback.jpeg(0), format="jpeg", layout=widgets.Layout(width=f"{width}px"))
     widgets.jslink((play, "value"), (place, "value"))
 
     def show(change: dict[str, int]) -> None:
