@@ -312,6 +312,9 @@ def detect(
             picture_width=picture_width,
             on_progress=line.show,
         )
+    except KeyboardInterrupt:
+        print(f"maam: stopped; what was scored is in {out}", file=sys.stderr)
+        raise typer.Exit(130) from None
     finally:
         line.end()
     for note in footage_notes(detector, footage):

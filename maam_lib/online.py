@@ -23,6 +23,7 @@ from maam_lib.windows import Pair
 
 BATCH = 16  # frames that go through the network together, where so many are waiting
 AHEAD = 8  # pairs of frames that decoding may be ahead
+LONGEST_END = 60.0  # seconds to wait for a thread when all ends; reading a dead stream may take ten
 T = TypeVar("T")
 
 
@@ -73,16 +74,21 @@ def score_online(
     size, the same rounding. Where a live source is faster than this machine, pairs of frames are passed over whole, so
     that flow never spans more than one frame; an Event "behind" says how many, once per unbroken stretch.
 
-    Leaving the iterator ends the threads. Raises what goes wrong in any of them.
+    Leaving the iterator waits for the threads to end. Raises what goes wrong in any of them.
     """
     stop = stop or threading.Event()
+    threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # one core per thread of ours
+    pairs = Ahead(frame_pairs(footage), AHEAD, stop, may_pass=footage.is_live)
+    flowing = Ahead(with_flow(pairs, detector, picture_width), 2 * BATCH, stop)
+    results = Ahead(scored(flowing, detector, score), 2 * BATCH, stop)
     try:
-        pairs = Ahead(frame_pairs(footage), AHEAD, stop, may_pass=footage.is_live)
-        flowing = Ahead(with_flow(pairs, detector, picture_width), 2 * BATCH, stop)
-        yield from Ahead(scored(flowing, detector, score), 2 * BATCH, stop)
+        yield from results
     finally:
         stop.set()
+        for stage in (pairs, flowing, results):
+            stage.join()
+        cv2.setNumThreads(threads)
 
 
 def frame_pairs(frames: Iterable[Frame | Event]) -> Generator[FramePair | Event]:
@@ -148,7 +154,12 @@ class Ahead(Generic[T]):
         self._queue: queue.Queue = queue.Queue(capacity)
         self._stop, self._may_pass = stop, may_pass
         self._end: _End | None = None
-        threading.Thread(target=self._fill, args=(items,), daemon=True).start()
+        self._thread = threading.Thread(target=self._fill, args=(items,), daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until the thread has ended what it was at: a program must not end while it computes."""
+        self._thread.join(timeout=LONGEST_END)
 
     def __iter__(self) -> Iterator[T]:
         while taken := self.take(1):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from collections import namedtuple
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from conftest import SMALL_SCENE
 from fake_sources import cut, moving, write_images, write_video
 from test_events import DETECTOR
 from test_pages import Resources
+from typer.testing import CliRunner
 
 from data_prep.synthetic import read_synthetic
-from maam_lib import detection
+from maam_lib import cli, detection
 from maam_lib.annotation import STRIP, Annotator, picture_size
 from maam_lib.detection import Progress, detect, footage_notes, progress_line
 from maam_lib.detection_page import BINS, MOMENTS, Envelope, WorstMoments
@@ -27,6 +29,9 @@ from maam_lib.detector import DetectionError
 from maam_lib.events import COLUMNS
 from maam_lib.files import DiskFullError
 from maam_lib.footage import open_footage
+from maam_lib.onnx_file import open_onnx
+from maam_lib.run_detector import open_run
+from maam_lib.runs import RunFolder
 
 PROJECT = Path(__file__).parents[1]
 FILES = ["annotated.mkv", "events.csv", "index.html", "scores.csv"]
@@ -217,6 +222,9 @@ sys.path.insert(0, sys.argv[3])
 from test_events import DETECTOR
 from maam_lib.detection import detect
 from maam_lib.footage import open_footage
+from maam_lib.onnx_file import open_onnx
+from maam_lib.run_detector import open_run
+from maam_lib.runs import RunFolder
 
 def nothing(frames, flow):
     return (np.zeros((len(frames), 16, 32), np.float32),) * 2
@@ -271,13 +279,15 @@ main()
 
 @pytest.fixture(scope="module")
 def exported(finished_run, scene_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished run as an ONNX file, exported through the command line in a process of its own."""
+    """The finished run as an ONNX file, exported by the command."""
     pytest.importorskip("onnxscript")
     folder = tmp_path_factory.mktemp("exported")
-    run = shutil.copytree(finished_run.folder, folder / "run")
-    words = ["export", run, "--onnx", folder / "net.onnx", "--root", scene_root]
-    made = maam(*words)
-    assert made.returncode == 0, made.stderr
+    shutil.copytree(finished_run.folder, folder / "run")
+    words = ["export", folder / "run", "--onnx", folder / "net.onnx", "--root", scene_root]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", "`isinstance.treespec", FutureWarning)  # PyTorch's own, told and not raised
+        made = CliRunner().invoke(cli.app, [str(word) for word in words])
+    assert made.exit_code == 0, made.exception
     assert "onnxruntime and PyTorch agree to" in made.stdout
     return folder / "net.onnx"
 
@@ -294,13 +304,35 @@ def test_an_exported_file_scores_as_its_run_without_torch(exported: Path, tmp_pa
     blocked = maam("detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "a", code=BLOCKED)
     assert blocked.returncode == 0, blocked.stderr
     assert "detected: " in blocked.stdout
-    whole = maam("detect", exported.parent / "run", tmp_path / "in", "--out", tmp_path / "b", "--root", scene_root)
-    assert whole.returncode == 0, whole.stderr
+    detect(
+        *open_run(RunFolder.open(exported.parent / "run"), scene_root), open_footage(tmp_path / "in"), tmp_path / "b"
+    )
     a, b = (pd.read_csv(tmp_path / name / "scores.csv") for name in "ab")
     np.testing.assert_allclose(a["fused"], b["fused"], rtol=1e-5)
     evaluated = pd.read_csv(exported.parent / "run" / "scores.csv")
     np.testing.assert_allclose(b["fused"], evaluated[evaluated["clip"] == clip.name]["fused"], rtol=0, atol=1e-4)
     assert "torch" not in blocked.stderr
+
+
+INTERRUPTED = """
+import os, signal
+from maam_lib import cli, detection
+
+def show(line, progress):
+    if progress.frames == 20:
+        os.kill(os.getpid(), signal.SIGINT)
+
+detection.ProgressLine.show = show
+cli.main()
+"""
+
+
+def test_ctrl_c_is_one_line_and_ends_every_thread(exported: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "in", moving("hall", 200, (48, 64)), "{:03d}.png")
+    answer = maam("detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "out", code=INTERRUPTED)
+    assert (answer.returncode, answer.stderr) == (130, f"maam: stopped; what was scored is in {tmp_path / 'out'}\n")
+    assert 20 <= len(pd.read_csv(tmp_path / "out" / "scores.csv")) <= 21
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
 
 
 def test_the_blocker_of_that_test_blocks(tmp_path: Path) -> None:
@@ -311,8 +343,6 @@ def test_the_blocker_of_that_test_blocks(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_export_is_told(exported: Path, tmp_path: Path) -> None:
-    from maam_lib.onnx_file import open_onnx
-
     (tmp_path / "cut.onnx").write_bytes(exported.read_bytes()[:5000])
     with pytest.raises(DetectionError, match=r"cut.onnx: not readable as ONNX .* was it cut\?"):
         open_onnx(tmp_path / "cut.onnx")
