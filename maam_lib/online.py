@@ -21,7 +21,7 @@ from maam_lib.events import Event
 from maam_lib.footage import Footage, Frame
 from maam_lib.windows import Pair
 
-BATCH = 16  # frames that go through the network together, where so many are waiting
+BATCH = 4  # frames that go through the network together, where so many wait; on a CPU more are slower (measured)
 AHEAD = 8  # pairs of frames that decoding may be ahead
 LONGEST_END = 60.0  # seconds to wait for a thread when all ends; reading a dead stream may take ten
 T = TypeVar("T")
