@@ -171,7 +171,7 @@ class _Report:
 
     def _write_page(self) -> None:
         moments = self._moments.sorted()
-        title = f"{self.footage.name}, scored"
+        title = f"{self.footage.name.rpartition('/')[2]}, scored"
         facts = self._facts()
         page = detection_page(title, self._envelope, self.level, moments, self.out / "events.csv", facts)
         write_text(self.out / "index.html", page)

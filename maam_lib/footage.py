@@ -75,7 +75,7 @@ def open_footage(
     if re.fullmatch(r"\d+", text) and not Path(text).exists():
         return _open_capture(int(text), f"camera {text}", frame_rate, patience, wait)
     if "://" in text:
-        return _open_capture(text, text, frame_rate, patience, wait)
+        return _open_capture(text, re.sub("//[^/@]*@", "//", text), frame_rate, patience, wait)  # no password shown
     path = Path(text)
     if path.is_dir():
         return _open_folder(path, frame_rate)

@@ -125,6 +125,7 @@ def broken_images(folder: Path) -> Path:
         (broken_images, "0 frames can be decoded, expected 2 or more"),
         (lambda folder: folder / "nothing.mp4", "nothing.mp4: no such file; expected a video"),
         (lambda _: "63", "camera 63: cannot be opened; is it plugged in"),
+        (lambda _: "http://me:secret@127.0.0.1:9/cam", "^http://127.0.0.1:9/cam: cannot be opened; is the address"),
     ],
 )
 def test_what_cannot_be_scored_is_one_clear_error(make, said: str, tmp_path: Path) -> None:
