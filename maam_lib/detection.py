@@ -206,11 +206,12 @@ class _Report:
         return f"{said}: {share:.2g} of the frames may reach it{far}"
 
     def __exit__(self, *_: object) -> None:
-        self._write_event(self._alarms.finish())
-        self._video.close()
-        self._scores.close()
-        self._events.close()
-        self._write_page()
+        with ExitStack() as last:  # the last one named is done first, and one that fails stops no other
+            last.callback(self._write_page)
+            last.callback(self._events.close)
+            last.callback(self._scores.close)
+            last.callback(self._video.close)
+            last.callback(lambda: self._write_event(self._alarms.finish()))
 
 
 def footage_notes(detector: Detector, footage: Footage) -> list[str]:

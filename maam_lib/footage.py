@@ -20,25 +20,12 @@ from data_prep.frames import IMAGE_SUFFIXES, VideoFacts
 from data_prep.videos import numbered_images
 from maam_lib.detector import DetectionError
 from maam_lib.events import Event
+from maam_lib.trouble import Frame, watched
 
 DEFAULT_RATE = 25.0  # frames per second, where the source does not say
-GAP = 1.0  # seconds between two frames that are a gap, where five frames' time is not longer
-FROZEN = 2.0  # seconds of one and the same picture that are a frozen camera
 TIMEOUT = 10_000  # milliseconds that opening or reading a stream may take
 LONGEST_WAIT = 30.0  # seconds between two tries to get a stream back
 Wait = Callable[[float], object]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One frame of the footage."""
-
-    number: int  # counted from 0
-    time: float  # seconds from the first frame; of a camera or stream by the clock
-    pixels: np.ndarray  # uint8 (H, W, 3) RGB
-    arrived: float  # seconds of the monotonic clock
-    follows: bool = True  # directly on the frame before: only then is there flow from that one to this
-    note: str = ""  # why it does not
 
 
 @dataclass
@@ -55,7 +42,7 @@ class Footage:
 
     def __iter__(self) -> Iterator[Frame | Event]:
         try:
-            yield from _watched(self._frames, self)
+            yield from watched(self._frames, self.frame_rate)
         finally:
             self._frames.close()
 
@@ -249,55 +236,6 @@ def _begun(
             frames.close()
 
     return Footage(name, is_live, rate, announced, found[0].pixels.shape[:2], notes, all_frames())
-
-
-def _watched(frames: Iterator[Frame | Event], footage: Footage) -> Iterator[Frame | Event]:
-    """The same frames and events, with gaps, other resolutions and frozen pictures told too."""
-    longest_step = max(GAP, 5 / footage.frame_rate)
-    before: Frame | None = None
-    frozen: Event | None = None
-    for item in frames:
-        if isinstance(item, Event):
-            yield item
-            continue
-        if before is not None:
-            same = item.pixels.shape == before.pixels.shape and _equal(item.pixels, before.pixels)
-            if same:
-                frozen = frozen or Event("frozen", before.number, before.number, before.time, before.time)
-                frozen.last, frozen.end = item.number, item.time
-            elif frozen is not None:
-                yield from _if_long(frozen)
-                frozen = None
-            trouble = _between(before, item, longest_step)
-            if trouble is not None:
-                yield trouble
-                item = replace(item, follows=False)
-        yield item
-        before = item
-    if frozen is not None:
-        yield from _if_long(frozen)
-
-
-def _between(before: Frame, frame: Frame, longest_step: float) -> Event | None:
-    """The gap or the change of size between two frames, if there is one."""
-    span = (before.number, frame.number, before.time, frame.time)
-    if frame.note:
-        return Event("gap", *span, note=frame.note)
-    if frame.follows and frame.time - before.time > longest_step:
-        return Event("gap", *span, note=f"{frame.time - before.time:.1f} s without a frame")
-    old, new = before.pixels.shape, frame.pixels.shape
-    if old != new:
-        return Event("resized", *span, note=f"{old[0]}x{old[1]} became {new[0]}x{new[1]}")
-    return None
-
-
-def _if_long(frozen: Event) -> list[Event]:
-    return [frozen] if frozen.end - frozen.start >= FROZEN else []
-
-
-def _equal(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two frames of one shape are the same; a coarse look first, since they hardly ever are."""
-    return bool((a[::8, ::8] == b[::8, ::8]).all()) and np.array_equal(a, b)
 
 
 @contextmanager

@@ -115,6 +115,17 @@ def test_a_stretched_picture_is_noted(tmp_path: Path) -> None:
     assert footage_notes(DETECTOR, footage) == ["48x128 is seen at 48x64, 0.50 times as wide for its height"]
 
 
+def test_footage_that_changes_its_odd_size_goes_on(tmp_path: Path) -> None:
+    write_images(tmp_path / "in", moving("a", 6, (33, 47)), "{:02d}.png")
+    for t, frame in enumerate(moving("b", 6, (90, 61)), start=6):
+        cv2.imwrite(str(tmp_path / "in" / f"{t:02d}.png"), frame[..., 0])
+    detect(DETECTOR, bright, open_footage(tmp_path / "in", frame_rate=5), tmp_path / "out")
+    assert pd.read_csv(tmp_path / "out" / "scores.csv")["frame"].tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
+    assert len(decoded(tmp_path / "out" / "annotated.mkv")) == 10
+    events = pd.read_csv(tmp_path / "out" / "events.csv")
+    assert events[["kind", "note"]].to_numpy().tolist() == [["resized", "33x47 became 90x61"]]
+
+
 @pytest.mark.parametrize("size", [(48, 64), (33, 47), (720, 1280), (2000, 40)])
 def test_pictures_are_even_and_wide_enough_for_the_curve(size: tuple[int, int]) -> None:
     height, width = picture_size(size, 640)
