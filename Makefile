@@ -27,7 +27,7 @@ $(VENV)/ready:
 	command -v nvidia-smi >/dev/null || [ "$$(uname -s)" != Linux ] || \
 	  $(BIN)/pip install --quiet --no-deps --retries 1 --index-url $(CPU_INDEX) $(TORCH) || true
 	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[test,dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[test,dev,onnx]'
 	@touch $@
 
 flow-env: $(FLOW_VENV)/ready  ## create .venv-flow with ptlflow for learned optical flow (2 GB; optional)

@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ DATASETS = tuple(READERS)
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 SMALLEST_SIDE = 16  # pixels; the network halves four times
+CAMERA_SIDE = 120  # pixels, of a user's own footage where no size is asked for; the laptop recipes' height
 SPARE_BYTES = 50_000_000  # left free on the disk
 
 
@@ -52,11 +53,11 @@ def prepare(
     """Write the prepared dataset (see the top of this file) and return its folder (ours).
 
     dataset: one of DATASETS. source: archive or folder (None for a generated one). flow: one of FLOW_ESTIMATORS,
-    or "exact" for a generated scene. size: (H, W) of the stored frames, None for the source's own; flow is
-    estimated at the source's size and then resized with the frames, as in the paper (Sec. 4.3): estimated on
-    small frames it loses small people. labels: another label file than the official labels ("avenue" only).
-    workers: processes, None for one per core; scheduler: address of a Dask scheduler whose workers take their
-    place. progress: a bar on stderr, in a terminal only.
+    or "exact" for a generated scene. size: (H, W) of the stored frames, None for the source's own, and for a user's own
+    footage that of `camera_size`; flow is estimated at the source's size and then resized with the frames, as in the
+    paper (Sec. 4.3): estimated on small frames it loses small people. labels: another label file than the official
+    labels ("avenue" only). workers: processes, None for one per core; scheduler: address of a Dask scheduler whose
+    workers take their place. progress: a bar on stderr, in a terminal only.
 
     A finished dataset with these settings is returned at once, without reading the source. One with other
     settings stays, and the new one goes beside it, to `<dataset>-<H>x<W>[-<flow>]`. After an interruption the
@@ -118,7 +119,7 @@ def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None)
         manifest = _read_manifest(path)
         if manifest.get("dataset") != dataset:
             continue
-        wanted_size = manifest["source"]["frame_size"] if size is None else list(size)
+        wanted_size = list(size or _usual_size(dataset, manifest["source"]["frame_size"]))
         if manifest["frame_size"] == wanted_size and manifest["flow"]["estimator"] == flow:
             _check_scene(manifest, path.parent)
             return path.parent
@@ -160,8 +161,19 @@ def _new_folder(root: Path, dataset: str, flow: str, size: tuple[int, int] | Non
     folder = root / dataset
     if not (folder / MANIFEST).exists():
         return folder
-    height, width = size or _read_manifest(folder / MANIFEST)["source"]["frame_size"]
+    height, width = size or _usual_size(dataset, _read_manifest(folder / MANIFEST)["source"]["frame_size"])
     return root / f"{dataset}-{height}x{width}{'' if flow == 'dis' else f'-{flow}'}"
+
+
+def _usual_size(dataset: str, frame_size: Sequence[int]) -> tuple[int, int]:
+    """The stored size where none is asked for: the source's own, but a user's cameras have any number of pixels."""
+    return camera_size(*frame_size) if READERS[dataset].own_footage else tuple(frame_size)
+
+
+def camera_size(height: int, width: int) -> tuple[int, int]:
+    """The stored size of a user's own footage (ours): its aspect, the shorter side CAMERA_SIDE at most, both even."""
+    scale = CAMERA_SIDE / min(height, width)
+    return (height, width) if scale >= 1 else tuple(2 * round(side * scale / 2) for side in (height, width))
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -204,7 +216,7 @@ def _settings(dataset: str, read: Source, flow: str, size: tuple[int, int] | Non
         "format": FORMAT_VERSION,
         "dataset": dataset,
         "source": source | ({"labels_sha256": read.labels_sha256} if read.labels_sha256 else {}),
-        "frame_size": list(size or (height, width)),
+        "frame_size": list(size or _usual_size(dataset, (height, width))),
         "channels": channels,
         "flow": {"estimator": flow, "settings": flow_settings(flow), "units": FLOW_UNITS},
         "versions": {"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__},

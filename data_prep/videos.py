@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -97,18 +98,9 @@ def frame_files(folder: Path, suffixes: set[str]) -> tuple[Path, ...]:
 
     SourceError: no images, an image without a number, a number there twice, an uneven step (a frame is missing).
     """
-    paths = [path for path in _entries(folder) if path.suffix.lower() in suffixes]
-    if not paths:
-        raise SourceError(f"{folder}: no images in this folder; expected {', '.join(sorted(suffixes))} files")
-    numbered = sorted((_last_number(path), path) for path in paths)
-    numbers = np.array([number for number, _ in numbered])
-    steps = np.diff(numbers)
+    numbered = numbered_images(folder, suffixes)
+    steps = np.diff([number for number, _ in numbered])
     uneven = np.flatnonzero(steps != (steps.min() if len(steps) else 0))
-    if len(steps) and steps.min() == 0:
-        twice = int(np.flatnonzero(steps == 0)[0])
-        raise SourceError(
-            f"{numbered[twice + 1][1]}: {numbered[twice][1].name} has the same number; remove one of them"
-        )
     if len(uneven):
         before, after = numbered[uneven[0]][1], numbered[uneven[0] + 1][1]
         raise SourceError(
@@ -116,6 +108,21 @@ def frame_files(folder: Path, suffixes: set[str]) -> tuple[Path, ...]:
             "anew, 1, 2, 3 ..., if nothing is missing"
         )
     return tuple(path for _, path in numbered)
+
+
+def numbered_images(folder: Path, suffixes: set[str]) -> list[tuple[int, Path]]:
+    """The image files of a folder with the last number in their names, in its order.
+
+    SourceError: no images, an image without a number, a number there twice.
+    """
+    paths = [path for path in _entries(folder) if path.suffix.lower() in suffixes]
+    if not paths:
+        raise SourceError(f"{folder}: no images in this folder; expected {', '.join(sorted(suffixes))} files")
+    numbered = sorted((_last_number(path), path) for path in paths)
+    for (number, path), (following, other) in pairwise(numbered):
+        if number == following:
+            raise SourceError(f"{other}: {path.name} has the same number; remove one of them")
+    return numbered
 
 
 def _last_number(path: Path) -> int:

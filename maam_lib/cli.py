@@ -50,7 +50,8 @@ def prepare(
     root: Root = DEFAULT_ROOT,
     flow: Annotated[str, typer.Option(help="Optical-flow estimator: dis, dis-fast, farneback, exact ...")] = "dis",
     size: Annotated[
-        tuple[int, int] | None, typer.Option(metavar="H W", help="Stored size; native if left out.")
+        tuple[int, int] | None,
+        typer.Option(metavar="H W", help="Stored size; native if left out, of videos 120 high."),
     ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="avenue: frame intervals (avenue.mat) in place of the official masks.")
@@ -110,10 +111,13 @@ def train(
     resume: Annotated[bool, typer.Option(help="Continue the run in this folder.")] = False,
 ) -> None:
     """Train a recipe on its prepared dataset; one checkpoint per epoch."""
+    from maam_lib.camera import fit_recipe
     from maam_lib.config import load_recipe
     from maam_lib.training import dataset_for, fit
 
-    resolved = load_recipe(recipe, *(settings or []))
+    resolved, chosen = fit_recipe(load_recipe(recipe), root, *(settings or []))
+    if chosen:
+        print(f"{recipe}: {chosen}", flush=True)
     trained = fit(resolved, dataset_for(root, resolved), run, resume=resume, on_epoch=_print_epoch)
     print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
 
@@ -297,6 +301,74 @@ def card(
     print(scene_card(dataset if difficulty is None else dataset_name(dataset, difficulty)))
 
 
+@app.command()
+def detect(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run; with --onnx the video.")],
+    video: Annotated[
+        str | None, typer.Argument(metavar="VIDEO", help="Video, folder of frames, camera (0) or address (rtsp://...).")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="New folder for video, scores, events and page.", file_okay=False)] = Path(
+        "detected"
+    ),
+    onnx: Annotated[
+        Path | None, typer.Option(help="An exported file in place of a run: `maam detect --onnx FILE VIDEO`.")
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+    alarms_per_hour: Annotated[
+        float | None, typer.Option(help="Threshold for at most so many on normal footage; else the run's own.")
+    ] = None,
+    frame_rate: Annotated[
+        float | None, typer.Option(min=0.01, help="Of a folder, or of a video that is wrong.")
+    ] = None,
+    patience: Annotated[float, typer.Option(min=0, help="Seconds to try to get a lost stream back.")] = 600.0,
+    picture_width: Annotated[int, typer.Option(min=320, max=3840, help="Of the annotated video, at most.")] = 640,
+) -> None:
+    """Score any video: annotated video, scores, events and one page; Ctrl-C ends it and leaves everything whole."""
+    from maam_lib.detection import ProgressLine, footage_notes, progress_line
+    from maam_lib.detection import detect as detect_in
+    from maam_lib.detector import DetectionError
+    from maam_lib.footage import open_footage
+
+    if (onnx is None) == (video is None):
+        raise DetectionError("expected RUN VIDEO, or --onnx FILE VIDEO")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its errors are told by ours
+    detector, score = _detector(run, root) if onnx is None else _exported(onnx)
+    footage = open_footage(video or run, frame_rate=frame_rate, patience=patience)
+    line = ProgressLine()
+    try:
+        done = detect_in(
+            detector,
+            score,
+            footage,
+            out,
+            alarms_per_hour=alarms_per_hour,
+            picture_width=picture_width,
+            on_progress=line.show,
+        )
+    except KeyboardInterrupt:
+        print(f"maam: stopped; what was scored is in {out}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    finally:
+        line.end()
+    for note in footage_notes(detector, footage):
+        print(f"note: {note}")
+    print(f"{progress_line(done)}\ndetected: {out / 'index.html'}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    onnx: Annotated[Path, typer.Option(help="File to write.", dir_okay=False)],
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Write network, memory and PSCD as one ONNX file, checked against PyTorch (needs the extra `onnx`)."""
+    from maam_lib.export import export_onnx
+    from maam_lib.runs import RunFolder
+
+    check = export_onnx(RunFolder.open(run), root, onnx)
+    print(f"exported: {onnx}; {check}; next: maam detect --onnx {onnx} VIDEO --out DIR")
+
+
 def main() -> None:
     """Entry point: exit status 0 only on success, errors as one line, the traceback behind --debug."""
     try:
@@ -310,6 +382,21 @@ def main() -> None:
         kind = "" if isinstance(error, ValueError | RuntimeError | OSError) else f"{type(error).__name__}: "
         print(f"maam: error: {kind}{' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
+
+
+def _detector(run: str, root: Path) -> tuple[Any, Any]:
+    """The detector of a run, and its network to score with."""
+    from maam_lib.run_detector import open_run
+    from maam_lib.runs import RunFolder
+
+    return open_run(RunFolder.open(Path(run)), root)
+
+
+def _exported(path: Path) -> tuple[Any, Any]:
+    """The same of an exported file, without torch."""
+    from maam_lib.onnx_file import open_onnx
+
+    return open_onnx(path)
 
 
 def _parameters(pairs: list[str]) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class DataSettings(Section):
     flow: str = knob("dis", "optical-flow estimator of the prepared dataset (the paper: FlowNet2)", "ours", differs=17)
     drop_last: int = knob(1, "frames left out at the end of each clip (Sec. 3.2.1; Avenue released: 2)", "paper",
                           "frames", differs=16, ge=1, le=16)  # fmt: skip
+    follow: bool = knob(False, "before training, take size, channels, flow, patch and epochs from the prepared data; "
+                        "settings that are given win", "ours")  # fmt: skip
 
 
 class ModelSettings(Section):

@@ -11,28 +11,8 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
-STYLE = """
-:root { color-scheme: light; --ink: #1c2733; --soft: #5d6b7a; --line: #dde3ea; --accent: #0b6e8f; --paper: #fff; }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
-       max-width: 66rem; padding: 1.5rem; }
-h1, h2, h3 { line-height: 1.25; } h1 { margin-top: .3rem; }
-h2 { border-bottom: 1px solid var(--line); margin-top: 2.2rem; }
-a { color: var(--accent); } nav, footer { color: var(--soft); font-size: .9rem; }
-img { max-width: 100%; height: auto; } pre { overflow-x: auto; margin: 0; }
-code, pre { font: 13.5px/1.45 ui-monospace, monospace; }
-.jp-InputArea pre, .input pre, div.highlight { background: #f5f7f9; padding: .5rem .7rem; border-radius: 6px; }
-.output, .jp-OutputArea { margin: .4rem 0 1.1rem; } .output_stderr pre { color: #8a4b00; }
-.prompt, .jp-InputPrompt, .jp-OutputPrompt, .anchor-link { display: none; }
-table { border-collapse: collapse; margin: .6rem 0; display: block; overflow-x: auto; font-size: .88rem; }
-th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: left; }
-.dataframe th, .dataframe td, [id^=T_] th, [id^=T_] td { text-align: right; }
-.dataframe th:first-child, [id^=T_] th:first-child, [id^=T_] td:first-child { text-align: left; }
-caption { text-align: left; color: var(--soft); padding: .3rem .5rem; } .failed { color: #a3181e; font-weight: 600; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }
-.gallery a { border: 1px solid var(--line); border-radius: 8px; padding: .6rem; text-decoration: none; }
-@media print { body { max-width: none; padding: 0; } pre { white-space: pre-wrap; }
-               table { display: table; font-size: .68rem; } tr, img { break-inside: avoid; } }
-"""
+from maam_lib.page_style import page
+
 _MATH = re.compile(r"(`+[^`]*`+)|\$\$(.+?)\$\$|(?<![\\$\w])\$([^\s$](?:[^$\n]*[^\s$\\])?)\$(?![\w$])", re.DOTALL)
 
 
@@ -102,10 +82,5 @@ def _row(name: str, value: Any) -> str:
 
 def _page(title: str, body: str) -> str:
     code_colours = HtmlFormatter(style="friendly").get_style_defs(".highlight")
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title><style>{code_colours}{STYLE}</style></head>
-<body>{body}
-<footer><p>Made by the MAAM-Net kit from its notebooks. The generated scene is never a result of the paper.</p></footer>
-</body></html>
-"""
+    made = "Made by the MAAM-Net kit from its notebooks. The generated scene is never a result of the paper."
+    return page(title, body, made, code_colours)

@@ -36,6 +36,7 @@ SEQUENCE = (
     "05_pscd",
     "06_ablation_tables",
     "07_playground",
+    "08_your_camera",
     "09_paper_against_code",
 )
 RESULT_MIME = "application/vnd.maam.result+json"

@@ -12,7 +12,7 @@ KNOBS = [
     for key, info in Recipe.model_fields[section].annotation.model_fields.items()
 ]
 FREE_TEXT = {"data.dataset", "data.flow"}  # names of things outside the recipe
-YES_OR_NO = {"model.use_memory"}
+YES_OR_NO = {"model.use_memory", "data.follow"}
 
 
 def written(folder: Path, text: str, name: str = "mine.yaml") -> Path:

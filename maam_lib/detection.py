@@ -1,0 +1,280 @@
+"""Score any footage into a folder: annotated video, scores, events, one page. Runs without torch for an ONNX file.
+
+annotated.mkv   one picture per row of scores.csv: abnormal regions marked, the score of the last seconds under it
+scores.csv      frame, time, appearance, motion, fused, normalised, alarm
+events.csv      alarms and trouble with the footage, one line each, written when it has ended
+index.html      curve, worst moments, events, settings; renewed every minute
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from maam_lib.annotation import AnnotatedVideo, Annotator, jpeg, picture_size
+from maam_lib.detection_page import Envelope, WorstMoments, detection_page
+from maam_lib.detector import DetectionError, Detector, Score
+from maam_lib.events import Alarms, Box, Event, EventFile, shortest_alarm
+from maam_lib.files import DiskFullError, write_text
+from maam_lib.footage import Footage
+from maam_lib.online import BATCH, Scored, score_online
+from maam_lib.version import __version__
+from maam_lib.windows import boxes
+
+SPARE_BYTES = 32_000_000  # left free on the disk: enough to finish what is being written
+PAGE_SECONDS = 60.0  # between two renewals of the page
+STRETCH = 0.01  # a change of the aspect ratio that is worth a note
+SCORE_COLUMNS = "frame,time,appearance,motion,fused,normalised,alarm"
+
+
+@dataclass
+class Progress:
+    """How far it is, for whoever shows it."""
+
+    frames: int = 0  # scored
+    announced: int | None = None
+    alarms: int = 0
+    seconds: float = 0.0  # since the start
+    footage_seconds: float = 0.0  # of the footage, up to the last scored frame
+    lag: float = 0.0  # seconds behind real time: of a live source as it is, of a file as if it were one
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None where the length is not known."""
+        if self.announced is None or not self.frames:
+            return None
+        return max(0, self.announced - 1 - self.frames) / self.frames_per_second
+
+
+def detect(
+    detector: Detector,
+    score: Score,
+    footage: Footage,
+    out: Path,
+    *,
+    alarms_per_hour: float | None = None,
+    picture_width: int = 640,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Progress:
+    """Score footage into the folder `out`, which must be empty or new (ours).
+
+    alarms_per_hour: a threshold for at most so many on normal footage (see `Detector.threshold_for`); None takes the
+    detector's own. Everything is on the disk within a second and whole at any end: of the footage, by Ctrl-C, by an
+    error; a kill loses the last moments, since nothing has to be finished.
+
+    Raises DetectionError for a folder in use, DiskFullError before the disk is full, and whatever stops the scoring.
+    """
+    _claim(out)
+    began = time.monotonic()
+    threshold = detector.threshold
+    if alarms_per_hour is not None:
+        threshold = detector.threshold_for(alarms_per_hour, footage.frame_rate, shortest_alarm(footage.frame_rate))
+    with ExitStack() as stack:
+        report = stack.enter_context(_Report(detector, footage, out, threshold, alarms_per_hour, picture_width))
+        items = score_online(detector, score, footage, picture_width=picture_width)
+        stack.callback(items.close)
+        for item in items:
+            if isinstance(item, Event):
+                report.trouble(item)
+                continue
+            report.frame(item)
+            report.note_time(began, item)
+            if report.progress.frames % BATCH == 0:
+                report.flush()
+            if on_progress is not None:
+                on_progress(report.progress)
+    return report.progress
+
+
+class _Report:
+    """The open files of one scored video; leaving it finishes them, whatever happened."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        footage: Footage,
+        out: Path,
+        threshold: float,
+        alarms_per_hour: float | None,
+        picture_width: int,
+    ):
+        self.detector, self.footage, self.out, self.threshold = detector, footage, out, threshold
+        self.alarms_per_hour = alarms_per_hour
+        self.progress = Progress(announced=footage.announced)
+        self.level = float(detector.training.normalise(threshold))
+        self._alarms = Alarms(threshold, footage.frame_rate)
+        self._annotator = Annotator(picture_size(footage.size, picture_width), self.level)
+        self._envelope, self._moments = Envelope(), WorstMoments()
+        self._page_at = time.monotonic() + PAGE_SECONDS
+
+    def __enter__(self) -> "_Report":
+        self._video = AnnotatedVideo(self.out / "annotated.mkv", self.footage.frame_rate)
+        self._scores: TextIO = (self.out / "scores.csv").open("w", encoding="utf-8", newline="\n")
+        self._scores.write(SCORE_COLUMNS + "\n")
+        self._events = EventFile(self.out / "events.csv")
+        return self
+
+    def frame(self, scored: Scored) -> None:
+        detector = self.detector
+        found = detector.reached(scored.fused_map, self.threshold)
+        ended = self._alarms.add(
+            scored.number, scored.time, scored.fused, lambda: _largest_box(found, scored.source_size)
+        )
+        self._write_event(ended)
+        on = self._alarms.on
+        normalised = float(detector.training.normalise(scored.fused))
+        row = f"{scored.appearance:.9g},{scored.motion:.9g},{scored.fused:.9g},{normalised:.5g}"
+        self._scores.write(f"{scored.number},{scored.time:.3f},{row},{int(on)}\n")
+        caption = f"{scored.time:.1f} s   score {normalised:.2f}   threshold {self.level:.2f}"
+        picture = self._annotator.draw(scored.picture, found, normalised, on, caption)
+        self._video.write(picture)
+        self._envelope.add(normalised)
+        self._moments.add(normalised, scored.number, scored.time, lambda: jpeg(picture))
+        self.progress.frames += 1
+
+    def trouble(self, event: Event) -> None:
+        """Frames do not follow each other here: an alarm that is on ends."""
+        if event.kind in ("gap", "resized", "lost"):
+            self._write_event(self._alarms.finish())
+        self._events.write(event)
+
+    def note_time(self, began: float, scored: Scored) -> None:
+        progress, now = self.progress, time.monotonic()
+        progress.seconds, progress.footage_seconds = now - began, scored.time
+        progress.lag = now - scored.arrived if self.footage.is_live else max(0.0, progress.seconds - scored.time)
+
+    def flush(self) -> None:
+        """Hand what is written to the disk, and stop while there is room to do so."""
+        self._scores.flush()
+        free = shutil.disk_usage(self.out).free
+        if free < SPARE_BYTES:
+            raise DiskFullError(
+                f"{self.out}: {free / 1e6:.0f} MB left on this disk; stopped after {self.progress.frames} frames, and "
+                "what is written is whole. Make room, or name an --out on another disk"
+            )
+        if time.monotonic() > self._page_at:
+            self._write_page()
+            self._page_at = time.monotonic() + PAGE_SECONDS
+
+    def _write_event(self, event: Event | None) -> None:
+        if event is not None:
+            self.progress.alarms += 1
+            self._events.write(event)
+
+    def _write_page(self) -> None:
+        moments = self._moments.sorted()
+        title = f"{self.footage.name.rpartition('/')[2]}, scored"
+        facts = self._facts()
+        page = detection_page(title, self._envelope, self.level, moments, self.out / "events.csv", facts)
+        write_text(self.out / "index.html", page)
+
+    def _facts(self) -> dict[str, Any]:
+        detector, progress = self.detector, self.progress
+        facts = {
+            "footage": self.footage.name,
+            "frames scored": progress.frames,
+            "seconds of footage": progress.footage_seconds,
+            "alarms": progress.alarms,
+            "threshold (fused score)": self.threshold,
+            "threshold from": self._threshold_origin(),
+            "recipe": f"{detector.recipe}, epoch {detector.epoch}, trained on {detector.trained_on}",
+            "frames resized to": f"{detector.frame_size[0]}x{detector.frame_size[1]}, {detector.channels} channel(s)",
+            "flow": f"{detector.flow}, at the footage's size {self.footage.size[0]}x{self.footage.size[1]}",
+            "patch, stride, padding": f"{detector.patch}, {detector.stride}, {detector.padding}",
+            "psi": detector.psi,
+            "frames per second": progress.frames_per_second,
+            "kit": __version__,
+        }
+        return facts | {f"note {i}": note for i, note in enumerate(footage_notes(detector, self.footage), start=1)}
+
+    def _threshold_origin(self) -> str:
+        if self.alarms_per_hour is None:
+            return "the recipe's quantile of training scores"
+        rate = self.footage.frame_rate
+        share = self.detector.share_for(self.alarms_per_hour, rate, shortest_alarm(rate))
+        said = f"at most {self.alarms_per_hour:g} alarms per hour like the training footage"
+        seen = self.detector.training.frames
+        far = f"; extrapolated beyond the {seen} training frames scored" if share * seen < 1 else ""
+        return f"{said}: {share:.2g} of the frames may reach it{far}"
+
+    def __exit__(self, *_: object) -> None:
+        with ExitStack() as last:  # the last one named is done first, and one that fails stops no other
+            last.callback(self._write_page)
+            last.callback(self._events.close)
+            last.callback(self._scores.close)
+            last.callback(self._video.close)
+            last.callback(lambda: self._write_event(self._alarms.finish()))
+
+
+def footage_notes(detector: Detector, footage: Footage) -> list[str]:
+    """What a user should know: no or a varying frame rate, a picture that is stretched."""
+    height, width = footage.size
+    stretch = (detector.frame_size[1] / detector.frame_size[0]) / (width / height)
+    if abs(stretch - 1) <= STRETCH:
+        return footage.notes
+    seen = f"{detector.frame_size[0]}x{detector.frame_size[1]}"
+    return [*footage.notes, f"{height}x{width} is seen at {seen}, {stretch:.2f} times as wide for its height"]
+
+
+def progress_line(progress: Progress) -> str:
+    """The state in one line."""
+    left = progress.seconds_left
+    return (
+        f"{progress.frames} frames  {progress.frames_per_second:.1f} frames/s  "
+        f"{'' if left is None else f'{left:.0f} s left  '}{progress.lag:.1f} s behind real time  "
+        f"{progress.alarms} alarms"
+    )
+
+
+class ProgressLine:
+    """Shows progress on stderr: in a terminal one line that is renewed, else a line every half minute."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._next = time.monotonic() + self._every
+
+    @property
+    def _every(self) -> float:
+        return 0.5 if self._terminal else 30.0
+
+    def show(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + self._every
+            print(
+                f"\r{progress_line(progress)}  " if self._terminal else progress_line(progress),
+                end="" if self._terminal else "\n",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def end(self) -> None:
+        if self._terminal:
+            print(file=sys.stderr)
+
+
+def _claim(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise DetectionError(f"{out}: a file; name a folder")
+    if out.is_dir() and (strangers := sorted(path.name for path in out.iterdir())):
+        raise DetectionError(f"{out}: not empty (found {strangers[0]}); name another folder, so that nothing is lost")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _largest_box(found: Any, source_size: tuple[int, int]) -> Box | None:
+    """The box of the largest region of a mask (H, W), in pixels of the source."""
+    regions = boxes(found)
+    if not regions:
+        return None
+    x, y, w, h = regions[0]
+    across, down = source_size[1] / found.shape[1], source_size[0] / found.shape[0]
+    left, top = round(x * across), round(y * down)
+    return left, top, round((x + w) * across) - left, round((y + h) * down) - top

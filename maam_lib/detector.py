@@ -1,0 +1,131 @@
+"""What is needed to score any video: settings and training statistics of one trained network, in plain types.
+
+Nothing here needs torch: the same travels beside a run (`detector.json`) and inside an exported ONNX file.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from data_prep.flow import FLOW_ESTIMATORS
+from maam_lib.windows import Padding, Pair, reached
+
+FORMAT = 1
+TAIL = 0.1  # share of the training scores, the highest, that the tail is fitted to
+# uint8 (B, H, W, C) and float16 (B, H, W, 2), as prepared data are stored -> two float32 (B, ph, pw) of patch sums
+Score = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class DetectionError(ValueError):
+    """A video cannot be scored as asked: one line that says where, why and what to do."""
+
+
+@dataclass(frozen=True)
+class TrainingScores:
+    """What is kept of the fused scores of normal training frames: their range, and the tail above their 90 % quantile.
+
+    Beyond the scores that were seen the tail is taken to fall exponentially (ours): an assumption, not a measurement.
+    """
+
+    frames: int  # how many were scored
+    low: float  # the smallest
+    high: float  # the largest
+    tail_start: float  # their 90 % quantile
+    tail_mean: float  # mean excess over it, of those above it
+
+    @classmethod
+    def of(cls, scores: np.ndarray) -> "TrainingScores":
+        """Of the fused scores (T,) of training frames."""
+        start = float(np.quantile(scores, 1 - TAIL))
+        excess = scores[scores > start] - start
+        mean = float(excess.mean()) if len(excess) else 0.0
+        return cls(len(scores), float(scores.min()), float(scores.max()), start, mean)
+
+    def normalise(self, scores: np.ndarray) -> np.ndarray:
+        """Eq. 11 with the smallest and largest *training* score in place of the video's own, so it needs no future.
+
+        Above 1: more than any training frame. `pscd.normalise` of a finished video is Eq. 11 itself; both are
+        straight lines, so thresholds and AUC are the same.
+        """
+        return (np.asarray(scores) - self.low) / ((self.high - self.low) or 1.0)
+
+    def exceeded_by(self, share: float) -> float:
+        """The score that a share (0 to 1) of normal frames exceeds, by the exponential tail; above 0.1 its start."""
+        return self.tail_start + self.tail_mean * max(0.0, math.log(TAIL / share))
+
+    def is_extrapolated(self, share: float) -> bool:
+        """Whether so small a share is below what the scored training frames can show."""
+        return share * self.frames < 1
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One trained network's settings for scoring, and what was calibrated on its training frames, without labels."""
+
+    recipe: str  # name of the recipe
+    epoch: int  # of the weights that it was calibrated with
+    trained_on: str  # name of the prepared dataset
+    frame_size: Pair  # (H, W) that frames and flow are resized to
+    channels: int  # of the frames as they are stored: 1 gray, 3 RGB
+    flow: str  # estimator, at the source's size
+    patch: Pair
+    stride: Pair
+    padding: Padding
+    psi: float  # weight of appearance
+    threshold: float  # tau of Eq. 12, on fused scores before Eq. 11
+    training: TrainingScores
+
+    def __post_init__(self) -> None:
+        if self.flow not in FLOW_ESTIMATORS:
+            raise DetectionError(
+                f"{self.recipe} was trained on flow {self.flow!r}, which cannot be estimated while a video plays; "
+                f"train with one of {', '.join(FLOW_ESTIMATORS)} (data.flow)"
+            )
+
+    def threshold_for(self, alarms_per_hour: float, frame_rate: float, shortest_alarm: int) -> float:
+        """The threshold at which normal footage gives at most so many alarms per hour (ours; no label takes part).
+
+        An alarm needs `shortest_alarm` frames at the threshold, so with a share p of the frames there, an hour of
+        3600 * frame_rate frames has at most p * 3600 * frame_rate / shortest_alarm alarms. The score that the share p
+        of normal frames exceeds comes from the training scores. Training frames are those that the network knows
+        best: on new normal footage expect more alarms than asked for.
+
+        Raises DetectionError for a rate that is not above 0.
+        """
+        if not alarms_per_hour > 0:
+            raise DetectionError(f"{alarms_per_hour:g} alarms per hour: expected more than 0")
+        return self.training.exceeded_by(self.share_for(alarms_per_hour, frame_rate, shortest_alarm))
+
+    def share_for(self, alarms_per_hour: float, frame_rate: float, shortest_alarm: int) -> float:
+        """The share of frames at the threshold that so many alarms per hour can have at most."""
+        return min(1.0, alarms_per_hour * shortest_alarm / (3600 * frame_rate))
+
+    def reached(self, fused: np.ndarray, threshold: float) -> np.ndarray:
+        """Where one frame's patch sums (ph, pw) reach a threshold: bool (H, W) at `frame_size`."""
+        where = {"patch": self.patch, "stride": self.stride, "padding": self.padding}
+        return reached(fused, threshold, self.frame_size, **where)
+
+    def fuse(self, appearance: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """e_fuse of Algorithm 1, for maps of any shape."""
+        return self.psi * appearance + (1 - self.psi) * motion
+
+    def to_json(self) -> str:
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> "Detector":
+        """Read what `to_json` wrote; raises DetectionError, naming `where`, for anything else."""
+        try:
+            content: dict[str, Any] = json.loads(text)
+            if content.pop("format") != FORMAT:
+                raise DetectionError(f"{where}: written by another version of maam; make it again")
+            pairs = {key: tuple(content[key]) for key in ("frame_size", "patch", "stride")}
+            return cls(**(content | pairs | {"training": TrainingScores(**content["training"])}))
+        except (ValueError, TypeError, KeyError) as error:
+            if isinstance(error, DetectionError):
+                raise
+            raise DetectionError(f"{where}: not readable as a detector ({error}); make it again") from error

@@ -1,0 +1,90 @@
+"""From a trained run to a detector of any video: calibrated once on its training data, kept beside the run."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from maam_lib import pscd
+from maam_lib.data import DatasetError, to_model_input
+from maam_lib.detector import DetectionError, Detector, Score, TrainingScores
+from maam_lib.evaluation import Evaluator, network_predictor
+from maam_lib.files import write_text
+from maam_lib.model import MAAMNet
+from maam_lib.runs import RunFolder
+from maam_lib.scores import calibrate
+from maam_lib.training import best_accelerator, build_network, dataset_for
+from maam_lib.windows import default_stride
+
+DETECTOR = "detector.json"
+
+
+def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | None = None) -> Detector:
+    """The detector of a run's last epoch: read from `detector.json`, or calibrated now and kept there (ours).
+
+    root: folder of prepared datasets, needed only where it is calibrated: on the same training frames, by the same
+    rule and so with the same psi and threshold as `maam evaluate`. A detector of an earlier epoch is made anew.
+    Raises RunError and DatasetError where the run has no epoch or its data are not there.
+    """
+    path, epoch = run.folder / DETECTOR, run.epochs_done
+    if path.is_file():
+        kept = Detector.from_json(path.read_text(encoding="utf-8"), str(path))
+        if kept.epoch == epoch:
+            return kept
+    net = build_network(run.recipe)
+    run.load_weights(net)
+    try:
+        prepared = dataset_for(root, run.recipe)
+    except DatasetError as error:
+        raise DetectionError(
+            f"{run.folder} is not calibrated yet, which needs its training data once ({DETECTOR} is kept): {error}"
+        ) from error
+    run.check_data(prepared.content_hash)
+    detector = calibrated_detector(net, Evaluator(run.recipe, prepared, device or best_accelerator()), epoch)
+    write_text(path, detector.to_json())
+    return detector
+
+
+def open_run(run: RunFolder, root: Path) -> tuple[Detector, Score]:
+    """What `detect` needs of a run: its detector, and its network as a function to score with."""
+    detector = detector_of_run(run, root)
+    net = build_network(run.recipe)
+    run.load_weights(net)
+    return detector, score_with(net, detector)
+
+
+def calibrated_detector(net: MAAMNet, evaluator: Evaluator, epoch: int) -> Detector:
+    """A detector of any network, calibrated on the training frames of the evaluator's dataset without any label."""
+    recipe, prepared = evaluator.recipe, evaluator.prepared
+    errors = evaluator.errors(network_predictor(net.to(evaluator.device)), "train")
+    calibration = calibrate(errors, recipe.scoring)
+    return Detector(
+        recipe=recipe.name,
+        epoch=epoch,
+        trained_on=prepared.name,
+        frame_size=prepared.frame_size,
+        channels=prepared.channels,
+        flow=prepared.manifest["flow"]["estimator"],
+        patch=recipe.scoring.patch,
+        stride=recipe.scoring.stride or default_stride(recipe.scoring.patch),
+        padding=recipe.scoring.padding,
+        psi=float(calibration.psi),
+        threshold=calibration.threshold,
+        training=TrainingScores.of(errors.scores(calibration.psi)["fused"]),
+    )
+
+
+def score_with(net: MAAMNet, detector: Detector, device: torch.device | str | None = None) -> Score:
+    """A network as a function from stored arrays to patch sums, as `detect` takes it."""
+    device = torch.device(device or best_accelerator())
+    predict = network_predictor(net.to(device))
+
+    def score(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        raw = torch.from_numpy(frames).expand(-1, -1, -1, net.frame_channels)  # gray may be repeated
+        x, f = to_model_input(raw.to(device), torch.from_numpy(flow).to(device))
+        frame_hat, flow_hat = predict(x)
+        errors = pscd.error_maps(x, frame_hat, f, flow_hat)
+        sums = (pscd.patch_sums(error, detector.patch, detector.stride, detector.padding) for error in errors)
+        return tuple(patch_sums.cpu().numpy() for patch_sums in sums)
+
+    return score

@@ -1,0 +1,387 @@
+"""`detect` as a whole: what it writes agrees, is whole at any end, and needs no torch for an exported file."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import warnings
+from collections import namedtuple
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SMALL_SCENE
+from fake_sources import cut, moving, write_images, write_video
+from test_events import DETECTOR
+from test_pages import Resources
+from typer.testing import CliRunner
+
+from data_prep.synthetic import read_synthetic
+from maam_lib import cli, detection
+from maam_lib.annotation import STRIP, Annotator, picture_size
+from maam_lib.detection import Progress, detect, footage_notes, progress_line
+from maam_lib.detection_page import BINS, MOMENTS, Envelope, WorstMoments
+from maam_lib.detector import DetectionError
+from maam_lib.events import COLUMNS
+from maam_lib.files import DiskFullError
+from maam_lib.footage import open_footage
+from maam_lib.onnx_file import open_onnx
+from maam_lib.run_detector import open_run
+from maam_lib.runs import RunFolder
+
+PROJECT = Path(__file__).parents[1]
+FILES = ["annotated.mkv", "events.csv", "index.html", "scores.csv"]
+
+
+def bright(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Patch sums that need no network: the mean of each frame, everywhere; motion is 0."""
+    means = frames.mean(axis=(1, 2, 3), dtype=np.float32)
+    return np.broadcast_to(means[:, None, None], (len(frames), 16, 32)), np.zeros((len(frames), 16, 32), np.float32)
+
+
+def scene_video(path: Path, frames: int = 60, *, bright_from: int = 20, bright_to: int = 40) -> Path:
+    """Dark frames at 10 per second, some in a row bright: scores near 4, and near 50 (with psi 0.25)."""
+    lit = [np.full((48, 64, 3), 200 if bright_from <= t < bright_to else 16, np.uint8) for t in range(frames)]
+    for t, frame in enumerate(lit):
+        frame[t % 48] = 20  # no two alike, or the camera were frozen
+    write_video(path, iter(lit), "MJPG", rate=10)
+    return path
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return scene_video(tmp_path / "scene.avi")
+
+
+def decoded(path: Path) -> list[np.ndarray]:
+    video, frames = cv2.VideoCapture(str(path)), []
+    while (read := video.read())[0]:
+        frames.append(read[1])
+    return frames
+
+
+# What is written
+
+
+def test_video_scores_events_and_page_agree(video: Path, tmp_path: Path) -> None:
+    out, seen = tmp_path / "out", []
+    detector = type(DETECTOR)(**(vars(DETECTOR) | {"threshold": 30.0}))
+    done = detect(detector, bright, open_footage(video), out, on_progress=lambda p: seen.append(p.frames))
+    assert sorted(path.name for path in out.iterdir()) == FILES
+    scores = pd.read_csv(out / "scores.csv")
+    assert scores.columns.tolist() == ["frame", "time", "appearance", "motion", "fused", "normalised", "alarm"]
+    assert scores["frame"].tolist() == list(range(59)) == [n - 1 for n in seen]
+    np.testing.assert_allclose(scores["fused"], 0.25 * scores["appearance"], rtol=1e-6)
+    np.testing.assert_allclose(scores["normalised"], (scores["fused"] - 10) / 50, rtol=1e-4, atol=1e-5)
+    with (out / "events.csv").open(newline="") as file:
+        [event] = csv.DictReader(file)
+    assert (event["kind"], event["first_frame"], event["last_frame"]) == ("alarm", "20", "39")
+    assert (event["start"], event["end"]) == ("2.000", "3.900")
+    assert [event[side] for side in ("x", "y", "width", "height")] == ["0", "0", "64", "48"]
+    assert float(event["peak"]) == pytest.approx(scores["fused"].max())
+    assert scores["alarm"].tolist() == [0] * 21 + [1] * (49 - 21) + [0] * 10, "from the second frame to a quiet second"
+    pictures = decoded(out / "annotated.mkv")
+    assert len(pictures) == len(scores)
+    assert pictures[0].shape == (240 + STRIP, 320, 3)
+    assert (done.frames, done.alarms, done.announced) == (59, 1, 60)
+
+
+def test_the_page_needs_no_net_and_shows_pictures_and_settings(video: Path, tmp_path: Path) -> None:
+    detect(DETECTOR, bright, open_footage(video), tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    found = Resources(page)
+    assert found.fetched
+    assert all(url.startswith("data:image/jpeg;base64,") for url in found.fetched)
+    assert not found.scripts
+    assert set(found.links) == {"scores.csv", "events.csv", "annotated.mkv"}
+    assert "synthetic-mini, epoch 2, trained on synthetic" in page
+
+
+def test_alarms_per_hour_choose_the_threshold(video: Path, tmp_path: Path) -> None:
+    detect(DETECTOR, bright, open_footage(video), tmp_path / "few", alarms_per_hour=1)
+    detect(DETECTOR, bright, open_footage(video), tmp_path / "many", alarms_per_hour=1e6)
+    alarms = {name: pd.read_csv(tmp_path / name / "scores.csv")["alarm"].sum() for name in ("few", "many")}
+    assert alarms["few"] == 0 < alarms["many"]
+    assert "extrapolated beyond the 1000 training frames" in (tmp_path / "few" / "index.html").read_text()
+
+
+def test_a_stretched_picture_is_noted(tmp_path: Path) -> None:
+    write_images(tmp_path / "in", moving("hall", 3, (48, 128)), "{}.png")
+    footage = open_footage(tmp_path / "in", frame_rate=5)
+    assert footage_notes(DETECTOR, footage) == ["48x128 is seen at 48x64, 0.50 times as wide for its height"]
+
+
+def test_footage_that_changes_its_odd_size_goes_on(tmp_path: Path) -> None:
+    write_images(tmp_path / "in", moving("a", 6, (33, 47)), "{:02d}.png")
+    for t, frame in enumerate(moving("b", 6, (90, 61)), start=6):
+        cv2.imwrite(str(tmp_path / "in" / f"{t:02d}.png"), frame[..., 0])
+    detect(DETECTOR, bright, open_footage(tmp_path / "in", frame_rate=5), tmp_path / "out")
+    assert pd.read_csv(tmp_path / "out" / "scores.csv")["frame"].tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
+    assert len(decoded(tmp_path / "out" / "annotated.mkv")) == 10
+    events = pd.read_csv(tmp_path / "out" / "events.csv")
+    assert events[["kind", "note"]].to_numpy().tolist() == [["resized", "33x47 became 90x61"]]
+
+
+@pytest.mark.parametrize("size", [(48, 64), (33, 47), (720, 1280), (2000, 40)])
+def test_pictures_are_even_and_wide_enough_for_the_curve(size: tuple[int, int]) -> None:
+    height, width = picture_size(size, 640)
+    assert (height % 2, width % 2) == (0, 0)
+    assert 320 <= width <= 640
+    annotator = Annotator((height, width), 0.5)
+    found = np.zeros((48, 64), bool)
+    for score in (0.1, 5.0, -2.0):
+        assert annotator.draw(np.zeros((*size, 3), np.uint8), found, score, False, "").shape == (
+            height + STRIP,
+            width,
+            3,
+        )
+
+
+def test_abnormal_regions_are_marked_where_they_are() -> None:
+    found = np.zeros((48, 64), bool)
+    found[12:24, 16:32] = True
+    picture = np.zeros((240, 320, 3), np.uint8)
+    drawn = Annotator((240, 320), 0.5).draw(picture, found, 0.4, False, "")[:240]
+    rows, columns = np.nonzero(drawn.any(axis=2))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx((60, 119, 80, 159), abs=2)
+
+
+# In constant memory
+
+
+def test_the_curve_keeps_the_largest_scores_of_any_length() -> None:
+    envelope = Envelope()
+    scores = np.random.default_rng(0).random(10_000)
+    for score in scores:
+        envelope.add(float(score))
+    assert BINS <= len(envelope.values) <= 2 * BINS
+    expected = [scores[i : i + envelope.stretch].max() for i in range(0, len(scores), envelope.stretch)]
+    assert envelope.values == expected
+
+
+def test_the_worst_moments_are_apart_and_few() -> None:
+    moments, drawn = WorstMoments(), []
+    for t in range(4000):
+        score = float(t % 100 == 50) * (t // 100) + 0.5 * float(t % 100 == 52) * (t // 100)
+        moments.add(score, t, t / 10, lambda t=t: drawn.append(t) or b"jpeg")
+    kept = moments.sorted()
+    assert [m.frame for m in kept] == [50 + 100 * i for i in range(39, 39 - MOMENTS, -1)]
+    assert len(drawn) < 300, "pictures are made only where they may be kept"
+
+
+# Bad ends
+
+
+def test_a_folder_that_holds_something_is_refused_before_anything_is_read(video: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "scores.csv").write_text("of yesterday")
+    with pytest.raises(DetectionError, match=r"out: not empty \(found scores.csv\); name another folder"):
+        detect(DETECTOR, bright, open_footage(video), tmp_path / "out")
+    assert (tmp_path / "out" / "scores.csv").read_text() == "of yesterday"
+    with pytest.raises(DetectionError, match="a file; name a folder"):
+        detect(DETECTOR, bright, open_footage(video), video)
+
+
+def test_ctrl_c_leaves_everything_whole(video: Path, tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.frames == 30:
+            raise KeyboardInterrupt
+
+    detector = type(DETECTOR)(**(vars(DETECTOR) | {"threshold": 30.0}))
+    with pytest.raises(KeyboardInterrupt):
+        detect(detector, bright, open_footage(video), tmp_path / "out", on_progress=stop)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+    assert len(pd.read_csv(tmp_path / "out" / "scores.csv")) == 30 == len(decoded(tmp_path / "out" / "annotated.mkv"))
+    events = pd.read_csv(tmp_path / "out" / "events.csv")
+    assert events[["kind", "first_frame", "last_frame"]].to_numpy().tolist() == [["alarm", 20, 29]], (
+        "ended where it was"
+    )
+    assert "frame 2" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_a_disk_that_fills_stops_it_with_whole_files(video: Path, tmp_path: Path, monkeypatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    left = iter([5e9, 31e6])
+    monkeypatch.setattr(detection.shutil, "disk_usage", lambda _: usage(0, 0, next(left)))
+    with pytest.raises(DiskFullError, match="31 MB left on this disk; stopped after 8 frames, and what is written is"):
+        detect(DETECTOR, bright, open_footage(video), tmp_path / "out")
+    assert len(pd.read_csv(tmp_path / "out" / "scores.csv")) == 8 == len(decoded(tmp_path / "out" / "annotated.mkv"))
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_a_cut_video_is_scored_to_its_end_and_says_so(tmp_path: Path) -> None:
+    write_video(tmp_path / "hall.avi", moving("hall", 60, (48, 64)), "MJPG")
+    cut(tmp_path / "hall.avi", 0.7)
+    footage = open_footage(tmp_path / "hall.avi")
+    detect(DETECTOR, bright, footage, tmp_path / "out")
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert 25 < len(scores) < 50
+    events = pd.read_csv(tmp_path / "out" / "events.csv")
+    assert tuple(events.columns) == COLUMNS
+    assert events["kind"].tolist() == ([] if footage.announced is None else ["cut"])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+sys.path.insert(0, sys.argv[3])
+from test_events import DETECTOR
+from maam_lib.detection import detect
+from maam_lib.footage import open_footage
+from maam_lib.onnx_file import open_onnx
+from maam_lib.run_detector import open_run
+from maam_lib.runs import RunFolder
+
+def nothing(frames, flow):
+    return (np.zeros((len(frames), 16, 32), np.float32),) * 2
+
+def at(progress):
+    if progress.frames == 300:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+detect(DETECTOR, nothing, open_footage(sys.argv[1]), Path(sys.argv[2]), on_progress=at)
+"""
+
+
+def test_a_kill_loses_at_most_the_last_seconds(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    write_video(tmp_path / "a.avi", (random.integers(0, 256, (48, 64, 3), np.uint8) for _ in range(320)), "MJPG")
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", KILLED, tmp_path / "a.avi", out, Path(__file__).parent]
+    killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert len(pd.read_csv(out / "scores.csv")) >= 280
+    assert pd.read_csv(out / "events.csv").columns.tolist() == list(COLUMNS)
+    assert len(decoded(out / "annotated.mkv")) >= 250
+
+
+# Progress
+
+
+def test_progress_is_one_line() -> None:
+    progress = Progress(frames=50, announced=101, alarms=2, seconds=5.0, footage_seconds=2.0, lag=3.0)
+    assert progress_line(progress) == "50 frames  10.0 frames/s  5 s left  3.0 s behind real time  2 alarms"
+    progress.announced = None
+    assert progress_line(progress) == "50 frames  10.0 frames/s  3.0 s behind real time  2 alarms"
+
+
+# Without torch
+
+BLOCKED = """
+import sys
+class Blocker:
+    allowed = {"maam_lib", "data_prep", "numpy", "cv2", "onnxruntime", "flatbuffers", "google", "packaging", "typer",
+               "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham", "typing_extensions", "annotated_doc",
+               "pydantic", "pydantic_core", "annotated_types", "typing_inspection"}  # typer's own needs among them
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top not in self.allowed and top not in sys.stdlib_module_names and not top.startswith("_"):
+            raise ImportError(f"blocked: {name}", name=name)
+sys.meta_path.insert(0, Blocker())
+from maam_lib.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(finished_run, scene_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run as an ONNX file, exported by the command."""
+    pytest.importorskip("onnxscript")
+    folder = tmp_path_factory.mktemp("exported")
+    shutil.copytree(finished_run.folder, folder / "run")
+    words = ["export", folder / "run", "--onnx", folder / "net.onnx", "--root", scene_root]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", "`isinstance.treespec", FutureWarning)  # PyTorch's own, told and not raised
+        made = CliRunner().invoke(cli.app, [str(word) for word in words])
+    assert made.exit_code == 0, made.exception
+    assert "onnxruntime and PyTorch agree to" in made.stdout
+    return folder / "net.onnx"
+
+
+def maam(*words: object, code: str = "from maam_lib.cli import main; main()") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *map(str, words)]
+    env = os.environ | {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_an_exported_file_scores_as_its_run_without_torch(exported: Path, tmp_path: Path, scene_root: Path) -> None:
+    clip = next(clip for clip in read_synthetic(SMALL_SCENE) if clip.split == "test")
+    write_images(tmp_path / "in", (frame[..., 0] for frame in clip.frames()), "{:03d}.png")
+    blocked = maam("detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "a", code=BLOCKED)
+    assert blocked.returncode == 0, blocked.stderr
+    assert "detected: " in blocked.stdout
+    detect(
+        *open_run(RunFolder.open(exported.parent / "run"), scene_root), open_footage(tmp_path / "in"), tmp_path / "b"
+    )
+    a, b = (pd.read_csv(tmp_path / name / "scores.csv") for name in "ab")
+    np.testing.assert_allclose(a["fused"], b["fused"], rtol=1e-5)
+    evaluated = pd.read_csv(exported.parent / "run" / "scores.csv")
+    np.testing.assert_allclose(b["fused"], evaluated[evaluated["clip"] == clip.name]["fused"], rtol=0, atol=1e-4)
+    assert "torch" not in blocked.stderr
+
+
+INTERRUPTED = """
+import os, signal
+from maam_lib import cli, detection
+
+def show(line, progress):
+    if progress.frames == 20:
+        os.kill(os.getpid(), signal.SIGINT)
+
+detection.ProgressLine.show = show
+cli.main()
+"""
+
+
+def test_ctrl_c_is_one_line_and_ends_every_thread(exported: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "in", moving("hall", 200, (48, 64)), "{:03d}.png")
+    answer = maam("detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "out", code=INTERRUPTED)
+    assert (answer.returncode, answer.stderr) == (130, f"maam: stopped; what was scored is in {tmp_path / 'out'}\n")
+    assert 20 <= len(pd.read_csv(tmp_path / "out" / "scores.csv")) <= 21
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+
+
+def test_the_blocker_of_that_test_blocks(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("{}")
+    answer = maam("detect", tmp_path, tmp_path / "in", "--out", tmp_path / "a", code=BLOCKED)
+    assert answer.returncode == 1
+    assert "blocked: " in answer.stderr
+
+
+def test_a_file_that_is_no_export_is_told(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.onnx").write_bytes(exported.read_bytes()[:5000])
+    with pytest.raises(DetectionError, match=r"cut.onnx: not readable as ONNX .* was it cut\?"):
+        open_onnx(tmp_path / "cut.onnx")
+    with pytest.raises(DetectionError, match=r"no such file; make it with `maam export RUN"):
+        open_onnx(tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("detect", "video.mp4"), "expected RUN VIDEO, or --onnx FILE VIDEO"),
+        (("detect", "--onnx", "net.onnx", "video.mp4", "other.mp4"), "expected RUN VIDEO, or --onnx FILE VIDEO"),
+        (("detect", "--onnx", "net.onnx", "video.mp4"), "net.onnx: no such file"),
+    ],
+)
+def test_wrong_words_are_one_line(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    answer = maam(*words, "--out", tmp_path / "out")
+    assert answer.returncode == 1
+    [line] = answer.stderr.splitlines()
+    assert line.startswith("maam: error: ")
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_video_that_is_none_is_one_line_and_no_folder(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("minutes")
+    answer = maam("detect", "--onnx", exported, tmp_path / "notes.mp4", "--out", tmp_path / "out")
+    assert answer.returncode == 1
+    [line] = answer.stderr.splitlines()
+    assert "notes.mp4: cannot be read as a video" in line
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,126 @@
+"""From scores to alarms, one by one; and what the file of events holds at any moment."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maam_lib.detector import DetectionError, Detector, TrainingScores
+from maam_lib.events import COLUMNS, Alarms, Event, EventFile, shortest_alarm
+
+DETECTOR = Detector(
+    recipe="synthetic-mini",
+    epoch=2,
+    trained_on="synthetic",
+    frame_size=(48, 64),
+    channels=1,
+    flow="dis",
+    patch=(12, 8),
+    stride=(3, 2),
+    padding="same",
+    psi=0.25,
+    threshold=50.0,
+    training=TrainingScores(1000, 10.0, 60.0, 40.0, 4.0),
+)
+
+
+def alarms_of(scores: list[float], rate: float = 10) -> tuple[list[tuple[int, int, float, int]], list[bool]]:
+    """(first, last, peak, its frame) of the alarms at a threshold of 1, and whether one was on at each frame."""
+    alarms, ended, on = Alarms(1.0, rate), [], []
+    for frame, score in enumerate(scores):
+        ended.append(alarms.add(frame, frame / rate, score, lambda: (0, 0, 1, 1)))
+        on.append(alarms.on)
+    ended.append(alarms.finish())
+    return [(e.first, e.last, e.peak, e.peak_frame) for e in ended if e is not None], on
+
+
+def test_an_alarm_needs_some_frames_in_a_row_and_counts_from_the_first() -> None:
+    assert shortest_alarm(10) == 2
+    found, on = alarms_of([0, 1, 0, 1, 2, 1, 0])
+    assert found == [(3, 5, 2, 4)]
+    assert on == [False, False, False, False, True, True, True], "known two frames late, and held for a second"
+
+
+def test_short_dips_do_not_end_an_alarm_and_a_quiet_second_does() -> None:
+    found, _ = alarms_of([1, 1, 3, *[0] * 9, 1, *[0] * 10, 2, 2])
+    assert found == [(0, 12, 3, 2), (23, 24, 2, 23)]
+
+
+def test_one_frame_per_second_is_enough_where_there_are_no_more() -> None:
+    assert alarms_of([0, 1, 0, 0, 1], rate=1)[0] == [(1, 1, 1, 1), (4, 4, 1, 4)]
+
+
+def test_the_place_is_asked_for_at_new_peaks_only() -> None:
+    alarms, asked = Alarms(1.0, 10), []
+    for frame, score in enumerate([0, 1, 3, 2, 1]):
+        alarms.add(frame, 0.0, score, lambda frame=frame: asked.append(frame) or (frame, 0, 1, 1))
+    assert asked == [1, 2]
+    assert alarms.finish().where == (2, 0, 1, 1)
+
+
+def test_events_are_on_the_disk_at_once(tmp_path: Path) -> None:
+    file = EventFile(tmp_path / "events.csv")
+    file.write(Event("alarm", 3, 9, 0.3, 0.9, peak_frame=5, peak=2.5, where=(1, 2, 3, 4)))
+    file.write(Event("gap", 12, 30, 1.2, 3.0, note='a "note", with a comma'))
+    with (tmp_path / "events.csv").open(newline="") as read:  # not closed yet: as after a kill
+        head, alarm, gap = csv.reader(read)
+    file.close()
+    assert tuple(head) == COLUMNS
+    assert alarm == ["alarm", "0.300", "0.900", "3", "9", "2.5", "5", "1", "2", "3", "4", ""]
+    assert gap == ["gap", "1.200", "3.000", "12", "30", "", "", "", "", "", "", 'a "note", with a comma']
+
+
+# Thresholds and scales from training scores
+
+
+def test_scores_are_scaled_by_training_and_by_themselves_that_is_equation_11() -> None:
+    pscd = pytest.importorskip("maam_lib.pscd")
+    scores = np.random.default_rng(0).gamma(4, 10, 300)
+    np.testing.assert_allclose(TrainingScores.of(scores).normalise(scores), pscd.normalise(scores))
+    assert DETECTOR.training.normalise(np.array([10.0, 60.0, 85.0])).tolist() == [0, 1, 1.5]
+
+
+def test_fewer_alarms_per_hour_need_a_higher_threshold_that_normal_frames_keep_to() -> None:
+    """With the exponential tail that the rule assumes, the share of frames above is the one asked for."""
+    scores = np.random.default_rng(1).exponential(5, 20_000)
+    detector = Detector(**(vars(DETECTOR) | {"training": TrainingScores.of(scores)}))
+    asked = [900.0, 450.0, 60.0, 6.0]
+    thresholds = [detector.threshold_for(rate, 25, 5) for rate in asked]
+    assert thresholds == sorted(thresholds)
+    for rate, threshold in zip(asked[:2], thresholds, strict=False):
+        share = detector.share_for(rate, 25, 5)
+        assert (scores >= threshold).mean() == pytest.approx(share, rel=0.25)
+        alarms = Alarms(threshold, 25)
+        ended = [alarms.add(t, t / 25, float(score), lambda: None) for t, score in enumerate(scores)]
+        assert sum(e is not None for e in ended) <= rate * len(scores) / 25 / 3600
+    assert not DETECTOR.training.is_extrapolated(DETECTOR.share_for(18, 25, 5))
+    assert DETECTOR.training.is_extrapolated(DETECTOR.share_for(17, 25, 5))
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_no_alarms_at_all_cannot_be_asked_for(rate: float) -> None:
+    with pytest.raises(DetectionError, match="alarms per hour: expected more than 0"):
+        DETECTOR.threshold_for(rate, 25, 5)
+
+
+# The detector as text
+
+
+def test_a_detector_is_read_as_it_was_written() -> None:
+    assert Detector.from_json(DETECTOR.to_json(), "here") == DETECTOR
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "detector.json: not readable as a detector"),
+        ("{}", "not readable as a detector \\('format'\\)"),
+        (DETECTOR.to_json().replace('"format": 1', '"format": 9'), "written by another version of maam"),
+        (DETECTOR.to_json().replace('"psi"', '"phi"'), "not readable as a detector"),
+        (DETECTOR.to_json().replace('"dis"', '"flownet2"'), "'flownet2', which cannot be estimated while a video"),
+    ],
+)
+def test_an_unreadable_detector_is_told(text: str, said: str) -> None:
+    with pytest.raises(DetectionError, match=said):
+        Detector.from_json(text, "detector.json")
