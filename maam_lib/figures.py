@@ -65,14 +65,15 @@ def training_curves(history: pd.DataFrame) -> Figure:
     losses.set(title="loss", xlabel="epoch", yscale="log")
     losses.legend(frameon=False)
     motion.plot(history["epoch"], history["motion"], marker=".", color=BRANCH_COLOURS["motion"], label="network")
-    motion.plot(history["epoch"], history["zero_flow"], color=QUIET, linestyle="--", label="no motion predicted")
+    motion.plot(history["epoch"], history["zero_flow"], ".--", color=QUIET, label="no motion predicted")
     motion.set(title="motion error (pixels per frame)", xlabel="epoch")
     motion.legend(frameon=False)
     support.plot(history["epoch"], history["support_items"], marker=".", color=ALARM)
     top = 1.1 * max(history["support_items"].max(), 1)
     support.set(title="support items per query", xlabel="epoch", ylim=(0, top))
     for axis in (losses, motion, support):
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_xlim(0.5, history["epoch"].max() + 0.5)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return closed(figure)
 
 
