@@ -135,20 +135,19 @@ def test_picture_and_curve_move_together(lab: str, chromium: str, tmp_path: Path
         page.wait_for_function(READY, timeout=PATIENCE)
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         page.wait_for_selector("img.widget-image")
-        page.wait_for_function(f"() => ({PIXELS})() !== null")
-        first = page.evaluate(PIXELS)
+        first = page.wait_for_function(PIXELS).json_value()  # null, so waited for, while a picture is being decoded
         assert first["cursor"] <= 2
         handle = page.locator(".widget-slider .noUi-handle").first
         handle.focus()
         for _ in range(20):
             handle.press("ArrowRight")
         page.wait_for_function("() => document.querySelector('.widget-readout').textContent.trim() === '20'")
-        page.wait_for_function(f"() => Math.abs(({PIXELS})().cursor - 164) <= 4")
-        middle = page.evaluate(PIXELS)
+        page.wait_for_function(f"() => Math.abs(({PIXELS})()?.cursor - 164) <= 4")
+        middle = page.wait_for_function(PIXELS).json_value()
         assert middle["brightness"] == pytest.approx(120, abs=12), "the picture of row 20"
         page.locator(".jupyter-widgets.widget-play button").first.click()
         page.wait_for_function(f"() => ({PIXELS})()?.cursor > 200")
-        later = page.evaluate(PIXELS)
+        later = page.wait_for_function(PIXELS).json_value()
         assert later["brightness"] > middle["brightness"], "playing moves both"
         page.screenshot(path=str(tmp_path / "player.png"))
         browser.close()
