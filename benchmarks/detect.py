@@ -2,8 +2,10 @@
 
     python benchmarks/detect.py speed --json FILE      each stage alone on one core, then all of them overlapped
     python benchmarks/detect.py hours --json FILE      looped footage through the whole of `detect`
+    python benchmarks/detect.py alarms RUN ... --json FILE   how often normal test frames reach a threshold
 
-The network has random weights: speed does not depend on them. The footage is the generated scene, enlarged.
+For the first two the network has random weights, on which speed does not depend; the footage is the generated scene,
+enlarged.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import torch
 
 from data_prep.flow import estimate_flow
@@ -35,7 +38,8 @@ from maam_lib.footage import Footage, Frame, open_footage
 from maam_lib.model import MAAMNet
 from maam_lib.online import BATCH, in_channels
 from maam_lib.onnx_file import open_onnx
-from maam_lib.run_detector import score_with
+from maam_lib.run_detector import detector_of_run, score_with
+from maam_lib.runs import RunFolder
 from maam_lib.training import build_network
 from maam_lib.windows import default_stride
 
@@ -51,15 +55,19 @@ def main() -> None:
     hours = commands.add_parser("hours")
     hours.add_argument("--frames", type=int, default=180_000)
     hours.add_argument("--frame-rate", type=float, default=5.0)
-    for command in (speed, hours):
+    alarms = commands.add_parser("alarms")
+    alarms.add_argument("runs", nargs="+", type=Path, help="evaluated runs, which are calibrated where they are not")
+    alarms.add_argument("--root", type=Path, default=Path("data"))
+    for command in (speed, hours, alarms):
         command.add_argument("--json", type=Path)
     asked = parser.parse_args()
     cv2.setNumThreads(1)
-    measured = (
-        {name: speed_of(load_recipe(name), asked.rounds) for name in asked.recipes}
-        if asked.what == "speed"
-        else memory_over_hours(asked.frames, asked.frame_rate)
-    )
+    if asked.what == "speed":
+        measured = {name: speed_of(load_recipe(name), asked.rounds) for name in asked.recipes}
+    elif asked.what == "hours":
+        measured = memory_over_hours(asked.frames, asked.frame_rate)
+    else:
+        measured = [share_of_normal_frames(RunFolder.open(run), asked.root) for run in asked.runs]
     result = {"machine": machine(), asked.what: measured}
     print(json.dumps(result, indent=2))
     if asked.json:
@@ -235,6 +243,18 @@ def write_scene(path: Path, frames: int) -> Path:
         video.write(cv2.resize(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), SOURCE_SIZE[::-1]))
     video.close()
     return path
+
+
+# Alarms
+
+
+def share_of_normal_frames(run: RunFolder, root: Path) -> dict[str, object]:
+    """The share of normal test frames that reach the threshold at which a share of training frames may."""
+    detector = detector_of_run(run, root)
+    table = pd.read_csv(run.folder / "scores.csv")
+    normal = table[table["label"] == 0]["fused"]
+    shares = {share: float((normal >= detector.training.exceeded_by(share)).mean()) for share in (0.1, 0.01, 0.001)}
+    return {"recipe": detector.recipe, "normal_test_frames": len(normal), "asked_and_found": shares}
 
 
 # Hours

@@ -42,12 +42,21 @@ def fit_recipe(recipe: Recipe, root: Path, *settings: str) -> tuple[Recipe, str]
         return wanted, ""
     size = (wanted.data.height, wanted.data.width) if {"data.height", "data.width"} <= given else None
     prepared = find_dataset(root, wanted.data.dataset, size, wanted.data.flow if "data.flow" in given else None)
-    found, words = _settings_from(prepared, measure="scoring.patch" not in given)
+    found, measured = _settings_from(prepared, measure="scoring.patch" not in given)
     fitted = wanted.with_settings(*found, "data.follow=false", *(s for s in settings if "data.follow" not in s))
-    return fitted, words
+    return fitted, _in_words(fitted) + measured
+
+
+def _in_words(recipe: Recipe) -> str:
+    data, patch = recipe.data, recipe.scoring.patch
+    return (
+        f"{data.height}x{data.width}, {data.channels} channel(s), flow {data.flow}, {recipe.training.epochs} epochs, "
+        f"patch {patch[0]}x{patch[1]}"
+    )
 
 
 def _settings_from(prepared: PreparedDataset, *, measure: bool) -> tuple[list[str], str]:
+    """Settings that the prepared data decide, and where the patch is from."""
     height, width = prepared.frame_size
     flow = prepared.manifest["flow"]["estimator"]
     frames = sum(prepared.num_frames("train", clip) - 1 for clip in prepared.clips("train"))
@@ -59,12 +68,10 @@ def _settings_from(prepared: PreparedDataset, *, measure: bool) -> tuple[list[st
         f"data.flow={flow}",
         f"training.epochs={epochs}",
     ]
-    words = f"{height}x{width}, {prepared.channels} channel(s), flow {flow}, {epochs} epochs of {frames} frames"
-    if measure:
-        things = moving_things(prepared)
-        found.append(f"scoring.patch=[{things.height}, {things.width}]")
-        words += f", patch {things.height}x{things.width} (median of {things.count} moving parts)"
-    return found, words
+    if not measure:
+        return found, ""
+    things = moving_things(prepared)
+    return [*found, f"scoring.patch=[{things.height}, {things.width}]"], f" (median of {things.count} moving parts)"
 
 
 def moving_things(prepared: PreparedDataset) -> MovingThings:

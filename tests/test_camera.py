@@ -10,6 +10,9 @@ import pytest
 from fake_sources import write_footage, write_video
 
 from data_prep.prepare import camera_size, prepare
+from data_prep.scene_footage import write_scene_footage
+from data_prep.synthetic import read_synthetic, scene_settings
+from data_prep.videos import read_videos
 from maam_lib.camera import fit_recipe, moving_things
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import DatasetError, PreparedDataset
@@ -116,3 +119,17 @@ def test_large_footage_is_prepared_small_and_found_again(tmp_path: Path) -> None
     assert make() == make(size=(120, 214)) == root / "videos"
     assert PreparedDataset(make(size=(180, 320))).folder == root / "videos-180x320"
     assert make() == root / "videos"
+
+
+def test_the_generated_scene_stands_in_as_footage_with_its_labels(tmp_path: Path) -> None:
+    source = write_scene_footage(tmp_path / "in", train_clips=1, test_clips=1)
+    footage = read_videos(source)
+    [(_, train), (_, test)] = [(clip.split, clip) for clip in footage.clips]
+    drawn = next(clip for clip in read_synthetic(scene_settings("synthetic")) if clip.split == "test")
+    np.testing.assert_array_equal(test.labels(), drawn.labels())
+    first = next(train.frames())
+    assert first.shape == (192, 288, 3)
+    assert first.std(axis=2).max() > 20, "in colour"
+    written = (source / "train" / f"{train.name}.mkv").stat().st_mtime_ns
+    write_scene_footage(tmp_path / "in", train_clips=1, test_clips=1)
+    assert (source / "train" / f"{train.name}.mkv").stat().st_mtime_ns == written, "what is there is kept"

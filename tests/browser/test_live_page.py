@@ -52,6 +52,16 @@ PIXELS = """() => {
 
 
 @pytest.fixture
+def chromium() -> str:
+    """The browser's path; skips before anything is started where it, or playwright, is missing."""
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    return found
+
+
+@pytest.fixture
 def result(tmp_path: Path) -> Path:
     """A scored video of 40 frames that grow brighter."""
     settings = {"recipe": "none", "epoch": 0, "trained_on": "nothing", "frame_size": (48, 64), "channels": 1,
@@ -69,7 +79,7 @@ def result(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, result: Path) -> Iterator[str]:
+def lab(tmp_path: Path, chromium: str, result: Path) -> Iterator[str]:
     """The address of a JupyterLab with a notebook of the player alone, its cell as in 08_your_camera."""
     chapter = nbformat.read(NOTEBOOK_FOLDER / "08_your_camera.ipynb", as_version=4)
     [player] = [c.source for c in chapter.cells if "skip-execution" in c.metadata.get("tags", [])]
@@ -114,12 +124,10 @@ def wait_for(port: int, server: subprocess.Popen, log: Path) -> None:
     pytest.fail(f"JupyterLab did not answer: {log.read_text()}")
 
 
-def test_picture_and_curve_move_together(lab: str, tmp_path: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
+def test_picture_and_curve_move_together(lab: str, chromium: str, tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.set_default_timeout(PATIENCE)
@@ -127,20 +135,19 @@ def test_picture_and_curve_move_together(lab: str, tmp_path: Path) -> None:
         page.wait_for_function(READY, timeout=PATIENCE)
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         page.wait_for_selector("img.widget-image")
-        page.wait_for_function(f"() => ({PIXELS})() !== null")
-        first = page.evaluate(PIXELS)
+        first = page.wait_for_function(PIXELS).json_value()  # null, so waited for, while a picture is being decoded
         assert first["cursor"] <= 2
         handle = page.locator(".widget-slider .noUi-handle").first
         handle.focus()
         for _ in range(20):
             handle.press("ArrowRight")
         page.wait_for_function("() => document.querySelector('.widget-readout').textContent.trim() === '20'")
-        page.wait_for_function(f"() => Math.abs(({PIXELS})().cursor - 164) <= 4")
-        middle = page.evaluate(PIXELS)
+        page.wait_for_function(f"() => Math.abs(({PIXELS})()?.cursor - 164) <= 4")
+        middle = page.wait_for_function(PIXELS).json_value()
         assert middle["brightness"] == pytest.approx(120, abs=12), "the picture of row 20"
         page.locator(".jupyter-widgets.widget-play button").first.click()
         page.wait_for_function(f"() => ({PIXELS})()?.cursor > 200")
-        later = page.evaluate(PIXELS)
+        later = page.wait_for_function(PIXELS).json_value()
         assert later["brightness"] > middle["brightness"], "playing moves both"
         page.screenshot(path=str(tmp_path / "player.png"))
         browser.close()
