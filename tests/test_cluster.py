@@ -94,38 +94,37 @@ def test_an_error_of_one_task_is_its_outcome_and_the_others_go_on(scheduler: str
 
 
 def test_a_scheduler_that_vanishes(tmp_path: Path) -> None:
-    address = tmp_path / "scheduler.json"
-    common = ["--scheduler-file", address, "--no-dashboard"]
-    with (
-        _started("dask_scheduler", "--host", "127.0.0.1", "--port", "0", *common) as scheduler,
-        _started("dask_worker", "--nthreads", "1", "--death-timeout", "5", "--local-directory", tmp_path, *common),
-    ):
-        while not address.is_file():
+    file = tmp_path / "scheduler.json"
+    with _started("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", file) as scheduler:
+        while not (file.is_file() and file.read_text().endswith("}")):
             assert scheduler.poll() is None
-        where = json.loads(address.read_text())["address"]
-        finished = unordered(partial(returns_unless, tmp_path / "end"), ["now", "never"], 1, where)
-        assert next(finished) == ("now", "now")
-        scheduler.kill()
-        with pytest.raises(
-            ClusterError, match=rf"^{where}: the Dask scheduler is gone; what is finished is kept\. Start"
-        ):
-            next(finished)
-        (tmp_path / "end").touch()
+        address = json.loads(file.read_text())["address"]
+        with _started("dask_worker", address, "--nthreads", "1", "--no-nanny", "--local-directory", tmp_path):
+            finished = unordered(partial(returns_unless, tmp_path / "end"), ["now", "never"], 1, address)
+            assert next(finished) == ("now", "now")
+            scheduler.kill()
+            told = rf"^{address}: the Dask scheduler is gone; what is finished is kept\."
+            with pytest.raises(ClusterError, match=told):
+                next(finished)
+            (tmp_path / "end").touch()
 
 
 @contextmanager
 def _started(program: str, *words: object) -> Iterator[subprocess.Popen]:
-    command = [sys.executable, "-m", f"distributed.cli.{program}", *map(str, words)]
+    command = [sys.executable, "-m", f"distributed.cli.{program}", "--no-dashboard", *map(str, words)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
-        yield process
-        process.terminate()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 # SLURM: its commands are replaced by ones that run the jobs here
 
 SBATCH = """#!/bin/sh
-setsid bash "$1" > "$0.log" 2>&1 &
+cp "$1" "$0.job"  # as the real one: the caller deletes its script
+setsid bash "$0.job" > "$0.log" 2>&1 &
 echo "Submitted batch job $!"
 """
 SCANCEL = """#!/bin/sh
