@@ -61,12 +61,12 @@ app: env     ## the playground as an app in the browser, at http://127.0.0.1:$(A
 check: env   ## style: ruff, formatting, notebooks without outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/nbstripout --verify --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb
+	$(BIN)/nbstripout --verify --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 format: env  ## let ruff and nbstripout put code and notebooks in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/nbstripout --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb
+	$(BIN)/nbstripout --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 clean:       ## delete the environment, caches and generated reports; prepared data and runs stay
 	rm -rf $(VENV) $(FLOW_VENV) .pytest_cache .ruff_cache *.egg-info

@@ -9,9 +9,9 @@ from test_detection import DETECTOR, bright, scene_video
 from maam_lib.annotation import STRIP
 from maam_lib.detection import detect
 from maam_lib.detector import DetectionError
+from maam_lib.explorers import player
 from maam_lib.footage import open_footage
 from maam_lib.playback import CURVE, Playback
-from maam_lib.player import player
 
 
 @pytest.fixture(scope="module")
