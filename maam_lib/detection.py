@@ -173,7 +173,8 @@ class _Report:
         moments = self._moments.sorted()
         title = f"{self.footage.name.rpartition('/')[2]}, scored"
         facts = self._facts()
-        page = detection_page(title, self._envelope, self.level, moments, self.out / "events.csv", facts)
+        length, events = self.progress.footage_seconds, self.out / "events.csv"
+        page = detection_page(title, self._envelope, self.level, length, moments, events, facts)
         write_text(self.out / "index.html", page)
 
     def _facts(self) -> dict[str, Any]:

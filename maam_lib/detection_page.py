@@ -75,9 +75,18 @@ class WorstMoments:
 
 
 def detection_page(
-    title: str, envelope: Envelope, level: float, moments: list[Moment], events: Path, facts: Mapping[str, Any]
+    title: str,
+    envelope: Envelope,
+    level: float,
+    seconds: float,
+    moments: list[Moment],
+    events: Path,
+    facts: Mapping[str, Any],
 ) -> str:
-    """One HTML page, readable offline: curve, worst moments, events, settings. Scores are normalised ones."""
+    """One HTML page, readable offline: curve over so many seconds, worst moments, events, settings.
+
+    Scores, and the threshold `level`, are normalised ones.
+    """
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         "<p>Scores are scaled by those of normal training frames: 1 is the worst of them. The dashed line is the alarm "
@@ -85,6 +94,7 @@ def detection_page(
         "<a href='events.csv'>events.csv</a>; the video with its marks: <a href='annotated.mkv'>annotated.mkv</a>.</p>",
         "<h2>Score over time</h2>",
         _curve(envelope, level),
+        _scale(envelope, level, seconds),
         "<h2>Worst moments</h2>",
         f'<div class="gallery">{"".join(map(_figure, moments))}</div>',
         "<h2>Events</h2>",
@@ -109,6 +119,14 @@ def _curve(envelope: Envelope, level: float) -> str:
  role="img" aria-label="score over time"><line x1="0" x2="{WIDTH}" y1="{y(level)}" y2="{y(level)}" stroke="#5d6b7a"
  stroke-dasharray="6 4" vector-effect="non-scaling-stroke"/><polyline points="{line}" fill="none" stroke="#0072B2"
  stroke-width="1.2" vector-effect="non-scaling-stroke"/></svg>"""
+
+
+def _scale(envelope: Envelope, level: float, seconds: float) -> str:
+    """Five times under the curve, and what its height means in words: the curve itself is stretched to the page."""
+    times = "".join(f"<span>{clock(seconds * quarter / 4)}</span>" for quarter in range(5))
+    highest = f"highest {max(envelope.values):.2f}, " if envelope.values else ""
+    return f"""<div style="display:flex;justify-content:space-between;font-size:.85em">{times}</div>
+<p>Time as h:mm:ss. Scores: {highest}threshold {level:.2f}.</p>"""
 
 
 def _figure(moment: Moment) -> str:
