@@ -39,7 +39,7 @@ from maam_lib.model import MAAMNet
 from maam_lib.online import BATCH, in_channels
 from maam_lib.onnx_file import open_onnx
 from maam_lib.run_detector import detector_of_run, score_with
-from maam_lib.runs import RunFolder
+from maam_lib.runs import RunFolder, processor_name
 from maam_lib.training import build_network
 from maam_lib.windows import default_stride
 
@@ -78,23 +78,12 @@ def machine() -> dict[str, object]:
     """What the numbers were made on; the load average says how busy it was with other work."""
     return {
         "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
+        "processor": processor_name(),
         "load_average_before": os.getloadavg()[0],
         "torch": torch.__version__,
         "torch_threads": torch.get_num_threads(),
         "opencv": cv2.__version__,
     }
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        if (info.is_file())
-        else []
-    )
-    return names[0] if names else platform.processor()
 
 
 # Speed

@@ -24,6 +24,7 @@ from maam_lib.files import write_json
 from maam_lib.memory_view import MemoryView
 from maam_lib.rescoring import Rescorer, ScoreChoice, rescorer_for
 from maam_lib.results import reference_network
+from maam_lib.runs import processor_name
 from maam_lib.score_view import ScoreView
 
 RESULTS = Path(__file__).parent / "results" / "explorers.json"
@@ -167,10 +168,8 @@ def largest_difference(rescorer: Rescorer, evaluator: Evaluator, recipe: Any) ->
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
-        "processor": names[0].partition(": ")[2] if names else platform.processor(),
-        "cores": os.cpu_count(),
+        "processor": processor_name(),
         "load": round(os.getloadavg()[0], 1),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from maam_lib.config import Recipe
+from maam_lib.config import differences, setting
 from maam_lib.results import read_result
 from maam_lib.runs import RunFolder
+from maam_lib.settings_form import form_fields
 
 MEASURES = {"auc": "AUC", "eer": "EER", "auc_appearance": "AUC appearance", "auc_motion": "AUC motion"}
 Lines = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -27,10 +28,11 @@ def compared(runs: Mapping[str, RunFolder]) -> pd.DataFrame:
     which the runs differ. Raises ResultError or SettingError, naming the file, for a damaged one."""
     rows = {name: _row(run) for name, run in runs.items()}
     recipes = {name: run.recipe for name, run in runs.items()}
-    for key in _differing(list(recipes.values())):
+    first = next(iter(recipes.values()), None)
+    differing = {key for recipe in recipes.values() for key in differences(first, recipe)}
+    for key in (field.key for fields in form_fields().values() for field in fields if field.key in differing):
         for name, recipe in recipes.items():
-            section, _, field = key.partition(".")
-            rows[name][key] = recipe.model_dump(mode="json")[section][field]
+            rows[name][key] = setting(recipe, key)
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -52,10 +54,3 @@ def _row(run: RunFolder) -> dict[str, Any]:
     result = read_result(run.folder / "metrics.json")
     best = result["no_learning"][result["best_no_learning"]]["auc"]
     return row | {title: result[name] for name, title in MEASURES.items()} | {"best no-learning AUC": best}
-
-
-def _differing(recipes: list[Recipe]) -> list[str]:
-    """Keys of the settings that are not the same in all recipes."""
-    trees = [recipe.model_dump(mode="json", exclude={"name", "about"}) for recipe in recipes]
-    keys = [(section, key) for section in trees[0] for key in trees[0][section]] if trees else []
-    return [f"{s}.{k}" for s, k in keys if any(tree[s][k] != trees[0][s][k] for tree in trees)]

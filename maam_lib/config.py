@@ -150,6 +150,19 @@ class Recipe(Section):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
+def setting(recipe: Recipe, key: str) -> Any:
+    """The value of `section.key`, pairs as lists."""
+    section, _, name = key.partition(".")
+    return recipe.model_dump(mode="json")[section][name]
+
+
+def differences(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:
+    """Settings in which two recipes differ, name and description apart: `section.key` -> (before, after)."""
+    old, new = (r.model_dump(mode="json", exclude={"name", "about"}) for r in (before, after))
+    pairs = {f"{section}.{key}": (old[section][key], new[section][key]) for section in old for key in old[section]}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
 def recipe_names() -> list[str]:
     """Names of the recipes that come with the kit."""
     return sorted(p.name.removesuffix(".yaml") for p in _recipe_folder().iterdir() if p.name.endswith(".yaml"))

@@ -202,8 +202,9 @@ class _Report:
         rate = self.footage.frame_rate
         share = self.detector.share_for(self.alarms_per_hour, rate, shortest_alarm(rate))
         said = f"at most {self.alarms_per_hour:g} alarms per hour like the training footage"
-        seen = self.detector.training.frames
-        far = f"; extrapolated beyond the {seen} training frames scored" if share * seen < 1 else ""
+        training = self.detector.training
+        beyond = f"; extrapolated beyond the {training.frames} training frames scored"
+        far = beyond if training.is_extrapolated(share) else ""
         return f"{said}: {share:.2g} of the frames may reach it{far}"
 
     def __exit__(self, *_: object) -> None:

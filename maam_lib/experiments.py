@@ -194,23 +194,21 @@ def grid_results(base: Recipe, *folders: Path, content_hash: str | None = None) 
     hashes = [result["data"]["content_hash"] for _, result in found]
     content_hash = content_hash or (max(hashes, key=hashes.count) if hashes else None)
     seeds = sorted({result["seed"] for _, result in found})
-    cells = {cell.recipe.hash(): cell for name in VARIANTS for cell in cells_of(base, [name], seeds)}
+    hashes_of = {name: [cell.recipe.hash() for cell in cells_of(base, [name], seeds)] for name in VARIANTS}
+    known = {recipe_hash for of_variant in hashes_of.values() for recipe_hash in of_variant}
     by_hash: dict[str, dict[str, Any]] = {}
     for path, result in found:
         foreign = None
         if result["data"]["content_hash"] != content_hash:
             foreign = "measured on other data"
-        elif result["recipe_hash"] not in cells:
+        elif result["recipe_hash"] not in known:
             foreign = f"of other settings than any variant of {base.name}"
         if foreign and path.is_relative_to(folders[0]):
             left_out.append(f"{path}: {foreign}")
         elif not foreign:
             by_hash.setdefault(result["recipe_hash"], result)
-    results = {}
-    for name in VARIANTS:
-        of_variant = [by_hash.get(cell.recipe.hash()) for cell in cells_of(base, [name], seeds)]
-        if any(of_variant):
-            results[name] = [result for result in of_variant if result is not None]
+    found_of = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
+    results = {name: of_variant for name, of_variant in found_of.items() if of_variant}
     return GridResults(base, results, left_out)
 
 

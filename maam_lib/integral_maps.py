@@ -14,7 +14,7 @@ import torch
 from maam_lib import pscd
 from maam_lib.data import FrameFlowDataset
 from maam_lib.scores import Predict
-from maam_lib.windows import Padding, Pair, along_side, default_stride
+from maam_lib.windows import Padding, Pair, patch_bounds
 
 MOST_BYTES = 6e9  # of memory that the integral images of one set of frames may take
 _STEPS = 2**31 - 2**9  # a frame's total error in its unit; less than 2^31 however the unit is rounded
@@ -121,17 +121,6 @@ def keep_errors(
         maps.appearance.keep(first, appearance.cpu().numpy())
         maps.motion.keep(first, motion.cpu().numpy())
     return maps
-
-
-def patch_bounds(
-    size: Pair, patch: Pair, stride: Pair | None = None, padding: Padding = "same"
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """First row and the one after the last, and so the columns, of every patch of a frame (H, W), cut at its border."""
-    bounds = []
-    for n, window, step in zip(size, patch, stride or default_stride(patch), strict=True):
-        before, _, firsts = along_side(n, window, step, padding)
-        bounds.append(((firsts - before).clip(0, n), (firsts - before + window).clip(0, n)))
-    return bounds[0], bounds[1]
 
 
 def _check_room(frames: int, size: Pair, name: str) -> None:

@@ -10,6 +10,7 @@ reports/reference/<recipe>/weights.safetensors of its seed 0, and recipe.yaml
 import json
 import shutil
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class ResultError(ValueError):
     """A result file that is absent, damaged or foreign: names it and the remedy."""
 
 
+@cache
 def paper_values() -> dict[str, Any]:
     """The paper's tables as printed, from `reports/paper_values.yaml`: the only place that holds them."""
     return yaml.safe_load((REPORTS / "paper_values.yaml").read_text(encoding="utf-8"))

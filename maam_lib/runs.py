@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from maam_lib.config import Recipe, load_recipe
+from maam_lib.config import Recipe, differences, load_recipe
 from maam_lib.files import write_json, write_text, written_aside
 from maam_lib.model import MAAMNet
 
@@ -215,8 +215,12 @@ def processor_name() -> str:
     """The processor's own name, as far as the system tells it, and how many cores this process may use."""
     cpuinfo = Path("/proc/cpuinfo")
     named = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.is_file() else None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{named[1].strip() if named else platform.processor() or platform.machine()}, {cores} cores"
+    return f"{named[1].strip() if named else platform.processor() or platform.machine()}, {usable_cores()} cores"
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: those of its affinity, where the system has one."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _git_revision() -> str | None:
@@ -239,11 +243,10 @@ def _git_revision() -> str | None:
 
 def changed_settings(before: Recipe, after: Recipe) -> str:
     """The settings in which two recipes differ, except for more epochs, as `key: before -> after`; "" for none."""
-    a, b = (r.model_dump(mode="json", exclude={"name", "about"}) for r in (before, after))
-    if b["training"]["epochs"] >= a["training"]["epochs"]:
-        b["training"]["epochs"] = a["training"]["epochs"]
-    pairs = [(f"{s}.{k}", a[s][k], b[s][k]) for s in a for k in a[s] if a[s][k] != b[s][k]]
-    return ", ".join(f"{key}: {old} -> {new}" for key, old, new in pairs)
+    changed = differences(before, after)
+    if after.training.epochs >= before.training.epochs:
+        changed.pop("training.epochs", None)
+    return ", ".join(f"{key}: {old} -> {new}" for key, (old, new) in changed.items())
 
 
 def _epoch_name(epoch: int) -> str:

@@ -15,7 +15,7 @@ from maam_lib import metrics, pscd
 from maam_lib.config import ScoringSettings
 from maam_lib.data import FrameFlowDataset
 from maam_lib.scores import Predict, balanced_psi
-from maam_lib.windows import Pair, along_side, default_stride
+from maam_lib.windows import patch_bounds
 
 BATCH = 64  # frames whose maps are in memory at once
 
@@ -61,7 +61,7 @@ def _scores(maps: SavedErrors, wanted: Mapping[ScoringSettings, Sequence[float]]
     """The same for many settings from one pass over the maps: one integral image serves every patch and stride."""
     scores = {scoring: np.empty((len(psis), len(maps.keys)), np.float32) for scoring, psis in wanted.items()}
     size = maps.appearance.shape[1:]
-    bounds = {scoring: _bounds(size, scoring) for scoring in wanted}
+    bounds = {s: patch_bounds(size, s.patch, s.stride, s.padding) for s in wanted}
     for start in range(0, len(maps.keys), BATCH):
         batch = slice(start, start + BATCH)
         integrals = [
@@ -75,16 +75,6 @@ def _scores(maps: SavedErrors, wanted: Mapping[ScoringSettings, Sequence[float]]
             for row, psi in zip(scores[scoring], psis, strict=True):
                 row[batch] = pscd.fuse(appearance, motion, psi).max(axis=(1, 2))
     return scores
-
-
-def _bounds(size: Pair, scoring: ScoringSettings) -> list[tuple[np.ndarray, np.ndarray]]:
-    """First and last + 1 row of every patch of a frame (H, W), and the same of its columns, cut at the border."""
-    stride = scoring.stride or default_stride(scoring.patch)
-    bounds = []
-    for n, window, step in zip(size, scoring.patch, stride, strict=True):
-        before, _, firsts = along_side(n, window, step, scoring.padding)
-        bounds.append(((firsts - before).clip(0, n), (firsts - before + window).clip(0, n)))
-    return bounds
 
 
 def sensitivity(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import yaml
 from pydantic.fields import FieldInfo
 
-from maam_lib.config import Recipe, Section, load_recipe
+from maam_lib.config import Recipe, Section, differences, load_recipe
 
 Kind = Literal["choice", "switch", "whole", "number", "pair", "text"]
 _BOUNDS = ("ge", "gt", "le", "lt")
@@ -60,19 +60,6 @@ def form_fields() -> dict[str, list[SettingField]]:
         section: [_field(f"{section}.{name}", info) for name, info in annotation.model_fields.items()]
         for section, annotation in sections.items()
     }
-
-
-def setting(recipe: Recipe, key: str) -> Any:
-    """The value of `section.key`, pairs as lists."""
-    section, _, name = key.partition(".")
-    return recipe.model_dump(mode="json")[section][name]
-
-
-def differences(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:
-    """Settings in which two recipes differ, name and description apart: `section.key` -> (before, after)."""
-    old, new = (r.model_dump(mode="json", exclude={"name", "about"}) for r in (before, after))
-    pairs = {f"{section}.{key}": (old[section][key], new[section][key]) for section in old for key in old[section]}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def set_word(key: str, value: Any) -> str:

@@ -9,7 +9,6 @@ recipe.yaml, plan.json      the recipe as it is, and the cells that the last swe
 cost.json                   of "table4": sizes and speeds
 """
 
-import os
 import platform
 import threading
 import time
@@ -37,7 +36,7 @@ from maam_lib.experiments import (
 )
 from maam_lib.files import DiskFullError, write_json, write_text
 from maam_lib.results import REFERENCE, ResultError, read_result
-from maam_lib.runs import changed_settings
+from maam_lib.runs import changed_settings, usable_cores
 from maam_lib.status import clock
 from maam_lib.training import fit
 
@@ -93,6 +92,7 @@ def sweep(
 def planned(cells: list[Cell], prepared: PreparedDataset, folder: Path) -> tuple[list[Cell], list[Cell]]:
     """The cells that have a result, and those that have none; raises ResultError as `sweep` does."""
     done: list[Cell] = []
+    to_do: list[Cell] = []
     for cell in cells:
         for place in (folder, REFERENCE):
             path = cell.result_file(place / cell.recipe.name)
@@ -106,7 +106,9 @@ def planned(cells: list[Cell], prepared: PreparedDataset, folder: Path) -> tuple
             if place == folder:
                 what = "settings" if found[0] != cell.recipe.hash() else "data"
                 raise ResultError(f"{path}: a result of other {what}; move it away, or sweep into another folder")
-    return done, [cell for cell in cells if cell not in done]
+        else:
+            to_do.append(cell)
+    return done, to_do
 
 
 # Running
@@ -132,9 +134,10 @@ def _run(
         elif isinstance(outcome.error, DiskFullError):
             raise outcome.error
         else:
-            says = f"FAILED: {' '.join(str(outcome.error).split()) or type(outcome.error).__name__}"
-            write_text(task.note("failed"), says.removeprefix("FAILED: ") + "\n")
-            failed.append(f"{task.cell}: {says.removeprefix('FAILED: ')}")
+            reason = " ".join(str(outcome.error).split()) or type(outcome.error).__name__
+            write_text(task.note("failed"), f"{reason}\n")
+            failed.append(f"{task.cell}: {reason}")
+            says = f"FAILED: {reason}"
         say(f"{number}/{len(tasks)} {task.cell}: {says} [{clock(spent)} gone, about {left} left]")
     return failed
 
@@ -244,5 +247,4 @@ def default_workers(recipe: Recipe) -> int:
     """One worker per GPU; without any, as many as there are cores and room in memory for a training each."""
     if torch.cuda.is_available():
         return torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, int(psutil.virtual_memory().available // memory_needed(recipe))))
+    return max(1, min(usable_cores(), int(psutil.virtual_memory().available // memory_needed(recipe))))

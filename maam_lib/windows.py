@@ -34,6 +34,17 @@ def along_side(n: int, window: int, step: int, padding: Padding) -> tuple[int, i
     return before, total - before, np.arange(count) * step
 
 
+def patch_bounds(
+    size: Pair, patch: Pair, stride: Pair | None = None, padding: Padding = "same"
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """First row and the one after the last, and so the columns, of every patch of a frame (H, W), cut at its border."""
+    bounds = []
+    for n, window, step in zip(size, patch, stride or default_stride(patch), strict=True):
+        before, _, firsts = along_side(n, window, step, padding)
+        bounds.append(((firsts - before).clip(0, n), (firsts - before + window).clip(0, n)))
+    return bounds[0], bounds[1]
+
+
 def reached(
     fused: np.ndarray,
     threshold: float,

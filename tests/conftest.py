@@ -18,9 +18,11 @@ from data_prep.synthetic import SceneSettings, read_synthetic
 from data_prep.ucsd import RELEASE
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import evaluate
+from maam_lib.evaluation import evaluate, network_predictor
+from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder
-from maam_lib.training import dataset_for, fit
+from maam_lib.scores import Predict
+from maam_lib.training import build_network, dataset_for, fit
 
 FRAME_SIZE = (24, 36)
 TRAIN = {"Train001": 6, "Train002": 7}
@@ -110,6 +112,20 @@ def finished_run(scene: PreparedDataset, tmp_path_factory: pytest.TempPathFactor
     run = fit(tiny_recipe(), scene, tmp_path_factory.mktemp("runs") / "finished")
     evaluate(run, scene, every_epoch=True)
     return run
+
+
+@pytest.fixture(scope="module")
+def net(finished_run: RunFolder) -> MAAMNet:
+    """The network of the finished run, in evaluation mode; a module's own, so that its tests may change its mode."""
+    net = build_network(finished_run.recipe)
+    finished_run.load_weights(net)
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def predict(net: MAAMNet) -> Predict:
+    """The same as a function of frames."""
+    return network_predictor(net)
 
 
 @pytest.fixture

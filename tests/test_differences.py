@@ -23,16 +23,15 @@ from maam_lib.experiments import IN_DEPTH, WITH_EFFECTS, reference_grid, with_ef
 from maam_lib.metrics import roc_auc
 from maam_lib.results import BASE
 from maam_lib.runs import RunFolder
+from maam_lib.scores import Predict
 from maam_lib.training import build_network
 
 DOCS = Path(__file__).parents[1] / "docs" / "differences.md"
 
 
 @pytest.fixture(scope="module")
-def effects(scene: PreparedDataset, finished_run: RunFolder) -> dict:
-    net = build_network(finished_run.recipe)
-    finished_run.load_weights(net)
-    return scoring_effects(Evaluator(finished_run.recipe, scene), network_predictor(net))
+def effects(scene: PreparedDataset, finished_run: RunFolder, predict: Predict) -> dict:
+    return scoring_effects(Evaluator(finished_run.recipe, scene), predict)
 
 
 def made_up(aucs: dict[int, float]) -> list[dict]:
@@ -126,11 +125,9 @@ def test_a_variant_is_the_recipe_with_that_setting(
 
 
 def test_dropping_two_and_scaling_each_clip_change_the_scores_of_as_is(
-    effects: dict, scene: PreparedDataset, finished_run: RunFolder
+    effects: dict, scene: PreparedDataset, finished_run: RunFolder, predict: Predict
 ):
-    net = build_network(finished_run.recipe)
-    finished_run.load_weights(net)
-    table, _ = Evaluator(finished_run.recipe, scene).score(network_predictor(net))
+    table, _ = Evaluator(finished_run.recipe, scene).score(predict)
     kept = table[table["frame"] < 38]  # clips of 40 frames; the last is never scored
     assert len(table) - len(kept) == 2
     assert effects["drop two"]["auc"] == pytest.approx(roc_auc(kept["label"], kept["fused"]), abs=1e-9)

@@ -24,28 +24,15 @@ from maam_lib.evaluation import (
     detection_row,
     evaluate,
     memory_facts,
-    network_predictor,
     patch_errors_under,
     score_table,
 )
 from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder
-from maam_lib.training import build_network, fit
+from maam_lib.training import fit
 
 BRANCHES = ["appearance", "motion", "fused"]
 PATCH, STRIDE = (12, 8), (3, 2)
-
-
-@pytest.fixture(scope="module")
-def net(finished_run: RunFolder) -> MAAMNet:
-    net = build_network(finished_run.recipe)
-    finished_run.load_weights(net)
-    return net.eval()
-
-
-@pytest.fixture(scope="module")
-def predict(net: MAAMNet) -> Predict:
-    return network_predictor(net)
 
 
 @pytest.fixture(scope="module")

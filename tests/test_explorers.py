@@ -13,16 +13,8 @@ from maam_lib.model import MAAMNet
 from maam_lib.rescoring import ScoreChoice, rescorer_for
 from maam_lib.runs import RunFolder
 from maam_lib.score_view import ScoreView
-from maam_lib.training import build_network
 
 PACKAGE = Path(__file__).parents[1] / "maam_lib"
-
-
-@pytest.fixture(scope="module")
-def net(finished_run: RunFolder) -> MAAMNet:
-    net = build_network(finished_run.recipe)
-    finished_run.load_weights(net)
-    return net.eval()
 
 
 @pytest.fixture(scope="module")

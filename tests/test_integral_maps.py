@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from maam_lib import integral_maps, pscd
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.integral_maps import IntegralMaps, KeptErrorsError, keep_errors, patch_bounds
+from maam_lib.integral_maps import IntegralMaps, KeptErrorsError, keep_errors
+from maam_lib.windows import patch_bounds
 
 SIDES = st.integers(1, 12)
 PAIRS = st.tuples(SIDES, SIDES)

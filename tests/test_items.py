@@ -8,15 +8,6 @@ from maam_lib import items, memory
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.items import CELL
 from maam_lib.model import MAAMNet
-from maam_lib.runs import RunFolder
-from maam_lib.training import build_network
-
-
-@pytest.fixture(scope="module")
-def net(finished_run: RunFolder) -> MAAMNet:
-    net = build_network(finished_run.recipe)
-    finished_run.load_weights(net)
-    return net.eval()
 
 
 @pytest.fixture(scope="module")

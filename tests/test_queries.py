@@ -7,15 +7,6 @@ from maam_lib.data import FrameFlowDataset, PreparedDataset
 from maam_lib.memory_view import MemoryView
 from maam_lib.model import MAAMNet
 from maam_lib.queries import Addressing, QueryError, answers, queries_of
-from maam_lib.runs import RunFolder
-from maam_lib.training import build_network
-
-
-@pytest.fixture(scope="module")
-def net(finished_run: RunFolder) -> MAAMNet:
-    net = build_network(finished_run.recipe)
-    finished_run.load_weights(net)
-    return net.eval()
 
 
 @pytest.fixture(scope="module")

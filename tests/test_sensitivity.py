@@ -8,25 +8,12 @@ import pytest
 from maam_lib import metrics, pscd, sensitivity
 from maam_lib.config import ScoringSettings
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Evaluator, network_predictor
+from maam_lib.evaluation import Evaluator
 from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder
 from maam_lib.score_steps import score_steps
 from maam_lib.scores import Predict, calibrate, score_table
 from maam_lib.sensitivity import SavedErrors
-from maam_lib.training import build_network
-
-
-@pytest.fixture(scope="module")
-def net(finished_run: RunFolder) -> MAAMNet:
-    net = build_network(finished_run.recipe)
-    finished_run.load_weights(net)
-    return net.eval()
-
-
-@pytest.fixture(scope="module")
-def predict(net: MAAMNet) -> Predict:
-    return network_predictor(net)
 
 
 @pytest.fixture(scope="module")

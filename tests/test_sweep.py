@@ -203,7 +203,7 @@ def test_status_tells_running_interrupted_and_waiting_cells(
 def test_workers_are_as_many_as_cores_and_memory_bear(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = load_recipe("synthetic-mini")
     monkeypatch.setattr(module.torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: range(8), raising=False)
+    monkeypatch.setattr(module, "usable_cores", lambda: 8)
     need = memory_needed(recipe)
     for available, expected in ((100 * need, 8), (3.5 * need, 3), (0.5 * need, 1)):
         monkeypatch.setattr(module.psutil, "virtual_memory", lambda a=available: type("Memory", (), {"available": a}))

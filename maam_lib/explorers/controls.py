@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
+from typing import Any
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
@@ -60,6 +61,25 @@ class Scrubber(widgets.HBox):
         for control in (self.frame, self.play):
             control.value, control.max = 0, last
             control.value = place
+
+
+class ViewExplorer(Explorer):
+    """An explorer over a view of clips: scrubber, controls, numbers and a picture; begins as the view stands.
+
+    A kind of it builds its controls, arranges and listens to them, and says what `reset` goes back to.
+    """
+
+    def __init__(self, view: Any) -> None:
+        super().__init__()
+        self.view = view
+        self.scrubber = Scrubber(view.clips)
+        self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
+        self._build_controls()
+        self._arrange()
+        self._listen()
+        with self.quietly():
+            self.scrubber.go_to(view.clip, view.place)
+        self.reset()
 
 
 class Plot(widgets.Image):

@@ -6,7 +6,7 @@ beyond ipywidgets, the same in JupyterLab and Voila, and reachable from the keyb
 
 import ipywidgets as widgets
 
-from maam_lib.explorers.controls import FULL, LABEL, ROW, Explorer, Scrubber, numbers
+from maam_lib.explorers.controls import LABEL, ROW, ViewExplorer, numbers
 from maam_lib.memory_view import MOST_ITEMS, MemoryView
 from maam_lib.queries import Addressing
 
@@ -16,22 +16,15 @@ PICTURE = "460px"  # beside the sliders, also in the narrower page of JupyterLab
 SAME_CELL = "1 / 1 / 2 / 2"
 
 
-class MemoryExplorer(Explorer):
+class MemoryExplorer(ViewExplorer):
     """Sliders and clickable places over a view; a button goes back to the network's own addressing."""
 
-    def __init__(self, view: MemoryView) -> None:
-        super().__init__()
-        self.view, self.grid = view, view.grid
-        self.items = len(view.net.items)
-        self.scrubber = Scrubber(view.clips)
-        self._build_controls()
-        self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width=PICTURE))
-        self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
-        self._arrange()
-        self._listen()
-        with self.quietly():
-            self.scrubber.go_to(view.clip, view.place)
-        self.reset()
+    view: MemoryView
+
+    @property
+    def items(self) -> int:
+        """N, the memory's items."""
+        return len(self.view.net.items)
 
     def addressing(self) -> Addressing:
         """What the controls say; at 1/N exactly the paper's threshold."""
@@ -80,7 +73,8 @@ class MemoryExplorer(Explorer):
     # The controls
 
     def _build_controls(self) -> None:
-        rows, columns = self.grid
+        rows, columns = self.view.grid
+        self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width=PICTURE))
         self.row = widgets.IntSlider(self.view.cell[0], 0, rows - 1, description="row", style=LABEL, layout=SLIDER)
         self.column = widgets.IntSlider(
             self.view.cell[1], 0, columns - 1, description="column", style=LABEL, layout=SLIDER
@@ -107,7 +101,7 @@ class MemoryExplorer(Explorer):
 
     def _places(self) -> list[widgets.Widget]:
         """One see-through button per query over the picture, in a grid of the picture's size."""
-        rows, columns = self.grid
+        rows, columns = self.view.grid
         if rows * columns > MOST_PLACES:
             return []
         layout = widgets.Layout(

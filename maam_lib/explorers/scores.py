@@ -5,7 +5,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 import numpy as np
 
-from maam_lib.explorers.controls import FULL, LABEL, ROW, Explorer, Scrubber, numbers
+from maam_lib.explorers.controls import LABEL, ROW, ViewExplorer, numbers
 from maam_lib.metrics import PROTOCOLS
 from maam_lib.rescoring import ScoreChoice
 from maam_lib.score_view import ScoreView
@@ -14,20 +14,15 @@ STEPS = 256  # of a slider; a power of two, so that the browser's arithmetic giv
 SLIDER = widgets.Layout(width="400px")
 
 
-class ScoreExplorer(Explorer):
+class ScoreExplorer(ViewExplorer):
     """Sliders over a view; a button goes back to the choice that the view began with."""
 
-    def __init__(self, view: ScoreView) -> None:
-        super().__init__()
-        self.view, self.start = view, view.start
-        self.scrubber = Scrubber(view.clips)
-        self._build_controls()
-        self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
-        self._arrange()
-        self._listen()
-        with self.quietly():
-            self.scrubber.go_to(view.clip, view.place)
-        self.reset()
+    view: ScoreView
+
+    @property
+    def start(self) -> ScoreChoice:
+        """The choice that the view began with."""
+        return self.view.start
 
     def choice(self) -> ScoreChoice:
         """What the controls say."""

@@ -5,9 +5,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from maam_lib.config import Recipe
+from maam_lib.config import Recipe, setting
 from maam_lib.explorers.controls import note
-from maam_lib.settings_form import SettingField, form_fields, setting
+from maam_lib.settings_form import SettingField, form_fields
 
 FIELD = widgets.Layout(width="150px")
 HALF = widgets.Layout(width="73px")

@@ -1,4 +1,4 @@
-"""Starts Jupyter's own programs for a test, each with files of its own, and ends them."""
+"""Starts Jupyter's own programs for a test, each with files of its own, opens them in a browser, and ends them."""
 
 import os
 import socket
@@ -7,6 +7,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+TOKEN = "for-this-test-only"
+LAB = (
+    "--no-browser",
+    "--allow-root",
+    "--ServerApp.ip=127.0.0.1",
+    "--ServerApp.port={port}",
+    "--ServerApp.port_retries=0",
+    f"--IdentityProvider.token={TOKEN}",
+    "--LabApp.expose_app_in_browser=True",
+)
 
 
 @contextmanager
@@ -22,6 +34,28 @@ def served(program: str, options: tuple[str, ...], folder: Path) -> Iterator[str
         finally:
             server.terminate()
             server.wait(30)
+
+
+def run_all_in_lab(page: Any, address: str, notebook: str) -> None:
+    """Open a notebook in JupyterLab and run all its cells; its "idle" sign lies, so its own promises are waited for."""
+    go(page, f"{address}/lab/tree/{notebook}?token={TOKEN}&reset")
+    page.wait_for_function("window.jupyterapp && window.jupyterapp.shell.currentWidget?.context?.isReady")
+    page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.isReady")
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info")
+    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+
+def go(page: Any, address: str) -> None:
+    """Open an address as soon as its server answers."""
+    for _ in range(600):
+        try:
+            page.goto(address, wait_until="commit")
+            return
+        except Exception as error:  # playwright's own error, which cannot be named where playwright is absent
+            if "ERR_CONNECTION_REFUSED" not in str(error):
+                raise
+            page.wait_for_timeout(200)
+    raise AssertionError(f"no server at {address}")
 
 
 def _free_port() -> int:

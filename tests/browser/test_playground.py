@@ -1,69 +1,24 @@
 """The playground as a user meets it: run all, move sliders, click on the frame, start and stop a training."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pandas as pd
 import pytest
-from playground_page import PATIENCE, PlaygroundPage
-from servers import served
+from playground_page import PlaygroundPage
+from real_browser import SCREENSHOTS
+from servers import LAB, go, run_all_in_lab, served
 
 from maam_lib.reporting import NOTEBOOK_FOLDER
 from maam_lib.runs import RunFolder
 
+pytest_plugins = ("real_browser",)  # its fixtures: `chromium` and `window`
 pytestmark = pytest.mark.browser
-SCREENSHOTS = Path(__file__).parent / "screenshots"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
-WINDOW = {"width": 1360, "height": 1000}
 NAME = "07_playground.ipynb"
-TOKEN = "playground"
-LAB = (
-    "--no-browser",
-    "--allow-root",
-    "--ServerApp.ip=127.0.0.1",
-    "--ServerApp.port={port}",
-    "--ServerApp.port_retries=0",
-    f"--IdentityProvider.token={TOKEN}",
-    "--LabApp.expose_app_in_browser=True",
-)
 VOILA = (NAME, "--port={port}", "--Voila.port_retries=0")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    """A headless Chromium; skips where there is none, or no playwright to drive it."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
-    if not found:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found[0], args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def window(chromium: object, request: pytest.FixtureRequest) -> Iterator[object]:
-    """An empty page; what it shows at the end is kept as a screenshot named after the test."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-    context = chromium.new_context(viewport=WINDOW)
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    yield page
-    page.screenshot(path=SCREENSHOTS / f"{request.node.name}-end.png")
-    context.close()
 
 
 @pytest.fixture
@@ -82,31 +37,14 @@ def playground(tmp_path: Path, scene_root: Path, finished_run: RunFolder) -> Pat
 
 def open_lab(page: Any, address: str) -> PlaygroundPage:
     """The notebook in JupyterLab, all its cells run."""
-    _go(page, f"{address}/lab/tree/{NAME}?token={TOKEN}&reset")
-    page.wait_for_function("window.jupyterapp && window.jupyterapp.shell.currentWidget?.context?.isReady")
-    page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.isReady")
-    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info")
-    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    run_all_in_lab(page, address, NAME)
     return PlaygroundPage(page, SCREENSHOTS, "lab")
 
 
 def open_voila(page: Any, address: str) -> PlaygroundPage:
     """The app."""
-    _go(page, address)
+    go(page, address)
     return PlaygroundPage(page, SCREENSHOTS, "voila")
-
-
-def _go(page: Any, address: str) -> None:
-    """Open an address as soon as its server answers."""
-    for _ in range(600):
-        try:
-            page.goto(address, wait_until="commit")
-            return
-        except Exception as error:  # playwright's own error, which cannot be named where playwright is absent
-            if "ERR_CONNECTION_REFUSED" not in str(error):
-                raise
-            page.wait_for_timeout(200)
-    raise AssertionError(f"no server at {address}")
 
 
 @pytest.mark.parametrize(
