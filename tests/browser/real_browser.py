@@ -21,9 +21,12 @@ FLAGS = [
 WINDOW = {"width": 1360, "height": 1000}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[object]:
-    """A headless Chromium; skips where there is none, or no playwright to drive it."""
+    """A headless Chromium; skips where there is none, or no playwright to drive it.
+
+    No longer than a module: while it is open, playwright's event loop runs in this thread, and no other can.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
     found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
     if not found:
