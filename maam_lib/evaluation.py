@@ -14,9 +14,10 @@ from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, ScoringSettings
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.files import write_json, written_aside
+from maam_lib.items import reintegration_auc
 from maam_lib.memory import cosine_spread, support_count
 from maam_lib.model import MAAMNet
-from maam_lib.protocols import CRITERIA, frame_metrics, frame_protocols, localised, no_learning_rows
+from maam_lib.protocols import CRITERIA, frame_metrics, frame_protocols, localised, no_learning_rows, whole_frame
 from maam_lib.runs import RunFolder
 from maam_lib.scores import (
     Calibration,
@@ -30,6 +31,7 @@ from maam_lib.scores import (
 from maam_lib.training import best_accelerator, build_network
 
 CALIBRATION_FRAMES = 1000  # training frames, evenly spread, that psi and the threshold come from
+_no_learning: dict[tuple[str, ...], pd.DataFrame] = {}  # of this process: what -> scores of the yardsticks
 
 
 def network_predictor(net: MAAMNet) -> Predict:
@@ -82,7 +84,17 @@ class Evaluator:
         return table, frame_metrics(table) | asdict(calibration) | {"motion_error_to_zero_flow": motion_error}
 
     def no_learning_scores(self) -> pd.DataFrame:
-        """One row per scored test frame: clip, frame, label and the score of every yardstick, with its own psi."""
+        """One row per scored test frame: clip, frame, label and the score of every yardstick, with its own psi.
+
+        They hang on data and scoring alone, so the cells of a sweep that share these share them.
+        """
+        settings = (self.recipe.data.model_dump_json(), self.recipe.scoring.model_dump_json())
+        key = (str(self.prepared.folder), self.prepared.content_hash, *settings)
+        if key not in _no_learning:
+            _no_learning[key] = self._score_yardsticks()
+        return _no_learning[key].copy()
+
+    def _score_yardsticks(self) -> pd.DataFrame:
         answers = baselines.constant_answers(self.dataset("train"))
         tables = {name: self.score(answer)[0] for name, answer in answers.items()}
         columns = {name: tables[answer][column] for name, (answer, column) in baselines.ROWS.items()}
@@ -191,7 +203,8 @@ def evaluate(
     epoch = run.load_weights(net)
     predict = network_predictor(net)
     test = evaluator.errors(predict, "test")
-    table, measured = evaluator.measure(evaluator.errors(predict, "train"), test)
+    train = evaluator.errors(predict, "train")
+    table, measured = evaluator.measure(train, test)
     yardsticks = evaluator.no_learning_scores()
     rows = no_learning_rows(yardsticks)
     best = max(rows, key=lambda name: rows[name]["auc"])
@@ -209,6 +222,7 @@ def evaluate(
         "memory": memory_facts(net, evaluator.dataset("test"), device),
         "protocol": evaluator.protocol(),
         "protocols": frame_protocols(table, yardsticks),
+        "whole_frame": whole_frame(train, test, table["label"].to_numpy(), recipe.scoring),
         "localisation": evaluator.localisation(test, measured["psi"], best),
     }
     if every_epoch:
@@ -219,13 +233,15 @@ def evaluate(
     return result
 
 
-def memory_facts(net: MAAMNet, dataset: FrameFlowDataset, device: torch.device | str) -> dict[str, float] | None:
-    """Support items per query and how much queries and read-outs differ, over 64 test frames; None without memory."""
+def memory_facts(net: MAAMNet, dataset: FrameFlowDataset, device: torch.device | str) -> dict[str, Any] | None:
+    """What the memory did with 64 test frames: support items per query, how much queries and read-outs differ, and
+    `reintegration_auc`, how well its error tells abnormal places from normal moving ones; None without memory."""
     if net.items is None:
         return None
     net.eval()
     with torch.no_grad():
-        frames, _ = dataset.__getitems__(spread_evenly(len(dataset), 64).tolist())
+        chosen = spread_evenly(len(dataset), 64).tolist()
+        frames, _ = dataset.__getitems__(chosen)
         query, _ = net.encode(frames.to(device))
         read_out, weights = net.recall(query)
     return {
@@ -234,6 +250,7 @@ def memory_facts(net: MAAMNet, dataset: FrameFlowDataset, device: torch.device |
         "items_used": int((weights > 0).any(dim=3).any(dim=2).any(dim=0).sum()),
         "query_spread": cosine_spread(query),
         "read_out_spread": cosine_spread(read_out),
+        "reintegration_auc": reintegration_auc(dataset, [dataset.keys()[i] for i in chosen], query, read_out),
     }
 
 

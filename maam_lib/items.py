@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from maam_lib.data import DatasetError, FrameFlowDataset
 from maam_lib.memory import similarity_map
+from maam_lib.metrics import roc_auc
 from maam_lib.model import MAAMNet
 
 CELL = 16  # pixels of a frame's side to one step of the latent grid
@@ -190,6 +191,21 @@ def reintegration_error(query: Tensor, read_out: Tensor) -> dict[str, np.ndarray
         "angle": (1 - F.cosine_similarity(query, read_out, dim=1)).numpy(),
         "distance": ((query - read_out).norm(dim=1) / lengths).numpy(),
     }
+
+
+def reintegration_auc(
+    dataset: FrameFlowDataset, keys: Sequence[tuple[str, int]], query: Tensor, read_out: Tensor
+) -> float | None:
+    """How well the angle of the reintegration error tells abnormal places from normal ones where something moves:
+    an AUC over the places of T test frames, 0.5 = not at all. None without pixel masks, or places of both kinds."""
+    if any(dataset.prepared.masks(clip) is None for clip, _ in keys):
+        return None
+    grid = tuple(query.shape[2:])
+    abnormal = abnormal_places(dataset, keys, grid)
+    seen = abnormal | moving_places(dataset, keys, grid)
+    if abnormal[seen].all() or not abnormal.any():
+        return None
+    return roc_auc(abnormal[seen].astype(int), reintegration_error(query.cpu(), read_out.cpu())["angle"][seen])
 
 
 def variance_parts(vectors: Tensor) -> dict[str, float]:

@@ -4,7 +4,7 @@ psi and the threshold are calibrated on training errors, never on test labels; t
 rows. Every score carries its (clip, frame) key, and labels are joined by that key.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,7 @@ class PatchErrors:
     keys: list[tuple[str, int]]  # T times (clip, frame)
     appearance: np.ndarray  # (T, ph, pw) patch sums of squared frame errors
     motion: np.ndarray  # (T, ph, pw) patch sums of absolute flow errors
+    frame_error: np.ndarray  # (T,) mean over the frame's pixels of squared frame errors, summed over channels
     flow_error: np.ndarray  # (T,) mean |F - F_hat|, pixels per frame
     flow_size: np.ndarray  # (T,) mean |F|: the flow error of predicting no motion
 
@@ -43,6 +44,11 @@ class PatchErrors:
     def scores(self, psi: float) -> dict[str, np.ndarray]:
         """Anomaly scores (T,) before Eq. 11 of each branch alone and of the fusion (fuse first, then the maximum)."""
         return {branch: sums.max(axis=(1, 2)) for branch, sums in self.maps(psi).items()}
+
+    def whole_frame_scores(self, psi: float) -> dict[str, np.ndarray]:
+        """What PSCD stands against: the mean of the error maps over the whole frame, (T,), of the same branches."""
+        means = (self.frame_error, 2 * self.flow_error)  # the motion map is a sum over dx and dy
+        return dict(zip(BRANCHES, (*means, pscd.fuse(*means, psi)), strict=True))
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def patch_errors_under(
     """Patch errors of a predictor over a dataset, or over its frames of the given numbers: one for each setting of
     patch, stride and padding, all from one pass of the network."""
     frames = np.arange(len(dataset)) if frames is None else frames
-    shared: dict[str, list[Tensor]] = {"flow_error": [], "flow_size": []}
+    shared: dict[str, list[Tensor]] = {"frame_error": [], "flow_error": [], "flow_size": []}
     columns: list[dict[str, list[Tensor]]] = [{"appearance": [], "motion": []} for _ in scorings]
     for start in range(0, len(frames), batch_size):
         x, flow = (t.to(device) for t in dataset.__getitems__(frames[start : start + batch_size].tolist()))
@@ -74,6 +80,7 @@ def patch_errors_under(
         for scoring, column in zip(scorings, columns, strict=True):
             for name, error in zip(("appearance", "motion"), errors, strict=True):
                 column[name].append(pscd.patch_sums(error, scoring.patch, scoring.stride, scoring.padding).cpu())
+        shared["frame_error"].append(errors[0].mean(dim=(1, 2)).cpu())
         shared["flow_error"].append((flow - flow_hat).abs().mean(dim=(1, 2, 3)).cpu())
         shared["flow_size"].append(flow.abs().mean(dim=(1, 2, 3)).cpu())
     every_key = dataset.keys()
@@ -88,11 +95,13 @@ def calibrate(train: PatchErrors, scoring: ScoringSettings) -> Calibration:
     psi is `balanced_psi` of the training frames; a psi in the recipe is taken as it is. The threshold is the quantile
     `alarm_quantile` of the fused training scores.
     """
-    psi = scoring.psi
-    if psi is None:
-        scores = train.scores(0.5)
-        psi = balanced_psi(scores["appearance"], scores["motion"])
+    psi = calibrated_psi(train.scores(0.5), scoring)
     return Calibration(psi, float(np.quantile(train.scores(psi)["fused"], scoring.alarm_quantile)))
+
+
+def calibrated_psi(train: Mapping[str, np.ndarray], scoring: ScoringSettings) -> float:
+    """psi of a recipe, or the balanced one of both branches' scores (T,) on training frames."""
+    return balanced_psi(train["appearance"], train["motion"]) if scoring.psi is None else scoring.psi
 
 
 def balanced_psi(appearance: np.ndarray, motion: np.ndarray) -> float:

@@ -27,6 +27,7 @@ from maam_lib.evaluation import (
     patch_errors_under,
     score_table,
 )
+from maam_lib.metrics import roc_auc
 from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder
 from maam_lib.training import fit
@@ -50,7 +51,7 @@ def some_errors(frames: int = 200) -> PatchErrors:
     """Made-up patch errors whose motion sums vary ten times as much as those of appearance."""
     random = np.random.default_rng(0)
     appearance, motion = random.random((2, frames, 3, 4)) * np.array([1, 10]).reshape(2, 1, 1, 1)
-    size = random.random((2, frames))
+    size = random.random((3, frames))
     return PatchErrors([("Train001", t) for t in range(frames)], appearance, motion, *size)
 
 
@@ -79,7 +80,7 @@ def test_a_given_psi_is_taken_as_it_is() -> None:
 
 def test_errors_without_any_spread_calibrate_to_one_half() -> None:
     flat = np.ones((5, 2, 2))
-    assert calibrate(PatchErrors([], flat, flat, flat, flat), ScoringSettings()).psi == 0.5
+    assert calibrate(PatchErrors([], flat, flat, flat, flat, flat), ScoringSettings()).psi == 0.5
 
 
 def test_calibration_reads_no_label_and_no_test_frame(
@@ -100,8 +101,44 @@ def test_calibration_reads_no_label_and_no_test_frame(
 
 def test_fusing_comes_before_the_maximum() -> None:
     appearance, motion = np.array([[[4.0, 0.0]]]), np.array([[[0.0, 2.0]]])
-    scores = PatchErrors([("a", 0)], appearance, motion, np.ones(1), np.ones(1)).scores(0.5)
+    scores = PatchErrors([("a", 0)], appearance, motion, *np.ones((3, 1))).scores(0.5)
     assert [scores[branch][0] for branch in BRANCHES] == [4, 2, 2]
+
+
+def test_a_whole_frame_scores_the_mean_of_its_error_maps(
+    evaluator: Evaluator, predict: Predict, scene: PreparedDataset
+) -> None:
+    errors = evaluator.errors(predict, "test")
+    x, flow = evaluator.dataset("test").__getitems__([0, 7])
+    frame_hat, flow_hat = predict(x)
+    appearance, motion = (m.mean(dim=(1, 2)).numpy() for m in pscd.error_maps(x, frame_hat, flow, flow_hat))
+    scores = errors.whole_frame_scores(0.25)
+    assert scores["appearance"][[0, 7]] == pytest.approx(appearance, rel=1e-4)
+    assert scores["motion"][[0, 7]] == pytest.approx(motion, rel=1e-4)
+    assert scores["fused"] == pytest.approx(0.25 * scores["appearance"] + 0.75 * scores["motion"])
+
+
+def test_whole_frames_are_measured_with_a_psi_of_their_own(
+    result: dict, evaluator: Evaluator, predict: Predict
+) -> None:
+    train, test = (evaluator.errors(predict, split) for split in ("train", "test"))
+    spread = {branch: s.std() for branch, s in train.whole_frame_scores(0.5).items()}
+    psi = spread["motion"] / (spread["appearance"] + spread["motion"])
+    labels = score_table(test, 0.5, evaluator.prepared)["label"].to_numpy()
+    assert result["whole_frame"]["psi"] == pytest.approx(psi)
+    assert result["whole_frame"]["auc"] == pytest.approx(roc_auc(labels, test.whole_frame_scores(psi)["fused"]))
+
+
+def test_yardsticks_are_scored_once_for_the_same_data_and_scoring(
+    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = evaluator.no_learning_scores()
+    monkeypatch.setattr(Evaluator, "score", lambda *_: pytest.fail("scored again"))
+    first.iloc[:, 3:] = 0  # a copy is the caller's own
+    assert evaluator.no_learning_scores().iloc[:, 3:].to_numpy().any()
+    other = Evaluator(tiny_recipe("scoring.padding=valid"), evaluator.prepared)
+    with pytest.raises(pytest.fail.Exception, match="scored again"):
+        other.no_learning_scores()
 
 
 # Scores and labels
@@ -119,7 +156,7 @@ def test_one_row_per_key_with_its_label(finished_run: RunFolder, scene: Prepared
 def test_labels_are_joined_by_key_and_not_by_position(scene: PreparedDataset) -> None:
     keys = [("Test002", 30), ("Test001", 0), ("Test002", 3), ("Test001", 25)]
     ones = np.ones((4, 1, 1))
-    table = score_table(PatchErrors(keys, ones, ones, np.ones(4), np.ones(4)), 0.5, scene)
+    table = score_table(PatchErrors(keys, ones, ones, *np.ones((3, 4))), 0.5, scene)
     assert table["label"].tolist() == [scene.labels(clip)[frame] for clip, frame in keys]
 
 
