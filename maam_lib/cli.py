@@ -213,6 +213,22 @@ def sweep(
 
 
 @app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="Folder of the report; an earlier report there is replaced.")] = Path(
+        "reports/paper"
+    ),
+    sweep: Annotated[list[Path] | None, typer.Option(help="Folder of sweeps; may be repeated.")] = None,
+    run: Annotated[list[Path] | None, typer.Option(help="Folder of a single evaluated run; may be repeated.")] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Set the paper's tables, figures and claims beside all results there are; trains nothing."""
+    from maam_lib.paper_report import build_report
+
+    index = build_report(out, folders=sweep or [DEFAULT_SWEEP], runs=run or [], root=root)
+    print(f"report: {index}")
+
+
+@app.command()
 def status(folder: Annotated[Path, typer.Argument(help="Folder of a sweep.")] = DEFAULT_SWEEP) -> None:
     """Tell how far a sweep is: cells done, running, failed with the reason, and the time left."""
     from maam_lib.status import sweep_states

@@ -4,7 +4,7 @@ Some switches need a training of their own: they are variants of the grid (`expe
 none: the same errors are scored under each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,8 @@ from maam_lib.evaluation import Evaluator
 from maam_lib.intervals import seed_interval
 from maam_lib.results import BASE, Results, mean_and_spread
 from maam_lib.scores import BRANCHES, Predict, calibrate, score_table
+
+Measure = Callable[[dict[str, Any]], float | None]
 
 
 class Switch(NamedTuple):
@@ -117,10 +119,15 @@ def _auc(table: pd.DataFrame, column: str) -> float:
 # Reading
 
 
-def paired(results: Results, name: str, measure: str = "auc") -> list[float]:
-    """The measure with a switch on less the measure with it off, for each seed that has both."""
-    base = {result["seed"]: result[measure] for result in results.get(BASE, [])}
-    return [r[measure] - base[r["seed"]] for r in results.get(name, []) if r["seed"] in base]
+def paired(results: Results, name: str, measure: str | Measure = "auc", *, beside: str = BASE) -> list[float]:
+    """A measure of one variant less that of another, the recipe as it is, for each seed that has both.
+
+    A measure is a number of the result by name, or a function of the result that may know none (None).
+    """
+    take = measure if callable(measure) else (lambda result: result[measure])
+    others = {result["seed"]: take(result) for result in results.get(beside, [])}
+    both = [(take(result), others.get(result["seed"])) for result in results.get(name, [])]
+    return [a - b for a, b in both if a is not None and b is not None]
 
 
 def in_words(differences: list[float]) -> str:

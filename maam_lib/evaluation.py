@@ -227,8 +227,9 @@ def evaluate(
     }
     if every_epoch:
         result["curve"] = _marked([*curve, {"epoch": epoch, **_curve_point(measured)}])
+    of_frames = test.whole_frame_scores(result["whole_frame"]["psi"])["fused"]
     with written_aside(run.folder / "scores.csv") as aside:
-        table.to_csv(aside, index=False)
+        table.assign(whole_frame=of_frames).to_csv(aside, index=False)
     write_json(run.folder / "metrics.json", result)
     return result
 

@@ -178,14 +178,19 @@ def base_recipe(home: Path) -> Recipe:
     return load_recipe(kept if kept.is_file() else home.name)
 
 
-def grid_results(base: Recipe, *folders: Path, content_hash: str | None = None) -> GridResults:
-    """Each variant's results for one recipe in `<folder>/<recipe>`, an earlier folder before a later.
+def grid_results(
+    base: Recipe,
+    *folders: Path,
+    more: Sequence[tuple[Path, dict[str, Any]]] = (),
+    content_hash: str | None = None,
+) -> GridResults:
+    """Each variant's results for one recipe in `<folder>/<recipe>`, an earlier folder before a later, after any `more`.
 
     They are found by the hash of their settings. Of results on different data, those on the data asked for, else those
     on the data that most have. Damaged files, and those of the first folder that are of other settings or data, are
     named in `left_out`.
     """
-    found, left_out = [], []
+    found, left_out = list(more), []
     for path in (path for folder in folders for path in result_files(folder / base.name)):
         try:
             found.append((path, read_result(path)))
@@ -203,7 +208,7 @@ def grid_results(base: Recipe, *folders: Path, content_hash: str | None = None) 
             foreign = "measured on other data"
         elif result["recipe_hash"] not in known:
             foreign = f"of other settings than any variant of {base.name}"
-        if foreign and path.is_relative_to(folders[0]):
+        if foreign and (path.is_relative_to(folders[0]) or (path, result) in more):
             left_out.append(f"{path}: {foreign}")
         elif not foreign:
             by_hash.setdefault(result["recipe_hash"], result)

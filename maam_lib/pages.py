@@ -32,7 +32,12 @@ def index_page(summary: Mapping[str, Any], chapters: Sequence[tuple[str, str, No
         revision {summary["environment"]["git_revision"] or "unknown"}, Python {summary["environment"]["python"]},
         torch {summary["environment"]["packages"].get("torch", "?")}, {html.escape(summary["environment"]["platform"])}.
         Machine-readable: <a href="results.json">results.json</a>.</p>"""
-    parts = [f"<h1>MAAM-Net, reproduced: {html.escape(summary['recipe'])}</h1>", facts, "<h2>Chapters</h2>"]
+    parts = [f"<h1>MAAM-Net, reproduced: {html.escape(summary['recipe'])}</h1>", facts]
+    if summary["paper"]:
+        parts.append(
+            f'<p><a href="{summary["paper"]}">The paper\'s tables, figures and claims, ours beside them</a></p>'
+        )
+    parts.append("<h2>Chapters</h2>")
     parts.append(f'<div class="gallery">{"".join(_card(summary, *chapter) for chapter in chapters)}</div>')
     parts.append("<h2>Numbers</h2>")
     for name, results in summary["results"].items():

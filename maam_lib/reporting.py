@@ -39,6 +39,7 @@ SEQUENCE = (
     "08_your_camera",
     "09_paper_against_code",
 )
+PAPER = "paper"  # folder, in that of a report, of the paper's tables and claims
 RESULT_MIME = "application/vnd.maam.result+json"
 CELL_LIMIT = 600  # seconds; a notebook whose cells may take longer says so in its metadata: {"maam": {"cell_limit": s}}
 
@@ -131,7 +132,8 @@ def reproduce(
 ) -> Path:
     """Run the sequence of notebooks for a recipe into the report folder `out`; returns its index.html.
 
-    One training, kept in `out/run` and not repeated by a second call; `root` holds the prepared datasets.
+    One training, kept in `out/run` and not repeated by a second call; `root` holds the prepared datasets. At the end
+    the paper's tables and claims are set beside that training and all other results, in `out/paper`.
     Raises ReportError for an unknown parameter before anything runs, and after the first notebook that fails,
     with the report so far written.
     """
@@ -156,6 +158,13 @@ def reproduce(
         _write_summary(out, recipe, given, chapters)
         if chapters[-1].failure:
             raise ReportError(f"{chapters[-1].failure}. What ran is in {out / chapters[-1].page}")
+    if (out / "run" / "metrics.json").is_file():
+        from maam_lib.paper_report import build_report  # only here: the notebooks need none of it
+
+        began, sweeps = time.perf_counter(), (NOTEBOOK_FOLDER / extra.get("sweep", "../runs/sweep")).resolve()
+        build_report(out / PAPER, folders=[sweeps], runs=[out / "run"], root=root)
+        say(f"{'tables and claims':<20} {'ok':<6} {time.perf_counter() - began:6.0f} s")
+        _write_summary(out, recipe, given, chapters)
     return out / "index.html"
 
 
@@ -217,6 +226,7 @@ def _write_summary(out: Path, recipe: str, parameters: Mapping[str, Any], chapte
         "parameters": dict(parameters),
         "notebooks": {c.name: {"seconds": round(c.seconds, 1), "failure": c.failure} for c in chapters},
         "results": {c.name: c.results for c in chapters},
+        "paper": f"{PAPER}/index.html" if (out / PAPER / "index.html").is_file() else None,
         "environment": environment_facts(),
     }
     write_json(out / "results.json", summary)

@@ -36,6 +36,18 @@ class ResultError(ValueError):
     """A result file that is absent, damaged or foreign: names it and the remedy."""
 
 
+class Number(str):
+    """A measured number as text, which knows the results it was made of: by the hashes of their settings."""
+
+    hashes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, text: str, results: list[dict[str, Any]]) -> "Number":
+        number = cls(text)
+        number.hashes = tuple(result.get("recipe_hash", "") for result in results)
+        return number
+
+
 @cache
 def paper_values() -> dict[str, Any]:
     """The paper's tables as printed, from `reports/paper_values.yaml`: the only place that holds them."""
@@ -116,10 +128,10 @@ def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
         "result": name,
         "dataset": first["data"]["name"],
         "seeds": len(seeds),
-        "AUC": mean_and_spread([r["auc"] for r in seeds]),
-        "EER": mean_and_spread([r["eer"] for r in seeds]),
-        "AUC appearance": mean_and_spread([r["auc_appearance"] for r in seeds]),
-        "AUC motion": mean_and_spread([r["auc_motion"] for r in seeds]),
+        "AUC": Number.of(mean_and_spread([r["auc"] for r in seeds]), seeds),
+        "EER": Number.of(mean_and_spread([r["eer"] for r in seeds]), seeds),
+        "AUC appearance": Number.of(mean_and_spread([r["auc_appearance"] for r in seeds]), seeds),
+        "AUC motion": Number.of(mean_and_spread([r["auc_motion"] for r in seeds]), seeds),
         "best no-learning": f"{first['no_learning'][best]['auc']:.3f} ({best.replace('_', ' ')})",
         "paper, full size": paper.get(first["data"]["name"], "–"),
         "learning adds": mean_and_spread([r["learning_adds"] for r in seeds], sign="+"),

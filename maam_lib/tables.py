@@ -4,6 +4,7 @@ Each takes the results of one recipe. A cell that has no result says so; nothing
 """
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,26 @@ import pandas as pd
 
 from maam_lib.differences import effect_table, paired
 from maam_lib.experiments import BRANCHES, LOSSES, VARIANTS, GridResults, figure6_variants
-from maam_lib.results import BASE, REFERENCE, Results, mean_and_spread, paper_values
+from maam_lib.results import BASE, REFERENCE, Number, Results, mean_and_spread, paper_values
 
 ABSENT = "not measured"
 PAPERS_LOSSES = {"no-losses": "none", "sparse-only": "sparse", "latent-only": "latent", BASE: "sparse and latent"}
+
+
+class Deviation(str):
+    """Ours less the paper's, as text; `distance` says how far apart they are, in AUC or in percent points / 100."""
+
+    distance: float = 0.0
+
+    @classmethod
+    def between(cls, ours: list[float], printed: str, digits: int = 3, unit: float = 1.0) -> "Deviation":
+        """Of the mean over seeds; a dash where either is missing. `unit`: what one AUC is in the number's unit."""
+        if not ours or not printed.replace(".", "").isdigit():
+            return cls("–")
+        gap = float(np.mean(ours)) - float(printed)
+        deviation = cls(f"{gap:+.{digits}f}")
+        deviation.distance = abs(gap) / unit
+        return deviation
 
 
 def grid_tables(grid: GridResults, folder: Path, parts: list[str]) -> dict[str, pd.DataFrame]:
@@ -31,7 +48,6 @@ def grid_tables(grid: GridResults, folder: Path, parts: list[str]) -> dict[str, 
         "differences": lambda: effect_table(grid.results),
     }
     titles = {part: values["title"] for part, values in paper_values().items()} | {
-        "figure5": "Support items per query by losses (Fig. 5)",
         "differences": "Paper against released code: one switch at a time",
     }
     return {titles[part]: made[part]() for part in parts}
@@ -44,13 +60,14 @@ def table2(grid: GridResults) -> pd.DataFrame:
 
 
 def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, Any]:
-    results = grid.results.get(variant, [])
+    results, printed = grid.results.get(variant, []), paper(grid, "table2", name)
     return {
         "method": name,
         "seeds": len(results),
         "AUC": shown(results, "auc"),
         "95 % over clips": clips_interval(results, "auc_interval"),
-        "paper": paper(grid, "table2", name),
+        "paper": printed,
+        "deviation": Deviation.between([result["auc"] for result in results], printed),
         "best no-learning": yardstick(results),
         "learning adds": shown(results, "learning_adds", sign="+"),
         "[95 % over clips]": clips_interval(results, "learning_adds_interval", sign="+"),
@@ -78,11 +95,13 @@ def table3(grid: GridResults) -> pd.DataFrame:
     """Our row of Table 3: the equal error rate in percent."""
     results = grid.results.get(BASE, [])
     best = [100 * r["no_learning"][r["best_no_learning"]]["eer"] for r in results]
+    printed = paper(grid, "table3", "Ours")
     return pd.DataFrame([{
         "method": "Ours",
         "seeds": len(results),
         "EER [%]": shown(results, lambda r: 100 * r["eer"], digits=1),
-        "paper": paper(grid, "table3", "Ours"),
+        "paper": printed,
+        "deviation": Deviation.between([100 * r["eer"] for r in results], printed, digits=1, unit=100),
         "best no-learning": mean_and_spread(best, digits=1) if best else ABSENT,
     }])  # fmt: skip
 
@@ -104,36 +123,53 @@ def table4(cost: dict[str, Any] | None) -> pd.DataFrame:
 
 
 def table5(grid: GridResults) -> pd.DataFrame:
-    """Table 5: AUC by losses and branches. A single branch is trained alone, or, told apart, one of two trained."""
+    """Table 5: AUC by losses and branches, a single branch trained alone."""
     rows = []
     for losses, loss in LOSSES.items():
         both = grid.results.get(losses, [])
-        row = {"losses": loss.what, "seeds": len(both)}
+        row: dict[str, Any] = {"losses": loss.what, "seeds": len(both)}
         for branches in BRANCHES:
             column = branches.removeprefix("-") or "fused"
             row[column] = shown(grid.results.get(losses + branches, []), "auc")
-            row[f"paper, {column}"] = paper(grid, "table5", PAPERS_LOSSES[losses], column)
-        row["appearance, both trained"] = shown(both, "auc_appearance")
-        row["motion, both trained"] = shown(both, "auc_motion")
-        rows.append(
-            row | {"best no-learning": yardstick(both), "learning adds": shown(both, "learning_adds", sign="+")}
-        )
+            printed = paper(grid, "table5", PAPERS_LOSSES[losses], column)
+            row[f"paper, {column}"] = printed
+            row[f"deviation, {column}"] = Deviation.between(
+                [result["auc"] for result in grid.results.get(losses + branches, [])], printed
+            )
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def table5_more(grid: GridResults) -> pd.DataFrame:
+    """Beside Table 5, of networks with both branches: each branch scored alone, the yardstick, what learning adds."""
+    rows = []
+    for losses, loss in LOSSES.items():
+        both = grid.results.get(losses, [])
+        rows.append({
+            "losses": loss.what,
+            "seeds": len(both),
+            "appearance, both trained": shown(both, "auc_appearance"),
+            "motion, both trained": shown(both, "auc_motion"),
+            "fused": shown(both, "auc"),
+            "best no-learning": yardstick(both),
+            "learning adds": shown(both, "learning_adds", sign="+"),
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def figure5(grid: GridResults) -> pd.DataFrame:
     """Fig. 5: support items per query under the four settings of the losses."""
     rows = []
-    without = _support(grid.results.get("no-losses", []))
     for losses, loss in LOSSES.items():
         results = grid.results.get(losses, [])
         items = _support(results)
         rows.append({
             "losses": loss.what,
             "seeds": len(results),
-            "support items": mean_and_spread(items, digits=1) if items else ABSENT,
+            "support items": Number.of(mean_and_spread(items, digits=1), results) if items else ABSENT,
             "of": results[0]["memory"]["items"] if results else "",
-            "against neither loss": f"{np.mean(items) / np.mean(without) - 1:+.1%}" if items and without else ABSENT,
+            "against neither loss": _relative(support_changes(grid.results, losses)),
+            "paper, of latent": paper_fall(grid) if losses == "latent-only" else "–",
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -148,7 +184,9 @@ def figure6(grid: GridResults) -> pd.DataFrame:
             results = grid.results.get(variant, [])
             rows.append({
                 "knob": knob, "value": value, "seeds": len(results), "AUC": shown(results, "auc"),
-                "paper": printed.get(value, "–"), "best no-learning": yardstick(results),
+                "paper": printed.get(value, "–"),
+                "deviation": Deviation.between([result["auc"] for result in results], printed.get(value, "–")),
+                "best no-learning": yardstick(results),
                 "support items": mean_and_spread(_support(results), digits=1) if results else ABSENT,
             })  # fmt: skip
     return pd.DataFrame(rows)
@@ -176,9 +214,9 @@ def paper(grid: GridResults, table: str, row: str, column: str | None = None) ->
 
 
 def shown(results: list[dict[str, Any]], what: str | Callable[[dict[str, Any]], float], **form: Any) -> str:
-    """Mean over the seeds of one of a result's numbers, ± half its range."""
+    """Mean over the seeds of one of a result's numbers, ± half its range; a Number."""
     take = what if callable(what) else (lambda result: result[what])
-    return mean_and_spread([take(result) for result in results], **form) if results else ABSENT
+    return Number.of(mean_and_spread([take(r) for r in results], **form), results) if results else ABSENT
 
 
 def yardstick(results: list[dict[str, Any]]) -> str:
@@ -197,6 +235,24 @@ def clips_interval(results: list[dict[str, Any]], which: str, sign: str = "") ->
 
 def _gaps(values: list[float]) -> str:
     return mean_and_spread(values, sign="+") if values else ABSENT
+
+
+def support_changes(results: Results, name: str, beside: str = "no-losses") -> list[float]:
+    """By what share the support items of a variant differ from another's, for every seed that has both."""
+    logs = paired(results, name, lambda r: math.log(r["memory"]["support_items"]), beside=beside)
+    return [math.expm1(value) for value in logs]
+
+
+def paper_fall(grid: GridResults) -> str:
+    """By how much support items fall with the latent loss, as the paper's text says; a dash for our own data."""
+    values = paper_values()["figure5"]
+    falls = dict(zip(values["columns"], values["latent_fall_percent"], strict=True))
+    fall = falls.get(grid.recipe.data.dataset)
+    return "–" if fall is None else f"-{fall}%"
+
+
+def _relative(values: list[float]) -> str:
+    return f"{np.mean(values):+.1%}" if values else ABSENT
 
 
 def _support(results: list[dict[str, Any]]) -> list[float]:

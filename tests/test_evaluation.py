@@ -127,6 +127,8 @@ def test_whole_frames_are_measured_with_a_psi_of_their_own(
     labels = score_table(test, 0.5, evaluator.prepared)["label"].to_numpy()
     assert result["whole_frame"]["psi"] == pytest.approx(psi)
     assert result["whole_frame"]["auc"] == pytest.approx(roc_auc(labels, test.whole_frame_scores(psi)["fused"]))
+    kept = pd.read_csv(finished_run.folder / "scores.csv")["whole_frame"]
+    assert kept.to_numpy() == pytest.approx(test.whole_frame_scores(psi)["fused"])
 
 
 def test_yardsticks_are_scored_once_for_the_same_data_and_scoring(
@@ -146,7 +148,7 @@ def test_yardsticks_are_scored_once_for_the_same_data_and_scoring(
 
 def test_one_row_per_key_with_its_label(finished_run: RunFolder, scene: PreparedDataset) -> None:
     table = pd.read_csv(finished_run.folder / "scores.csv")
-    assert list(table.columns) == ["clip", "frame", "label", *BRANCHES]
+    assert list(table.columns) == ["clip", "frame", "label", *BRANCHES, "whole_frame"]
     assert list(zip(table["clip"], table["frame"], strict=True)) == FrameFlowDataset(scene, "test").keys()
     expected = [scene.labels(clip)[frame] for clip, frame in zip(table["clip"], table["frame"], strict=True)]
     assert table["label"].tolist() == expected
