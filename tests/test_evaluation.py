@@ -119,7 +119,7 @@ def test_a_whole_frame_scores_the_mean_of_its_error_maps(
 
 
 def test_whole_frames_are_measured_with_a_psi_of_their_own(
-    result: dict, evaluator: Evaluator, predict: Predict
+    result: dict, evaluator: Evaluator, predict: Predict, finished_run: RunFolder
 ) -> None:
     train, test = (evaluator.errors(predict, split) for split in ("train", "test"))
     spread = {branch: s.std() for branch, s in train.whole_frame_scores(0.5).items()}

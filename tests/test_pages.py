@@ -53,6 +53,7 @@ def summary(failure: str | None = None) -> dict:
         "environment": {"git_revision": None, "python": "3.11", "packages": {}, "platform": "a <laptop>"},
         "notebooks": {"04_memory_items": {"seconds": 2.4, "failure": failure}},
         "results": {"04_memory_items": {"support": 0.123456, "note": "a < b"}, "05_pscd": {}},
+        "paper": None,
     }
 
 
@@ -137,6 +138,12 @@ def test_the_index_shows_chapters_pictures_and_numbers_without_a_net():
     assert "a &lt; b" in page
     assert "a &lt;laptop&gt;" in page
     assert "05_pscd" not in page, "a chapter without numbers has no table"
+
+
+def test_the_index_leads_to_the_papers_tables_where_they_are_made():
+    chapters = [("04_memory_items", "04_memory_items.html", executed_notebook())]
+    assert "paper/index.html" in Resources(index_page(summary() | {"paper": "paper/index.html"}, chapters)).links
+    assert "tables, figures and claims" not in index_page(summary(), chapters)
 
 
 def test_the_index_says_which_chapter_failed():

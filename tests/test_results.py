@@ -214,7 +214,7 @@ def test_result_table_shows_every_protocol_and_the_yardstick_under_it() -> None:
 
 def test_every_row_of_the_paper_has_a_value_per_column() -> None:
     paper = paper_values()
-    assert list(paper) == ["table2", "table3", "table4", "table5", "figure6"]
+    assert list(paper) == ["table2", "table3", "table4", "table5", "figure5", "figure6"]
     rows = [(t, name, values) for t in ("table2", "table3", "table4") for name, values in paper[t]["rows"].items()]
     rows += [
         ("table5", f"{losses}, {dataset}", values)
@@ -225,6 +225,7 @@ def test_every_row_of_the_paper_has_a_value_per_column() -> None:
     for table, name, values in rows:
         assert len(values) == len(paper[table]["columns"]), f"{table}: {name}"
         assert all(isinstance(value, str) for value in values), f"{table}: {name}: numbers stand as printed, in quotes"
+    assert len(paper["figure5"]["latent_fall_percent"]) == len(paper["figure5"]["columns"])
     for knob in ("beta", "zeta"):
         assert len({len(values) for values in paper["figure6"][knob].values()}) == 1
 

@@ -7,7 +7,7 @@ import pytest
 
 from maam_lib.config import load_recipe
 from maam_lib.experiments import OF_THE_PAPER, PARTS, GridResults
-from maam_lib.results import BASE, paper_values
+from maam_lib.results import BASE, paper_values, summary
 from maam_lib.tables import (
     ABSENT,
     figure5,
@@ -19,6 +19,7 @@ from maam_lib.tables import (
     table3,
     table4,
     table5,
+    table5_more,
 )
 
 PRINTED = paper_values()
@@ -45,7 +46,8 @@ def test_table_2_has_ours_the_papers_and_the_yardstick():
     )
     assert table.loc["Ours"].tolist() == [
         2, "0.850 ± 0.050", "[0.700, 0.850]",
-        PRINTED["table2"]["rows"]["Ours"][0], "0.750 (zero flow)", "+0.100 ± 0.050", "",
+        PRINTED["table2"]["rows"]["Ours"][0], f"{0.85 - float(PRINTED['table2']['rows']['Ours'][0]):+.3f}",
+        "0.750 (zero flow)", "+0.100 ± 0.050", "",
     ]  # fmt: skip
     assert table.loc["Ours (w/o memory)", ["seeds", "AUC", "paper"]].tolist() == [
         1, "0.700", PRINTED["table2"]["rows"]["Ours (w/o memory)"][0],
@@ -64,17 +66,22 @@ def test_the_memory_table_compares_the_same_seeds_only():
 def test_table_3_is_in_percent():
     [row] = table3(grid(paper=[made_up(0.8)])).to_dict("records")
     printed = PRINTED["table3"]["rows"]["Ours"][0]
-    assert row == {"method": "Ours", "seeds": 1, "EER [%]": "20.0", "paper": printed, "best no-learning": "30.0"}
+    assert row == {"method": "Ours", "seeds": 1, "EER [%]": "20.0", "paper": printed,
+                   "deviation": f"{20 - float(printed):+.1f}", "best no-learning": "30.0"}  # fmt: skip
+    assert row["deviation"].distance == pytest.approx((20 - float(printed)) / 100), "comparable with that of an AUC"
 
 
 def test_table_5_tells_a_branch_trained_alone_from_one_of_two():
     table = table5(grid(no_losses=[made_up(0.8)], no_losses_motion=[made_up(0.6)])).set_index("losses")
     row = table.loc["neither loss"]
     assert row[["fused", "motion", "appearance"]].tolist() == ["0.800", "0.600", ABSENT]
-    assert row[["appearance, both trained", "motion, both trained"]].tolist() == ["0.600", "0.700"]
     printed = PRINTED["table5"]["rows"]["none"]["ped2"]
     assert row[["paper, appearance", "paper, motion", "paper, fused"]].tolist() == printed
-    assert table.loc["both losses", ["seeds", "fused", "learning adds"]].tolist() == [0, ABSENT, ABSENT]
+    assert row["deviation, fused"] == f"{0.8 - float(printed[2]):+.3f}"
+    assert table.loc["both losses", ["seeds", "fused", "deviation, fused"]].tolist() == [0, ABSENT, "–"]
+    more = table5_more(grid(no_losses=[made_up(0.8)], no_losses_motion=[made_up(0.6)])).set_index("losses")
+    assert more.loc["neither loss", ["appearance, both trained", "motion, both trained"]].tolist() == ["0.600", "0.700"]
+    assert more.loc["both losses", ["seeds", "fused", "learning adds"]].tolist() == [0, ABSENT, ABSENT]
 
 
 def test_figure_5_is_relative_to_neither_loss():
@@ -84,11 +91,26 @@ def test_figure_5_is_relative_to_neither_loss():
     assert table.loc["sparse loss", "support items"] == ABSENT
 
 
+def test_figure_5_compares_the_same_seeds_only():
+    without = [made_up(0.8, support=40.0), made_up(0.8, 1, support=10.0)]
+    table = figure5(grid(no_losses=without, latent_only=[made_up(0.8, support=30.0)])).set_index("losses")
+    assert table.loc["latent loss", "against neither loss"] == "-25.0%"
+    assert table.loc["latent loss", "paper, of latent"] == f"-{PRINTED['figure5']['latent_fall_percent'][0]}%"
+
+
+def test_a_number_knows_the_results_it_was_made_of():
+    results = [made_up(0.8) | {"recipe_hash": "a"}, made_up(0.9, 1) | {"recipe_hash": "b"}]
+    assert table2(grid(paper=results))["AUC"].iloc[1].hashes == ("a", "b")
+    assert summary([("x", [r | {"data": {"name": "ped2"}, "motion_error_to_zero_flow": {"train": 1, "test_normal": 1},
+                                "protocol": {"auc": "micro, raw", "complete": True}} for r in results])]
+                   )["AUC"].iloc[0].hashes == ("a", "b")  # fmt: skip
+
+
 def test_figure_6_has_the_papers_points_and_the_recipe_itself_among_them():
     table = figure6(grid(**{BASE: [made_up(0.8)], "beta_0.004": [made_up(0.7)]})).set_index(["knob", "value"])
     assert table.loc[("beta", "0.004"), ["AUC", "paper"]].tolist() == ["0.700", PRINTED["figure6"]["beta"]["ped2"][4]]
     assert table.loc[("beta", "0.001"), "AUC"] == table.loc[("zeta", "0.1"), "AUC"] == "0.800"
-    assert table.loc[("beta", "2"), ["AUC", "paper"]].tolist() == [ABSENT, "–"]
+    assert table.loc[("beta", "2"), ["AUC", "paper", "deviation"]].tolist() == [ABSENT, "–", "–"]
 
 
 @pytest.mark.parametrize("recipe", ["synthetic-mini", "ped2-mini"])

@@ -1,0 +1,165 @@
+"""Every claim is judged by its rule, on results made up to hold, to fail and to say nothing."""
+
+import pytest
+
+from maam_lib.claims import claims
+from maam_lib.config import load_recipe
+from maam_lib.experiments import GridResults, figure6_variants
+from maam_lib.judging import Claim, Finding, State, all_of, gain, said, steady, verdict
+from maam_lib.results import BASE, paper_values
+
+CLAIMS = {claim.name: claim for claim in claims()}
+SEEDS = (0, 1, 2)
+
+
+def results(auc: float, support: float = 20.0, **more: object) -> list[dict]:
+    """A variant's results of three seeds that scatter a little."""
+    return [
+        {
+            "seed": seed,
+            "auc": auc + 0.001 * seed,
+            "memory": {"items": 50, "support_items": support + 0.01 * seed},
+            **more,
+        }
+        for seed in SEEDS
+    ]
+
+
+def grid(recipe: str = "ped2-mini", **variants: list[dict]) -> GridResults:
+    return GridResults(load_recipe(recipe), {name.replace("_", "-"): found for name, found in variants.items()}, [])
+
+
+def state(name: str, **variants: list[dict]) -> State | None:
+    finding = CLAIMS[name].judge(grid(**variants))
+    return None if finding is None else finding.state
+
+
+# Rules
+
+
+def test_a_gain_holds_where_its_interval_lies_above_zero():
+    assert gain([0.02, 0.03, 0.025]) is State.HOLDS
+    assert gain([-0.02, -0.03, -0.025]) is State.FAILS
+    assert gain([0.001, 0.0012, 0.0009]) is State.HOLDS, "small, but sure"
+    assert gain([0.001, -0.001, 0.0]) is State.FAILS, "no room for half a point"
+    assert gain([0.05, -0.05, 0.01]) is State.OPEN
+    assert gain([0.05]) is gain([]) is State.OPEN, "one seed decides nothing"
+
+
+def test_parts_of_a_claim_must_all_hold():
+    assert all_of([State.HOLDS, State.HOLDS]) is State.HOLDS
+    assert all_of([State.HOLDS, State.FAILS, State.OPEN]) is State.FAILS
+    assert all_of([State.HOLDS, State.OPEN]) is all_of([]) is State.OPEN
+
+
+def test_a_knob_is_steady_within_the_tolerance_and_the_spread():
+    assert steady([0.90, 0.905], 0.0, 0.01) is State.HOLDS
+    assert steady([0.90, 0.95], 0.01, 0.01) is State.FAILS
+    assert steady([0.90, 0.95], 0.05, 0.01) is State.OPEN
+    assert steady([0.90, 0.95], float("inf"), 0.01) is State.OPEN
+
+
+def test_differences_are_told_with_their_interval():
+    assert said([0.02]) == "+0.020 (one seed)"
+    assert said([0.02, 0.02]) == "+0.020 [+0.020, +0.020] (2 seeds)"
+    assert said([12.0], digits=1, unit=" %") == "+12.0 % (one seed)"
+
+
+# The whole
+
+
+def made_up_claim(**states: State) -> Claim:
+    """A claim whose finding on each recipe is given."""
+    name = {recipe.replace("_", "-"): found for recipe, found in states.items()}
+    judge = lambda grid: Finding(name[grid.recipe.name], "") if grid.recipe.name in name else None  # noqa: E731
+    return Claim("made-up", "it works", "Sec. 0", "a rule", "more", judge)
+
+
+@pytest.mark.parametrize(
+    ("states", "expected", "because"),
+    [
+        ({"ped2": State.HOLDS, "ped2_mini": State.FAILS}, State.HOLDS, "ped2"),
+        ({"ped2_laptop": State.FAILS, "synthetic_mini": State.HOLDS}, State.FAILS, "at reduced size: ped2-laptop"),
+        ({"ped2_laptop": State.FAILS, "ped2_mini": State.HOLDS}, State.OPEN, "ped2-laptop, ped2-mini disagree"),
+        ({"ped2": State.OPEN, "ped2_mini": State.HOLDS}, State.HOLDS, "at reduced size: ped2-mini"),
+        ({"synthetic_mini": State.HOLDS}, State.OPEN, "not measured on the paper's datasets"),
+        ({"ped2_mini": State.OPEN}, State.OPEN, "not decided by what is measured"),
+        ({}, State.OPEN, "no result bears on it"),
+    ],
+)
+def test_the_papers_settings_on_its_datasets_decide(states: dict, expected: State, because: str):
+    grids = [grid(recipe) for recipe in ("ped2", "ped2-laptop", "ped2-mini", "synthetic-mini")]
+    judged = verdict(made_up_claim(**states), grids)
+    assert judged.state is expected
+    assert because in judged.because
+    assert list(judged.findings) == [name.replace("_", "-") for name in states]
+
+
+# The claims
+
+
+def test_every_claim_has_its_place_its_rule_and_what_would_decide_it():
+    assert len(CLAIMS) == len(claims()) >= 15
+    for claim in claims():
+        assert claim.text.endswith(".")
+        assert claim.place
+        assert claim.rule
+        assert claim.decide
+        assert all(1 <= number <= 27 for number in claim.differences)
+
+
+def test_nothing_measured_gives_no_finding_but_where_the_paper_or_the_code_decide():
+    found = {name: claim.judge(grid("ped2")) for name, claim in CLAIMS.items()}
+    assert {name for name, finding in found.items() if finding is not None} == {"eer", "items-speed"}
+    assert found["eer"].state is State.FAILS, "ours is the higher of the two"
+    assert found["items-speed"].state is State.FAILS, "the products are dense"
+
+
+def test_memory_fusion_motion_and_losses_compare_variants():
+    high, low = results(0.95), results(0.90)
+    assert state("memory", paper=high, no_memory=low) is State.HOLDS
+    assert state("memory", paper=low, no_memory=high) is State.FAILS
+    assert state("motion", paper_motion=high, paper_appearance=low) is State.HOLDS
+    assert state("fusion", paper=high, paper_appearance=low, paper_motion=low) is State.HOLDS
+    assert state("fusion", paper=high, paper_appearance=low, paper_motion=results(0.97)) is State.FAILS
+    assert state("fusion", paper=high, paper_appearance=low) is State.OPEN, "one of two is not measured"
+    assert state("losses", paper=high, sparse_only=high, latent_only=high, no_losses=low) is State.HOLDS
+    assert state("losses", paper=high, sparse_only=low, latent_only=high, no_losses=low) is State.FAILS
+
+
+def test_support_items_must_fall_by_half_of_the_papers_smallest_fall():
+    least = min(float(fall) for fall in paper_values()["figure5"]["latent_fall_percent"]) / 2
+    many, few, same = results(0.9, 40), results(0.9, 40 * (1 - (least + 5) / 100)), results(0.9, 39)
+    assert state("latent-items", latent_only=few, no_losses=many) is State.HOLDS
+    assert state("latent-items", latent_only=same, no_losses=many) is State.FAILS
+    assert state("sparse-items", paper=few, latent_only=many) is State.HOLDS
+
+
+def test_patches_places_and_reintegration_are_read_from_each_result():
+    whole = {"whole_frame": {"auc": 0.8}}
+    places = {"localisation": {"pixel_auc": 0.9, "no_learning": {"pixel_auc": 0.95}}}
+    assert state("pscd", paper=results(0.9, **whole)) is State.HOLDS
+    assert state("pscd", paper=results(0.9)) is None, "older results do not know"
+    assert state("places", paper=results(0.9, **places)) is State.FAILS
+    near_half = [r | {"memory": r["memory"] | {"reintegration_auc": 0.5 - 0.001 * r["seed"]}} for r in results(0.9)]
+    assert state("reintegration", paper=near_half) is State.FAILS
+
+
+def test_fig_6_is_judged_on_the_seeds_that_every_point_has():
+    variants = {name.replace("-", "_"): results(0.9) for name in figure6_variants("zeta").values()}
+    assert state("zeta", **variants) is State.HOLDS
+    assert state("zeta", **variants | {"zeta_0.4": results(0.8)}) is State.FAILS
+    assert state("zeta", **variants | {"zeta_0.4": results(0.8)[:1]}) is State.FAILS, "seed 0 is common to all"
+    del variants["zeta_0.4"]
+    assert state("zeta", **variants) is None, "a point is missing"
+
+
+def test_only_full_size_can_reproduce_a_printed_auc():
+    yardstick = {"no_learning": {"zero_flow": {"auc": 0.96}}}
+    printed = float(paper_values()["table2"]["rows"]["Ours"][0])
+    right = {BASE: results(printed, **yardstick)}
+    judge = CLAIMS["auc"].judge
+    assert judge(GridResults(load_recipe("ped2"), right, [])).state is State.HOLDS
+    assert judge(GridResults(load_recipe("ped2-mini"), right, [])).state is State.OPEN
+    assert judge(GridResults(load_recipe("ped2"), {BASE: results(0.8, **yardstick)}, [])).state is State.FAILS
+    assert judge(GridResults(load_recipe("synthetic-mini"), right, [])) is None
