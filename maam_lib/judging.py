@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
+import pandas as pd
 
 from maam_lib.experiments import GridResults
 from maam_lib.intervals import seed_interval
@@ -77,6 +78,22 @@ def verdict(claim: Claim, grids: Sequence[GridResults]) -> Verdict:
     because = "not decided by what is measured" if on_real else "not measured on the paper's datasets"
     because = because if found else "no result bears on it"
     return Verdict(claim, findings, State.OPEN, because)
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """One row per claim: what is claimed, where, the verdict, and what it rests on."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": judged.claim.text,
+                "place": judged.claim.place,
+                "verdict": str(judged.state),
+                "because": judged.because,
+                "measured": "; ".join(f"{recipe}: {found.evidence}" for recipe, found in judged.findings.items()),
+            }
+            for judged in verdicts
+        ]
+    )
 
 
 def is_generated(grid: GridResults) -> bool:

@@ -1,6 +1,9 @@
 """The report's figures: of results alone (Figs. 5 and 6), of kept scores (7), of weights and videos (1, 4, 8, 9)."""
 
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from maam_lib.collection import Collection, Scored
 from maam_lib.data import DatasetError
@@ -15,9 +18,10 @@ from maam_lib.training import dataset_for
 def figure_section(name: str, found: Collection, root: Path) -> str:
     """One figure of the paper, for every recipe that it can be drawn of; says what is missing and how to get it."""
     if name == "figure5":
-        return _support_items(found)
+        picture = support_picture(found)
+        return _html(picture) if picture else absent_html("Not measured.", "maam sweep RECIPE --part figure5")
     if name == "figure6":
-        return _knobs(found)
+        return "".join(_html(knob_picture(found, knob)) for knob in ("beta", "zeta"))
     drawn = [_of_network(name, scored, root) for scored in _largest(found)]
     return "".join(drawn) or absent_html("No network with its scores is kept.", "maam sweep RECIPE --part table3")
 
@@ -34,7 +38,7 @@ def _largest(found: Collection) -> list[Scored]:
 def _of_network(name: str, scored: Scored, root: Path) -> str:
     recipe, who = scored.recipe, f"{scored.recipe.name}, seed {scored.result['seed']}"
     if name == "figure7":
-        return _picture(score_curves(scored), who, "Anomaly score over time, one panel per clip")
+        return _html(score_curves(scored), f"{who}. ")
     try:
         prepared = dataset_for(root, recipe)
     except DatasetError as error:
@@ -48,54 +52,50 @@ def _of_network(name: str, scored: Scored, root: Path) -> str:
     if picture is None:
         remedy = "It needs the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree."
         return absent_html(f"{who}: nothing to show.", remedy)
-    return _picture(picture, who, f"Frames of {recipe.data.dataset} with error maps")
+    return _html(picture, f"{who}. ")
 
 
-def _picture(picture: Picture, who: str, alt: str) -> str:
-    return figure_html(picture.figure, f"{who}. {picture.caption}", f"{alt}: {picture.caption}")
+def _html(picture: Picture, before: str = "") -> str:
+    return figure_html(picture.figure, f"{before}{picture.caption}", f"{before}{picture.caption}")
 
 
-def _support_items(found: Collection) -> str:
+# Of results alone
+
+
+def support_picture(found: Collection) -> Picture | None:
+    """Fig. 5 of every recipe with two settings of the losses or more; None where no recipe has."""
     panels = {}
     for grid in found.grids:
-        results = {LOSSES[name].what: grid.results[name] for name in LOSSES if grid.results.get(name)}
-        bars = {
-            words: [r["memory"]["support_items"] for r in of_losses if r["memory"]]
-            for words, of_losses in results.items()
-        }
-        bars = {words: values for words, values in bars.items() if values}
+        with_memory = {name: [r for r in grid.results.get(name, []) if r["memory"]] for name in LOSSES}
+        bars = {LOSSES[name].what: [r["memory"]["support_items"] for r in of] for name, of in with_memory.items() if of}
         if len(bars) > 1:
-            panels[grid.recipe.name] = (
-                bars,
-                grid.results[next(n for n in LOSSES if n in grid.results)][0]["memory"]["items"],
-            )
+            items = next(of[0]["memory"]["items"] for of in with_memory.values() if of)
+            panels[grid.recipe.name] = (bars, items)
     if not panels:
-        return absent_html("Not measured.", "maam sweep RECIPE --part figure5")
-    said = "; ".join(f"{name}: " + ", ".join(f"{w} {sum(v) / len(v):.1f}" for w, v in bars.items())
-                     for name, (bars, _) in panels.items())  # fmt: skip
-    return figure_html(support_bars(panels), f"Mean over seeds (dots), of the items in the memory (dashed). {said}.",
-                       f"Support items per query by losses. {said}")  # fmt: skip
+        return None
+    said = "; ".join(
+        f"{name}: {', '.join(f'{words} {np.mean(values):.1f}' for words, values in bars.items())}"
+        for name, (bars, _) in panels.items()
+    )
+    return Picture(support_bars(panels), f"Mean over seeds (dots), of the items in the memory (dashed). {said}.")
 
 
-def _knobs(found: Collection) -> str:
-    drawn = []
-    for knob, words in (("beta", "weight beta of the latent loss"), ("zeta", "margin zeta of the latent loss")):
-        lines = {}
-        for grid in found.grids:
-            measured = {v: grid.results[name] for v, name in figure6_variants(knob).items() if name in grid.results}
-            if len(measured) > 1:
-                seeds = set.intersection(*({r["seed"] for r in results} for results in measured.values()))
-                lines[grid.recipe.name] = {
-                    value: [r["auc"] for r in results if r["seed"] in seeds] for value, results in measured.items()
-                }
-        plotted = paper_values()["figure6"][knob]
-        printed = {
-            f"paper, {dataset}": dict(zip(plotted["values"], ([float(v)] for v in plotted[dataset]), strict=True))
-            for dataset in ("ped2", "avenue")
-        }
-        missing = "" if lines else absent_html("Ours is not measured.", "maam sweep RECIPE --part figure6")
-        caption = (
-            f"Frame AUC against the {words}. Dashed: the paper's points. Each point of ours is a training per seed."
-        )
-        drawn.append(figure_html(knob_lines(lines, printed, words), caption, caption) + missing)
-    return "".join(drawn)
+def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
+    """Fig. 6 of every recipe with two values of the knob or more, over the paper's points."""
+    lines = {}
+    for grid in found.grids:
+        measured = {v: grid.results[name] for v, name in figure6_variants(knob).items() if name in grid.results}
+        if len(measured) > 1:
+            seeds = set.intersection(*({r["seed"] for r in results} for results in measured.values()))
+            lines[grid.recipe.name] = {
+                value: [r["auc"] for r in results if r["seed"] in seeds] for value, results in measured.items()
+            }
+    plotted = paper_values()["figure6"][knob]
+    printed = {
+        f"paper, {dataset}": dict(zip(plotted["values"], ([float(v)] for v in plotted[dataset]), strict=True))
+        for dataset in plotted
+        if dataset != "values"
+    }
+    words = {"beta": "weight beta of the latent loss", "zeta": "margin zeta of the latent loss"}[knob]
+    caption = f"Frame AUC against the {words}. Gray: the paper's points. Dots of ours: seeds that every value has."
+    return Picture(knob_lines(lines, printed, words), caption if lines else f"{caption} Ours is not measured.")

@@ -36,12 +36,10 @@ def score_curves(scored: Scored) -> Picture:
     """Fig. 7: scores over time, abnormal spans shaded; needs no video."""
     clips = dict(list(scored.scores.groupby("clip", sort=False)))
     changing = sorted(clips, key=lambda clip: clips[clip]["label"].diff().abs().sum() == 0)[:CURVES]
-    figure = figures.score_curves(
-        {clip: clips[clip] for clip in sorted(changing)}, threshold=scored.calibration.threshold
-    )
-    return Picture(
-        figure, f"Clips {', '.join(sorted(changing))}; abnormal spans orange, dashed the calibrated threshold."
-    )
+    names = sorted(changing)
+    figure = figures.score_curves({clip: clips[clip] for clip in names}, threshold=scored.calibration.threshold)
+    shaded = "abnormal spans orange, dashed the calibrated threshold"
+    return Picture(figure, f"Anomaly score over time, clips {', '.join(names)}; {shaded}.")
 
 
 def first_detections(scored: Scored, prepared: PreparedDataset) -> Picture:
