@@ -25,7 +25,7 @@ def pictures_with_texts(notebook: NotebookNode) -> list[tuple[NotebookNode, str]
                     above.append(paragraph)
         if shown := _pictures(cell):
             told = _telling(_told_below(notebook.cells[place + 1 :]), above)
-            text = ": ".join(part for part in (heading, _first_sentence(told)) if part) or "a figure"
+            text = _joined(heading, _first_sentence(told)) or "a figure"
             found += [(output, text) for output in shown]
             above = []
     return found
@@ -58,6 +58,12 @@ def _telling(below: Sequence[str], above: Sequence[str]) -> str:
 
 def _first_sentence(paragraph: str) -> str:
     return re.split(r"(?<=[.?!])\s+(?=[A-Z])", _plain(paragraph.removeprefix(_SEEN)))[0]
+
+
+def _joined(heading: str, sentence: str) -> str:
+    if heading and sentence:
+        return f"{heading}{'' if heading.endswith('?') else ':'} {sentence}"
+    return heading or sentence
 
 
 def _paragraphs(markdown: str) -> list[str]:

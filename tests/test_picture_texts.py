@@ -29,6 +29,7 @@ def notebook(*cells: str | None) -> NotebookNode:
         ),
         (["## Motion\n\n**Predict:** which?\n\n| a | b |", None], "Motion"),
         (["## Motion\nText under it at once", None], "Motion: Text under it at once"),
+        (["## Which?\n\nThis one.", None], "Which? This one."),
         (["Words.", None], "Words."),
         ([None], "a figure"),
     ],
