@@ -5,6 +5,7 @@ network's alarm blue: both tell apart for colour-blind readers and in gray print
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Literal
 
 import matplotlib.pyplot as plt
@@ -17,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from maam_lib.panels import ABNORMAL, ALARM, BRANCH_COLOURS, HEAT, QUIET, canvas, closed, picture, tint
 
 Palette = Literal["safe", "paper"]
+MOST_DOTS = 25  # points of a curve that are marked one by one
 
 
 def filmstrip(
@@ -132,12 +134,13 @@ def detection_rows(
 
 
 def roc_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Figure:
-    """ROC curves by name: (false-alarm rates, hit rates, AUC); learned ones full, no-learning ones dashed."""
-    figure, axis = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
+    """ROC curves by name: (false-alarm rates, hit rates, AUC); learned ones full, no-learning ones dashed in turn."""
+    figure, axis = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
+    dashes = cycle(("--", ":", "-.", (0, (7, 2)), (0, (1, 3))))
     for name, (false_alarms, hits, auc) in curves.items():
-        colour = BRANCH_COLOURS.get(name, QUIET)
-        style = "-" if name in BRANCH_COLOURS else "--"
-        axis.plot(false_alarms, hits, style, color=colour, label=f"{name} ({auc:.3f})")
+        colour, style = BRANCH_COLOURS.get(name, QUIET), "-" if name in BRANCH_COLOURS else next(dashes)
+        label = f"{name.replace('_', ' ')} ({auc:.3f})"
+        axis.plot(false_alarms, hits, linestyle=style, color=colour, label=label)
     axis.plot([0, 1], [1, 0], color="#c0c8d0", linewidth=0.8)  # crossing it: the equal error rate
     axis.set(xlabel="false-alarm rate", ylabel="hit rate", aspect="equal")
     figure.legend(frameon=False, fontsize=9, title="AUC", loc="outside right upper")
@@ -164,12 +167,15 @@ def histograms(
     figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
     edges = np.linspace(min(s.min() for s in samples.values()), max(s.max() for s in samples.values()), bins + 1)
     for (name, values), colour in zip(samples.items(), (ALARM, ABNORMAL, "#009E73", "#CC79A7"), strict=False):
-        axis.hist(values, edges, density=True, histtype="stepfilled", alpha=0.45, color=colour, label=name)
+        drawn = {"density": True, "color": colour}
+        axis.hist(values, edges, histtype="stepfilled", alpha=0.25, **drawn)
+        axis.hist(values, edges, histtype="step", linewidth=1.6, label=name, **drawn)  # where fills hide each other
     for name, value in (marks or {}).items():
         axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
         axis.annotate(f" {name}", (value, 0.95), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
     axis.set(xlabel=xlabel, yticks=[])
-    axis.legend(frameon=False)
+    if len(samples) > 1:
+        axis.legend(frameon=False)
     return closed(figure)
 
 
@@ -199,14 +205,17 @@ def curves(
     figure, axis = plt.subplots(figsize=(6.5, 3), layout="constrained")
     palette = [ALARM, ABNORMAL, "#009E73", "#CC79A7", QUIET]
     for i, (name, (x, y)) in enumerate(lines.items()):
-        axis.plot(x, y, marker=".", color=BRANCH_COLOURS.get(name, palette[i % len(palette)]), label=name)
+        marker = "." if len(x) <= MOST_DOTS else ""
+        axis.plot(x, y, marker=marker, color=BRANCH_COLOURS.get(name, palette[i % len(palette)]), label=name)
     for (name, value), style in zip((levels or {}).items(), ("--", ":", "-."), strict=False):
         axis.axhline(value, color=BRANCH_COLOURS.get(name, QUIET), linestyle=style, label=name)
     for name, value in (marks or {}).items():
         axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
         axis.annotate(f" {name}", (value, 0.03), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
     axis.set(xlabel=xlabel, ylabel=ylabel)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    points = [float(point) for x, _ in lines.values() for point in x]
+    whole = all(point.is_integer() for point in points) or max(points) - min(points) >= 3
+    axis.xaxis.set_major_locator(MaxNLocator(integer=whole))
     figure.legend(frameon=False, fontsize=9, loc="outside right upper")
     return closed(figure)
 

@@ -60,7 +60,7 @@ def support_by_losses(groups: Mapping[str, Mapping[str, Sequence[float]]], ylabe
             else:
                 axis.text(x, 0.03, "not measured", rotation=90, ha="center", va="bottom", color=QUIET, fontsize=8,
                           transform=axis.get_xaxis_transform())  # fmt: skip
-        names = [name.replace(" and ", "\nand ") for name in bars]
+        names = [name.replace(" ", "\n") for name in bars]  # side by side they would overlap
         axis.set(xticks=range(len(bars)), ylim=(0, None), xlim=(-0.6, len(bars) - 0.4))
         axis.set_xticklabels(names, fontsize=8)
         axis.set_title(recipe, fontsize=9)

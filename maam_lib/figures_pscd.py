@@ -80,7 +80,7 @@ def heat_table(values: pd.DataFrame, unit: str, mark: tuple[int, int] | None = N
 
 def operating_points(curve: tuple[np.ndarray, np.ndarray], points: Mapping[str, tuple[float, float]]) -> Figure:
     """A ROC curve (false-alarm rates, hit rates) and named points on it; on the line across both errors are equal."""
-    figure, axis = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
     axis.plot(*curve, color=BRANCH_COLOURS["fused"], label="fused score")
     axis.plot([0, 1], [1, 0], color="#c0c8d0", linewidth=0.8, label="misses as frequent as false alarms")
     for (name, (false_alarms, hits)), marker in zip(points.items(), "osD^vP*X", strict=False):
@@ -92,7 +92,7 @@ def operating_points(curve: tuple[np.ndarray, np.ndarray], points: Mapping[str, 
 
 def _sums(axis: Axes, values: np.ndarray, title: str, shape: tuple[int, ...]) -> None:
     """Patch sums (ph, pw), stretched over the frame's panel."""
-    axis.imshow(values, cmap=HEAT, extent=(0, shape[1], shape[0], 0), aspect="auto", interpolation="nearest")
+    axis.imshow(values, cmap=HEAT, extent=(0, shape[1], shape[0], 0), interpolation="nearest")
     axis.set_title(title, fontsize=8)
     axis.set_xticks([])
     axis.set_yticks([])

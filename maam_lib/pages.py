@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
 from maam_lib.page_style import page
+from maam_lib.picture_texts import pictures_with_texts
 
 _MATH = re.compile(r"(`+[^`]*`+)|\$\$(.+?)\$\$|(?<![\\$\w])\$([^\s$](?:[^$\n]*[^\s$\\])?)\$(?![\w$])", re.DOTALL)
 
@@ -19,6 +20,8 @@ _MATH = re.compile(r"(`+[^`]*`+)|\$\$(.+?)\$\$|(?<![\\$\w])\$([^\s$](?:[^$\n]*[^
 def notebook_page(notebook: NotebookNode, title: str) -> str:
     """One HTML page of an executed notebook, readable without a net."""
     notebook = nbformat.from_dict(notebook)
+    for output, text in pictures_with_texts(notebook):
+        output.metadata.setdefault("image/png", NotebookNode())["alt"] = text
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = _pages_instead_of_notebooks(formulas_as_mathml(cell.source))
@@ -73,9 +76,11 @@ def _heading(notebook: NotebookNode) -> str | None:
 def _card(summary: Mapping[str, Any], name: str, page: str, notebook: NotebookNode) -> str:
     state = summary["notebooks"][name]
     failed = f'<p class="failed">{html.escape(state["failure"])}</p>' if state["failure"] else ""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    pictures = [o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {})]
-    picture = f'<img alt="" src="data:image/png;base64,{pictures[0].strip()}">' if pictures else ""
+    picture = ""
+    if pictures := pictures_with_texts(notebook):
+        output, text = pictures[0]
+        data = output["data"]["image/png"].strip()
+        picture = f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}">'
     title = html.escape(_heading(notebook) or name)
     return f'<a href="{page}"><strong>{title}</strong> ({state["seconds"]:.0f} s){failed}{picture}</a>'
 

@@ -101,6 +101,11 @@ class Rescorer:
         self._last = self._measured(Rescored(choice, psi, threshold, scores, scores, {}, ""))
         return self._last
 
+    @property
+    def choice(self) -> ScoreChoice | None:
+        """The last choice that was asked for."""
+        return None if self._last is None else self._last.choice
+
     def patch_scores(self, frame: int) -> np.ndarray:
         """Fused patch sums (ph, pw) of one frame under the last choice."""
         sums, psi = self._sums["test"], self._last.psi

@@ -48,6 +48,8 @@ class ScoreView:
         self.place = place
         index, number = self._at.start + place, int(self.frames[place])
         test, masks = self.rescorer.test, self.prepared.masks(self.clip)
+        if self.rescorer.choice != self.found.choice:  # someone else has asked it for another one since
+            self.rescorer.under(self.found.choice)
         places, found = self.rescorer.places(index)
         pictures = {
             "frame": self.prepared.frames("test", self.clip)[number],

@@ -119,6 +119,13 @@ def test_abnormal_frames_are_shaded_and_only_those() -> None:
     assert [(shade.get_x(), shade.get_x() + shade.get_width()) for shade in axis.patches] == [(1.5, 3.5)]
 
 
+def test_few_points_of_a_curve_are_marked_and_ticks_are_whole_where_that_is_fine_enough() -> None:
+    points = np.arange(1, 3), np.linspace(-1, 1, 41), np.linspace(-3, 3, 25)
+    drawn = [figures.curves({"line": (x, x)}, "x", "y").axes[0] for x in points]
+    assert [axis.lines[0].get_marker() for axis in drawn] == [".", "", "."]
+    assert [all(float(tick).is_integer() for tick in axis.get_xticks()) for axis in drawn] == [True, False, True]
+
+
 def test_a_single_abnormal_frame_can_be_seen() -> None:
     axis = figures.score_curves({"a": SCORES.assign(label=[0, 0, 0, 0, 0, 1])}).axes[0]
     assert [shade.get_width() for shade in axis.patches] == [1]

@@ -12,18 +12,21 @@ PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 
 
 class Resources(HTMLParser):
-    """Collects what a browser would fetch by itself, and where links lead."""
+    """Collects what a browser would fetch by itself, where links lead, and what is said of pictures."""
 
     def __init__(self, page: str):
         super().__init__()
         self.fetched: list[str] = []
         self.links: list[str] = []
         self.scripts: set[str] = set()  # their types
+        self.texts: list[str | None] = []  # alternative ones, of each picture
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "script":
             self.scripts.add(dict(attrs).get("type") or "text/javascript")
+        if tag == "img":
+            self.texts.append(dict(attrs).get("alt"))
         if tag == "a":
             self.links += [value for name, value in attrs if name == "href"]
         else:

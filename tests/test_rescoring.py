@@ -155,6 +155,16 @@ def test_the_picture_follows_choice_frame_and_clip(view: ScoreView, start: Score
     assert view.figure.png().startswith(b"\x89PNG")
 
 
+def test_a_view_keeps_its_choice_when_someone_else_asks_for_another(view: ScoreView, start: ScoreChoice):
+    view.show_frame(7)
+    before = view.figure.png()
+    view.rescorer.under(start._replace(patch=(30, 30)))
+    view.show_frame(3)
+    view.show_frame(7)
+    assert view.figure.png() == before
+    assert view.rescorer.choice == start
+
+
 def test_the_facts_are_those_of_the_whole_set(view: ScoreView, start: ScoreChoice):
     facts = view.facts()
     assert facts["AUC, whole set"] == f"{view.found.measured['auc']:.3f}"

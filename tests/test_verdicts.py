@@ -81,3 +81,7 @@ def test_a_verdict_is_one_line_that_says_both(monkeypatch: pytest.MonkeyPatch) -
 def test_an_exercise_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ExerciseError, match=r"no exercise '42\.1'; there are 00\.1, 00\.2"):
         exercises.check("42.1", 1)
+
+
+def test_cases_are_the_same_at_every_check() -> None:
+    assert (verdicts.fixed_random().random(3) == verdicts.fixed_random().random(3)).all()

@@ -1,8 +1,4 @@
-"""The exercises: what each expects, computed by the library from what the notebook gives; one judge per exercise.
-
-Numbers are chapter and place: "02.3" is the third exercise of the notebook 02. The stubs are in `notebooks/`, worked
-solutions in `notebooks/solutions/`.
-"""
+"""The judges of the chapters 00 to 05: the method, from the first detection to the scores (ours)."""
 
 from typing import Any
 
@@ -18,9 +14,7 @@ from maam_lib.items import Recall
 from maam_lib.losses import Losses
 from maam_lib.model import MAAMNet
 from maam_lib.scores import Calibration, PatchErrors
-from maam_lib.verdicts import Judgement, Verdict, between, check, exercise, function, value
-
-__all__ = ["Verdict", "check"]  # for notebooks; the judges below register themselves
+from maam_lib.verdicts import Judgement, between, exercise, fixed_random, function, value
 
 # 00 Start here
 
@@ -42,7 +36,7 @@ def auc_by_pairs(answer: Any) -> Judgement | None:
     """A function (labels, scores) -> AUC, from pairs of frames."""
     labels = np.array([0, 1, 0, 1, 1, 0, 0])
     cases = [
-        (labels, _random().random(7)),
+        (labels, fixed_random().random(7)),
         (labels, np.array([1, 1, 2, 3, 2, 2, 1.0])),
         (labels, -labels.astype(float)),
     ]
@@ -81,7 +75,7 @@ def gray_levels(answer: Any) -> Judgement | None:
 @exercise("01.4")
 def end_point_error(answer: Any) -> Judgement | None:
     """A function (flow, truth), both (H, W, 2), -> mean length of the difference."""
-    flow, truth = _random().normal(size=(2, 5, 6, 2))
+    flow, truth = fixed_random().normal(size=(2, 5, 6, 2))
     cases = [(flow, truth), (np.zeros((2, 2, 2)), np.ones((2, 2, 2)))]
     return function(answer, lambda flow, truth: np.linalg.norm(flow - truth, axis=-1).mean(), cases)
 
@@ -106,7 +100,7 @@ def memory_parameters(answer: Any) -> Judgement:
 @exercise("02.3")
 def shrinkage(answer: Any) -> Judgement | None:
     """A function (shares, threshold) -> weights: Eq. 3, renormalised."""
-    shares = torch.softmax(torch.from_numpy(_random().normal(size=(2, 9, 3, 4))), dim=1)
+    shares = torch.softmax(torch.from_numpy(fixed_random().normal(size=(2, 9, 3, 4))), dim=1)
     flat = torch.full((1, 4, 1, 1), 0.25, dtype=torch.float64)  # no share exceeds the threshold
     return function(answer, memory.shrink, [(shares, 1 / 9), (shares, 0.2), (flat, 0.25)])
 
@@ -114,7 +108,7 @@ def shrinkage(answer: Any) -> Judgement | None:
 @exercise("02.4")
 def sparse_loss(answer: Any) -> Judgement | None:
     """A function of weights (B, N, h, w): Eq. 8, the mean over queries."""
-    weights = memory.shrink(torch.softmax(torch.from_numpy(_random().normal(size=(2, 9, 3, 4))), dim=1), 1 / 9)
+    weights = memory.shrink(torch.softmax(torch.from_numpy(fixed_random().normal(size=(2, 9, 3, 4))), dim=1), 1 / 9)
     return function(answer, losses.sparse_loss, [(weights,), (torch.full((1, 8, 2, 2), 1 / 8),)])
 
 
@@ -207,7 +201,7 @@ def sums_of_patches(answer: Any) -> Judgement | None:
         sums = pscd.patch_sums(torch.from_numpy(error)[None], (height, width), (1, 1), "valid")
         return sums[0].numpy()
 
-    return function(answer, reference, [(_random().random((9, 12)), 3, 4), (_random().random((5, 5)), 5, 2)])
+    return function(answer, reference, [(fixed_random().random((9, 12)), 3, 4), (fixed_random().random((5, 5)), 5, 2)])
 
 
 @exercise("05.3")
@@ -231,8 +225,3 @@ def false_alarms_per_hour(
     """False alarms per hour of normal video at the calibrated threshold."""
     point = alarms.operating_point(table, calibration.threshold, frames_per_second)
     return value(answer, point.false_alarms_per_hour, tolerance=0.01)
-
-
-def _random() -> np.random.Generator:
-    """Of the cases that functions are tried on: the same at every check."""
-    return np.random.default_rng(7)

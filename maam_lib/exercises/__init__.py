@@ -1,0 +1,10 @@
+"""The exercises: what each expects, computed by the library from what the notebook gives; one judge per exercise.
+
+Numbers are chapter and place: "02.3" is the third exercise of the notebook 02. The stubs are in `notebooks/`, worked
+solutions in `notebooks/solutions/`. `method` holds the chapters 00 to 05, `practice` 06 to 09.
+"""
+
+from maam_lib.exercises import method, practice  # their judges register themselves
+from maam_lib.verdicts import Verdict, check
+
+__all__ = ["Verdict", "check", "method", "practice"]
