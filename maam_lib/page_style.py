@@ -22,7 +22,8 @@ caption { text-align: left; color: var(--soft); padding: .3rem .5rem; } .failed 
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }
 .gallery a { border: 1px solid var(--line); border-radius: 8px; padding: .6rem; text-decoration: none; }
 @media print { body { max-width: none; padding: 0; } pre { white-space: pre-wrap; }
-               table { display: table; font-size: .68rem; } tr, img { break-inside: avoid; } }
+               table { display: table; font-size: .68rem; } tr, img { break-inside: avoid; }
+               h1, h2, h3, caption { break-after: avoid; } }
 """
 
 

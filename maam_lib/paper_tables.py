@@ -1,4 +1,4 @@
-"""Tables 2, 3 and 4 in the paper's own form: its rows as printed, then ours, one column per dataset.
+"""Tables 2 to 5 in the paper's own form: its rows as printed, of 2 to 4 also ours, one column per dataset.
 
 `tables` has the same numbers with all that belongs to them, one recipe at a time.
 """
@@ -67,6 +67,21 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, dict[str, A
             rows.append({"method": where, "origin": HERE, "parameters [M]": parameters,
                          column: f"{cost['frames_per_second']['network']:.1f}"})  # fmt: skip
     return pd.DataFrame(rows).reindex(columns=["method", "origin", "parameters [M]", *_columns()]).fillna("–")
+
+
+def table5_as_printed() -> pd.DataFrame:
+    """Table 5 as printed: AUC by losses (rows) and branches, dataset by dataset."""
+    table = paper_values()["table5"]
+    rows = [
+        {"losses": losses}
+        | {
+            f"{name}, {branch}": value
+            for dataset, name in DATASETS.items()
+            for branch, value in zip(table["columns"], by_dataset[dataset], strict=True)
+        }
+        for losses, by_dataset in table["rows"].items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def _columns() -> list[str]:

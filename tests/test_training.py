@@ -19,9 +19,10 @@ from safetensors.torch import load_file, save_file
 
 from data_prep.clip import Clip
 from maam_lib import runs, training
-from maam_lib.config import Recipe
+from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.evaluation import Evaluator, evaluate, network_predictor
+from maam_lib.losses import total_loss
 from maam_lib.runs import RunFolder
 from maam_lib.training import TrainingError, batches, build_network, build_optimizer, dataset_for, epoch_seed, fit
 
@@ -347,3 +348,22 @@ def test_one_branch_is_trained_alone_and_resumes(branches: str, psi: int, scene:
     whole.load_weights(after)
     moved = {name for name, value in after.named_parameters() if not torch.equal(value, before.get_parameter(name))}
     assert {name.split(".")[0] for name in moved} == {"encoder", "items", f"{branches}_decoder"}
+
+
+# Full size
+
+
+@pytest.mark.parametrize("name", ["ped2", "avenue", "shanghaitech", "ped2-released"])
+def test_one_step_of_the_papers_recipes(name: str):
+    recipe = load_recipe(name)
+    data = recipe.data
+    net = build_network(recipe).train()
+    optimizer = build_optimizer(recipe, net)
+    frames = torch.rand(1, data.channels, data.height, data.width) * 2 - 1
+    losses = total_loss(net(frames), frames, torch.randn(1, 2, data.height, data.width), recipe.loss)
+    before = {key: value.clone() for key, value in net.named_parameters()}
+    losses.total.backward()
+    optimizer.step()
+    assert losses.total.isfinite()
+    assert all(value.isfinite().all() for value in net.parameters())
+    assert [key for key, value in net.named_parameters() if torch.equal(value, before[key])] == [], "all of it learns"
