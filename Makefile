@@ -14,7 +14,7 @@ FLOW_PACKAGES = $(shell sed -n 's/^ *- \([a-z]*\) ==\([0-9.]*\).*/\1==\2/p' envi
 TEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env flow-env reproduce test test-import lab app check format clean
+.PHONY: help env flow-env reproduce sample test test-import lab app check format clean
 
 help:        ## show this help
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -42,6 +42,10 @@ $(FLOW_VENV)/ready:
 
 reproduce: env  ## run the notebooks into reports/$(RECIPE) (RECIPE=synthetic-laptop)
 	$(BIN)/maam reproduce $(RECIPE)
+
+sample: env  ## make reports/sample anew: the executed notebooks and the report, small enough to keep
+	$(BIN)/maam reproduce synthetic-laptop --root runs/sample-data --out runs/sample-report
+	$(BIN)/python -m maam_lib.sample runs/sample-report reports/sample
 
 test: env    ## run the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)

@@ -1,0 +1,78 @@
+"""A report made small enough to be kept with the kit: the same pages, their pictures as WebP of fewer pixels.
+
+python -m maam_lib.sample REPORT OUT    copies the pages of `maam reproduce`'s folder REPORT
+"""
+
+import argparse
+import base64
+import io
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from maam_lib.files import write_text
+
+LIMIT = 5_000_000  # bytes, of the whole copy
+WIDTH, QUALITY = 1000, 70  # of a picture: pixels at most; of WebP, up to 100
+PAGES = (".html", ".json", ".csv", ".tex")
+LEFT_OUT = ("run", "detected")  # folders of a report that hold no pages: the training, a scored video
+_PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
+
+
+class SampleError(RuntimeError):
+    """A report that cannot be copied small: says why."""
+
+
+def keep_sample(report: Path, out: Path) -> int:
+    """Copy a report's pages to `out`, which is replaced; returns the bytes of the copy.
+
+    Raises SampleError for a folder without an index.html, for a report with a failed chapter, and for a copy of more
+    than LIMIT bytes; what stood in `out` is then as it was.
+    """
+    if not (report / "index.html").is_file():
+        raise SampleError(f"{report}: no index.html; make a report first (maam reproduce)")
+    if failed := sorted(path.name for path in report.glob("*.failed.html")):
+        raise SampleError(f"{report}: {failed[0]} failed; mend it and run `maam reproduce` again")
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        aside = Path(folder) / "sample"
+        for path in sorted(report.rglob("*")):
+            inside = path.relative_to(report)
+            if path.suffix in PAGES and not set(inside.parts) & set(LEFT_OUT):
+                text = path.read_text(encoding="utf-8")
+                write_text(aside / inside, small_pictures(text) if path.suffix == ".html" else text)
+        size = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
+        if size > LIMIT:
+            raise SampleError(f"{report}: {size:,} bytes as a sample, expected {LIMIT:,} at most; its pictures grew")
+        shutil.rmtree(out, ignore_errors=True)
+        aside.rename(out)
+    return size
+
+
+def small_pictures(page: str) -> str:
+    """A page with each embedded PNG as WebP of at most WIDTH pixels, where that makes it smaller."""
+
+    def smaller(match: re.Match[str]) -> str:
+        reduced = base64.b64encode(_webp(base64.b64decode(match[1]))).decode("ascii")
+        return f"data:image/webp;base64,{reduced}" if len(reduced) < len(match[1]) else match[0]
+
+    return _PICTURE.sub(smaller, page)
+
+
+def _webp(png: bytes) -> bytes:
+    picture = Image.open(io.BytesIO(png)).convert("RGBA")
+    flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    flat.thumbnail((WIDTH, 10 * WIDTH), Image.Resampling.LANCZOS)
+    small = io.BytesIO()
+    flat.save(small, format="WEBP", quality=QUALITY, method=6)
+    return small.getvalue()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("report", type=Path)
+    parser.add_argument("out", type=Path)
+    asked = parser.parse_args()
+    print(f"{asked.out}: {keep_sample(asked.report, asked.out):,} bytes")
