@@ -10,10 +10,11 @@ from maam_lib.data import DatasetError, to_model_input
 from maam_lib.detector import DetectionError, Detector, Score, TrainingScores
 from maam_lib.evaluation import Evaluator, network_predictor
 from maam_lib.files import write_text
+from maam_lib.hardware import best_accelerator
 from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder
 from maam_lib.scores import calibrate
-from maam_lib.training import best_accelerator, build_network, dataset_for
+from maam_lib.training import build_network, dataset_for
 from maam_lib.windows import default_stride
 
 DETECTOR = "detector.json"
