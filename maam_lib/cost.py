@@ -18,10 +18,11 @@ from data_prep.flow import FLOW_ESTIMATORS, estimate_flow
 from maam_lib import pscd
 from maam_lib.config import Recipe
 from maam_lib.data import PreparedDataset, to_model_input
+from maam_lib.hardware import best_accelerator
 from maam_lib.losses import total_loss
 from maam_lib.model import MAAMNet
 from maam_lib.runs import processor_name
-from maam_lib.training import best_accelerator, build_network
+from maam_lib.training import build_network
 
 ROUNDS = 5  # the stages are timed in turn, so that a busy machine slows all of them alike
 FRAMES = 24  # that each stage goes through in a round

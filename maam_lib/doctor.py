@@ -77,7 +77,7 @@ def _torch() -> Finding:
 def _device() -> Finding:
     import torch
 
-    from maam_lib.training import has_fast_bfloat16
+    from maam_lib.hardware import has_fast_bfloat16
 
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -14,6 +14,7 @@ from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, ScoringSettings
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.files import write_json, written_aside
+from maam_lib.hardware import best_accelerator
 from maam_lib.items import reintegration_auc
 from maam_lib.memory import cosine_spread, support_count
 from maam_lib.model import MAAMNet
@@ -28,7 +29,7 @@ from maam_lib.scores import (
     patch_errors_under,
     score_table,
 )
-from maam_lib.training import best_accelerator, build_network
+from maam_lib.training import build_network
 
 CALIBRATION_FRAMES = 1000  # training frames, evenly spread, that psi and the threshold come from
 _no_learning: dict[tuple[str, ...], pd.DataFrame] = {}  # of this process: what -> scores of the yardsticks

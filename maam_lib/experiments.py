@@ -18,6 +18,7 @@ from maam_lib.data import PreparedDataset
 from maam_lib.differences import SWITCHES, effect_table, scoring_effects, scoring_table
 from maam_lib.evaluation import Evaluator, evaluate, network_predictor
 from maam_lib.files import write_text
+from maam_lib.hardware import best_accelerator
 from maam_lib.results import (
     BASE,
     REFERENCE,
@@ -31,7 +32,7 @@ from maam_lib.results import (
     result_files,
 )
 from maam_lib.runs import RunFolder
-from maam_lib.training import best_accelerator, build_network
+from maam_lib.training import build_network
 
 IN_DEPTH = (BASE, "channels")  # variants that are also scored at every epoch and under every scoring variant
 TABLE_BEGINS, TABLE_ENDS = "<!-- effects: python -m maam_lib.experiments -->", "<!-- /effects -->"

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maam_lib import memory
+from maam_lib.convolution import Size, convolve, convolve_transposed, turned
+from maam_lib.dropout import drop_and_rectify
 from maam_lib.memory import Similarity
 
 INITIAL_SD = 0.02  # of weights and memory items, a normal cut at two sd (released code; the paper does not say)
 NORM_EPSILON = 1e-3  # of batch norm (released code; the paper does not say)
-Size = tuple[int, int]
 
 
 class MAAMOutput(NamedTuple):
@@ -26,7 +27,7 @@ class MAAMOutput(NamedTuple):
 
 
 class EncoderBlock(nn.Module):
-    """Convolution 3x3, batch norm, ReLU: (B, in, H, W) -> (B, out, ceil(H/stride), ceil(W/stride)).
+    """Convolution 3x3, batch norm, ReLU of a turned map: (B, in, H, W) -> (B, out, ceil(H/stride), ceil(W/stride)).
 
     No bias: the batch norm that follows would cancel it.
     """
@@ -38,11 +39,11 @@ class EncoderBlock(nn.Module):
         self.norm = nn.BatchNorm2d(out_channels, NORM_EPSILON, norm_momentum)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(self.conv(_pad_same(x, self.stride))))
+        return F.relu(self.norm(convolve(x, self.conv.weight, stride=self.stride)), inplace=True)
 
 
 class DecoderBlock(nn.Module):
-    """Transposed convolution 3x3 of stride 2, batch norm, dropout, ReLU: (B, in, h, w) -> (B, out, *size)."""
+    """Transposed convolution 3x3 of stride 2, batch norm, dropout, ReLU: turned (B, in, h, w) -> (B, out, *size)."""
 
     def __init__(self, in_channels: int, out_channels: int, dropout: float, norm_momentum: float):
         super().__init__()
@@ -51,14 +52,14 @@ class DecoderBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
-        full = self.deconv(x)  # h -> 2h + 1
-        top, left = (n % 2 for n in size)  # SAME: the transpose of a convolution that pads n % 2 before
-        cropped = full[:, :, top : top + size[0], left : left + size[1]]
-        return F.relu(self.dropout(self.norm(cropped)))
+        x = self.norm(convolve_transposed(x, self.deconv.weight, size))
+        if self.training and self.dropout.p > 0 and x.device.type == "cpu":
+            return drop_and_rectify(x, self.dropout.p)
+        return F.relu(self.dropout(x), inplace=True)
 
 
 class Decoder(nn.Module):
-    """Four blocks back to the frame's size and a linear output convolution: (B, D, h, w) -> (B, out, H, W)."""
+    """Four blocks back to the frame's size and a linear output convolution, turned: (B, D, h, w) -> (B, out, H, W)."""
 
     def __init__(self, base: int, out_channels: int, dropout: float, norm_momentum: float):
         super().__init__()
@@ -71,7 +72,7 @@ class Decoder(nn.Module):
     def forward(self, x: Tensor, sizes: list[Size]) -> Tensor:
         for block, size in zip(self.blocks, sizes, strict=True):
             x = block(x, size)  # 15x23 -> 30x45 -> 60x90 -> 120x180 -> 240x360
-        return self.output(_pad_same(x, 1))
+        return convolve(x, self.output.weight, self.output.bias)
 
 
 class MAAMNet(nn.Module):
@@ -138,14 +139,18 @@ class MAAMNet(nn.Module):
 
         Raises ValueError for frames of another number of channels or smaller than 16x16.
         """
-        if frames.ndim != 4 or frames.shape[1] != self.frame_channels or min(frames.shape[2:]) < 16:
-            expected = f"(B, {self.frame_channels}, H, W) with H, W >= 16"
-            raise ValueError(f"expected frames of shape {expected}, found {tuple(frames.shape)}")
-        x, sizes = frames, []
+        self.check_frames(frames)
+        x, sizes = turned(frames), []
         for block in self.encoder:
             x = block(x)  # 240x360 -> 240x360 -> 120x180 -> 60x90 -> 30x45 -> 15x23
             sizes.append((x.shape[2], x.shape[3]))
-        return x, sizes[-2::-1]
+        return turned(x), sizes[-2::-1]
+
+    def check_frames(self, frames: Tensor) -> None:
+        """Raises ValueError for frames of another number of channels or smaller than 16x16."""
+        if frames.ndim != 4 or frames.shape[1] != self.frame_channels or min(frames.shape[2:]) < 16:
+            expected = f"(B, {self.frame_channels}, H, W) with H, W >= 16"
+            raise ValueError(f"expected frames of shape {expected}, found {tuple(frames.shape)}")
 
     def recall(self, query: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read-out (B, D, h, w) and addressing weights (B, N, h, w) of a query (Eq. 1-4).
@@ -167,7 +172,8 @@ class MAAMNet(nn.Module):
 
     def decode(self, read_out: Tensor, sizes: list[Size]) -> tuple[Tensor, Tensor]:
         """Frame (B, C, H, W) and flow (B, 2, H, W) from a read-out (B, D, h, w)."""
-        return self.appearance_decoder(read_out, sizes), self.motion_decoder(read_out, sizes)
+        x = turned(read_out)
+        return turned(self.appearance_decoder(x, sizes)), turned(self.motion_decoder(x, sizes))
 
     def forward(self, frames: Tensor) -> MAAMOutput:
         """Frames (B, C, H, W) in [-1, 1] -> MAAMOutput, at the frames' own size; h = ceil(H/16), w = ceil(W/16)."""
@@ -175,13 +181,6 @@ class MAAMNet(nn.Module):
         read_out, weights = self.recall(query)
         frame_hat, flow_hat = self.decode(read_out, sizes)
         return MAAMOutput(frame_hat, flow_hat, query, read_out, weights)
-
-
-def _pad_same(x: Tensor, stride: int) -> Tensor:
-    """Zeros around x so that an unpadded 3x3 convolution gives ceil(n/stride): 1 after, and 1 before unless
-    stride is 2 and n even (TensorFlow's SAME)."""
-    top, left = (1 if stride == 1 else n % 2 for n in x.shape[2:])
-    return F.pad(x, (left, 1, top, 1))
 
 
 def _draw(values: Tensor) -> None:

@@ -5,12 +5,13 @@ Patches are (height, width), strides (vertical, horizontal), all in pixels.
 
 from typing import NamedTuple, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from maam_lib.windows import Padding, Pair, along_side, default_stride, reached
+from maam_lib.windows import Padding, Pair, along_side, default_stride, patch_bounds, reached
 
 Map = TypeVar("Map", Tensor, np.ndarray)
 
@@ -34,8 +35,12 @@ def patch_sums(error: Tensor, patch: Pair, stride: Pair | None = None, padding: 
 
     Algorithm 1 convolves with a filter of ones; an integral image gives the same sums for any patch at once.
     "same": as in the released code, patches may hang over the border, where errors count as 0 (item 20), and
-    ph = ceil(H / stride). "valid": whole patches only.
+    ph = ceil(H / stride). "valid": whole patches only. On a CPU without gradients OpenCV does it, several times faster.
     """
+    plain = error.device.type == "cpu" and not (error.requires_grad or torch.compiler.is_compiling())
+    if plain and error.dtype in (torch.float32, torch.float64):
+        bounds = patch_bounds(error.shape[1:], patch, stride, padding)
+        return torch.from_numpy(np.stack([_sums_by_opencv(one, *bounds) for one in error.numpy()]))
     sides = zip(error.shape[1:], patch, stride or default_stride(patch), strict=True)
     (top, bottom, tops), (left, right, lefts) = (along_side(n, k, s, padding) for n, k, s in sides)
     padded = F.pad(error.double(), (left + 1, right, top + 1, bottom))  # one row and column of zeros before
@@ -44,6 +49,25 @@ def patch_sums(error: Tensor, patch: Pair, stride: Pair | None = None, padding: 
     bottom_rows, top_rows = integral[:, tops + patch[0]], integral[:, tops]
     sums = (bottom_rows - top_rows)[:, :, lefts + patch[1]] - (bottom_rows - top_rows)[:, :, lefts]
     return sums.clamp(min=0).to(error.dtype)
+
+
+Bounds = tuple[np.ndarray, np.ndarray]  # first pixel and the one after the last of every window along one side
+
+
+def _sums_by_opencv(error: np.ndarray, down: Bounds, across: Bounds) -> np.ndarray:
+    """The same of one map (H, W) -> (ph, pw)."""
+    integral = cv2.integral(error, sdepth=cv2.CV_64F)  # (H + 1, W + 1)
+    bands = integral[_evenly(down[1])] - integral[_evenly(down[0])]  # (ph, W + 1)
+    sums = bands[:, _evenly(across[1])] - bands[:, _evenly(across[0])]
+    return np.maximum(sums, 0, out=sums).astype(error.dtype, copy=False)
+
+
+def _evenly(places: np.ndarray) -> np.ndarray | slice:
+    """Evenly spaced places as a slice, which is read without a copy; others as they are."""
+    step = places[1] - places[0] if len(places) > 1 else 1
+    if step > 0 and (np.diff(places) == step).all():
+        return slice(places[0], places[-1] + 1, step)
+    return places
 
 
 def fuse(appearance: Map, motion: Map, psi: float) -> Map:

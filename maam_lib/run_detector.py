@@ -10,10 +10,12 @@ from maam_lib.data import DatasetError, to_model_input
 from maam_lib.detector import DetectionError, Detector, Score, TrainingScores
 from maam_lib.evaluation import Evaluator, network_predictor
 from maam_lib.files import write_text
+from maam_lib.hardware import best_accelerator
+from maam_lib.inference import prepare_for_inference
 from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder
 from maam_lib.scores import calibrate
-from maam_lib.training import best_accelerator, build_network, dataset_for
+from maam_lib.training import build_network, dataset_for
 from maam_lib.windows import default_stride
 
 DETECTOR = "detector.json"
@@ -75,15 +77,15 @@ def calibrated_detector(net: MAAMNet, evaluator: Evaluator, epoch: int) -> Detec
 
 
 def score_with(net: MAAMNet, detector: Detector, device: torch.device | str | None = None) -> Score:
-    """A network as a function from stored arrays to patch sums, as `detect` takes it."""
+    """A network as a function from stored arrays to patch sums, as `detect` takes it; in float32, as `evaluate`."""
     device = torch.device(device or best_accelerator())
-    predict = network_predictor(net.to(device))
+    ready = prepare_for_inference(net.to(device), number_format="float32")
 
     def score(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raw = torch.from_numpy(frames).expand(-1, -1, -1, net.frame_channels)  # gray may be repeated
         x, f = to_model_input(raw.to(device), torch.from_numpy(flow).to(device))
-        frame_hat, flow_hat = predict(x)
-        errors = pscd.error_maps(x, frame_hat, f, flow_hat)
+        output = ready(x)
+        errors = pscd.error_maps(x, output.frame_hat, f, output.flow_hat)
         sums = (pscd.patch_sums(error, detector.patch, detector.stride, detector.padding) for error in errors)
         return tuple(patch_sums.cpu().numpy() for patch_sums in sums)
 

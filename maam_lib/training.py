@@ -4,10 +4,8 @@ All randomness comes from the recipe's seed and is drawn anew at the start of ea
 and resumed goes the same way as one that was not; on a CPU its weights are equal to the last bit.
 """
 
-import ctypes
 import logging
 import math
-import platform
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from tqdm.auto import tqdm
 
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, find_dataset, to_model_input
+from maam_lib.hardware import best_accelerator, has_fast_bfloat16, keep_freed_memory
 from maam_lib.losses import Losses, total_loss
 from maam_lib.memory import support_count
 from maam_lib.model import MAAMNet, MAAMOutput
@@ -130,17 +129,6 @@ def batches(num_frames: int, batch_size: int, seed: int, rank: int = 0, world_si
         yield order[start + rank : start + batch_size : world_size]
 
 
-def keep_freed_memory() -> None:
-    """Tell glibc to keep freed memory instead of handing it back: activations come and go with every step.
-
-    Elsewhere than on Linux with glibc it does nothing.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: allocate up to 1 GB from the heap
-        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: never shrink the heap
-
-
 def _train(
     fabric: Fabric,
     recipe: Recipe,
@@ -229,25 +217,12 @@ def _check_finite(losses: Losses, epoch: int, step: int) -> None:
         )
 
 
-def best_accelerator() -> str:
-    """The device to run on: "cuda" where there is one, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def precision_name(recipe: Recipe, accelerator: str) -> str:
     """The number format of the convolutions; auto is bfloat16 where the processor computes in it natively."""
     wanted = recipe.training.precision
     if wanted == "auto":
         return "bfloat16" if has_fast_bfloat16(accelerator) else "float32"
     return wanted
-
-
-def has_fast_bfloat16(accelerator: str) -> bool:
-    """Whether matrix products in bfloat16 run on hardware made for it (CUDA from Ampere on; avx512_bf16 or AMX)."""
-    if accelerator == "cuda":
-        return torch.cuda.get_device_capability()[0] >= 8
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _facts(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset) -> dict[str, object]:

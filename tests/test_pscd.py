@@ -51,6 +51,18 @@ def test_valid_patch_sums_are_sums_over_loops(data: st.DataObject, size: tuple, 
     np.testing.assert_allclose(found, np.stack(expected), rtol=1e-11, atol=1e-12)
 
 
+@given(data=st.data(), size=PAIRS, stride=PAIRS, padding=st.sampled_from(["same", "valid"]))
+@settings(deadline=None, max_examples=40)
+def test_patch_sums_with_gradients_are_those_without(data: st.DataObject, size: tuple, stride: tuple, padding: str):
+    """OpenCV's way on a CPU, and PyTorch's, which serves gradients, GPUs and export."""
+    patch = tuple(data.draw(st.integers(1, side)) for side in size)
+    errors = random_error(2, *size)
+    plain = pscd.patch_sums(errors, patch, stride, padding)
+    through_torch = pscd.patch_sums(errors.clone().requires_grad_(), patch, stride, padding)
+    torch.testing.assert_close(plain, through_torch.detach(), rtol=1e-11, atol=1e-12)
+    assert through_torch.requires_grad
+
+
 def test_patch_sums_are_the_dense_convolution_at_every_stride():
     """An integral image of float32 errors equals Algorithm 1's Conv2d with a filter of ones."""
     errors = random_error(2, 60, 90).float()

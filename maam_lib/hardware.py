@@ -1,0 +1,30 @@
+"""What this machine computes with: the device to run on, its fast number formats, and how memory is kept (ours)."""
+
+import ctypes
+import platform
+
+import torch
+
+
+def best_accelerator() -> str:
+    """The device to run on: "cuda" where there is one, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def has_fast_bfloat16(accelerator: str) -> bool:
+    """Whether matrix products in bfloat16 run on hardware made for it (CUDA from Ampere on; avx512_bf16 or AMX)."""
+    if accelerator == "cuda":
+        return torch.cuda.get_device_capability()[0] >= 8
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory instead of handing it back: activations come and go with every step.
+
+    Elsewhere than on Linux with glibc it does nothing.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: allocate up to 1 GB from the heap
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: never shrink the heap

@@ -1,0 +1,115 @@
+"""The network made ready for scoring gives the scores of the network that was trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from maam_lib import inference, pscd
+from maam_lib.data import PreparedDataset
+from maam_lib.evaluation import Evaluator, network_predictor
+from maam_lib.inference import InferenceNet, change_of_scores, prepare_for_inference
+from maam_lib.metrics import roc_auc
+from maam_lib.model import MAAMNet
+from maam_lib.results import reference_network
+from maam_lib.training import dataset_for
+
+
+def trained_like(**settings: object) -> MAAMNet:
+    """A small network whose batch norms are far from doing nothing."""
+    torch.manual_seed(0)
+    net = MAAMNet(3, 12, base_channels=4, **settings)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 2)
+            nn.init.uniform_(module.bias, -1, 1)
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.running_var, 0.01, 2)
+    return net
+
+
+def frames_of(*size: int, batch: int = 2) -> torch.Tensor:
+    return torch.rand(batch, 3, *size, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+@pytest.mark.parametrize("size", [(16, 16), (37, 53), (48, 72)])
+@pytest.mark.parametrize("use_memory", [True, False])
+def test_folded_is_the_network_in_evaluation(size: tuple[int, int], use_memory: bool):
+    net, frames = trained_like(use_memory=use_memory), frames_of(*size)
+    found = prepare_for_inference(net)(frames)
+    assert net.training, "the network itself is left as it was"
+    with torch.no_grad():
+        expected = net.eval()(frames)
+    for ours, theirs in zip(found, expected, strict=True):
+        if theirs is not None:
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * theirs.abs().max().item())
+            assert not ours.requires_grad
+
+
+def test_it_is_a_copy():
+    net, frames = trained_like(), frames_of(32, 48)
+    ready = prepare_for_inference(net)
+    before = ready(frames)
+    for parameter in net.parameters():
+        parameter.data.zero_()
+    assert all(torch.equal(a, b) for a, b in zip(ready(frames), before, strict=True))
+
+
+def test_wrong_frames_are_named_as_by_the_network():
+    with pytest.raises(ValueError, match=r"expected frames of shape \(B, 3, H, W\) with H, W >= 16"):
+        prepare_for_inference(trained_like())(torch.zeros(1, 1, 32, 32))
+
+
+def test_bfloat16_is_near_and_answers_in_float32():
+    net, frames = trained_like(temperature=10.0), frames_of(32, 48)
+    exact, rounded = prepare_for_inference(net)(frames), prepare_for_inference(net, number_format="bfloat16")(frames)
+    assert {x.dtype for x in rounded} == {torch.float32}
+    assert 0 < (rounded.frame_hat - exact.frame_hat).abs().mean() < 0.02 * exact.frame_hat.abs().mean()
+
+
+@pytest.mark.parametrize(
+    ("fast", "with_frames", "tolerance", "chosen"),
+    [
+        (True, True, 1.0, torch.bfloat16),
+        (True, True, 0.0, torch.float32),  # changes too much
+        (False, True, 1.0, torch.float32),  # no hardware for it
+        (True, False, 1.0, torch.float32),  # nothing to check it on
+    ],
+)
+def test_auto_takes_bfloat16_only_where_it_is_fast_and_keeps_the_scores(
+    fast: bool, with_frames: bool, tolerance: float, chosen: torch.dtype, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(inference, "has_fast_bfloat16", lambda device: fast)
+    monkeypatch.setattr(inference, "TOLERANCE", tolerance)
+    ready = prepare_for_inference(trained_like(), frames_of(32, 48) if with_frames else None)
+    assert ready.dtype == chosen
+
+
+def test_a_change_of_scores_is_seen_at_one_patch():
+    net, frames = InferenceNet(trained_like()), frames_of(48, 72)
+    assert change_of_scores(net, net, frames) == 0
+    other = InferenceNet(trained_like())
+    other.decoders[0][-1].bias.data += 0.1
+    assert change_of_scores(net, other, frames) > 0.01
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["synthetic-laptop", "ped2-laptop"])
+def test_scores_of_the_kept_weights_stay(name: str, kept_data_root: Path):
+    """Of every 16th test frame: within 1e-3 of the network's own, and the AUC to four digits."""
+    recipe, net = reference_network(name)
+    prepared: PreparedDataset = dataset_for(kept_data_root, recipe)
+    dataset = Evaluator(recipe, prepared).dataset("test")
+    chosen = list(range(0, len(dataset), 16))
+    keys = [dataset.keys()[i] for i in chosen]
+    labels = np.array([prepared.labels(clip)[t] for clip, t in keys])
+    scores = []
+    for predict in (network_predictor(net), network_predictor(InferenceNet(net))):
+        x, flow = dataset.__getitems__(chosen)
+        frame_hat, flow_hat = predict(x)
+        where = {"patch": recipe.scoring.patch, "psi": 0.9}
+        scores.append(pscd.score_maps(x, frame_hat, flow, flow_hat, **where).scores.numpy())
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-3)
+    assert round(roc_auc(labels, scores[1]), 4) == round(roc_auc(labels, scores[0]), 4)
