@@ -14,7 +14,7 @@ FLOW_PACKAGES = $(shell sed -n 's/^ *- \([a-z]*\) ==\([0-9.]*\).*/\1==\2/p' envi
 TEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env flow-env reproduce sample test test-import lab app check format clean
+.PHONY: help env flow-env reproduce sample test test-import bench lab app check format clean
 
 help:        ## show this help
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -53,6 +53,9 @@ test: env    ## run the whole test suite
 test-import: env  ## install the extra `import` (TensorFlow, 1.5 GB) and test the reading of checkpoints
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[import]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_released.py
+
+bench: env   ## measure speed as ratios (BENCH='forward training' for some groups), into benchmarks/results
+	OMP_NUM_THREADS=1 $(BIN)/maam bench $(BENCH)
 
 lab: env     ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks

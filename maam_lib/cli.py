@@ -385,6 +385,27 @@ def export(
     print(f"exported: {onnx}; {check}; next: maam detect --onnx {onnx} VIDEO --out DIR")
 
 
+@app.command()
+def bench(
+    group: Annotated[list[str] | None, typer.Argument(help="Groups of cases (forward, training ...); all.")] = None,
+    root: Root = DEFAULT_ROOT,
+    threads: Annotated[int | None, typer.Option(min=0, help="Threads; 0 is all cores, one if left out.")] = None,
+    rounds: Annotated[int, typer.Option(min=2, help="Rounds in which the cases take turns.")] = 7,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; the best there is if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for JSON; benchmarks/results if left out.", file_okay=False)
+    ] = None,
+) -> None:
+    """Measure speed as ratios that hold on any machine; prints tables and whether each demand is met."""
+    clone = Path(__file__).parents[1]
+    if not (clone / "benchmarks" / "groups.py").is_file():
+        raise ValueError(f"the benchmarks are not part of an installed package; run from a clone (none at {clone})")
+    sys.path.insert(0, str(clone))
+    from benchmarks.groups import RESULTS, run
+
+    run(group or [], root, threads=threads, rounds=rounds, device=device, out=out or RESULTS)
+
+
 def main() -> None:
     """Entry point: exit status 0 only on success, errors as one line, the traceback behind --debug."""
     try:

@@ -1,0 +1,198 @@
+"""What the network costs: forward pass, training step, memory and PSCD, against the straight port and the machine."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmarks.straight_port import PARAMETERS, StraightPort, training_loss
+from maam_lib import memory, pscd
+from maam_lib.bench import Demand, Group, Work, interleaved, matrix_product, rows_of, waiting
+from maam_lib.config import LossSettings
+from maam_lib.cost import multiply_adds
+from maam_lib.hardware import has_fast_bfloat16, keep_freed_memory
+from maam_lib.inference import prepare_for_inference
+from maam_lib.losses import total_loss
+from maam_lib.model import MAAMNet, MAAMOutput
+
+Size = tuple[int, int]
+SIZES = {"240x360x1, 500 items": (1, 500, (240, 360)), "180x320x3, 2000 items": (3, 2000, (180, 320))}
+TRAINING_BATCH = 4
+PATCH, STRIDE = (30, 20), (8, 5)
+
+
+def forward(device: torch.device, rounds: int) -> Group:
+    """Frames through the network, without gradients, batch 1 and 8."""
+    group = Group("forward")
+    for title, (channels, items, size) in SIZES.items():
+        for batch in (1, 8):
+            _forward(group, f"{title}, batch {batch}", channels, items, size, batch, device, rounds)
+    if not has_fast_bfloat16(device.type):
+        group.notes.append("no fast bfloat16 here: float32 alone; 3.2 and 3.6 times were asked of a bfloat16 processor")
+    return group
+
+
+def _forward(
+    group: Group, title: str, channels: int, items: int, size: Size, batch: int, device: torch.device, rounds: int
+) -> None:
+    torch.manual_seed(0)
+    port, net = StraightPort(channels, items).eval().to(device), MAAMNet(channels, items).eval().to(device)
+    frames = torch.rand(batch, channels, *size, device=device) * 2 - 1
+    work = 2 * multiply_adds(net, size)["network"] * batch / 1e9
+    yardsticks, ways = {"product, float32": matrix_product(torch.float32, device)}, ["float32"]
+    if has_fast_bfloat16(device.type):
+        yardsticks["product, bfloat16"] = matrix_product(torch.bfloat16, device)
+        ways.append("bfloat16")
+    cases: dict[str, Work] = {name: product for name, (product, _) in yardsticks.items()}
+    limits = {}
+    cases["straight port"] = waiting(_without_gradients(port, frames), device)
+    cases["network as trained"] = waiting(_without_gradients(net, frames), device)
+    for way in ways:
+        prepared = prepare_for_inference(net, number_format=way)
+        cases[f"prepared, {way}"] = waiting(_without_gradients(prepared, frames), device)
+        limits[f"prepared, {way}"] = f"product, {way}"
+        if batch == 1:
+            compiled = prepare_for_inference(net, number_format=way, compiled=True)
+            cases[f"prepared, compiled, {way}"] = waiting(_without_gradients(compiled, frames), device)
+            limits[f"prepared, compiled, {way}"] = f"product, {way}"
+    limits |= {"straight port": "product, float32", "network as trained": "product, float32"}
+    timings = interleaved(cases, rounds=rounds)
+    gflop = {name: gflop for name, (_, gflop) in yardsticks.items()} | dict.fromkeys(limits, work)
+    rows = rows_of(timings, "straight port", limits=limits, gflop=gflop)
+    group.rows += [{"input": title} | row for row in rows]
+    if batch == 1 and channels == 1:
+        best = ways[-1]
+        for name, speed, share in (("prepared", 3.2, 0.80), ("prepared, compiled", 3.6, 0.88)):
+            case = f"{name}, {best}"
+            found = next(row for row in rows if row["case"] == case)
+            needs = "" if best == "bfloat16" else "a processor with fast bfloat16"
+            group.demands += [
+                Demand(f"{title}: {case} over the straight float32 port", speed, found["speed"], needs=needs),
+                Demand(f"{title}: {case}, share of the product", share, found["share_of_limit"], "of the limit"),
+            ]
+
+
+def training(device: torch.device, rounds: int) -> Group:
+    """One optimiser step in float32, batch 4, 240x360: ours against the straight port in both memory formats."""
+    group, size = Group("training"), (240, 360)
+    keep_freed_memory()
+    torch.manual_seed(0)
+    frames = torch.rand(TRAINING_BATCH, 3, *size, device=device) * 2 - 1
+    flow = torch.randn(TRAINING_BATCH, 2, *size, device=device)
+    port = StraightPort()
+    if (found := sum(p.numel() for p in port.parameters())) != PARAMETERS:
+        raise RuntimeError(f"the straight port has {found} parameters, expected {PARAMETERS}")
+    product, gflop = matrix_product(torch.float32, device)
+    settings = LossSettings()
+
+    def our_loss(output: MAAMOutput, x: Tensor, f: Tensor) -> Tensor:
+        return total_loss(output, x, f, settings).total
+
+    nets = {"straight port": port, "straight port, channels-last": StraightPort(), "ours": MAAMNet()}
+    cases = {"product, float32": product}
+    for name, net in nets.items():
+        laid_out = channels_last if name != "straight port" else (lambda x: x)
+        loss = our_loss if name == "ours" else training_loss
+        cases[name] = optimiser_step(laid_out(net.to(device)), laid_out(frames), flow, loss)
+    cases = {name: waiting(work, device) for name, work in cases.items()}
+    timings = interleaved(cases, rounds=rounds, least_seconds=0)
+    work = 3 * 2 * multiply_adds(MAAMNet().eval(), size)["network"] * TRAINING_BATCH / 1e9
+    limits = {name: "product, float32" for name in cases if name != "product, float32"}
+    rows = rows_of(
+        timings, "straight port", limits=limits, gflop={"product, float32": gflop} | dict.fromkeys(limits, work)
+    )
+    group.rows = rows
+    over = min(timings.speedup("ours", base) for base in cases if base.startswith("straight"))
+    group.demands = [Demand("training step over the faster straight port", 1.5, over), Demand("the aim", 1.8, over)]
+    group.notes.append("the same allocator settings for all: freed memory is kept")
+    return group
+
+
+def memory_module(device: torch.device, rounds: int) -> Group:
+    """Addressing and read-out alone, of the queries of one frame."""
+    group = Group("memory")
+    for items in (500, 2000):
+        net = MAAMNet(3, items).eval().to(device)
+        query = torch.rand(1, 512, 15, 23, device=device)
+
+        def work(query: Tensor = query, net: MAAMNet = net) -> Tensor:
+            return memory.read(memory.address(query, net.items), net.items)
+
+        product, gflop = matrix_product(torch.float32, device)
+        with torch.no_grad():
+            cases = {"product, float32": product, "address and read": waiting(work, device)}
+            timings = interleaved(cases, rounds=rounds)
+        done = 2 * 2 * 15 * 23 * 512 * items / 1e9
+        rows = rows_of(timings, "product, float32", limits={"address and read": "product, float32"},
+                       gflop={"product, float32": gflop, "address and read": done})  # fmt: skip
+        group.rows += [{"input": f"15x23 queries, {items} items"} | row for row in rows]
+    return group
+
+
+def pscd_maps(device: torch.device, rounds: int) -> Group:
+    """Patch sums and scores of one 240x360 frame against the two convolutions with filters of ones."""
+    group = Group("pscd")
+    torch.manual_seed(0)
+    frames, frame_hat, flow, flow_hat = (torch.randn(1, c, 240, 360, device=device) for c in (3, 3, 2, 2))
+    for title, stride, demand in (("stride 8x5", STRIDE, 5.0), ("dense", (1, 1), 100.0)):
+
+        def two_convolutions(stride: Size = stride) -> Tensor:
+            kernels = (torch.ones(1, c, *PATCH, device=device) for c in (3, 2))
+            errors = (frames - frame_hat) ** 2, (flow - flow_hat).abs()
+            maps = [F.conv2d(e, k, None, stride) for e, k in zip(errors, kernels, strict=True)]
+            return (0.9 * maps[0] + 0.1 * maps[1]).amax(dim=(1, 2, 3))
+
+        def ours(stride: Size = stride) -> Tensor:
+            where = {"patch": PATCH, "stride": stride, "padding": "valid"}
+            return pscd.score_maps(frames, frame_hat, flow, flow_hat, psi=0.9, **where).scores
+
+        def fused_first(stride: Size = stride) -> Tensor:
+            fused = pscd.fuse(*pscd.error_maps(frames, frame_hat, flow, flow_hat), 0.9)
+            return pscd.patch_sums(fused, PATCH, stride, "valid").amax(dim=(1, 2))
+
+        cases = {"two convolutions": two_convolutions, "score_maps": ours, "fused first, score alone": fused_first}
+        differs = max(float((work() / two_convolutions() - 1).abs()) for work in (ours, fused_first))
+        timings = interleaved({n: waiting(w, device) for n, w in cases.items()}, rounds=rounds)
+        group.rows += [{"input": title} | row for row in rows_of(timings, "two convolutions")]
+        for case in ("score_maps", "fused first, score alone"):
+            group.demands.append(Demand(f"{title}: {case}", demand, timings.speedup(case, "two convolutions")))
+        group.demands.append(
+            Demand(f"{title}: equal to 1e-5 (largest difference {differs:.1e})", 1, differs <= 1e-5, "")
+        )
+    return group
+
+
+def _without_gradients(net: Callable[[Tensor], object], frames: Tensor) -> Work:
+    def work() -> None:
+        with torch.no_grad():
+            net(frames)
+
+    return work
+
+
+def optimiser_step(net: torch.nn.Module, frames: Tensor, flow: Tensor, loss: Callable[..., Tensor]) -> Work:
+    optimizer = torch.optim.Adam(net.train().parameters(), lr=1e-5)
+
+    def work() -> None:
+        optimizer.zero_grad()
+        loss(net(frames), frames, flow).backward()
+        optimizer.step()
+
+    return work
+
+
+def channels_last(x: torch.nn.Module | Tensor) -> torch.nn.Module | Tensor:
+    return x.to(memory_format=torch.channels_last)
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """So many threads of PyTorch within."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
