@@ -75,4 +75,4 @@ def _paragraphs(markdown: str) -> list[str]:
 def _plain(markdown: str) -> str:
     """Words without marks: no tags, addresses, stars, code quotes or dollars."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"<[^>]+>", "", markdown))
-    return " ".join(re.sub(r"[$*`\\]", "", text).split())
+    return " ".join(re.sub(r"\\[,;!]?", " ", re.sub(r"[$*`]", "", text)).split())

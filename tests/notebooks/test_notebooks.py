@@ -24,6 +24,7 @@ MOST_LINES = 25
 PATHS = sorted(path for path in NOTEBOOK_FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 
 SETTINGS = ["training.epochs=1", "model.base_channels=4"]
+SMALL = {"estimators": ["dis"], "num_frames": 16, "num_training_frames": 20, "epochs": 1, "base_channels": 4}
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.relative_to(NOTEBOOK_FOLDER).with_suffix("").as_posix())
@@ -201,7 +202,7 @@ def twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 def test_the_whole_sequence_runs_twice_alike_and_records_its_numbers(tmp_path: Path, twice: dict[str, int]) -> None:
     """With the real generated scene and the smallest recipe: one epoch of a network of four base channels."""
     out, said = tmp_path / "report", []
-    index = reproduce("synthetic-mini", tmp_path / "data", out, settings=SETTINGS, say=said.append)
+    index = reproduce("synthetic-mini", tmp_path / "data", out, settings=SETTINGS, parameters=SMALL, say=said.append)
     print(*said, sep="\n")  # how long each took, shown where it fails
     summary = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert list(summary["notebooks"]) == list(SEQUENCE)
