@@ -5,7 +5,9 @@ import time
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import peers
 from benchmarks.straight_port import PARAMETERS, StraightPort
 from maam_lib import bench
 from maam_lib.bench import Demand, Group, Timings, interleaved, rows_of, select
@@ -96,3 +98,13 @@ def test_the_straight_port_is_the_network_with_biases_that_do_nothing(size: tupl
 
 def test_the_straight_port_has_the_released_count():
     assert sum(p.numel() for p in StraightPort().parameters()) == PARAMETERS
+
+
+@pytest.mark.parametrize(("name", "gflop"), [("Liu", 74.4), ("MNAD", 99.5), ("MemAE", 65.4)])
+def test_peers_have_the_known_parameters_and_work(name: str, gflop: float):
+    """`build` checks the parameters; the work is that of the authors' code, in 1 multiply-add = 2."""
+    net, frames = peers.build(name)
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        out = net.to("meta")(frames.to("meta"))
+    assert out.shape[2:] == frames.shape[2:]
+    assert counter.get_total_flops() / 1e9 == pytest.approx(gflop, rel=0.01)
