@@ -82,7 +82,7 @@ def score_moves(explorer: ScoreExplorer) -> Moves:
 
 def memory_moves(explorer: MemoryExplorer) -> Moves:
     """Every control of the memory explorer."""
-    rows, columns = explorer.grid
+    rows, columns = explorer.view.grid
     return {
         "frame": (explorer.scrubber.frame, list(range(1, 119, 7))),
         "clip": (explorer.scrubber.clip, list(explorer.scrubber.clip.options)[::-1]),

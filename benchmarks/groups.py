@@ -15,6 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 ON_THE_DEVICE: dict[str, Callable[[torch.device, int], Group]] = {
     "forward": network_groups.forward,
     "training": network_groups.training,
+    "peers": network_groups.other_networks,
     "memory": network_groups.memory_module,
     "pscd": network_groups.pscd_maps,
 }

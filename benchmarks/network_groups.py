@@ -1,5 +1,6 @@
 """What the network costs: forward pass, training step, memory and PSCD, against the straight port and the machine."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks import peers
 from benchmarks.straight_port import PARAMETERS, StraightPort, training_loss
 from maam_lib import memory, pscd
 from maam_lib.bench import Demand, Group, Work, interleaved, matrix_product, rows_of, waiting
@@ -107,6 +109,28 @@ def training(device: torch.device, rounds: int) -> Group:
     over = min(timings.speedup("ours", base) for base in cases if base.startswith("straight"))
     group.demands = [Demand("training step over the faster straight port", 1.5, over), Demand("the aim", 1.8, over)]
     group.notes.append("the same allocator settings for all: freed memory is kept")
+    return group
+
+
+def other_networks(device: torch.device, rounds: int) -> Group:
+    """One input through ours and through each peer in float32, every one in its faster memory format."""
+    group, size = Group("peers"), (240, 360)
+    keep_freed_memory()
+    ours = prepare_for_inference(MAAMNet().eval().to(device), number_format="float32")
+    cases = {"ours, 240x360x3": _without_gradients(ours, torch.rand(1, 3, *size, device=device) * 2 - 1)}
+    for name in peers.NETS:
+        net, frames = (part.to(device) for part in peers.build(name))
+        cases[f"{name}, contiguous"] = _without_gradients(net, frames)
+        last = torch.channels_last if frames.ndim == 4 else torch.channels_last_3d
+        laid_out, beside = copy.deepcopy(net).to(memory_format=last), frames.contiguous(memory_format=last)
+        cases[f"{name}, channels-last"] = _without_gradients(laid_out, beside)
+    cases = {name: waiting(work, device) for name, work in cases.items()}
+    timings = interleaved(cases, rounds=rounds, least_seconds=0)
+    group.rows = rows_of(timings, "ours, 240x360x3")
+    for name in peers.NETS:
+        ahead = min(timings.speedup("ours, 240x360x3", case) for case in cases if case.startswith(name))
+        group.demands.append(Demand(f"ours over {name} at its faster", 1, ahead))
+    group.notes.append("frames/s at each network's own input; clips of 16 frames for MemAE; peers as trained, unfolded")
     return group
 
 

@@ -28,6 +28,8 @@ REPORTS = Path(__file__).parents[1] / "reports"
 REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
 BASE = "paper"  # the variant that is the recipe as it is
+NUMBERS = ("seed", "auc", "eer", "auc_appearance", "auc_motion", "learning_adds")
+NEEDED = {*NUMBERS, "recipe", "recipe_hash", "data", "no_learning", "best_no_learning", "memory", "protocol"}
 Results = Mapping[str, list[dict[str, Any]]]  # variant -> one result per seed, in the order of the seeds
 TABLE_BEGINS, TABLE_ENDS = "<!-- results: python -m maam_lib.results -->", "<!-- /results -->"
 
@@ -62,8 +64,11 @@ def read_result(path: Path) -> dict[str, Any]:
         raise ResultError(f"{path}: no such result; make it with `maam evaluate --run {path.parent}`") from None
     except ValueError as error:
         raise ResultError(f"{path}: not readable as JSON ({error}); was it cut? Evaluate the run again") from error
-    if not isinstance(result, dict) or not {"recipe", "auc", "no_learning", "protocol"} <= set(result):
-        raise ResultError(f"{path}: not a metrics.json of this kit; remove it or evaluate the run again")
+    if not isinstance(result, dict) or (missing := NEEDED - set(result)) or "content_hash" not in result["data"]:
+        lacks = f" (no {', '.join(sorted(missing))})" if isinstance(result, dict) and missing else ""
+        raise ResultError(f"{path}: not a metrics.json of this kit{lacks}; remove it or evaluate the run again")
+    if wrong := [name for name in NUMBERS if not isinstance(result[name], int | float)]:
+        raise ResultError(f"{path}: {wrong[0]} is {result[wrong[0]]!r}, expected a number; evaluate the run again")
     return result
 
 

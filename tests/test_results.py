@@ -41,8 +41,10 @@ def reference_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def made_up_result(auc: float, seed: int = 0) -> dict:
     return {
         "recipe": "a",
+        "recipe_hash": "0123",
+        "memory": None,
         "seed": seed,
-        "data": {"name": "synthetic"},
+        "data": {"name": "synthetic", "content_hash": "c"},
         "auc": auc,
         "eer": 0.25,
         "auc_appearance": 0.6,
@@ -68,7 +70,11 @@ def test_a_missing_result_names_the_command(tmp_path: Path) -> None:
     [
         ('{"auc": 0.', r"metrics\.json: not readable as JSON .*was it cut\?"),
         ("[1, 2]", r"metrics\.json: not a metrics\.json of this kit"),
-        ('{"auc": 0.5, "recipe": "a"}', r"metrics\.json: not a metrics\.json of this kit"),
+        (
+            '{"auc": 0.5, "recipe": "a"}',
+            r"metrics\.json: not a metrics\.json of this kit \(no auc_appearance, .*seed\)",
+        ),
+        (json.dumps(made_up_result(0.5) | {"auc": "high"}), r"metrics\.json: auc is 'high', expected a number"),
     ],
 )
 def test_a_damaged_or_foreign_result_is_named(text: str, expected: str, tmp_path: Path) -> None:
