@@ -1,7 +1,11 @@
 """Every claim is judged by its rule, on results made up to hold, to fail and to say nothing."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from maam_lib import claims as module
 from maam_lib.claims import claims
 from maam_lib.config import load_recipe
 from maam_lib.experiments import GridResults, figure6_variants
@@ -110,9 +114,24 @@ def test_every_claim_has_its_place_its_rule_and_what_would_decide_it():
 
 def test_nothing_measured_gives_no_finding_but_where_the_paper_or_the_code_decide():
     found = {name: claim.judge(grid("ped2")) for name, claim in CLAIMS.items()}
-    assert {name for name, finding in found.items() if finding is not None} == {"eer", "items-speed"}
+    assert {name for name, finding in found.items() if finding is not None} == {"eer", "items-speed", "speed"}
     assert found["eer"].state is State.FAILS, "ours is the higher of the two"
     assert found["items-speed"].state is State.FAILS, "the products are dense"
+
+
+def test_speed_is_read_from_the_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows = [("ours, 240x360x3", 10), ("Liu, contiguous", 8), ("Liu, channels-last", 30), ("MemAE, contiguous", 30)]
+    kept = {"rows": [{"case": name, "ms": ms} for name, ms in rows], "machine": {"processor": "a processor"}}
+    monkeypatch.setattr(module, "PEERS", tmp_path / "peers.json")
+    assert CLAIMS["speed"].judge(grid("ped2")) is None
+    (tmp_path / "peers.json").write_text(json.dumps(kept))
+    found = CLAIMS["speed"].judge(grid("ped2"))
+    assert found.state is State.FAILS, "Liu at its faster is ahead"
+    assert "Liu takes 0.8 times as long, MemAE takes 3.0 times as long; a processor" in found.evidence
+    kept["rows"][1]["ms"] = 20
+    (tmp_path / "peers.json").write_text(json.dumps(kept))
+    assert CLAIMS["speed"].judge(grid("ped2")).state is State.OPEN, "one rival is not measured"
+    assert CLAIMS["speed"].judge(grid("ped2-mini")) is None
 
 
 def test_memory_fusion_motion_and_losses_compare_variants():
