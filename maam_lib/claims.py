@@ -165,7 +165,8 @@ def _of_the_cost() -> list[Claim]:
             "speed", "Faster than Liu et al., MemAE and AMMC-Net.", "Sec. 4.5, Table 4",
             "frames per second of wall time (clips of MemAE), networks alone, on one machine in one number format: "
             "holds where ours is ahead of each", "AMMC-Net on the same machine: `maam bench peers` has the other two",
-            _speed, paper="; ".join(f"{name} {' / '.join(row)}" for name, row in fps.items()) + " frames/s", differences=(23,),
+            _speed, paper="; ".join(f"{name} {' / '.join(row)}" for name, row in fps.items()) + " frames/s",
+            differences=(23,),
         ),
     ]  # fmt: skip
 
