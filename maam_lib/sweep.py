@@ -30,15 +30,17 @@ from maam_lib.experiments import (
     Cell,
     GridResults,
     cells_of,
+    format_of,
     grid_results,
     measure_cell,
     variants_of,
 )
 from maam_lib.files import DiskFullError, write_json, write_text
+from maam_lib.hardware import best_accelerator
 from maam_lib.results import REFERENCE, ResultError, read_result
 from maam_lib.runs import changed_settings, usable_cores
 from maam_lib.status import clock
-from maam_lib.training import fit
+from maam_lib.training import fit, precision_name
 
 _ONE_AT_A_TIME = threading.Lock()  # a worker with several threads would mix up the random numbers of two trainings
 
@@ -91,7 +93,7 @@ def sweep(
 
 def planned(cells: list[Cell], prepared: PreparedDataset, folder: Path) -> tuple[list[Cell], list[Cell]]:
     """The cells that have a result, and those that have none; raises ResultError as `sweep` does."""
-    done: list[Cell] = []
+    accelerator, done = best_accelerator(), list[Cell]()
     to_do: list[Cell] = []
     for cell in cells:
         for place in (folder, REFERENCE):
@@ -101,6 +103,8 @@ def planned(cells: list[Cell], prepared: PreparedDataset, folder: Path) -> tuple
             result = read_result(path)
             found = (result["recipe_hash"], result["data"]["content_hash"])
             if found == (cell.recipe.hash(), prepared.content_hash):
+                if place == REFERENCE and format_of(result) not in (None, precision_name(cell.recipe, accelerator)):
+                    continue  # trained in another number format than this machine's: no pair for its results
                 done.append(cell)
                 break
             if place == folder:

@@ -17,6 +17,7 @@ from maam_lib.experiments import (
     base_recipe,
     cells_of,
     figure6_variants,
+    format_of,
     grid_results,
     measure_cell,
     variants_of,
@@ -123,6 +124,24 @@ def test_an_earlier_folder_comes_before_a_later(measured: dict, tmp_path: Path):
     for order, auc in ((("mine", "theirs"), 0.25), (("theirs", "mine"), 0.75)):
         [result] = grid_results(tiny_recipe(), *(tmp_path / name for name in order)).results[BASE]
         assert result["auc"] == auc
+
+
+def test_number_formats_are_never_mixed(measured: dict, tmp_path: Path):
+    """Of one's own results theirs counts, else that of most; the others are named."""
+    mine, kits, recipe = tmp_path / "mine", tmp_path / "kits", tiny_recipe()
+    here = format_of(measured)
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[here]
+    foreign = kept(measured, kits, machine={"precision": other})
+    assert grid_results(recipe, kits).results[BASE][0]["machine"]["precision"] == other
+    mine.mkdir()
+    assert grid_results(recipe, mine, kits).left_out == [], "none of one's own: what most have"
+    kept(measured | {"recipe_hash": hash_of("training.seed=1"), "seed": 1}, mine)
+    grid = grid_results(recipe, mine, kits)
+    assert [result["seed"] for result in grid.results[BASE]] == [1]
+    assert grid.left_out == [f"{foreign}: trained in {other}, not compared with results in {here}"]
+    unknown = {"machine": {}}
+    kept(measured | {"recipe_hash": hash_of("training.seed=2"), "seed": 2}, kits, **unknown)
+    assert [result["seed"] for result in grid_results(recipe, mine, kits).results[BASE]] == [1, 2], "not kept: counts"
 
 
 def test_damaged_and_foreign_results_are_named_and_left_out(measured: dict, tmp_path: Path):

@@ -75,6 +75,23 @@ def test_results_of_the_kit_are_read_like_its_own(
     assert len(state(tmp_path / "first").of("done")) == 2
 
 
+def test_results_of_the_kit_in_another_number_format_are_measured_anew(
+    run_sweep: Callable[..., GridResults], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = run_sweep(tmp_path / "first", variants=VARIANTS[:1])
+    [path] = (tmp_path / "first").rglob("seed0.json")
+    result = json.loads(path.read_text())
+    path.write_text(json.dumps(result | {"machine": result["machine"] | {"precision": "float8"}}))
+    monkeypatch.setattr(module, "REFERENCE", tmp_path / "first")
+    said: list[str] = []
+    grid = run_sweep(tmp_path / "second", variants=VARIANTS[:1], say=said.append)
+    assert "1 cells, 0 done, 1 to do" in said[0]
+    assert numbers(grid) == numbers(measured), "the same numbers, of this machine's own format"
+    assert grid.left_out == [
+        f"{path}: trained in float8, not compared with results in {result['machine']['precision']}"
+    ]
+
+
 def test_a_worker_killed_in_the_middle_changes_no_number(
     run_sweep: Callable[..., GridResults], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
