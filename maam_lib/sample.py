@@ -18,7 +18,8 @@ from maam_lib.files import write_text
 LIMIT = 5_000_000  # bytes, of the whole copy
 WIDTH, QUALITY = 1000, 70  # of a picture: pixels at most; of WebP, up to 100
 PAGES = (".html", ".json", ".csv", ".tex")
-LEFT_OUT = ("run", "detected")  # folders of a report that hold no pages: the training, a scored video
+KEPT = ("paper",)  # folders of a report that hold pages; others are trainings
+PROJECT = Path(__file__).parents[1].resolve()
 _PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 
 
@@ -40,8 +41,8 @@ def keep_sample(report: Path, out: Path) -> int:
         aside = Path(folder) / "sample"
         for path in sorted(report.rglob("*")):
             inside = path.relative_to(report)
-            if path.suffix in PAGES and not set(inside.parts) & set(LEFT_OUT):
-                text = path.read_text(encoding="utf-8")
+            if path.suffix in PAGES and (len(inside.parts) == 1 or inside.parts[0] in KEPT):
+                text = path.read_text(encoding="utf-8").replace(f"{PROJECT}/", "")  # where the kit lies is nobody's
                 write_text(aside / inside, small_pictures(text) if path.suffix == ".html" else text)
         size = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
         if size > LIMIT:

@@ -41,6 +41,12 @@ def test_pages_are_kept_and_trainings_are_not(report: Path, tmp_path: Path):
     assert (report / "run" / "metrics.json").is_file(), "the report is as it was"
 
 
+def test_paths_of_this_machine_are_not_kept(report: Path, tmp_path: Path):
+    write_text(report / "03_train.html", f"<pre>root = '{sample.PROJECT}/data'</pre>")
+    keep_sample(report, tmp_path / "sample")
+    assert (tmp_path / "sample" / "03_train.html").read_text() == "<pre>root = 'data'</pre>"
+
+
 def test_pictures_become_smaller_and_stay_what_they_are():
     page = small_pictures(f'<img src="{picture()}" alt="noise">')
     data = page.split("base64,")[1].split('"')[0]
