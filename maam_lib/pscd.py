@@ -3,16 +3,17 @@
 Patches are (height, width), strides (vertical, horizontal), all in pixels.
 """
 
+from functools import lru_cache, reduce
 from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from maam_lib.windows import Padding, Pair, along_side, default_stride, patch_bounds, reached
+from maam_lib.windows import Padding, Pair, along_side, default_stride, reached
 
+FEW_ROWS = 40  # of patches, up to which a matrix product is faster than running sums on a CPU (measured)
 Map = TypeVar("Map", Tensor, np.ndarray)
 
 
@@ -27,47 +28,52 @@ class ScoreMaps(NamedTuple):
 
 def error_maps(frames: Tensor, frame_hat: Tensor, flow: Tensor, flow_hat: Tensor) -> tuple[Tensor, Tensor]:
     """d_app = |I - I_hat|^2 and d_mot = |F - F_hat| of Algorithm 1, summed over channels: two (B, H, W), >= 0."""
-    return (frames - frame_hat).square().sum(dim=1), (flow - flow_hat).abs().sum(dim=1)
+    of_frames, of_flow = (
+        zip(x.unbind(1), hat.unbind(1), strict=True) for x, hat in ((frames, frame_hat), (flow, flow_hat))
+    )
+    appearance = reduce(torch.add, ((pixel - made).square_() for pixel, made in of_frames))
+    motion = reduce(torch.add, ((moved - made).abs_() for moved, made in of_flow))
+    return appearance, motion  # channel by channel, since these maps fit into a processor's cache
 
 
 def patch_sums(error: Tensor, patch: Pair, stride: Pair | None = None, padding: Padding = "same") -> Tensor:
     """Sum of every patch of an error map: (B, H, W) -> (B, ph, pw).
 
-    Algorithm 1 convolves with a filter of ones; an integral image gives the same sums for any patch at once.
-    "same": as in the released code, patches may hang over the border, where errors count as 0 (item 20), and
-    ph = ceil(H / stride). "valid": whole patches only. On a CPU without gradients OpenCV does it, several times faster.
+    Algorithm 1 convolves with a filter of ones. The filter is separable, so the sums are a product of three matrices,
+    D E A: D (ph, H) adds the rows of each patch, A (W, pw) its columns. Where patches are dense, OpenCV's running sums
+    are faster still. "same": as in the released code, patches may hang over the border, where errors count as 0
+    (item 20), and ph = ceil(H / stride). "valid": whole patches only.
     """
-    plain = error.device.type == "cpu" and not (error.requires_grad or torch.compiler.is_compiling())
-    if plain and error.dtype in (torch.float32, torch.float64):
-        bounds = patch_bounds(error.shape[1:], patch, stride, padding)
-        return torch.from_numpy(np.stack([_sums_by_opencv(one, *bounds) for one in error.numpy()]))
-    sides = zip(error.shape[1:], patch, stride or default_stride(patch), strict=True)
-    (top, bottom, tops), (left, right, lefts) = (along_side(n, k, s, padding) for n, k, s in sides)
-    padded = F.pad(error.double(), (left + 1, right, top + 1, bottom))  # one row and column of zeros before
-    integral = padded.cumsum(dim=1).cumsum(dim=2)
-    tops, lefts = (torch.from_numpy(firsts).to(error.device) for firsts in (tops, lefts))
-    bottom_rows, top_rows = integral[:, tops + patch[0]], integral[:, tops]
-    sums = (bottom_rows - top_rows)[:, :, lefts + patch[1]] - (bottom_rows - top_rows)[:, :, lefts]
-    return sums.clamp(min=0).to(error.dtype)
+    down, across = zip(error.shape[1:], patch, stride or default_stride(patch), strict=True)
+    on_cpu = error.device.type == "cpu"
+    exact = error.float() if on_cpu and error.dtype != torch.float64 else error.double()
+    plain = on_cpu and not (error.requires_grad or torch.compiler.is_compiling())
+    if plain and -(-down[0] // down[2]) > FEW_ROWS:
+        return _running_sums(exact, down, across, padding).to(error.dtype)
+    add_rows, add_columns = (torch.from_numpy(_membership(*side, padding)).to(exact) for side in (down, across))
+    return (add_rows @ exact @ add_columns.T).to(error.dtype)
 
 
-Bounds = tuple[np.ndarray, np.ndarray]  # first pixel and the one after the last of every window along one side
+Side = tuple[int, int, int]  # pixels of a frame's side, of a patch's, and the stride
 
 
-def _sums_by_opencv(error: np.ndarray, down: Bounds, across: Bounds) -> np.ndarray:
-    """The same of one map (H, W) -> (ph, pw)."""
-    integral = cv2.integral(error, sdepth=cv2.CV_64F)  # (H + 1, W + 1)
-    bands = integral[_evenly(down[1])] - integral[_evenly(down[0])]  # (ph, W + 1)
-    sums = bands[:, _evenly(across[1])] - bands[:, _evenly(across[0])]
-    return np.maximum(sums, 0, out=sums).astype(error.dtype, copy=False)
+@lru_cache(maxsize=64)
+def _membership(n: int, window: int, step: int, padding: Padding) -> np.ndarray:
+    """float32 (windows, n): 1 where a pixel of a side belongs to a window, else 0."""
+    before, _, firsts = along_side(n, window, step, padding)
+    offset = np.arange(n) + before - firsts[:, None]
+    return ((offset >= 0) & (offset < window)).astype(np.float32)
 
 
-def _evenly(places: np.ndarray) -> np.ndarray | slice:
-    """Evenly spaced places as a slice, which is read without a copy; others as they are."""
-    step = places[1] - places[0] if len(places) > 1 else 1
-    if step > 0 and (np.diff(places) == step).all():
-        return slice(places[0], places[-1] + 1, step)
-    return places
+def _running_sums(error: Tensor, down: Side, across: Side, padding: Padding) -> Tensor:
+    """The same: the patch that begins at each pixel less the zeros before it, and then every stride-th of them."""
+    (top, _, tops), (left, _, lefts) = (along_side(*side, padding) for side in (down, across))
+    rows, columns = slice(0, tops[-1] + 1, down[2]), slice(0, lefts[-1] + 1, across[2])
+    sums = np.empty((len(error), len(tops), len(lefts)), error.numpy().dtype)
+    for one, out in zip(error.numpy(), sums, strict=True):
+        shape, before = (across[1], down[1]), (left, top)
+        out[:] = cv2.boxFilter(one, -1, shape, None, before, False, cv2.BORDER_CONSTANT)[rows, columns]
+    return torch.from_numpy(sums).clamp_(min=0)
 
 
 def fuse(appearance: Map, motion: Map, psi: float) -> Map:
