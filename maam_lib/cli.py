@@ -319,7 +319,10 @@ def card(
 
 @app.command()
 def detect(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run; with --onnx the video.")],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="Folder of a run, or kept weights (ped2-laptop); with --onnx the video."),
+    ],
     video: Annotated[
         str | None, typer.Argument(metavar="VIDEO", help="Video, folder of frames, camera (0) or address (rtsp://...).")
     ] = None,
@@ -348,7 +351,15 @@ def detect(
     if (onnx is None) == (video is None):
         raise DetectionError("expected RUN VIDEO, or --onnx FILE VIDEO")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its errors are told by ours
-    detector, score = _detector(run, root) if onnx is None else _exported(onnx)
+    if onnx is None:
+        from maam_lib.run_detector import score_with
+
+        detector, net = _detector(run, root)
+        score = score_with(net, detector)
+    else:
+        from maam_lib.onnx_file import open_onnx
+
+        detector, score = open_onnx(onnx)
     footage = open_footage(video or run, frame_rate=frame_rate, patience=patience)
     line = ProgressLine()
     try:
@@ -373,15 +384,15 @@ def detect(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, or kept weights (ped2-laptop).")],
     onnx: Annotated[Path, typer.Option(help="File to write.", dir_okay=False)],
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Write network, memory and PSCD as one ONNX file, checked against PyTorch (needs the extra `onnx`)."""
-    from maam_lib.export import export_onnx
-    from maam_lib.runs import RunFolder
+    from maam_lib.export import write_onnx
 
-    check = export_onnx(RunFolder.open(run), root, onnx)
+    detector, net = _detector(run, root)
+    check = write_onnx(net, detector, onnx)
     print(f"exported: {onnx}; {check}; next: maam detect --onnx {onnx} VIDEO --out DIR")
 
 
@@ -422,18 +433,20 @@ def main() -> None:
 
 
 def _detector(run: str, root: Path) -> tuple[Any, Any]:
-    """The detector of a run, and its network to score with."""
-    from maam_lib.run_detector import open_run
+    """The detector and the network of a run, or of the kit's own weights by the name of their recipe."""
+    from maam_lib.detector import DetectionError
+    from maam_lib.results import kept_weights, reference_detector, reference_network
+    from maam_lib.run_detector import run_network
     from maam_lib.runs import RunFolder
 
-    return open_run(RunFolder.open(Path(run)), root)
-
-
-def _exported(path: Path) -> tuple[Any, Any]:
-    """The same of an exported file, without torch."""
-    from maam_lib.onnx_file import open_onnx
-
-    return open_onnx(path)
+    if not Path(run).exists():
+        if run in kept_weights():
+            return reference_detector(run), reference_network(run)[1]
+        raise DetectionError(
+            f"{run}: no run here; train one with `maam train RECIPE --run {run}`, or name weights that come with the "
+            f"kit: {', '.join(kept_weights())}"
+        )
+    return run_network(RunFolder.open(Path(run)), root)
 
 
 def _parameters(pairs: list[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from data_prep.flow import FLOW_ESTIMATORS
 from maam_lib.windows import Padding, Pair, reached
 
 FORMAT = 1
+DETECTOR = "detector.json"  # its file in the folder of a run
 TAIL = 0.1  # share of the training scores, the highest, that the tail is fitted to
 # uint8 (B, H, W, C) and float16 (B, H, W, 2), as prepared data are stored -> two float32 (B, ph, pw) of patch sums
 Score = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -1,6 +1,7 @@
 """From a trained network and a prepared dataset to a score table and metrics, under protocols that are named."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ from maam_lib import baselines, pscd
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, ScoringSettings
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
-from maam_lib.files import write_json, written_aside
+from maam_lib.detector import DETECTOR, DetectionError
+from maam_lib.files import write_json, write_text, written_aside
 from maam_lib.hardware import best_accelerator
 from maam_lib.items import reintegration_auc
 from maam_lib.memory import cosine_spread, support_count
@@ -26,6 +28,7 @@ from maam_lib.scores import (
     PatchErrors,
     Predict,
     calibrate,
+    calibrated_detector,
     patch_errors_under,
     score_table,
 )
@@ -186,6 +189,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a run's last epoch, beside the no-learning rows; writes `scores.csv` and `metrics.json` into the run.
 
+    And `detector.json`, so that `maam detect` needs no data, unless the flow cannot be estimated as a video plays.
+
     `every_epoch` adds the AUC of each kept epoch as a curve, for showing only: the result is always the last epoch.
     Raises RunError for a run without a finished epoch, or trained on other data, and EvaluationError, before anything
     is scored, for test clips without labels of both classes.
@@ -232,6 +237,8 @@ def evaluate(
     with written_aside(run.folder / "scores.csv") as aside:
         table.assign(whole_frame=of_frames).to_csv(aside, index=False)
     write_json(run.folder / "metrics.json", result)
+    with suppress(DetectionError):
+        write_text(run.folder / DETECTOR, calibrated_detector(recipe, prepared, train, epoch).to_json())
     return result
 
 

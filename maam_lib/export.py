@@ -17,9 +17,7 @@ from maam_lib.detector import DetectionError, Detector
 from maam_lib.files import written_aside
 from maam_lib.model import MAAMNet
 from maam_lib.onnx_file import INPUTS, METADATA_KEY, OUTPUTS, open_onnx
-from maam_lib.run_detector import detector_of_run, score_with
-from maam_lib.runs import RunFolder
-from maam_lib.training import build_network
+from maam_lib.run_detector import score_with
 
 TOLERANCE = 1e-4  # of patch sums, relative to the largest: both compute in float32, in different order
 BATCHES = (1, 3)  # that the check runs
@@ -56,21 +54,12 @@ class ScoringGraph(nn.Module):
         return tuple(pscd.score_maps(x, output.frame_hat, f, output.flow_hat, psi=detector.psi, **where))
 
 
-def export_onnx(run: RunFolder, root: Path, path: Path) -> ExportCheck:
-    """Write the last epoch of a run as an ONNX file, checked against PyTorch before it takes its name.
-
-    The number of frames per call is free; height, width and channels are the run's. root: folder of prepared
-    datasets, needed where the run is not calibrated yet. Raises DetectionError where the extra `onnx` is missing, and
-    ExportError where the graph differs from the network by more than TOLERANCE.
-    """
-    detector = detector_of_run(run, root, device="cpu")
-    net = build_network(run.recipe)
-    run.load_weights(net)
-    return write_onnx(net, detector, path)
-
-
 def write_onnx(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:
-    """The same for any network and its detector."""
+    """Write a network and its detector as an ONNX file, checked against PyTorch before it takes its name.
+
+    The number of frames per call is free; height, width and channels are the detector's. Raises DetectionError where
+    the extra `onnx` is missing, and ExportError where the graph differs from the network by more than TOLERANCE.
+    """
     graph = ScoringGraph(net.cpu(), detector)
     any_number = {0: torch.export.Dim.DYNAMIC}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of every operator of torchvision that is absent

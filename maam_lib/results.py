@@ -4,7 +4,7 @@ A result file is a `metrics.json`. A sweep, and the results that come with the k
 per cell, as `<recipe>/<variant>/seed0.json` ...; the kit's hold some weights as well:
 
 reports/reference/<recipe>/paper/seed0.json    "paper" is the recipe as it is
-reports/reference/<recipe>/weights.safetensors of its seed 0, and recipe.yaml
+reports/reference/<recipe>/weights.safetensors of its seed 0, with recipe.yaml and detector.json
 """
 
 import json
@@ -18,6 +18,7 @@ import pandas as pd
 import yaml
 
 from maam_lib.config import Recipe, load_recipe
+from maam_lib.detector import DETECTOR, Detector
 from maam_lib.files import write_json, write_text, written_aside
 from maam_lib.intervals import seed_spread
 from maam_lib.model import MAAMNet
@@ -91,16 +92,26 @@ def reference_results() -> dict[str, list[dict[str, Any]]]:
     return results
 
 
+def kept_weights() -> list[str]:
+    """The recipes of reports/reference that have weights."""
+    return sorted(path.parent.name for path in REFERENCE.glob(f"*/{WEIGHTS}"))
+
+
 def reference_network(name: str) -> tuple[Recipe, MAAMNet]:
     """A recipe of reports/reference and the network with its kept weights (seed 0), in evaluation mode."""
     folder = REFERENCE / name
-    if not (folder / WEIGHTS).is_file():
-        kept = ", ".join(sorted(path.parent.name for path in REFERENCE.glob(f"*/{WEIGHTS}"))) or "none"
-        raise ResultError(f"{folder}: no kept weights of {name!r}; there are: {kept}")
+    if name not in kept_weights():
+        raise ResultError(f"{folder}: no kept weights of {name!r}; there are: {', '.join(kept_weights()) or 'none'}")
     recipe = load_recipe(folder / "recipe.yaml")
     net = build_network(recipe)
     load_weights(net, folder / WEIGHTS)
     return recipe, net.eval()
+
+
+def reference_detector(name: str) -> Detector:
+    """What scores any video with those weights: their settings and calibration; needs no data."""
+    path = REFERENCE / name / DETECTOR
+    return Detector.from_json(path.read_text(encoding="utf-8"), str(path))
 
 
 def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False) -> Path:
@@ -112,6 +123,7 @@ def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False
         with written_aside(folder / WEIGHTS) as aside:
             shutil.copyfile(run.weights_file(), aside)
         write_text(folder / "recipe.yaml", run.recipe.to_yaml())
+        write_text(folder / DETECTOR, (run.folder / DETECTOR).read_text(encoding="utf-8"))
     return folder
 
 

@@ -7,18 +7,15 @@ import torch
 
 from maam_lib import pscd
 from maam_lib.data import DatasetError, to_model_input
-from maam_lib.detector import DetectionError, Detector, Score, TrainingScores
+from maam_lib.detector import DETECTOR, DetectionError, Detector, Score
 from maam_lib.evaluation import Evaluator, network_predictor
 from maam_lib.files import write_text
 from maam_lib.hardware import best_accelerator
 from maam_lib.inference import prepare_for_inference
 from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder
-from maam_lib.scores import calibrate
+from maam_lib.scores import calibrated_detector
 from maam_lib.training import build_network, dataset_for
-from maam_lib.windows import default_stride
-
-DETECTOR = "detector.json"
 
 
 def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | None = None) -> Detector:
@@ -42,38 +39,25 @@ def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | 
             f"{run.folder} is not calibrated yet, which needs its training data once ({DETECTOR} is kept): {error}"
         ) from error
     run.check_data(prepared.content_hash)
-    detector = calibrated_detector(net, Evaluator(run.recipe, prepared, device or best_accelerator()), epoch)
+    evaluator = Evaluator(run.recipe, prepared, device or best_accelerator())
+    errors = evaluator.errors(network_predictor(net.to(evaluator.device)), "train")
+    detector = calibrated_detector(run.recipe, prepared, errors, epoch)
     write_text(path, detector.to_json())
     return detector
 
 
-def open_run(run: RunFolder, root: Path) -> tuple[Detector, Score]:
-    """What `detect` needs of a run: its detector, and its network as a function to score with."""
+def run_network(run: RunFolder, root: Path) -> tuple[Detector, MAAMNet]:
+    """The detector of a run's last epoch, and its network."""
     detector = detector_of_run(run, root)
     net = build_network(run.recipe)
     run.load_weights(net)
+    return detector, net
+
+
+def open_run(run: RunFolder, root: Path) -> tuple[Detector, Score]:
+    """What `detect` needs of a run: its detector, and its network as a function to score with."""
+    detector, net = run_network(run, root)
     return detector, score_with(net, detector)
-
-
-def calibrated_detector(net: MAAMNet, evaluator: Evaluator, epoch: int) -> Detector:
-    """A detector of any network, calibrated on the training frames of the evaluator's dataset without any label."""
-    recipe, prepared = evaluator.recipe, evaluator.prepared
-    errors = evaluator.errors(network_predictor(net.to(evaluator.device)), "train")
-    calibration = calibrate(errors, recipe.scoring)
-    return Detector(
-        recipe=recipe.name,
-        epoch=epoch,
-        trained_on=prepared.name,
-        frame_size=prepared.frame_size,
-        channels=prepared.channels,
-        flow=prepared.manifest["flow"]["estimator"],
-        patch=recipe.scoring.patch,
-        stride=recipe.scoring.stride or default_stride(recipe.scoring.patch),
-        padding=recipe.scoring.padding,
-        psi=float(calibration.psi),
-        threshold=calibration.threshold,
-        training=TrainingScores.of(errors.scores(calibration.psi)["fused"]),
-    )
 
 
 def score_with(net: MAAMNet, detector: Detector, device: torch.device | str | None = None) -> Score:

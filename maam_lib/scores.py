@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from maam_lib import pscd
-from maam_lib.config import ScoringSettings
+from maam_lib.config import Recipe, ScoringSettings
 from maam_lib.data import FrameFlowDataset, PreparedDataset
+from maam_lib.detector import Detector, TrainingScores
+from maam_lib.windows import default_stride
 
 # frames (B, C, H, W) -> frame_hat (B, C, H, W), flow_hat (B, 2, H, W)
 Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -97,6 +99,28 @@ def calibrate(train: PatchErrors, scoring: ScoringSettings) -> Calibration:
     """
     psi = calibrated_psi(train.scores(0.5), scoring)
     return Calibration(psi, float(np.quantile(train.scores(psi)["fused"], scoring.alarm_quantile)))
+
+
+def calibrated_detector(recipe: Recipe, prepared: PreparedDataset, train: PatchErrors, epoch: int) -> Detector:
+    """The detector of any video that a network makes, calibrated as above on its errors on training frames.
+
+    Raises DetectionError for data whose flow cannot be estimated while a video plays.
+    """
+    scoring, calibration = recipe.scoring, calibrate(train, recipe.scoring)
+    return Detector(
+        recipe=recipe.name,
+        epoch=epoch,
+        trained_on=prepared.name,
+        frame_size=prepared.frame_size,
+        channels=prepared.channels,
+        flow=prepared.manifest["flow"]["estimator"],
+        patch=scoring.patch,
+        stride=scoring.stride or default_stride(scoring.patch),
+        padding=scoring.padding,
+        psi=float(calibration.psi),
+        threshold=calibration.threshold,
+        training=TrainingScores.of(train.scores(calibration.psi)["fused"]),
+    )
 
 
 def calibrated_psi(train: Mapping[str, np.ndarray], scoring: ScoringSettings) -> float:

@@ -20,7 +20,7 @@ from test_events import DETECTOR
 from test_pages import Resources
 from typer.testing import CliRunner
 
-from data_prep.synthetic import read_synthetic
+from data_prep.synthetic import read_synthetic, scene_settings
 from maam_lib import cli, detection
 from maam_lib.annotation import STRIP, Annotator, picture_size
 from maam_lib.detection import Progress, detect, footage_notes, progress_line
@@ -367,6 +367,7 @@ def test_a_file_that_is_no_export_is_told(exported: Path, tmp_path: Path) -> Non
         (("detect", "video.mp4"), "expected RUN VIDEO, or --onnx FILE VIDEO"),
         (("detect", "--onnx", "net.onnx", "video.mp4", "other.mp4"), "expected RUN VIDEO, or --onnx FILE VIDEO"),
         (("detect", "--onnx", "net.onnx", "video.mp4"), "net.onnx: no such file"),
+        (("detect", "runs/none", "video.mp4"), "or name weights that come with the kit: ped2-laptop, synthetic-laptop"),
     ],
 )
 def test_wrong_words_are_one_line(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
@@ -376,6 +377,17 @@ def test_wrong_words_are_one_line(words: tuple[str, ...], said: str, tmp_path: P
     assert line.startswith("maam: error: ")
     assert said in line
     assert not (tmp_path / "out").exists()
+
+
+def test_kept_weights_find_an_anomaly_without_any_data(tmp_path: Path) -> None:
+    """The first generated test clip as pictures: the alarm is on in abnormal frames far more than in others."""
+    clip = next(clip for clip in read_synthetic(scene_settings("synthetic")) if clip.split == "test")
+    write_images(tmp_path / "in", (frame[..., 0] for frame in clip.frames()), "{:03d}.png")
+    answer = maam("detect", "synthetic-laptop", tmp_path / "in", "--out", tmp_path / "out", "--root", tmp_path / "none")
+    assert answer.returncode == 0, answer.stderr
+    alarm = pd.read_csv(tmp_path / "out" / "scores.csv")["alarm"].to_numpy()
+    label = clip.labels()[: len(alarm)]
+    assert alarm[label == 1].mean() > alarm[label == 0].mean() + 0.2
 
 
 def test_a_video_that_is_none_is_one_line_and_no_folder(exported: Path, tmp_path: Path) -> None:

@@ -85,7 +85,9 @@ def prepare_sized(root: Path, clips: list[Clip], size: tuple[int, int]) -> Path:
 
 
 def test_a_detector_is_kept_beside_its_run_until_the_run_goes_on(run: RunFolder, scene_root: Path, tmp_path) -> None:
-    first = detector_of_run(run, scene_root)
+    first = detector_of_run(run, tmp_path / "no data here")  # as `evaluate` left it
+    (run.folder / "detector.json").unlink()
+    assert detector_of_run(run, scene_root) == first, "calibrated now"
     assert detector_of_run(run, tmp_path / "no data here") == first
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert (first.psi, first.threshold) == (metrics["psi"], metrics["threshold"]), "the rule of evaluate"
@@ -95,6 +97,7 @@ def test_a_detector_is_kept_beside_its_run_until_the_run_goes_on(run: RunFolder,
 
 
 def test_what_a_detector_needs_is_said(run: RunFolder, tmp_path: Path) -> None:
+    (run.folder / "detector.json").unlink()
     with pytest.raises(DetectionError, match="not calibrated yet, which needs its training data once"):
         detector_of_run(run, tmp_path)
     with pytest.raises(RunError, match="no run here"):

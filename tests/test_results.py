@@ -18,6 +18,7 @@ from maam_lib.results import (
     mean_and_spread,
     paper_values,
     read_result,
+    reference_detector,
     reference_network,
     reference_results,
     result_table,
@@ -94,6 +95,8 @@ def test_keeping_a_run_and_reading_it_back(
     assert "packages" not in kept["machine"]
     recipe, net = reference_network("synthetic-mini")
     assert recipe == finished_run.recipe
+    detector = reference_detector("synthetic-mini")
+    assert (detector.psi, detector.threshold) == (measured["psi"], measured["threshold"])
     assert not net.training
     original = build_network(recipe).eval()
     finished_run.load_weights(original)
@@ -141,6 +144,9 @@ def test_what_comes_with_the_kit_is_whole() -> None:
         if (results.REFERENCE / name / results.WEIGHTS).is_file():
             recipe, _ = reference_network(name)
             assert seeds[0]["recipe_hash"] == recipe.hash(), f"{name}: weights and seed0.json are of other recipes"
+            detector = reference_detector(name)
+            assert detector.psi == pytest.approx(seeds[0]["psi"], rel=1e-6)
+            assert detector.threshold == pytest.approx(seeds[0]["threshold"], rel=1e-6)
 
 
 # Tables
