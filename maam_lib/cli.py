@@ -333,6 +333,9 @@ def detect(
         Path | None, typer.Option(help="An exported file in place of a run: `maam detect --onnx FILE VIDEO`.")
     ] = None,
     root: Root = DEFAULT_ROOT,
+    normal: Annotated[
+        str | None, typer.Option(help="Ordinary footage that took no part in training, to find scale and threshold on.")
+    ] = None,
     alarms_per_hour: Annotated[
         float | None, typer.Option(help="Threshold for at most so many on normal footage; else the run's own.")
     ] = None,
@@ -347,6 +350,7 @@ def detect(
     from maam_lib.detection import detect as detect_in
     from maam_lib.detector import DetectionError
     from maam_lib.footage import open_footage
+    from maam_lib.online import measured_on
 
     if (onnx is None) == (video is None):
         raise DetectionError("expected RUN VIDEO, or --onnx FILE VIDEO")
@@ -361,6 +365,8 @@ def detect(
 
         detector, score = open_onnx(onnx)
     footage = open_footage(video or run, frame_rate=frame_rate, patience=patience)
+    if normal is not None:
+        detector = measured_on(detector, score, open_footage(normal, frame_rate=frame_rate))
     line = ProgressLine()
     try:
         done = detect_in(

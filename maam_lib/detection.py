@@ -174,7 +174,7 @@ class _Report:
         title = f"{self.footage.name.rpartition('/')[2]}, scored"
         facts = self._facts()
         length, events = self.progress.footage_seconds, self.out / "events.csv"
-        page = detection_page(title, self._envelope, self.level, length, moments, events, facts)
+        page = detection_page(title, self._envelope, self.level, length, moments, events, facts, self.detector.normal)
         write_text(self.out / "index.html", page)
 
     def _facts(self) -> dict[str, Any]:
@@ -198,12 +198,12 @@ class _Report:
 
     def _threshold_origin(self) -> str:
         if self.alarms_per_hour is None:
-            return "the recipe's quantile of training scores"
+            return f"a quantile of the scores of {self.detector.normal}"
         rate = self.footage.frame_rate
         share = self.detector.share_for(self.alarms_per_hour, rate, shortest_alarm(rate))
-        said = f"at most {self.alarms_per_hour:g} alarms per hour like the training footage"
+        said = f"at most {self.alarms_per_hour:g} alarms per hour on footage like {self.detector.normal}"
         training = self.detector.training
-        beyond = f"; extrapolated beyond the {training.frames} training frames scored"
+        beyond = f"; extrapolated beyond the {training.frames} frames scored"
         far = beyond if training.is_extrapolated(share) else ""
         return f"{said}: {share:.2g} of the frames may reach it{far}"
 

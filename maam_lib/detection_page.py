@@ -82,14 +82,15 @@ def detection_page(
     moments: list[Moment],
     events: Path,
     facts: Mapping[str, Any],
+    normal: str,
 ) -> str:
     """One HTML page, readable offline: curve over so many seconds, worst moments, events, settings.
 
-    Scores, and the threshold `level`, are normalised ones.
+    Scores, and the threshold `level`, are normalised by those of what `normal` names.
     """
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        "<p>Scores are scaled by those of normal training frames: 1 is the worst of them. The dashed line is the alarm "
+        f"<p>Scores are scaled by those of {html.escape(normal)}: 1 is the worst of them. The dashed line is the alarm "
         "threshold. Every score: <a href='scores.csv'>scores.csv</a>; every event: "
         "<a href='events.csv'>events.csv</a>; the video with its marks: <a href='annotated.mkv'>annotated.mkv</a>.</p>",
         "<h2>Score over time</h2>",

@@ -6,7 +6,7 @@ Nothing here needs torch: the same travels beside a run (`detector.json`) and in
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from maam_lib.windows import Padding, Pair, reached
 
 FORMAT = 1
 DETECTOR = "detector.json"  # its file in the folder of a run
+TRAINING_FRAMES = "normal training frames"
+ALARM_SHARE = 0.01  # of new normal frames, that may reach the threshold found on them
+LEAST_NORMAL = 50  # frames that such a threshold can be found on
 TAIL = 0.1  # share of the training scores, the highest, that the tail is fitted to
 # uint8 (B, H, W, C) and float16 (B, H, W, 2), as prepared data are stored -> two float32 (B, ph, pw) of patch sums
 Score = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -27,7 +30,7 @@ class DetectionError(ValueError):
 
 @dataclass(frozen=True)
 class TrainingScores:
-    """What is kept of the fused scores of normal training frames: their range, and the tail above their 90 % quantile.
+    """What is kept of the fused scores of normal frames: their range, and the tail above their 90 % quantile.
 
     Beyond the scores that were seen the tail is taken to fall exponentially (ours): an assumption, not a measurement.
     """
@@ -40,7 +43,7 @@ class TrainingScores:
 
     @classmethod
     def of(cls, scores: np.ndarray) -> "TrainingScores":
-        """Of the fused scores (T,) of training frames."""
+        """Of the fused scores (T,) of training frames, or of other normal ones."""
         start = float(np.quantile(scores, 1 - TAIL))
         excess = scores[scores > start] - start
         mean = float(excess.mean()) if len(excess) else 0.0
@@ -79,6 +82,7 @@ class Detector:
     psi: float  # weight of appearance
     threshold: float  # tau of Eq. 12, on fused scores before Eq. 11
     training: TrainingScores
+    normal: str = TRAINING_FRAMES  # what `threshold` and `training` were measured on
 
     def __post_init__(self) -> None:
         if self.flow not in FLOW_ESTIMATORS:
@@ -86,6 +90,17 @@ class Detector:
                 f"{self.recipe} was trained on flow {self.flow!r}, which cannot be estimated while a video plays; "
                 f"train with one of {', '.join(FLOW_ESTIMATORS)} (data.flow)"
             )
+
+    def measured_on(self, fused: np.ndarray, name: str) -> "Detector":
+        """The same with scale and threshold from the fused scores (T,) of other normal footage (ours).
+
+        The network knows its training frames best of all: normal footage that it never saw scores higher, so a
+        threshold for use is better found there. Raises DetectionError for fewer than LEAST_NORMAL scores.
+        """
+        if len(fused) < LEAST_NORMAL:
+            raise DetectionError(f"{name}: {len(fused)} frames scored, expected {LEAST_NORMAL} or more normal ones")
+        scores = TrainingScores.of(fused)
+        return replace(self, training=scores, threshold=scores.exceeded_by(ALARM_SHARE), normal=f"the frames of {name}")
 
     def threshold_for(self, alarms_per_hour: float, frame_rate: float, shortest_alarm: int) -> float:
         """The threshold at which normal footage gives at most so many alarms per hour (ours; no label takes part).

@@ -91,6 +91,16 @@ def score_online(
         cv2.setNumThreads(threads)
 
 
+def measured_on(detector: Detector, score: Score, footage: Footage) -> Detector:
+    """The detector with scale and threshold of some normal footage that took no part in training (ours).
+
+    Raises DetectionError where it has too few frames.
+    """
+    items = score_online(detector, score, footage, picture_width=1)
+    scores = [item.fused for item in items if isinstance(item, Scored)]
+    return detector.measured_on(np.array(scores), footage.name.rpartition("/")[2])
+
+
 def frame_pairs(frames: Iterable[Frame | Event]) -> Generator[FramePair | Event]:
     """Each frame with the one that follows it; events where they belong."""
     before: Frame | None = None

@@ -29,6 +29,7 @@ from maam_lib.detector import DetectionError
 from maam_lib.events import COLUMNS
 from maam_lib.files import DiskFullError
 from maam_lib.footage import open_footage
+from maam_lib.online import measured_on
 from maam_lib.onnx_file import open_onnx
 from maam_lib.run_detector import open_run
 from maam_lib.runs import RunFolder
@@ -106,7 +107,25 @@ def test_alarms_per_hour_choose_the_threshold(video: Path, tmp_path: Path) -> No
     detect(DETECTOR, bright, open_footage(video), tmp_path / "many", alarms_per_hour=1e6)
     alarms = {name: pd.read_csv(tmp_path / name / "scores.csv")["alarm"].sum() for name in ("few", "many")}
     assert alarms["few"] == 0 < alarms["many"]
-    assert "extrapolated beyond the 1000 training frames" in (tmp_path / "few" / "index.html").read_text()
+    assert "extrapolated beyond the 1000 frames scored" in (tmp_path / "few" / "index.html").read_text()
+
+
+def test_other_normal_footage_gives_scale_and_threshold(video: Path, tmp_path: Path) -> None:
+    """Of the video itself: the threshold is the score that one of its frames in a hundred exceeds, by its tail."""
+    detector = measured_on(DETECTOR, bright, open_footage(video))
+    detect(detector, bright, open_footage(video), tmp_path / "out")
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert (scores["normalised"].min(), scores["normalised"].max()) == pytest.approx((0, 1), abs=1e-5)
+    assert detector.threshold == pytest.approx(scores["fused"].max()), "a third of the frames is bright: no tail above"
+    assert (detector.psi, detector.patch) == (DETECTOR.psi, DETECTOR.patch)
+    said = f"Scores are scaled by those of the frames of {video.name}: 1 is the worst"
+    assert said in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_too_little_normal_footage_is_refused(tmp_path: Path) -> None:
+    write_images(tmp_path / "quiet", moving("a", 20, (48, 64)), "{:02d}.png")
+    with pytest.raises(DetectionError, match="quiet: 19 frames scored, expected 50 or more normal ones"):
+        measured_on(DETECTOR, bright, open_footage(tmp_path / "quiet", frame_rate=5))
 
 
 def test_a_stretched_picture_is_noted(tmp_path: Path) -> None:
