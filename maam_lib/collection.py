@@ -10,15 +10,15 @@ import pandas as pd
 from maam_lib.config import Recipe, SettingError, load_recipe
 from maam_lib.evaluation import Calibration
 from maam_lib.experiments import VARIANTS, GridResults, base_recipe, cells_of, grid_results
+from maam_lib.judging import DATASETS, SIZES, ending_of
 from maam_lib.model import MAAMNet
 from maam_lib.results import BASE, REFERENCE, WEIGHTS, ResultError, read_result
 from maam_lib.runs import RunFolder, load_weights
 from maam_lib.tables import read_cost
 from maam_lib.training import build_network
 
-DATASETS = ("ped2", "avenue", "shanghaitech", "synthetic", "synthetic-avenue", "synthetic-shanghai")
-ENDINGS = ("", "-released", "-laptop", "-mini")  # of recipes, by size
-ALWAYS = ("ped2", "avenue", "shanghaitech")  # recipes that a report speaks of even where nothing is measured
+IN_ORDER = (*DATASETS, "synthetic", "synthetic-avenue", "synthetic-shanghai")
+ALWAYS = tuple(DATASETS)  # recipes that a report speaks of even where nothing is measured
 OWN = "own-"  # begins the name of a run whose settings are no variant of its recipe
 
 
@@ -130,6 +130,6 @@ def _scored(grid: GridResults, folders: Sequence[Path], runs: Sequence[RunFolder
 
 
 def _order(name: str) -> tuple[int, int, str]:
-    ending = next((end for end in ENDINGS if end and name.endswith(end)), "")
+    ending = ending_of(name)
     dataset = name.removesuffix(ending)
-    return (DATASETS.index(dataset) if dataset in DATASETS else len(DATASETS), ENDINGS.index(ending), name)
+    return (IN_ORDER.index(dataset) if dataset in IN_ORDER else len(IN_ORDER), list(SIZES).index(ending), name)

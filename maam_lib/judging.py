@@ -15,6 +15,13 @@ import pandas as pd
 from maam_lib.experiments import GridResults
 from maam_lib.intervals import seed_interval
 
+DATASETS = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}  # the paper's, and what it calls them
+SIZES = {
+    "": "full size",
+    "-released": "released settings",
+    "-laptop": "laptop size",
+    "-mini": "mini size",
+}  # by the end
 WORTH_NOTING = 0.005  # AUC: a claimed gain for which less than this is left room does not hold
 
 
@@ -103,7 +110,12 @@ def is_generated(grid: GridResults) -> bool:
 
 def is_full_size(grid: GridResults) -> bool:
     """Whether the recipe is the paper's, or the released code's, in size and length."""
-    return not grid.recipe.name.endswith(("-laptop", "-mini"))
+    return ending_of(grid.recipe.name) in ("", "-released")
+
+
+def ending_of(recipe: str) -> str:
+    """The end of a recipe's name that tells its size: one of SIZES."""
+    return next((ending for ending in SIZES if ending and recipe.endswith(ending)), "")
 
 
 # Rules

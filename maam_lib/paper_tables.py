@@ -10,14 +10,12 @@ import pandas as pd
 
 from maam_lib.config import load_recipe
 from maam_lib.experiments import GridResults
-from maam_lib.judging import is_generated
-from maam_lib.results import BASE, Number, paper_values
-from maam_lib.tables import ABSENT, shown
+from maam_lib.judging import DATASETS, SIZES, ending_of
+from maam_lib.results import BASE, paper_values
+from maam_lib.tables import ABSENT, shown, yardstick
 from maam_lib.training import build_network
 
-DATASETS = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}
 GENERATED = "generated scene"  # a column of its own: never a result of the paper
-SIZES = {"": "full size", "-released": "released settings", "-laptop": "laptop size", "-mini": "mini size"}
 QUOTED, PRINTED, HERE = "quoted from the paper", "the paper's own, as printed", "measured here"
 PAPERS_FULL_SIZE = ("ped2", "avenue")  # recipes whose networks have the two sizes of Table 4
 Measure = Callable[[list[dict[str, Any]]], str]
@@ -25,8 +23,7 @@ Measure = Callable[[list[dict[str, Any]]], str]
 
 def size_of(grid: GridResults) -> str:
     """The size of a recipe, in words, by the end of its name."""
-    ending = next((end for end in SIZES if end and grid.recipe.name.endswith(end)), "")
-    return SIZES[ending]
+    return SIZES[ending_of(grid.recipe.name)]
 
 
 def table2_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
@@ -36,7 +33,7 @@ def table2_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     for size in _sizes(grids):
         rows.append(_ours(grids, size, "no-memory", f"Ours, {size} (w/o memory)", auc))
         rows.append(_ours(grids, size, BASE, f"Ours, {size}", auc))
-        rows.append(_ours(grids, size, BASE, f"no learning, {size}", lambda found: _no_learning(found, "auc")))
+        rows.append(_ours(grids, size, BASE, f"no learning, {size}", yardstick))
         rows.append(_ours(grids, size, BASE, f"learning adds, {size}", adds))
     return pd.DataFrame(rows)
 
@@ -47,7 +44,7 @@ def table3_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     for size in _sizes(grids):
         eer = lambda found: shown(found, lambda r: 100 * r["eer"], digits=1)  # noqa: E731
         rows.append(_ours(grids, size, BASE, f"Ours, {size}", eer))
-        rows.append(_ours(grids, size, BASE, f"no learning, {size}", lambda found: _no_learning(found, "eer", 100, 1)))
+        rows.append(_ours(grids, size, BASE, f"no learning, {size}", lambda found: yardstick(found, "eer", 100, 1)))
     return pd.DataFrame(rows)
 
 
@@ -61,11 +58,10 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, dict[str, A
     rows.append({"method": "Ours, full size", "origin": HERE, "parameters [M]": "{:.2f} ({:.2f})".format(*counted)})
     for grid in grids:
         if (cost := costs.get(grid.recipe.name)) is not None:
-            column = GENERATED if is_generated(grid) else DATASETS[grid.recipe.data.dataset]
             where = f"Ours, {size_of(grid)}, on {cost['device']}, {cost['threads']} threads"
             parameters = f"{cost['parameters'] / 1e6:.2f}"
             rows.append({"method": where, "origin": HERE, "parameters [M]": parameters,
-                         column: f"{cost['frames_per_second']['network']:.1f}"})  # fmt: skip
+                         _column(grid): f"{cost['frames_per_second']['network']:.1f}"})  # fmt: skip
     return pd.DataFrame(rows).reindex(columns=["method", "origin", "parameters [M]", *_columns()]).fillna("–")
 
 
@@ -119,10 +115,3 @@ def _column(grid: GridResults) -> str | None:
     """Of the generated scenes the first, `synthetic`, stands in the paper's tables."""
     dataset = grid.recipe.data.dataset
     return GENERATED if dataset == "synthetic" else DATASETS.get(dataset)
-
-
-def _no_learning(results: list[dict[str, Any]], measure: str, unit: float = 1, digits: int = 3) -> Number:
-    """The best no-learning row, by AUC."""
-    first = results[0]
-    row = first["best_no_learning"]
-    return Number.of(f"{unit * first['no_learning'][row][measure]:.{digits}f} ({row.replace('_', ' ')})", results[:1])

@@ -219,12 +219,13 @@ def shown(results: list[dict[str, Any]], what: str | Callable[[dict[str, Any]], 
     return Number.of(mean_and_spread([take(r) for r in results], **form), results) if results else ABSENT
 
 
-def yardstick(results: list[dict[str, Any]]) -> str:
-    """The best no-learning AUC and which it is."""
+def yardstick(results: list[dict[str, Any]], measure: str = "auc", unit: float = 1, digits: int = 3) -> str:
+    """A measure of the no-learning row of the best AUC, and which row it is; a Number."""
     if not results:
         return ABSENT
     best = results[0]["best_no_learning"]
-    return f"{results[0]['no_learning'][best]['auc']:.3f} ({best.replace('_', ' ')})"
+    value = unit * results[0]["no_learning"][best][measure]
+    return Number.of(f"{value:.{digits}f} ({best.replace('_', ' ')})", results[:1])
 
 
 def clips_interval(results: list[dict[str, Any]], which: str, sign: str = "") -> str:
