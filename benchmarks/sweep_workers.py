@@ -14,7 +14,7 @@ from maam_lib import dataset_for, load_recipe
 from maam_lib.runs import processor_name
 from maam_lib.sweep import sweep
 
-CELLS = ["no-memory", "no-losses", "sparse-only", "latent-only"]
+CELLS = ["no-memory", "no-losses", "sparse-only", "latent-only", "zeta-0.05", "zeta-0.2", "beta-0.0005", "beta-2"]
 
 
 def main() -> None:

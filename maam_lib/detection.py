@@ -6,6 +6,7 @@ events.csv      alarms and trouble with the footage, one line each, written when
 index.html      curve, worst moments, events, settings; renewed every minute
 """
 
+import math
 import shutil
 import sys
 import time
@@ -114,6 +115,7 @@ class _Report:
         self._annotator = Annotator(picture_size(footage.size, picture_width), self.level)
         self._envelope, self._moments = Envelope(), WorstMoments()
         self._page_at = time.monotonic() + PAGE_SECONDS
+        self._lowest, self._highest = math.inf, -math.inf  # fused scores so far
 
     def __enter__(self) -> "_Report":
         self._video = AnnotatedVideo(self.out / "annotated.mkv", self.footage.frame_rate)
@@ -136,6 +138,7 @@ class _Report:
         caption = f"{scored.time:.1f} s   score {normalised:.2f}   threshold {self.level:.2f}"
         picture = self._annotator.draw(scored.picture, found, normalised, on, caption)
         self._video.write(picture)
+        self._lowest, self._highest = min(self._lowest, scored.fused), max(self._highest, scored.fused)
         self._envelope.add(normalised)
         self._moments.add(normalised, scored.number, scored.time, lambda: jpeg(picture))
         self.progress.frames += 1
@@ -194,6 +197,8 @@ class _Report:
             "frames per second": progress.frames_per_second,
             "kit": __version__,
         }
+        if progress.frames:
+            facts["Eq. 11 over this footage"] = f"(fused - {self._lowest:.6g}) / {self._highest - self._lowest:.6g}"
         return facts | {f"note {i}": note for i, note in enumerate(footage_notes(detector, self.footage), start=1)}
 
     def _threshold_origin(self) -> str:

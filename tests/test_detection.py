@@ -100,6 +100,8 @@ def test_the_page_needs_no_net_and_shows_pictures_and_settings(video: Path, tmp_
     assert not found.scripts
     assert set(found.links) == {"scores.csv", "events.csv", "annotated.mkv"}
     assert "synthetic-mini, epoch 2, trained on synthetic" in page
+    fused = pd.read_csv(tmp_path / "out" / "scores.csv")["fused"]
+    assert f"(fused - {fused.min():.6g}) / {np.ptp(fused):.6g}" in page, "Eq. 11"
 
 
 def test_alarms_per_hour_choose_the_threshold(video: Path, tmp_path: Path) -> None:
