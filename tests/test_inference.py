@@ -14,7 +14,7 @@ from data_prep.synthetic import read_synthetic, scene_settings
 from data_prep.ucsd import find_source
 from maam_lib import inference
 from maam_lib.evaluation import Evaluator, network_predictor
-from maam_lib.inference import InferenceNet, change_of_scores, prepare_for_inference
+from maam_lib.inference import FewChannels, InferenceNet, change_of_scores, prepare_for_inference
 from maam_lib.metrics import roc_auc
 from maam_lib.model import MAAMNet
 from maam_lib.results import reference_network
@@ -51,6 +51,15 @@ def test_folded_is_the_network_in_evaluation(size: tuple[int, int], use_memory: 
         if theirs is not None:
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * theirs.abs().max().item())
             assert not ours.requires_grad
+
+
+@pytest.mark.parametrize("out_channels", [1, 2])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2), (7, 10)])
+def test_a_convolution_to_few_channels_is_pytorchs(size: tuple[int, int], out_channels: int):
+    torch.manual_seed(0)
+    conv, x = torch.nn.Conv2d(8, out_channels, 3, padding=1), torch.randn(2, 8, *size)
+    for laid_out in (x, x.contiguous(memory_format=torch.channels_last)):
+        torch.testing.assert_close(FewChannels(conv)(laid_out), conv(x).detach(), rtol=1e-5, atol=1e-6)
 
 
 def test_it_is_a_copy():
