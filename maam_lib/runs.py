@@ -6,6 +6,7 @@ history.csv        one row per epoch
 checkpoints/       epoch_001.safetensors ... weights; optimizer.safetensors for exact resume
 scores.csv         from `maam evaluate`: clip, frame, label, appearance, motion, fused
 metrics.json       from `maam evaluate`
+detector.json      from `maam evaluate`, or the first `maam detect`: what scores any video with this run
 """
 
 import json

@@ -44,7 +44,7 @@ def other_writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_run_leaves_the_files_of_the_contract(finished_run: RunFolder) -> None:
     visible = {path.relative_to(finished_run.folder).as_posix() for path in finished_run.folder.rglob("[!.]*")}
     kept = {"epoch_001", "epoch_002", "optimizer"}
-    text = {"recipe.yaml", "run.json", "history.csv", "scores.csv", "metrics.json", "checkpoints"}
+    text = {"recipe.yaml", "run.json", "history.csv", "scores.csv", "metrics.json", "detector.json", "checkpoints"}
     assert visible == text | {f"checkpoints/{name}.safetensors" for name in kept}
     for path in finished_run.checkpoints.iterdir():
         assert load_file(path), "readable without unpickling"
