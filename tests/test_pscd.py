@@ -58,6 +58,19 @@ def test_valid_patch_sums_are_sums_over_loops(few_rows: int, data: st.DataObject
     np.testing.assert_allclose(found, np.stack(expected), rtol=1e-11, atol=1e-12)
 
 
+@given(data=st.data(), size=PAIRS, stride=PAIRS, padding=st.sampled_from(["same", "valid"]))
+@settings(deadline=None, max_examples=40)
+def test_patch_sums_with_gradients_are_those_without(data: st.DataObject, size: tuple, stride: tuple, padding: str):
+    """OpenCV's way on a CPU, and PyTorch's, which serves gradients, GPUs and export."""
+    patch = tuple(data.draw(st.integers(1, side)) for side in size)
+    errors = random_error(2, *size)
+    with mock.patch.object(pscd, "FEW_ROWS", 0):
+        plain = pscd.patch_sums(errors, patch, stride, padding)
+        through_torch = pscd.patch_sums(errors.clone().requires_grad_(), patch, stride, padding)
+    torch.testing.assert_close(plain, through_torch.detach(), rtol=1e-11, atol=1e-12)
+    assert through_torch.requires_grad
+
+
 def test_patch_sums_have_gradients_and_keep_half_precision():
     """The gradient of a pixel is the number of patches that it belongs to, where OpenCV would lose it."""
     errors = random_error(1, 60, 90).requires_grad_()
