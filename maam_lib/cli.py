@@ -109,7 +109,6 @@ def train(
     root: Root = DEFAULT_ROOT,
     settings: Settings = None,
     resume: Annotated[bool, typer.Option(help="Continue the run in this folder.")] = False,
-    devices: Annotated[int | None, typer.Option(min=1, help="GPUs; all if left out. Of a CPU, processes.")] = None,
 ) -> None:
     """Train a recipe on its prepared dataset; one checkpoint per epoch."""
     from maam_lib.camera import fit_recipe
@@ -119,10 +118,8 @@ def train(
     resolved, chosen = fit_recipe(load_recipe(recipe), root, *(settings or []))
     if chosen:
         print(f"{recipe}: {chosen}", flush=True)
-    prepared = dataset_for(root, resolved)
-    trained = fit(resolved, prepared, run, resume=resume, devices=devices or "auto", on_epoch=_print_epoch)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several devices' processes the first
-        print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
+    trained = fit(resolved, dataset_for(root, resolved), run, resume=resume, on_epoch=_print_epoch)
+    print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
 
 
 @app.command()

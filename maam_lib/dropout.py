@@ -8,16 +8,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from maam_lib.devices import device_count, own_rows
-
 STEPS = 2**16  # different values of one 16-bit draw
 
 
 def drop_and_rectify(x: Tensor, share: float) -> Tensor:
     """ReLU of x with a share (0 to 1) of its entries set to 0 and the others divided by 1 - share; x is overwritten.
 
-    The random numbers come from PyTorch's global generator. Of several devices each draws those of the whole batch and
-    takes its own, so that with the same seed they drop what one would.
+    The random numbers come from PyTorch's global generator.
     """
     return _DropAndRectify.apply(x, round(share * STEPS))
 
@@ -27,10 +24,8 @@ class _DropAndRectify(torch.autograd.Function):
     def forward(ctx: FunctionCtx, x: Tensor, dropped: int) -> Tensor:
         ctx.mark_dirty(x)
         ctx.scale = STEPS / max(STEPS - dropped, 1)
-        everywhere = device_count() * x.numel()
-        draws = torch.empty(-(-everywhere // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-        whole = draws[:everywhere].as_strided((device_count() * len(x), *x.shape[1:]), x.stride())
-        kept = own_rows(whole) >= dropped - STEPS // 2
+        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+        kept = (draws[: x.numel()] >= dropped - STEPS // 2).as_strided(x.shape, x.stride())
         x.relu_().mul_(kept).mul_(ctx.scale)
         ctx.save_for_backward(x)
         return x

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from maam_lib import memory
 from maam_lib.convolution import Size, convolve, convolve_transposed, turned
-from maam_lib.devices import SharedBatchNorm
 from maam_lib.dropout import drop_and_rectify
 from maam_lib.memory import Similarity
 
@@ -37,7 +36,7 @@ class EncoderBlock(nn.Module):
         super().__init__()
         self.stride = stride
         self.conv = nn.Conv2d(in_channels, out_channels, 3, stride, bias=False)
-        self.norm = SharedBatchNorm(out_channels, NORM_EPSILON, norm_momentum)
+        self.norm = nn.BatchNorm2d(out_channels, NORM_EPSILON, norm_momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(convolve(x, self.conv.weight, stride=self.stride)), inplace=True)
@@ -49,7 +48,7 @@ class DecoderBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, dropout: float, norm_momentum: float):
         super().__init__()
         self.deconv = nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, bias=False)
-        self.norm = SharedBatchNorm(out_channels, NORM_EPSILON, norm_momentum)
+        self.norm = nn.BatchNorm2d(out_channels, NORM_EPSILON, norm_momentum)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, size: Size) -> Tensor:

@@ -1,8 +1,7 @@
 """Training (paper Sec. 4.3): epochs, checkpoints, exact resume, on one or many devices through lightning-fabric.
 
-Several devices compute what one would with the same batch, up to rounding (on CUDA with other dropout masks); see
-`maam_lib.devices`. All randomness comes from the recipe's seed and is drawn anew at the start of each epoch, so a run
-that was killed and resumed goes the same way as one that was not; on a CPU its weights are equal to the last bit.
+All randomness comes from the recipe's seed and is drawn anew at the start of each epoch, so a run that was killed
+and resumed goes the same way as one that was not; on a CPU its weights are equal to the last bit.
 """
 
 import logging
@@ -102,11 +101,6 @@ def fit(
             f"{prepared.folder}: {len(dataset)} training frames are fewer than one batch of "
             f"{recipe.training.batch_size}; set training.batch_size"
         )
-    if recipe.training.batch_size % fabric.world_size:
-        raise TrainingError(
-            f"a batch of {recipe.training.batch_size} frames does not divide among {fabric.world_size} devices; set "
-            "training.batch_size to a multiple of them, or use fewer (--devices)"
-        )
     run = RunFolder(folder)
     run.check_data(prepared.content_hash)
     if fabric.is_global_zero:
@@ -121,7 +115,7 @@ def fit(
 
 
 def epoch_seed(seed: int, epoch: int, purpose: int) -> int:
-    """One seed per (run, epoch, purpose), well spread; purpose 0 orders the frames, 1 and more drop activations."""
+    """One seed per (run, epoch, purpose), well spread; purpose 0 orders the frames, 1 + rank drops activations."""
     return int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1)[0])
 
 
@@ -182,8 +176,7 @@ def _train_epoch(
 ) -> dict[str, float]:
     """One pass over the training frames; returns the history row of means over its steps."""
     settings, began = recipe.training, time.perf_counter()
-    dropping = 1 if fabric.device.type == "cpu" else 1 + fabric.global_rank  # on a CPU, masks are of the whole batch
-    torch.manual_seed(epoch_seed(settings.seed, epoch, dropping))
+    torch.manual_seed(epoch_seed(settings.seed, epoch, 1 + fabric.global_rank))
     order_seed = epoch_seed(settings.seed, epoch, 0)
     sums, steps = None, 0
     for indices in batches(len(dataset), settings.batch_size, order_seed, fabric.global_rank, fabric.world_size):
