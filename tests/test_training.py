@@ -269,13 +269,13 @@ def test_batches_are_the_same_on_one_device_and_on_many(
 def test_every_epoch_of_every_seed_has_its_own_order(
     scene: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raw_batch, seen = FrameFlowDataset.raw_batch, []
+    stored_batch, seen = FrameFlowDataset.stored_batch, []
 
     def remember(dataset: FrameFlowDataset, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         seen.append(tuple(indices))
-        return raw_batch(dataset, indices)
+        return stored_batch(dataset, indices)
 
-    monkeypatch.setattr(FrameFlowDataset, "raw_batch", remember)
+    monkeypatch.setattr(FrameFlowDataset, "stored_batch", remember)
     for seed in (0, 1):
         fit(tiny_recipe(f"training.seed={seed}"), scene, tmp_path / f"run{seed}")
     assert len(seen) == 4 * STEPS, "two epochs of each seed"
