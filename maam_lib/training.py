@@ -171,7 +171,7 @@ def _train(
     if fabric.world_size > 1:
         net = share_statistics(net, fabric.device.type)
     if compiled:
-        net.compile()  # in place: the names of parameters stay
+        net.compile(dynamic=False)  # in place: the names of parameters stay; all batches have one shape
     module, optimizer = fabric.setup(net.to(memory_format=torch.channels_last), adam)
     done = run.load_epoch(net, adam)  # after the set-up: on the device
     module.train()
