@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks import peers
+from benchmarks import peers, scaling
 from benchmarks.straight_port import PARAMETERS, StraightPort, training_loss
 from maam_lib import memory, pscd
 from maam_lib.bench import Demand, Group, Work, interleaved, matrix_product, rows_of, waiting
@@ -109,6 +109,10 @@ def training(device: torch.device, rounds: int) -> Group:
     over = min(timings.speedup("ours", base) for base in cases if base.startswith("straight"))
     group.demands = [Demand("training step over the faster straight port", 1.5, over), Demand("the aim", 1.8, over)]
     group.notes.append("the same allocator settings for all: freed memory is kept")
+    if device.type == "cuda" and (count := torch.cuda.device_count()) > 1:
+        scaling.add_to(group, "cuda", count)
+    else:
+        group.notes.append("several GPUs against one: left out, there is at most one here")
     return group
 
 

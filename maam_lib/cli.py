@@ -109,6 +109,13 @@ def train(
     root: Root = DEFAULT_ROOT,
     settings: Settings = None,
     resume: Annotated[bool, typer.Option(help="Continue the run in this folder.")] = False,
+    devices: Annotated[
+        int | None,
+        typer.Option(help="GPUs (or CPU processes) that share each batch; all GPUs that can, if left out.", min=1),
+    ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the network first: for long trainings on a GPU.")
+    ] = False,
 ) -> None:
     """Train a recipe on its prepared dataset; one checkpoint per epoch."""
     from maam_lib.camera import fit_recipe
@@ -118,8 +125,10 @@ def train(
     resolved, chosen = fit_recipe(load_recipe(recipe), root, *(settings or []))
     if chosen:
         print(f"{recipe}: {chosen}", flush=True)
-    trained = fit(resolved, dataset_for(root, resolved), run, resume=resume, on_epoch=_print_epoch)
-    print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
+    how = {"resume": resume, "devices": devices or "auto", "compiled": compiled}
+    trained = fit(resolved, dataset_for(root, resolved), run, **how, on_epoch=_print_epoch)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several devices' processes the first
+        print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
 
 
 @app.command()

@@ -15,6 +15,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
 Size = tuple[int, int]
+HAS_AVX512 = "AVX512" in torch.backends.cpu.get_cpu_capability()  # found once: torch.compile cannot look
 WIDE = 32 * 64  # input times output channels from which a strided weight gradient as products is faster (measured)
 
 
@@ -132,7 +133,7 @@ def _gradient_by_products(x: Tensor, weight: Tensor, stride: int) -> bool:
     """Whether a weight gradient will be asked for that matrix products compute faster."""
     if not (weight.requires_grad and torch.is_grad_enabled()) or x.device.type != "cpu" or x.dtype != torch.float32:
         return False
-    if torch.is_autocast_enabled("cpu") or "AVX512" in torch.backends.cpu.get_cpu_capability():
+    if torch.is_autocast_enabled("cpu") or HAS_AVX512 or torch.compiler.is_compiling():  # loops would be unrolled
         return False
     few, many = sorted(weight.shape[:2])
     return few * many >= WIDE if stride == 2 else 9 * few <= many

@@ -293,18 +293,30 @@ class FrameFlowDataset(Dataset):
         return to_model_input(*self.raw_batch(indices))
 
     def raw_batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """A batch as stored, for conversion on the device: uint8 (B, H, W, C) and float16 (B, H, W, 2)."""
-        size, stored = self.prepared.frame_size, self.prepared.channels
-        raw_frames = np.empty((len(indices), *size, stored), np.uint8)
-        raw_flow = np.empty((len(indices), *size, 2), np.float16)
+        """A batch for conversion on the device: uint8 (B, H, W, C) and float16 (B, H, W, 2)."""
+        frames, flow = self.stored_batch(indices)
+        return frames.expand(-1, -1, -1, self.channels), flow  # gray, repeated without a copy
+
+    def stored_batch(self, indices: Sequence[int], *, pinned: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch as stored: uint8 (B, H, W, channels of the files) and float16 (B, H, W, 2).
+
+        pinned: in memory from which CUDA copies while this process goes on.
+        """
+        shape = (len(indices), *self.prepared.frame_size)
+        frames = torch.empty((*shape, self.prepared.channels), dtype=torch.uint8, pin_memory=pinned)
+        flow = torch.empty((*shape, 2), dtype=torch.float16, pin_memory=pinned)
+        raw_frames, raw_flow = frames.numpy(), flow.numpy()
         for position, index in enumerate(indices):
             clip, frame = self._clips[self._clip_of_item[index]], self._frame_of_item[index]
             raw_frames[position] = self.prepared.frames(self.split, clip)[frame]
             raw_flow[position] = self.prepared.flow(self.split, clip)[frame]
-        frames = torch.from_numpy(raw_frames)
-        if self.channels != stored:
-            frames = frames.expand(-1, -1, -1, self.channels)  # gray, repeated without a copy
-        return frames, torch.from_numpy(raw_flow)
+        return frames, flow
+
+    @property
+    def stored_bytes(self) -> int:
+        """What all items take as stored: 1 byte per pixel and channel, 4 of flow."""
+        height, width = self.prepared.frame_size
+        return len(self) * height * width * (self.prepared.channels + 4)
 
 
 def to_model_input(raw_frames: torch.Tensor, raw_flow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

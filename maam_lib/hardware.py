@@ -19,6 +19,18 @@ def has_fast_bfloat16(accelerator: str) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def compiler_trouble(device: torch.device) -> str:
+    """Why torch.compile does not work here, in one line; "" where it does. Tried on two numbers, some seconds.
+
+    On a CPU it needs a C++ compiler, on a GPU Triton.
+    """
+    try:
+        torch.compile(torch.exp)(torch.ones(2, device=device))
+    except RuntimeError as error:  # what PyTorch's compilers raise
+        return next(line for line in str(error).splitlines() if line.strip())
+    return ""
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to keep freed memory instead of handing it back: activations come and go with every step.
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from maam_lib import memory
 from maam_lib.config import LossSettings
+from maam_lib.devices import mean_over_devices
 from maam_lib.model import MAAMOutput
 
 
@@ -64,7 +65,7 @@ def latent_loss(
         product = rows @ read_rows  # (B, h, w, w)
         squares = rows.square() @ read_rows.square()
         pseudo_cosine = (product + memory.EPSILON) / (squares + memory.EPSILON)
-        return F.relu(pseudo_cosine.mean().abs() - margin)
+        return F.relu(mean_over_devices(pseudo_cosine.mean()).abs() - margin)
     cosine = F.cosine_similarity(query, read_out, dim=1)  # (B, h, w)
     if form == "attract":
         return (1 - cosine).mean()

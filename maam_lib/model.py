@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from maam_lib import memory
 from maam_lib.convolution import Size, convolve, convolve_transposed, turned
-from maam_lib.dropout import drop_and_rectify
+from maam_lib.dropout import drop, drop_and_rectify
 from maam_lib.memory import Similarity
 
 INITIAL_SD = 0.02  # of weights and memory items, a normal cut at two sd (released code; the paper does not say)
@@ -53,9 +53,11 @@ class DecoderBlock(nn.Module):
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         x = self.norm(convolve_transposed(x, self.deconv.weight, size))
-        if self.training and self.dropout.p > 0 and x.device.type == "cpu":
-            return drop_and_rectify(x, self.dropout.p)
-        return F.relu(self.dropout(x), inplace=True)
+        if self.training and self.dropout.p > 0:
+            if x.device.type == "cpu":
+                return drop_and_rectify(x, self.dropout.p)
+            x = drop(x, self.dropout.p)
+        return F.relu(x, inplace=True)
 
 
 class Decoder(nn.Module):

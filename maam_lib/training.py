@@ -18,7 +18,9 @@ from tqdm.auto import tqdm
 
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, find_dataset, to_model_input
-from maam_lib.hardware import best_accelerator, has_fast_bfloat16, keep_freed_memory
+from maam_lib.devices import largest_divisor, share_statistics
+from maam_lib.feeding import Feed
+from maam_lib.hardware import best_accelerator, compiler_trouble, has_fast_bfloat16, keep_freed_memory
 from maam_lib.losses import Losses, total_loss
 from maam_lib.memory import support_count
 from maam_lib.model import MAAMNet, MAAMOutput
@@ -78,17 +80,25 @@ def fit(
     resume: bool = False,
     accelerator: str = "auto",
     devices: int | str | list[int] = "auto",
+    compiled: bool = False,
     progress: bool = True,
     on_epoch: EpochCallback | None = None,
 ) -> RunFolder:
     """Train a recipe on a prepared dataset's normal clips; returns the run folder, its last epoch finished.
 
-    `devices` is how many, or the numbers of those to use; `progress` shows a bar where there is a terminal.
+    `devices` is how many, or the numbers of those to use; "auto" is as many GPUs as share a batch equally, or the CPU.
+    Several train as one: the same batches, batch-norm statistics, dropout and losses as on one device, up to rounding.
+    `compiled` sends the network through torch.compile: the same files, equal up to rounding and, on a GPU, the dropout.
+    `progress` shows a bar where there is a terminal.
     `on_epoch` gets each new row of the history, on the first device's process; when it returns True the training
     stops there, whole and resumable.
-    Raises RunError for a folder in use, TrainingError for a loss that is not finite or too few frames.
+    Raises RunError for a folder in use, TrainingError for a loss that is not finite, too few frames, a batch that
+    the devices cannot share equally, or where compiling is asked for and impossible.
     """
     accelerator = best_accelerator() if accelerator == "auto" else accelerator
+    if devices == "auto":
+        there = torch.cuda.device_count() if accelerator == "cuda" else 1
+        devices = largest_divisor(recipe.training.batch_size, at_most=there)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its word on the number format is in run.json
     fabric = Fabric(
         accelerator=accelerator, devices=devices, precision=_FABRIC_NAMES[precision_name(recipe, accelerator)]
@@ -96,26 +106,39 @@ def fit(
     fabric.launch()
     keep_freed_memory()
     dataset = FrameFlowDataset(prepared, "train", drop_last=recipe.data.drop_last, channels=recipe.data.channels)
-    if len(dataset) < recipe.training.batch_size:
-        raise TrainingError(
-            f"{prepared.folder}: {len(dataset)} training frames are fewer than one batch of "
-            f"{recipe.training.batch_size}; set training.batch_size"
-        )
+    _check_possible(fabric, recipe, dataset, compiled)
     run = RunFolder(folder)
     run.check_data(prepared.content_hash)
     if fabric.is_global_zero:
         run.claim(recipe, resume=resume)
     fabric.barrier()
     try:
-        _train(fabric, recipe, dataset, run, progress, on_epoch)
+        _train(fabric, recipe, dataset, run, compiled, progress, on_epoch)
     finally:
         if fabric.is_global_zero:
             run.release()
     return run
 
 
+def _check_possible(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, compiled: bool) -> None:
+    """TrainingError where this recipe cannot be trained on these frames and devices."""
+    batch, devices = recipe.training.batch_size, fabric.world_size
+    if len(dataset) < batch:
+        raise TrainingError(
+            f"{dataset.prepared.folder}: {len(dataset)} training frames are fewer than one batch of {batch}; "
+            "set training.batch_size"
+        )
+    if batch % devices:
+        raise TrainingError(
+            f"training.batch_size is {batch}, which {devices} devices cannot share equally; take "
+            f"{largest_divisor(batch, devices)} of them, or set it to a multiple of {devices}"
+        )
+    if compiled and (trouble := compiler_trouble(fabric.device)):
+        raise TrainingError(f"the network cannot be compiled here ({trouble}); train without compiling")
+
+
 def epoch_seed(seed: int, epoch: int, purpose: int) -> int:
-    """One seed per (run, epoch, purpose), well spread; purpose 0 orders the frames, 1 + rank drops activations."""
+    """One seed per (run, epoch, purpose), well spread; purpose 0 orders the frames, 1 drops activations."""
     return int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1)[0])
 
 
@@ -134,6 +157,7 @@ def _train(
     recipe: Recipe,
     dataset: FrameFlowDataset,
     run: RunFolder,
+    compiled: bool,
     shows_progress: bool,
     on_epoch: EpochCallback | None,
 ) -> None:
@@ -141,12 +165,17 @@ def _train(
     torch.manual_seed(settings.seed)
     net = build_network(recipe)
     adam = build_optimizer(recipe, net)
-    facts = _facts(fabric, recipe, dataset)
+    facts = _facts(fabric, recipe, dataset) | {"compiled": compiled}
     if fabric.is_global_zero:
         run.record(facts)
+    if fabric.world_size > 1:
+        net = share_statistics(net, fabric.device.type)
+    if compiled:
+        net.compile(dynamic=False)  # in place: the names of parameters stay; all batches have one shape
     module, optimizer = fabric.setup(net.to(memory_format=torch.channels_last), adam)
     done = run.load_epoch(net, adam)  # after the set-up: on the device
     module.train()
+    feed = Feed(dataset, fabric.device)
     steps = len(dataset) // settings.batch_size
     progress = tqdm(
         total=settings.epochs * steps * settings.batch_size,
@@ -156,7 +185,7 @@ def _train(
     )
     with progress:
         for epoch in range(done + 1, settings.epochs + 1):
-            row = _train_epoch(fabric, recipe, dataset, module, optimizer, epoch, progress)
+            row = _train_epoch(fabric, recipe, feed, module, optimizer, epoch, progress)
             if fabric.is_global_zero:
                 run.save_epoch(net, adam, row)
                 run.record(facts | {"epochs": epoch, "training_seconds": round(run.history["seconds"].sum(), 1)})
@@ -168,7 +197,7 @@ def _train(
 def _train_epoch(
     fabric: Fabric,
     recipe: Recipe,
-    dataset: FrameFlowDataset,
+    feed: Feed,
     module: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     epoch: int,
@@ -176,24 +205,25 @@ def _train_epoch(
 ) -> dict[str, float]:
     """One pass over the training frames; returns the history row of means over its steps."""
     settings, began = recipe.training, time.perf_counter()
-    torch.manual_seed(epoch_seed(settings.seed, epoch, 1 + fabric.global_rank))
+    torch.manual_seed(epoch_seed(settings.seed, epoch, 1))  # one for all devices: see dropout.py
     order_seed = epoch_seed(settings.seed, epoch, 0)
+    order = batches(len(feed.dataset), settings.batch_size, order_seed, fabric.global_rank, fabric.world_size)
     sums, steps = None, 0
-    for indices in batches(len(dataset), settings.batch_size, order_seed, fabric.global_rank, fabric.world_size):
-        raw_frames, raw_flow = dataset.raw_batch(indices)
-        frames, flow = to_model_input(raw_frames.to(fabric.device), raw_flow.to(fabric.device))
+    for raw_frames, raw_flow in feed.batches(order):
+        frames, flow = to_model_input(raw_frames, raw_flow)
         output = module(frames.contiguous(memory_format=torch.channels_last))
         losses = total_loss(output, frames, flow, recipe.loss)
-        _check_finite(losses, epoch, steps + 1)
+        terms = torch.stack([*losses, flow.abs().mean(), _mean_support(output, losses.total)]).detach()
+        terms = fabric.all_reduce(terms, reduce_op="mean")  # before the check, so that all devices stop together
+        _check_finite(Losses(*terms[: len(losses)]), epoch, steps + 1)
         optimizer.zero_grad()
         fabric.backward(losses.total)
         optimizer.step()
-        terms = torch.stack([*losses, flow.abs().mean(), _mean_support(output, losses.total)]).detach()
         sums = terms if sums is None else sums + terms
         steps += 1
         progress.update(settings.batch_size)
-        progress.set_postfix_str(f"epoch {epoch} loss {losses.total.item():.4f}", refresh=False)
-    means = fabric.all_reduce(sums / steps, reduce_op="mean")
+        progress.set_postfix_str(f"epoch {epoch} loss {terms[0].item():.4f}", refresh=False)
+    means = sums / steps
     names = [*Losses._fields, "zero_flow", "support_items"]
     seconds = time.perf_counter() - began
     row = {"epoch": epoch, **dict(zip(names, means.tolist(), strict=True))}

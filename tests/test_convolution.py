@@ -66,7 +66,7 @@ def test_gradients_by_products_are_those_without(
     before: int, after: int, stride: int | None, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ):
     """In training on a processor without AVX-512; input, weight and bias."""
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(convolution, "HAS_AVX512", False)
     kernel_shape = (before, after, 3, 3) if stride is None else (after, before, 3, 3)
     input_size = [half(n) for n in size] if stride is None else size
     x = random_map(2, before, *input_size, dtype=torch.float32).requires_grad_()
@@ -101,8 +101,7 @@ def test_gradients_by_products_are_those_without(
 def test_products_are_taken_only_where_they_are_faster(
     kind: str, channels: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ):
-    capability = "AVX512" if kind == "avx512" else "AVX2"
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(convolution, "HAS_AVX512", kind == "avx512")
     weight = torch.zeros(*channels, 3, 3, requires_grad=kind != "no gradient")
     with torch.autocast("cpu", torch.bfloat16, enabled=kind == "autocast"):
         out = convolve(torch.zeros(1, channels[1], 8, 8), weight, stride=2)

@@ -22,6 +22,7 @@ from maam_lib import runs, training
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.evaluation import Evaluator, evaluate, network_predictor
+from maam_lib.hardware import compiler_trouble
 from maam_lib.losses import total_loss
 from maam_lib.runs import RunFolder
 from maam_lib.training import TrainingError, batches, build_network, build_optimizer, dataset_for, epoch_seed, fit
@@ -269,13 +270,13 @@ def test_batches_are_the_same_on_one_device_and_on_many(
 def test_every_epoch_of_every_seed_has_its_own_order(
     scene: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raw_batch, seen = FrameFlowDataset.raw_batch, []
+    stored_batch, seen = FrameFlowDataset.stored_batch, []
 
     def remember(dataset: FrameFlowDataset, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         seen.append(tuple(indices))
-        return raw_batch(dataset, indices)
+        return stored_batch(dataset, indices)
 
-    monkeypatch.setattr(FrameFlowDataset, "raw_batch", remember)
+    monkeypatch.setattr(FrameFlowDataset, "stored_batch", remember)
     for seed in (0, 1):
         fit(tiny_recipe(f"training.seed={seed}"), scene, tmp_path / f"run{seed}")
     assert len(seen) == 4 * STEPS, "two epochs of each seed"
@@ -348,6 +349,40 @@ def test_one_branch_is_trained_alone_and_resumes(branches: str, psi: int, scene:
     whole.load_weights(after)
     moved = {name for name, value in after.named_parameters() if not torch.equal(value, before.get_parameter(name))}
     assert {name.split(".")[0] for name in moved} == {"encoder", "items", f"{branches}_decoder"}
+
+
+# Compiling
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch's compiler, about itself
+def test_a_compiled_training_leaves_a_run_that_an_uncompiled_one_continues(
+    scene: PreparedDataset, finished_run: RunFolder, tmp_path: Path
+):
+    if trouble := compiler_trouble(torch.device("cpu")):
+        pytest.skip(f"cannot compile here: {trouble}")
+    run = fit(tiny_recipe(), scene, tmp_path / "run", compiled=True, on_epoch=stop_after(1))
+    expected = finished_run.history.iloc[0]
+    assert run.facts["compiled"]
+    assert run.history.iloc[0]["total"] == pytest.approx(expected["total"], rel=0.02), (
+        "up to what Adam makes of rounding"
+    )
+    weights = load_file(run.weights_file(1))
+    assert weights.keys() == load_file(finished_run.weights_file(1)).keys()
+    assert fit(tiny_recipe(), scene, tmp_path / "run", resume=True).is_finished
+
+
+def test_where_nothing_compiles_training_says_why(
+    scene: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(*_: object) -> object:
+        raise RuntimeError("\nNo working C++ compiler found\nand more")
+
+    monkeypatch.setattr(torch, "compile", lambda function: fails)
+    with pytest.raises(
+        TrainingError, match=r"cannot be compiled here \(No working C\+\+ compiler found\); train without"
+    ):
+        fit(tiny_recipe(), scene, tmp_path / "run", compiled=True)
+    assert not (tmp_path / "run").exists()
 
 
 # Full size
