@@ -279,8 +279,11 @@ def _dense(grid: GridResults) -> Finding | None:
     """Counted anew in the paper's networks, on a small frame: the memory's work with many and with few answers."""
     if not is_full_size(grid):
         return None
-    nets = [build_network(grid.recipe.with_settings(f"model.temperature={t}")).eval() for t in (1.0, 0.1)]
-    many, few = (multiply_adds(net, COUNTED_ON)["memory"] for net in nets)
+    net = build_network(grid.recipe).eval()
+    net.temperature = 1.0
+    many = multiply_adds(net, COUNTED_ON)["memory"]
+    net.temperature = 0.1
+    few = multiply_adds(net, COUNTED_ON)["memory"]
     height, width = COUNTED_ON
     words = f"{many:,} multiply-adds of the memory on {height}x{width} pixels with many support items, {few:,} with few"
     return Finding(State.HOLDS if few < many else State.FAILS, words)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Scored:
     scores: pd.DataFrame  # clip, frame, label, appearance, motion, fused
     weights: Path
 
+    @cached_property
     def network(self) -> MAAMNet:
         """In evaluation mode."""
         net = build_network(self.recipe)

@@ -4,7 +4,7 @@ Some switches need a training of their own: they are variants of the grid (`expe
 none: the same errors are scored under each.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,6 +128,16 @@ def paired(results: Results, name: str, measure: str | Measure = "auc", *, besid
     others = {result["seed"]: take(result) for result in results.get(beside, [])}
     both = [(take(result), others.get(result["seed"])) for result in results.get(name, [])]
     return [a - b for a, b in both if a is not None and b is not None]
+
+
+def same_seeds(results: Results, names: Iterable[str]) -> Results:
+    """Of the variants named and measured, the seeds that all of them have, for rows to compare; all if they share none.
+
+    Seeds move the AUC as much as variants do: a mean over three beside one over two would show the third seed.
+    """
+    found = {name: results[name] for name in names if results.get(name)}
+    shared = set.intersection(*({r["seed"] for r in seeds} for seeds in found.values())) if found else set()
+    return {name: [r for r in seeds if r["seed"] in shared] or seeds for name, seeds in found.items()}
 
 
 def in_words(differences: list[float]) -> str:

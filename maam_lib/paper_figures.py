@@ -7,6 +7,7 @@ import numpy as np
 
 from maam_lib.collection import Collection, Scored
 from maam_lib.data import DatasetError
+from maam_lib.differences import same_seeds
 from maam_lib.experiments import LOSSES, figure6_variants
 from maam_lib.figures_tables import knob_lines, support_bars
 from maam_lib.paper_pages import absent_html, figure_html
@@ -66,7 +67,8 @@ def support_picture(found: Collection) -> Picture | None:
     """Fig. 5 of every recipe with two settings of the losses or more; None where no recipe has."""
     panels = {}
     for grid in found.grids:
-        with_memory = {name: [r for r in grid.results.get(name, []) if r["memory"]] for name in LOSSES}
+        compared = same_seeds(grid.results, LOSSES)
+        with_memory = {name: [r for r in compared.get(name, []) if r["memory"]] for name in LOSSES}
         bars = {LOSSES[name].what: [r["memory"]["support_items"] for r in of] for name, of in with_memory.items() if of}
         if len(bars) > 1:
             items = next(of[0]["memory"]["items"] for of in with_memory.values() if of)
@@ -77,18 +79,21 @@ def support_picture(found: Collection) -> Picture | None:
         f"{name}: {', '.join(f'{words} {np.mean(values):.1f}' for words, values in bars.items())}"
         for name, (bars, _) in panels.items()
     )
-    return Picture(support_bars(panels), f"Mean over seeds (dots), of the items in the memory (dashed). {said}.")
+    return Picture(
+        support_bars(panels),
+        f"Mean over seeds (dots; those that all have), of the items in the memory (dashed). {said}.",
+    )
 
 
 def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
     """Fig. 6 of every recipe with two values of the knob or more, over the paper's points."""
     lines = {}
     for grid in found.grids:
-        measured = {v: grid.results[name] for v, name in figure6_variants(knob).items() if name in grid.results}
-        if len(measured) > 1:
-            seeds = set.intersection(*({r["seed"] for r in results} for results in measured.values()))
+        variants = figure6_variants(knob)
+        compared = same_seeds(grid.results, variants.values())
+        if len(compared) > 1:
             lines[grid.recipe.name] = {
-                value: [r["auc"] for r in results if r["seed"] in seeds] for value, results in measured.items()
+                value: [r["auc"] for r in compared[name]] for value, name in variants.items() if name in compared
             }
     plotted = paper_values()["figure6"][knob]
     printed = {

@@ -78,7 +78,7 @@ def why_patches(scored: Scored, prepared: PreparedDataset) -> Picture | None:
     pair = misleading_pair(means, maxima, labels)
     if pair is None:
         return None
-    net, psi, rows, titles = scored.network(), scored.calibration.psi, [], []
+    net, psi, rows, titles = scored.network, scored.calibration.psi, [], []
     for kind, at in zip(("abnormal", "normal"), pair, strict=True):
         clip, frame = table["clip"][at], int(table["frame"][at])
         rows.append(score_steps(net, prepared, clip, frame, scored.recipe.scoring, psi)._asdict())
@@ -106,7 +106,7 @@ def _loudest(table: pd.DataFrame) -> list[pd.Series]:
 
 
 def _rows(scored: Scored, prepared: PreparedDataset, chosen: list[tuple[str, pd.Series]]) -> Picture:
-    net = scored.network()
+    net = scored.network
     keys = [(row["clip"], int(row["frame"])) for _, row in chosen]
     rows = [detection_row(net, prepared, *key, scored.recipe.scoring, scored.calibration) for key in keys]
     titles = [f"{kind}: {clip}, frame {frame}" for (kind, _), (clip, frame) in zip(chosen, keys, strict=True)]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from maam_lib.differences import effect_table, paired
-from maam_lib.experiments import BRANCHES, LOSSES, VARIANTS, GridResults, figure6_variants
+from maam_lib.differences import effect_table, paired, same_seeds
+from maam_lib.experiments import BRANCHES, LOSSES, PARTS, VARIANTS, GridResults, figure6_variants
 from maam_lib.results import BASE, REFERENCE, Number, Results, mean_and_spread, paper_values
 
 ABSENT = "not measured"
@@ -123,28 +123,26 @@ def table4(cost: dict[str, Any] | None) -> pd.DataFrame:
 
 
 def table5(grid: GridResults) -> pd.DataFrame:
-    """Table 5: AUC by losses and branches, a single branch trained alone."""
-    rows = []
+    """Table 5: AUC by losses and branches, a single branch trained alone, of the seeds that all cells have."""
+    rows, compared = [], same_seeds(grid.results, PARTS["table5"])
     for losses, loss in LOSSES.items():
-        both = grid.results.get(losses, [])
-        row: dict[str, Any] = {"losses": loss.what, "seeds": len(both)}
+        row: dict[str, Any] = {"losses": loss.what, "seeds": len(compared.get(losses, []))}
         for branches in BRANCHES:
             column = branches.removeprefix("-") or "fused"
-            row[column] = shown(grid.results.get(losses + branches, []), "auc")
+            results = compared.get(losses + branches, [])
+            row[column] = shown(results, "auc")
             printed = paper(grid, "table5", PAPERS_LOSSES[losses], column)
             row[f"paper, {column}"] = printed
-            row[f"deviation, {column}"] = Deviation.between(
-                [result["auc"] for result in grid.results.get(losses + branches, [])], printed
-            )
+            row[f"deviation, {column}"] = Deviation.between([result["auc"] for result in results], printed)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def table5_more(grid: GridResults) -> pd.DataFrame:
     """Beside Table 5, of networks with both branches: each branch scored alone, the yardstick, what learning adds."""
-    rows = []
+    rows, compared = [], same_seeds(grid.results, PARTS["table5"])
     for losses, loss in LOSSES.items():
-        both = grid.results.get(losses, [])
+        both = compared.get(losses, [])
         rows.append({
             "losses": loss.what,
             "seeds": len(both),
@@ -158,30 +156,30 @@ def table5_more(grid: GridResults) -> pd.DataFrame:
 
 
 def figure5(grid: GridResults) -> pd.DataFrame:
-    """Fig. 5: support items per query under the four settings of the losses."""
-    rows = []
+    """Fig. 5: support items per query under the four settings of the losses, of the seeds that all have."""
+    rows, compared = [], same_seeds(grid.results, PARTS["figure5"])
     for losses, loss in LOSSES.items():
-        results = grid.results.get(losses, [])
+        results = compared.get(losses, [])
         items = _support(results)
         rows.append({
             "losses": loss.what,
             "seeds": len(results),
             "support items": Number.of(mean_and_spread(items, digits=1), results) if items else ABSENT,
             "of": results[0]["memory"]["items"] if results else "",
-            "against neither loss": _relative(support_changes(grid.results, losses)),
+            "against neither loss": _relative(support_changes(compared, losses)),
             "paper, of latent": paper_fall(grid) if losses == "latent-only" else "–",
         })  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def figure6(grid: GridResults) -> pd.DataFrame:
-    """Fig. 6: AUC against beta and zeta."""
-    rows = []
+    """Fig. 6: AUC against beta and zeta, of the seeds that all points have."""
+    rows, compared = [], same_seeds(grid.results, PARTS["figure6"])
     for knob in ("beta", "zeta"):
         plotted = paper_values()["figure6"][knob]
         printed = dict(zip(plotted["values"], plotted.get(grid.recipe.data.dataset, []), strict=False))
         for value, variant in figure6_variants(knob).items():
-            results = grid.results.get(variant, [])
+            results = compared.get(variant, [])
             rows.append({
                 "knob": knob, "value": value, "seeds": len(results), "AUC": shown(results, "auc"),
                 "paper": printed.get(value, "–"),

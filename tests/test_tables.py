@@ -98,6 +98,19 @@ def test_figure_5_compares_the_same_seeds_only():
     assert table.loc["latent loss", "paper, of latent"] == f"-{PRINTED['figure5']['latent_fall_percent'][0]}%"
 
 
+def test_rows_to_compare_are_of_the_same_seeds():
+    """Seed 2, which one variant has alone, would lift it over the other."""
+    both, alone = [made_up(0.8), made_up(0.6, 1)], made_up(1.0, 2)
+    results = {BASE: [*both, alone], "beta_0.004": both, "no_losses": both}
+    for table in (figure6(grid(**results)), table5(grid(**results)), table5_more(grid(**results))):
+        cells = table.get("AUC", table.get("fused"))
+        assert set(cells) == {"0.700 ± 0.100", ABSENT}
+        assert set(table["seeds"]) == {2, 0}
+    assert set(figure5(grid(**results))["seeds"]) == {2, 0}
+    apart = figure6(grid(**{BASE: [alone], "beta_0.004": both})).set_index(["knob", "value"])
+    assert apart.loc[[("beta", "0.001"), ("beta", "0.004")], "AUC"].tolist() == ["1.000", "0.700 ± 0.100"]
+
+
 def test_a_number_knows_the_results_it_was_made_of():
     results = [made_up(0.8) | {"recipe_hash": "a"}, made_up(0.9, 1) | {"recipe_hash": "b"}]
     assert table2(grid(paper=results))["AUC"].iloc[1].hashes == ("a", "b")
