@@ -3,6 +3,7 @@
     python benchmarks/detect.py speed --json FILE      each stage alone on one core, then all of them overlapped
     python benchmarks/detect.py hours --json FILE      looped footage through the whole of `detect`
     python benchmarks/detect.py alarms RUN ... --json FILE   how often normal test frames reach a threshold
+    python benchmarks/detect.py held-out RECIPE ... --json FILE   of kept weights, with held-out thresholds
 
 For the first two the network has random weights, on which speed does not depend; the footage is the generated scene,
 enlarged.
@@ -32,12 +33,13 @@ from maam_lib.annotation import AnnotatedVideo, Annotator, picture_size
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import to_model_input
 from maam_lib.detection import detect
-from maam_lib.detector import Detector, TrainingScores
+from maam_lib.detector import LEAST_NORMAL, Detector, TrainingScores
 from maam_lib.export import write_onnx
 from maam_lib.footage import Footage, Frame, open_footage
 from maam_lib.model import MAAMNet
 from maam_lib.online import BATCH, in_channels
 from maam_lib.onnx_file import open_onnx
+from maam_lib.results import REFERENCE, reference_detector
 from maam_lib.run_detector import detector_of_run, score_with
 from maam_lib.runs import RunFolder, processor_name
 from maam_lib.training import build_network
@@ -58,7 +60,9 @@ def main() -> None:
     alarms = commands.add_parser("alarms")
     alarms.add_argument("runs", nargs="+", type=Path, help="evaluated runs, which are calibrated where they are not")
     alarms.add_argument("--root", type=Path, default=Path("data"))
-    for command in (speed, hours, alarms):
+    held_out = commands.add_parser("held-out")
+    held_out.add_argument("recipes", nargs="+", help="recipes whose weights and scores come with the kit")
+    for command in (speed, hours, alarms, held_out):
         command.add_argument("--json", type=Path)
     asked = parser.parse_args()
     cv2.setNumThreads(1)
@@ -66,6 +70,8 @@ def main() -> None:
         measured = {name: speed_of(load_recipe(name), asked.rounds) for name in asked.recipes}
     elif asked.what == "hours":
         measured = memory_over_hours(asked.frames, asked.frame_rate)
+    elif asked.what == "held-out":
+        measured = [held_out_thresholds(name) for name in asked.recipes]
     else:
         measured = [share_of_normal_frames(RunFolder.open(run), asked.root) for run in asked.runs]
     result = {"machine": machine(), asked.what: measured}
@@ -244,6 +250,33 @@ def share_of_normal_frames(run: RunFolder, root: Path) -> dict[str, object]:
     normal = table[table["label"] == 0]["fused"]
     shares = {share: float((normal >= detector.training.exceeded_by(share)).mean()) for share in (0.1, 0.01, 0.001)}
     return {"recipe": detector.recipe, "normal_test_frames": len(normal), "asked_and_found": shares}
+
+
+def held_out_thresholds(recipe: str, halvings: int = 50) -> dict[str, object]:
+    """Shares of test frames that reach the run's own threshold, and one of normal frames of other clips.
+
+    The second as `maam detect --normal` finds it, from a random half of the clips, counted on the other half; halves
+    with too few normal frames to find it, or none to count, are drawn again.
+    """
+    detector, table = reference_detector(recipe), pd.read_csv(REFERENCE / recipe / "scores.csv")
+    clips, draw, found = table["clip"].unique(), np.random.default_rng(0), []
+    while len(found) < halvings:
+        half = table["clip"].isin(draw.permutation(clips)[: len(clips) // 2])
+        normal = table[half & (table["label"] == 0)]["fused"].to_numpy()
+        if len(normal) >= LEAST_NORMAL and (table[~half]["label"] == 0).any():
+            found.append(shares_at(detector.measured_on(normal, "half").threshold, table[~half]))
+    quantiles = pd.DataFrame(found).quantile([0.1, 0.5, 0.9]).round(4)
+    return {
+        "recipe": recipe,
+        "threshold_of_the_run": shares_at(detector.threshold, table),
+        "thresholds_of_held_out_clips": {"halvings": halvings, "quantiles": quantiles.to_dict()},
+    }
+
+
+def shares_at(threshold: float, table: pd.DataFrame) -> dict[str, float]:
+    """The shares of normal and of abnormal frames whose fused score reaches a threshold."""
+    reached = table["fused"] >= threshold
+    return {kind: float(reached[table["label"] == label].mean()) for kind, label in (("normal", 0), ("abnormal", 1))}
 
 
 # Hours
