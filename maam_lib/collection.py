@@ -20,6 +20,7 @@ from maam_lib.training import build_network
 
 IN_ORDER = (*DATASETS, "synthetic", "synthetic-avenue", "synthetic-shanghai")
 ALWAYS = tuple(DATASETS)  # recipes that a report speaks of even where nothing is measured
+SCORES = "scores.csv"  # of a run, and of kept weights
 OWN = "own-"  # begins the name of a run whose settings are no variant of its recipe
 
 
@@ -116,19 +117,20 @@ def _cost(name: str, folders: Sequence[Path], left_out: list[str]) -> dict[str, 
 def _scored(grid: GridResults, folders: Sequence[Path], runs: Sequence[RunFolder]) -> Scored | None:
     """The first network of the recipe as it is, with result, scores and weights at hand."""
     for result in grid.results.get(BASE, []):
-        places = [
-            (run.folder / "scores.csv", run.weights_file) for run in runs if run.recipe.hash() == result["recipe_hash"]
-        ]
-        for folder in folders:
-            run = RunFolder(folder / grid.recipe.name / BASE / f"seed{result['seed']}")
-            places.append((run.folder / "scores.csv", run.weights_file))
-        if result["seed"] == 0:  # of which the kit keeps them
-            kept = REFERENCE / grid.recipe.name
-            places.append((kept / "scores.csv", lambda kept=kept: kept / WEIGHTS))
-        for scores, weights in places:
-            if scores.is_file() and weights().is_file():
-                return Scored(grid.recipe, result, pd.read_csv(scores, dtype={"clip": str}), weights())
+        name = f"seed{result['seed']}"
+        trained = [run for run in runs if run.recipe.hash() == result["recipe_hash"]]
+        trained += [RunFolder(folder / grid.recipe.name / BASE / name) for folder in folders]
+        for run in trained:
+            if (run.folder / SCORES).is_file() and run.weights_file().is_file():
+                return Scored(grid.recipe, result, _scores(run.folder), run.weights_file())
+        kept = REFERENCE / grid.recipe.name  # of another training than the user's, though of the same settings and seed
+        if (kept / WEIGHTS).is_file() and result == read_result(kept / BASE / "seed0.json"):
+            return Scored(grid.recipe, result, _scores(kept), kept / WEIGHTS)
     return None
+
+
+def _scores(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / SCORES, dtype={"clip": str})
 
 
 def _order(name: str) -> tuple[int, int, str]:

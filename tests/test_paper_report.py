@@ -96,6 +96,18 @@ def test_a_run_of_other_settings_is_a_recipe_of_its_own(page: str, finished_run:
     )
 
 
+def test_the_kits_scores_are_never_shown_as_those_of_a_training_of_ones_own(tmp_path: Path):
+    """Of the same settings and seed, whose network is not kept."""
+    kept = json.loads((REFERENCE / "ped2-laptop" / "paper" / "seed0.json").read_text(encoding="utf-8"))
+    assert collect().scored["ped2-laptop"].result == kept
+    own = kept | {"auc": kept["auc"] + 0.01}
+    write_text(tmp_path / "ped2-laptop" / "paper" / "seed0.json", json.dumps(own))
+    found = collect([tmp_path])
+    [grid] = [grid for grid in found.grids if grid.recipe.name == "ped2-laptop"]
+    assert grid.results["paper"][0]["auc"] == own["auc"]
+    assert "ped2-laptop" not in found.scored
+
+
 def test_a_damaged_file_is_named_and_left_out(report: Path, page: str):
     [reason] = json.loads((report / "results.json").read_text(encoding="utf-8"))["left_out"]
     assert "seed7.json: not readable as JSON" in reason
