@@ -443,7 +443,8 @@ def main() -> None:
         if os.environ.get("MAAM_DEBUG"):
             traceback.print_exc()
         kind = "" if isinstance(error, ValueError | RuntimeError | OSError) else f"{type(error).__name__}: "
-        print(f"maam: error: {kind}{' '.join(str(error).split())}", file=sys.stderr)
+        device = f" on device {rank}" if (rank := os.environ.get("LOCAL_RANK", "0")) != "0" else ""
+        sys.stderr.write(f"maam: error{device}: {kind}{' '.join(str(error).split())}\n")  # at once: others write too
         sys.exit(1)
 
 
