@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from maam_lib.cost import multiply_adds
-from maam_lib.differences import paired
+from maam_lib.differences import paired, shared_seeds
 from maam_lib.experiments import FAR_BETA, GridResults, figure6_variants
 from maam_lib.intervals import seed_interval, seed_spread
 from maam_lib.judging import WORTH_NOTING, Claim, Finding, Judge, State, all_of, gain, is_full_size, said, steady
@@ -222,7 +222,7 @@ def _steady(knob: str) -> Judge:
         variants = [name for value, name in figure6_variants(knob).items() if value != FAR_BETA]
         if not all(grid.results.get(name) for name in variants):
             return None
-        seeds = set.intersection(*({r["seed"] for r in grid.results[name]} for name in variants))
+        seeds = shared_seeds(grid.results, variants)
         if not seeds:
             return None
         means = [np.mean([r["auc"] for r in grid.results[name] if r["seed"] in seeds]) for name in variants]

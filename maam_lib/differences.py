@@ -4,7 +4,7 @@ Some switches need a training of their own: they are variants of the grid (`expe
 none: the same errors are scored under each.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,13 +130,19 @@ def paired(results: Results, name: str, measure: str | Measure = "auc", *, besid
     return [a - b for a, b in both if a is not None and b is not None]
 
 
-def same_seeds(results: Results, names: Iterable[str]) -> Results:
+def shared_seeds(results: Results, names: Iterable[str]) -> set[int]:
+    """The seeds that all of the named variants have; those that are not measured are left out of it."""
+    seeds = [{r["seed"] for r in results[name]} for name in names if results.get(name)]
+    return set.intersection(*seeds) if seeds else set()
+
+
+def same_seeds(results: Results, names: Collection[str]) -> Results:
     """Of the variants named and measured, the seeds that all of them have, for rows to compare; all if they share none.
 
     Seeds move the AUC as much as variants do: a mean over three beside one over two would show the third seed.
     """
+    shared = shared_seeds(results, names)
     found = {name: results[name] for name in names if results.get(name)}
-    shared = set.intersection(*({r["seed"] for r in seeds} for seeds in found.values())) if found else set()
     return {name: [r for r in seeds if r["seed"] in shared] or seeds for name, seeds in found.items()}
 
 
