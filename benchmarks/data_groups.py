@@ -147,7 +147,7 @@ def _timed(work: Callable[[], object], before: float) -> tuple[object, float]:
 
 def _random_batches(dataset: FrameFlowDataset, size: int) -> Callable[[], object]:
     order = np.random.default_rng(0)
-    return lambda: dataset.raw_batch(order.integers(0, len(dataset), size).tolist())
+    return lambda: dataset.stored_batch(order.integers(0, len(dataset), size).tolist())
 
 
 def _first_pass(dataset: FrameFlowDataset) -> float:

@@ -152,7 +152,7 @@ def stages_of(
     flows = [estimate_flow(detector.flow, a, b) for a, b in pairwise(gray[:21])]
     stored = np.stack([resize_frame(frame, detector.frame_size) for frame in gray[:BATCH]])
     flow = np.stack([resize_flow(f, detector.frame_size) for f in flows[:BATCH]]).astype(np.float16)
-    x, f = to_model_input(torch.from_numpy(stored).expand(-1, -1, -1, net.frame_channels), torch.from_numpy(flow))
+    x, f = to_model_input(torch.from_numpy(stored), torch.from_numpy(flow), net.frame_channels)
     with torch.no_grad():
         output = net(x)
     annotator = Annotator(picture_size(SOURCE_SIZE, 640), 0.5)

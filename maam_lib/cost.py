@@ -114,7 +114,7 @@ def _stages(recipe: Recipe, prepared: PreparedDataset, net: MAAMNet, video: Path
 
     @torch.no_grad()
     def network(raw: Tensor = raw, raw_flow: Tensor = raw_flow) -> tuple[Tensor, ...]:
-        frames, flow = to_model_input(raw.to(device).expand(-1, -1, -1, channels), raw_flow.to(device))
+        frames, flow = to_model_input(raw.to(device), raw_flow.to(device), channels)
         output = net(frames)
         _wait_for(device)
         return frames, output.frame_hat, flow, output.flow_hat

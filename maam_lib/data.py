@@ -290,15 +290,10 @@ class FrameFlowDataset(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """A batch: frames float32 (B, C, H, W) in [-1, 1], flow float32 (B, 2, H, W) in pixels per frame."""
-        return to_model_input(*self.raw_batch(indices))
-
-    def raw_batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """A batch for conversion on the device: uint8 (B, H, W, C) and float16 (B, H, W, 2)."""
-        frames, flow = self.stored_batch(indices)
-        return frames.expand(-1, -1, -1, self.channels), flow  # gray, repeated without a copy
+        return to_model_input(*self.stored_batch(indices), self.channels)
 
     def stored_batch(self, indices: Sequence[int], *, pinned: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-        """A batch as stored: uint8 (B, H, W, channels of the files) and float16 (B, H, W, 2).
+        """A batch as stored, for `to_model_input`: uint8 (B, H, W, channels of the files) and float16 (B, H, W, 2).
 
         pinned: in memory from which CUDA copies while this process goes on.
         """
@@ -319,12 +314,15 @@ class FrameFlowDataset(Dataset):
         return len(self) * height * width * (self.prepared.channels + 4)
 
 
-def to_model_input(raw_frames: torch.Tensor, raw_flow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def to_model_input(
+    raw_frames: torch.Tensor, raw_flow: torch.Tensor, channels: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Stored arrays to what the model takes, on the device where they are (item 15; no difference).
 
-    raw_frames: uint8 (B, H, W, C); raw_flow: float16 (B, H, W, 2). Returns float32 frames (B, C, H, W) in
-    [-1, 1], value / 127.5 - 1, and float32 flow (B, 2, H, W) in pixels per frame.
+    raw_frames: uint8 (B, H, W, 1 or C); raw_flow: float16 (B, H, W, 2); channels: C, to which gray is repeated. Returns
+    float32 frames (B, C, H, W) in [-1, 1], value / 127.5 - 1, and float32 flow (B, 2, H, W) in pixels per frame.
     """
-    frames = raw_frames.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    frames = raw_frames.expand(-1, -1, -1, channels).permute(0, 3, 1, 2)  # repeated without a copy
+    frames = frames.to(torch.float32, memory_format=torch.contiguous_format)
     flow = raw_flow.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     return frames.div_(127.5).sub_(1.0), flow

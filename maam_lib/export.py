@@ -48,7 +48,7 @@ class ScoringGraph(nn.Module):
     def forward(self, frames: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """uint8 (B, H, W, C) and float16 (B, H, W, 2) -> appearance, motion, fused (B, ph, pw) and scores (B,)."""
         detector = self.detector
-        x, f = to_model_input(frames.expand(-1, -1, -1, self.net.frame_channels), flow)
+        x, f = to_model_input(frames, flow, self.net.frame_channels)
         output = self.net(x)
         where = {"patch": detector.patch, "stride": detector.stride, "padding": detector.padding}
         return tuple(pscd.score_maps(x, output.frame_hat, f, output.flow_hat, psi=detector.psi, **where))

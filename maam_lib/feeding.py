@@ -1,7 +1,7 @@
 """How training batches reach the device (ours): all frames kept there, read one batch ahead, or read when asked for.
 
 The batches are the same to the last bit; only the time that the device waits for them differs. Arrays travel as they
-are stored, a third of their size in float32 or less, and gray is repeated on the device.
+are stored, a third of their size in float32 or less; gray is repeated on the device, by `to_model_input`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,10 +44,8 @@ class Feed:
         self._kept = self._all_frames() if self.way == "kept" else None
 
     def batches(self, order: Iterable[np.ndarray]) -> Iterator[Batch]:
-        """For each array of frame numbers: uint8 frames (B, H, W, C) and float16 flow (B, H, W, 2), on the device."""
-        stored = self._read_ahead(order) if self.way == "ahead" else map(self._read, order)
-        for frames, flow in stored:
-            yield frames.expand(-1, -1, -1, self.dataset.channels), flow  # gray, repeated without a copy
+        """For each array of frame numbers: frames and flow as the dataset's `stored_batch`, on the device."""
+        yield from self._read_ahead(order) if self.way == "ahead" else map(self._read, order)
 
     def _read(self, indices: np.ndarray) -> Batch:
         if self._kept is None:

@@ -66,8 +66,8 @@ def score_with(net: MAAMNet, detector: Detector, device: torch.device | str | No
     ready = prepare_for_inference(net.to(device), number_format="float32")
 
     def score(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        raw = torch.from_numpy(frames).expand(-1, -1, -1, net.frame_channels)  # gray may be repeated
-        x, f = to_model_input(raw.to(device), torch.from_numpy(flow).to(device))
+        stored = (torch.from_numpy(array).to(device) for array in (frames, flow))
+        x, f = to_model_input(*stored, net.frame_channels)
         output = ready(x)
         errors = pscd.error_maps(x, output.frame_hat, f, output.flow_hat)
         sums = (pscd.patch_sums(error, detector.patch, detector.stride, detector.padding) for error in errors)

@@ -210,7 +210,7 @@ def _train_epoch(
     order = batches(len(feed.dataset), settings.batch_size, order_seed, fabric.global_rank, fabric.world_size)
     sums, steps = None, 0
     for raw_frames, raw_flow in feed.batches(order):
-        frames, flow = to_model_input(raw_frames, raw_flow)
+        frames, flow = to_model_input(raw_frames, raw_flow, feed.dataset.channels)
         output = module(frames.contiguous(memory_format=torch.channels_last))
         losses = total_loss(output, frames, flow, recipe.loss)
         terms = torch.stack([*losses, flow.abs().mean(), _mean_support(output, losses.total)]).detach()

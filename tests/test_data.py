@@ -178,7 +178,7 @@ def test_items_are_the_stored_arrays_in_model_units(prepared: PreparedDataset) -
 
 def test_black_and_white_are_minus_one_and_one() -> None:
     raw = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 2, 1)
-    frames, flow = to_model_input(raw, torch.zeros(1, 1, 2, 2, dtype=torch.float16))
+    frames, flow = to_model_input(raw, torch.zeros(1, 1, 2, 2, dtype=torch.float16), 1)
     assert frames.flatten().tolist() == [-1, 1]
     assert flow.shape == (1, 2, 1, 2)
 
@@ -192,7 +192,7 @@ def test_batches_are_the_items_in_the_order_asked_for(prepared: PreparedDataset)
     for position, index in enumerate(indices):
         assert torch.equal(frames[position], dataset[index][0])
         assert torch.equal(flow[position], dataset[index][1])
-    raw_frames, raw_flow = dataset.raw_batch(indices)
+    raw_frames, raw_flow = dataset.stored_batch(indices)
     assert (raw_frames.dtype, raw_flow.dtype) == (torch.uint8, torch.float16)
     assert raw_frames.shape == (4, *FRAME_SIZE, 1)
 
