@@ -41,7 +41,7 @@ from maam_lib.online import BATCH, in_channels
 from maam_lib.onnx_file import open_onnx
 from maam_lib.results import REFERENCE, reference_detector
 from maam_lib.run_detector import detector_of_run, score_with
-from maam_lib.runs import RunFolder, processor_name
+from maam_lib.runs import RunFolder, processor_name, read_scores
 from maam_lib.training import build_network
 from maam_lib.windows import default_stride
 
@@ -246,7 +246,7 @@ def write_scene(path: Path, frames: int) -> Path:
 def share_of_normal_frames(run: RunFolder, root: Path) -> dict[str, object]:
     """The share of normal test frames that reach the threshold at which a share of training frames may."""
     detector = detector_of_run(run, root)
-    table = pd.read_csv(run.folder / "scores.csv")
+    table = read_scores(run.folder)
     normal = table[table["label"] == 0]["fused"]
     shares = {share: float((normal >= detector.training.exceeded_by(share)).mean()) for share in (0.1, 0.01, 0.001)}
     return {"recipe": detector.recipe, "normal_test_frames": len(normal), "asked_and_found": shares}
@@ -258,7 +258,7 @@ def held_out_thresholds(recipe: str, halvings: int = 50) -> dict[str, object]:
     The second as `maam detect --normal` finds it, from a random half of the clips, counted on the other half; halves
     with too few normal frames to find it, or none to count, are drawn again.
     """
-    detector, table = reference_detector(recipe), pd.read_csv(REFERENCE / recipe / "scores.csv")
+    detector, table = reference_detector(recipe), read_scores(REFERENCE / recipe)
     clips, draw, found = table["clip"].unique(), np.random.default_rng(0), []
     while len(found) < halvings:
         half = table["clip"].isin(draw.permutation(clips)[: len(clips) // 2])

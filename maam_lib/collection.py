@@ -14,13 +14,12 @@ from maam_lib.experiments import VARIANTS, GridResults, base_recipe, cells_of, g
 from maam_lib.judging import DATASETS, SIZES, ending_of
 from maam_lib.model import MAAMNet
 from maam_lib.results import BASE, REFERENCE, WEIGHTS, ResultError, read_result
-from maam_lib.runs import RunFolder, load_weights
+from maam_lib.runs import SCORES, RunFolder, load_weights, read_scores
 from maam_lib.tables import read_cost
 from maam_lib.training import build_network
 
 IN_ORDER = (*DATASETS, "synthetic", "synthetic-avenue", "synthetic-shanghai")
 ALWAYS = tuple(DATASETS)  # recipes that a report speaks of even where nothing is measured
-SCORES = "scores.csv"  # of a run, and of kept weights
 OWN = "own-"  # begins the name of a run whose settings are no variant of its recipe
 
 
@@ -122,15 +121,11 @@ def _scored(grid: GridResults, folders: Sequence[Path], runs: Sequence[RunFolder
         trained += [RunFolder(folder / grid.recipe.name / BASE / name) for folder in folders]
         for run in trained:
             if (run.folder / SCORES).is_file() and run.weights_file().is_file():
-                return Scored(grid.recipe, result, _scores(run.folder), run.weights_file())
+                return Scored(grid.recipe, result, read_scores(run.folder), run.weights_file())
         kept = REFERENCE / grid.recipe.name  # of another training than the user's, though of the same settings and seed
         if (kept / WEIGHTS).is_file() and result == read_result(kept / BASE / "seed0.json"):
-            return Scored(grid.recipe, result, _scores(kept), kept / WEIGHTS)
+            return Scored(grid.recipe, result, read_scores(kept), kept / WEIGHTS)
     return None
-
-
-def _scores(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / SCORES, dtype={"clip": str})
 
 
 def _order(name: str) -> tuple[int, int, str]:

@@ -21,7 +21,7 @@ from maam_lib.items import reintegration_auc
 from maam_lib.memory import cosine_spread, support_count
 from maam_lib.model import MAAMNet
 from maam_lib.protocols import CRITERIA, frame_metrics, frame_protocols, localised, no_learning_rows, whole_frame
-from maam_lib.runs import RunFolder
+from maam_lib.runs import SCORES, RunFolder
 from maam_lib.scores import (
     Calibration,
     EvaluationError,
@@ -234,7 +234,7 @@ def evaluate(
     if every_epoch:
         result["curve"] = _marked([*curve, {"epoch": epoch, **_curve_point(measured)}])
     of_frames = test.whole_frame_scores(result["whole_frame"]["psi"])["fused"]
-    with written_aside(run.folder / "scores.csv") as aside:
+    with written_aside(run.folder / SCORES) as aside:
         table.assign(whole_frame=of_frames).to_csv(aside, index=False)
     write_json(run.folder / "metrics.json", result)
     with suppress(DetectionError):

@@ -4,7 +4,7 @@ A result file is a `metrics.json`. A sweep, and the results that come with the k
 per cell, as `<recipe>/<variant>/seed0.json` ...; the kit's hold some weights as well:
 
 reports/reference/<recipe>/paper/seed0.json    "paper" is the recipe as it is
-reports/reference/<recipe>/weights.safetensors of its seed 0, with recipe.yaml and detector.json
+reports/reference/<recipe>/weights.safetensors of its seed 0, with recipe.yaml, detector.json and scores.csv
 """
 
 import json
@@ -22,7 +22,7 @@ from maam_lib.detector import DETECTOR, Detector
 from maam_lib.files import write_json, write_text, written_aside
 from maam_lib.intervals import seed_spread
 from maam_lib.model import MAAMNet
-from maam_lib.runs import RunFolder, load_weights
+from maam_lib.runs import SCORES, RunFolder, load_weights
 from maam_lib.training import build_network
 
 REPORTS = Path(__file__).parents[1] / "reports"
@@ -115,13 +115,18 @@ def reference_detector(name: str) -> Detector:
 
 
 def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False) -> Path:
-    """Copy an evaluated run's small results (and, if asked, its last weights) into reports/reference/<recipe>."""
+    """Copy an evaluated run's small results into reports/reference/<recipe>.
+
+    weights: also its last weights, with their scores and detector.
+    """
     folder = REFERENCE / run.recipe.name
     result = read_result(run.folder / "metrics.json") | {"machine": run.machine}
     write_json(folder / variant / f"seed{result['seed']}.json", result)
     if weights:
         with written_aside(folder / WEIGHTS) as aside:
             shutil.copyfile(run.weights_file(), aside)
+        with written_aside(folder / SCORES) as aside:
+            shutil.copyfile(run.folder / SCORES, aside)
         write_text(folder / "recipe.yaml", run.recipe.to_yaml())
         write_text(folder / DETECTOR, (run.folder / DETECTOR).read_text(encoding="utf-8"))
     return folder

@@ -30,6 +30,8 @@ from maam_lib.config import Recipe, differences, load_recipe
 from maam_lib.files import write_json, write_text, written_aside
 from maam_lib.model import MAAMNet
 
+SCORES = "scores.csv"
+
 
 class RunError(RuntimeError):
     """A run folder that cannot be used as asked: names the folder, the reason and the remedy."""
@@ -198,6 +200,11 @@ def load_weights(net: MAAMNet, path: Path) -> None:
         more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
         raise RunError(f"{path}: weights of another network: {'; '.join(misfits[:3])}{more}. Was the recipe changed?")
     net.load_state_dict(tensors)
+
+
+def read_scores(folder: Path) -> pd.DataFrame:
+    """The `scores.csv` of a run, or of kept weights: clip, frame, label, appearance, motion, fused, whole_frame."""
+    return pd.read_csv(folder / SCORES, dtype={"clip": str})
 
 
 def environment_facts() -> dict[str, Any]:

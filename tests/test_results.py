@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shutil
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from maam_lib.results import (
     summary,
     with_results,
 )
-from maam_lib.runs import RunError, RunFolder
+from maam_lib.runs import RunError, RunFolder, read_scores
 from maam_lib.training import build_network
 
 PROJECT = Path(__file__).parents[1]
@@ -95,6 +96,7 @@ def test_keeping_a_run_and_reading_it_back(
     assert "packages" not in kept["machine"]
     recipe, net = reference_network("synthetic-mini")
     assert recipe == finished_run.recipe
+    pd.testing.assert_frame_equal(read_scores(reference_folder / "synthetic-mini"), read_scores(finished_run.folder))
     detector = reference_detector("synthetic-mini")
     assert (detector.psi, detector.threshold) == (measured["psi"], measured["threshold"])
     assert not net.training
@@ -180,6 +182,11 @@ def test_summary_has_one_row_per_group() -> None:
 def test_the_readme_shows_the_results_that_are_kept() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     assert with_results(readme) == readme, "make the table anew: python -m maam_lib.results"
+
+
+def test_the_readme_picture_of_the_epochs_is_drawn_from_what_is_kept(tmp_path: Path) -> None:
+    runpy.run_path(str(PROJECT / "docs" / "make_figures.py"))["ped2_epochs"](tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["ped2_epochs.png"]
 
 
 def test_the_results_table_replaces_what_stood_between_its_marks(reference_folder: Path) -> None:
