@@ -15,9 +15,10 @@ from maam_lib.baselines import constant_answers
 from maam_lib.config import ScoringSettings
 from maam_lib.evaluation import Evaluator
 from maam_lib.intervals import seed_interval
-from maam_lib.results import BASE, Results, mean_and_spread
+from maam_lib.results import ABSENT, BASE, Results, mean_and_spread
 from maam_lib.scores import BRANCHES, Predict, calibrate, score_table
 
+RAISES, LOWERS = "raises it", "lowers it"
 Measure = Callable[[dict[str, Any]], float | None]
 
 
@@ -149,15 +150,15 @@ def same_seeds(results: Results, names: Collection[str]) -> Results:
 def in_words(differences: list[float]) -> str:
     """What paired differences say of a switch: it raises or lowers the measure where the 95 % interval excludes 0."""
     if len(differences) < 2:
-        return "one seed: undecided" if differences else "not measured"
+        return "one seed: undecided" if differences else ABSENT
     low, high = seed_interval(differences)
-    return "raises it" if low > 0 else "lowers it" if high < 0 else "undecided"
+    return RAISES if low > 0 else LOWERS if high < 0 else "undecided"
 
 
 def _with_interval(differences: list[float]) -> str:
     """The mean of paired differences and its interval."""
     if len(differences) < 2:
-        return f"{differences[0]:+.3f}" if differences else "not measured"
+        return f"{differences[0]:+.3f}" if differences else ABSENT
     low, high = seed_interval(differences)
     return f"{np.mean(differences):+.3f} [{low:+.3f}, {high:+.3f}]"
 
@@ -187,6 +188,25 @@ def _effect_row(name: str, results: Results) -> dict[str, Any]:
     }
 
 
+def sizes_table(sizes: Mapping[str, Results]) -> pd.DataFrame:
+    """Whether a smaller recipe orders the variants as a larger one does: name of a recipe -> its results, same dataset.
+
+    One row per variant that two recipes have, fused and motion: its AUC less that of the recipe as it is, in the same
+    seeds. "alike" is known only where two 95 % intervals over seeds exclude 0, as said by `in_words`.
+    """
+    names = dict.fromkeys(name for results in sizes.values() for name in results if name != BASE)
+    rows = []
+    for name, measure in ((name, measure) for name in names for measure in ("auc", "auc_motion")):
+        found = {size: paired(results, name, measure) for size, results in sizes.items()}
+        if sum(map(bool, found.values())) < 2:
+            continue
+        known = [words for d in found.values() if (words := in_words(d)) in (RAISES, LOWERS)]
+        alike = "undecided" if len(known) < 2 else "yes" if len(set(known)) == 1 else "no"
+        cells = {size: f"{_with_interval(d)} ({len(d)})" if d else ABSENT for size, d in found.items()}
+        rows.append({"variant": name, "AUC": "fused" if measure == "auc" else "motion"} | cells | {"alike": alike})
+    return pd.DataFrame(rows)
+
+
 def scoring_table(results: list[dict[str, Any]]) -> pd.DataFrame:
     """One row per scoring variant of the same trainings (one result per seed): AUC, less "as is", yardstick."""
     rows = []
@@ -208,4 +228,4 @@ def _best(result: dict[str, Any]) -> float:
 
 
 def _shown(values: list[float], **form: Any) -> str:
-    return mean_and_spread(values, **form) if values else "not measured"
+    return mean_and_spread(values, **form) if values else ABSENT

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from maam_lib.config import LossSettings, Recipe, SettingError, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.differences import SWITCHES, effect_table, scoring_effects, scoring_table
+from maam_lib.differences import SWITCHES, effect_table, scoring_effects, scoring_table, sizes_table
 from maam_lib.evaluation import Evaluator, evaluate, network_predictor
 from maam_lib.files import write_text
 from maam_lib.hardware import best_accelerator
@@ -35,7 +35,8 @@ from maam_lib.runs import RunFolder
 from maam_lib.training import build_network
 
 IN_DEPTH = (BASE, "channels")  # variants that are also scored at every epoch and under every scoring variant
-TABLE_BEGINS, TABLE_ENDS = "<!-- effects: python -m maam_lib.experiments -->", "<!-- /effects -->"
+EFFECTS = ("<!-- effects: python -m maam_lib.experiments -->", "<!-- /effects -->")
+SIZES = ("<!-- sizes: python -m maam_lib.experiments -->", "<!-- /sizes -->")
 WITH_EFFECTS = ("synthetic-mini", "ped2-mini")  # recipes that docs/differences.md shows the effects of
 
 # Variants
@@ -244,9 +245,19 @@ def with_effects(text: str) -> str:
         results = reference_grid(recipe)
         for title, table in (("trained", effect_table(results)), ("scored", scoring_table(results[BASE]))):
             tables.append(f"**{recipe}, {title}**\n\n{as_markdown(table)}\n")
-    return between_marks(text, TABLE_BEGINS, TABLE_ENDS, "\n" + "\n".join(tables))
+    return between_marks(text, *EFFECTS, "\n" + "\n".join(tables))
+
+
+def with_sizes(text: str) -> str:
+    """docs/sweeps.md with its table of sizes made anew from the results of the kit."""
+    tables = []
+    for dataset in ("ped2", "synthetic"):
+        table = sizes_table({name: reference_grid(name) for name in (f"{dataset}-mini", f"{dataset}-laptop")})
+        tables += [as_markdown(table) + "\n"] if len(table) else []
+    return between_marks(text, *SIZES, "\n" + "\n".join(tables))
 
 
 if __name__ == "__main__":
-    page = REPORTS.parent / "docs" / "differences.md"
-    write_text(page, with_effects(page.read_text(encoding="utf-8")))
+    for name, made_anew in (("differences.md", with_effects), ("sweeps.md", with_sizes)):
+        page = REPORTS.parent / "docs" / name
+        write_text(page, made_anew(page.read_text(encoding="utf-8")))

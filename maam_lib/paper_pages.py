@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from maam_lib.judging import State, Verdict
 from maam_lib.page_style import page
-from maam_lib.results import Number, result_table
-from maam_lib.tables import ABSENT, Deviation
+from maam_lib.results import ABSENT, Number, result_table
+from maam_lib.tables import Deviation
 
 FOOTER = (
     "Made by `maam report` of the MAAM-Net kit from result files. The generated scene is never a result of the paper."

@@ -2,23 +2,25 @@
 
 import html
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import pandas as pd
 
 from maam_lib import paper_tables, tables
 from maam_lib.collection import ALWAYS
 from maam_lib.config import differences, load_recipe, recipe_names
+from maam_lib.differences import sizes_table
 from maam_lib.experiments import PARTS, GridResults
-from maam_lib.judging import State, Verdict, is_full_size, is_generated
+from maam_lib.judging import State, Verdict, ending_of, is_full_size, is_generated
 from maam_lib.paper_figures import figure_section
 from maam_lib.paper_pages import absent_html, card
 from maam_lib.paper_site import Site
-from maam_lib.results import BASE, summary
+from maam_lib.results import BASE, Results, summary
 from maam_lib.runs import environment_facts
 from maam_lib.version import __version__
 
 LAST = {"complete": "What there is, what is missing", "protocol": "Protocol", "machines": "Seeds, machines, versions"}
+SIZES_SAY = "AUC less that of the recipe as it is, same seeds [95 %] (seeds)"
 PACKAGES = (
     "torch",
     "lightning-fabric",
@@ -207,6 +209,7 @@ def _what_there_is(site: Site) -> str:
         '<h2 id="complete">What there is, what is missing</h2>'
         + site.table("complete", whole, "Measured cells of all cells of each part, over the seeds that were begun")
         + (f"<p>Left out:</p><ul>{left_out}</ul>" if left_out else "<p>No file was left out.</p>")
+        + "".join(_sizes(site, grids))
         + '<h2 id="protocol">Protocol</h2>'
         + site.table("protocol", protocols, "How every number was made")
         + '<h2 id="machines">Seeds, machines, versions</h2>'
@@ -214,6 +217,17 @@ def _what_there_is(site: Site) -> str:
         + f"<p>This report: maam {__version__}, revision {facts['git_revision'] or 'unknown'}, "
         f"Python {facts['python']}, {html.escape(facts['platform'])}; {html.escape(versions)}.</p>"
     )
+
+
+def _sizes(site: Site, grids: list[GridResults]) -> Iterator[str]:
+    """For each dataset that was measured in two sizes: whether they say the same of the variants."""
+    of_dataset: dict[str, dict[str, Results]] = {}
+    for grid in reversed(grids):  # the smaller first
+        dataset = grid.recipe.name.removesuffix(ending_of(grid.recipe.name))
+        of_dataset.setdefault(dataset, {})[grid.recipe.name] = grid.results
+    for dataset, sizes in reversed(of_dataset.items()):
+        if len(table := sizes_table(sizes)):
+            yield site.table(f"sizes-{dataset}", table, f"{dataset}: do sizes order the variants alike? {SIZES_SAY}")
 
 
 def _cells(grid: GridResults, variants: Iterable[str]) -> int:

@@ -12,8 +12,8 @@ import torch
 from maam_lib.config import load_recipe
 from maam_lib.experiments import GridResults
 from maam_lib.judging import DATASETS, SIZES, ending_of
-from maam_lib.results import BASE, paper_values
-from maam_lib.tables import ABSENT, shown, yardstick
+from maam_lib.results import ABSENT, BASE, paper_values
+from maam_lib.tables import shown, yardstick
 from maam_lib.training import build_network
 
 GENERATED = "generated scene"  # a column of its own: never a result of the paper

@@ -29,6 +29,7 @@ REPORTS = Path(__file__).parents[1] / "reports"
 REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
 BASE = "paper"  # the variant that is the recipe as it is
+ABSENT = "not measured"  # in tables
 NUMBERS = ("seed", "auc", "eer", "auc_appearance", "auc_motion", "learning_adds")
 NEEDED = {*NUMBERS, "recipe", "recipe_hash", "data", "no_learning", "best_no_learning", "memory", "protocol"}
 Results = Mapping[str, list[dict[str, Any]]]  # variant -> one result per seed, in the order of the seeds

@@ -14,9 +14,8 @@ import pandas as pd
 
 from maam_lib.differences import effect_table, paired, same_seeds
 from maam_lib.experiments import BRANCHES, LOSSES, PARTS, VARIANTS, GridResults, figure6_variants
-from maam_lib.results import BASE, REFERENCE, Number, Results, mean_and_spread, paper_values
+from maam_lib.results import ABSENT, BASE, REFERENCE, Number, Results, mean_and_spread, paper_values
 
-ABSENT = "not measured"
 PAPERS_LOSSES = {"no-losses": "none", "sparse-only": "sparse", "latent-only": "latent", BASE: "sparse and latent"}
 
 

@@ -1,6 +1,7 @@
 """Switches are compared by seed; scoring variants are what they say; the kept results make the tables of the docs."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,17 @@ from maam_lib.differences import (
     scoring_effects,
     scoring_table,
     scoring_variants,
+    sizes_table,
 )
 from maam_lib.evaluation import Evaluator, evaluate, network_predictor
-from maam_lib.experiments import IN_DEPTH, WITH_EFFECTS, reference_grid, with_effects
+from maam_lib.experiments import IN_DEPTH, WITH_EFFECTS, reference_grid, with_effects, with_sizes
 from maam_lib.metrics import roc_auc
 from maam_lib.results import BASE
 from maam_lib.runs import RunFolder
 from maam_lib.scores import Predict
 from maam_lib.training import build_network
 
-DOCS = Path(__file__).parents[1] / "docs" / "differences.md"
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +149,27 @@ def test_the_fine_stride_of_the_release_is_5_5_on_its_own_patch():
     assert load_recipe("avenue-released").scoring.stride == (5, 5)
 
 
+def with_motion(results: list[dict]) -> list[dict]:
+    return [r | {"auc_motion": 1.5 - r["auc"]} for r in results]
+
+
+def test_sizes_are_alike_only_where_both_are_decided():
+    base = with_motion(made_up({0: 0.80, 1: 0.81, 2: 0.82}))
+    above = with_motion(made_up({0: 0.90, 1: 0.911, 2: 0.919}))
+    below = with_motion(made_up({0: 0.70, 1: 0.711, 2: 0.719}))
+    mini = {BASE: base, "a": above, "b": above, "c": above, "here only": above}
+    laptop = {BASE: base, "a": above, "b": below, "c": above[:1], "there only": above}
+    table = sizes_table({"x-mini": mini, "x-laptop": laptop})
+    assert list(table["variant"]) == [name for name in "abc" for _ in range(2)]
+    assert list(table["AUC"]) == ["fused", "motion"] * 3
+    assert list(table["alike"]) == ["yes", "yes", "no", "no", "undecided", "undecided"]
+    of = table.set_index(["variant", "AUC"])
+    assert of.loc[("b", "fused"), "x-laptop"].startswith("-0.100 [-0.10")
+    assert of.loc[("b", "motion"), "x-laptop"].startswith("+0.100 [+0.09")
+    assert of.loc[("c", "fused"), "x-laptop"] == "+0.100 (1)"
+    assert sizes_table({"x-mini": mini}).empty
+
+
 # What comes with the kit
 
 
@@ -159,9 +182,10 @@ def test_every_switch_has_three_seeds_on_the_same_data(recipe: str):
         assert all(("scoring" in r) == (name in IN_DEPTH) for r in results[name]), name
 
 
-def test_the_tables_in_the_docs_are_those_of_the_kept_results():
-    text = DOCS.read_text(encoding="utf-8")
-    assert with_effects(text) == text, "make them anew: python -m maam_lib.experiments"
+@pytest.mark.parametrize(("page", "made_anew"), [("differences.md", with_effects), ("sweeps.md", with_sizes)])
+def test_the_tables_in_the_docs_are_those_of_the_kept_results(page: str, made_anew: Callable[[str], str]):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert made_anew(text) == text, "make them anew: python -m maam_lib.experiments"
 
 
 def test_every_number_of_a_table_comes_from_a_result_file():
