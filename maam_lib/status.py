@@ -63,13 +63,14 @@ def sweep_state(home: Path) -> SweepState:
     plan = json.loads((home / "plan.json").read_text(encoding="utf-8"))
     grid = grid_results(base_recipe(home), home.parent, REFERENCE, content_hash=plan["content_hash"])
     results = {result["recipe_hash"]: result for seeds in grid.results.values() for result in seeds}
-    cells = [_cell_state(home, planned, results.get(planned["recipe_hash"])) for planned in plan["cells"]]
+    cells = [_cell_state(home, cell, results.get(cell["recipe_hash"])) for cell in plan["cells"]]
     return SweepState(home, cells, _seconds_left(cells, results, plan["workers"]), grid.left_out)
 
 
 def _cell_state(home: Path, planned: dict[str, Any], result: dict[str, Any] | None) -> CellState:
+    """Of a cell of a plan. A result of the kit counts only where the plan took it: its number format may be another."""
     variant, seed = planned["variant"], planned["seed"]
-    if result is not None:
+    if result is not None and (planned.get("done") or (home / variant / f"seed{seed}.json").is_file()):
         return CellState(variant, seed, "done", f"AUC {result['auc']:.3f}")
     running, failed = (home / variant / f"seed{seed}.{kind}" for kind in ("running", "failed"))
     if running.is_file():

@@ -3,7 +3,7 @@
 A sweep keeps its state in files alone, so that a killed worker, a dead notebook kernel or a power cut costs the epochs
 in flight, and the same command goes on. `<folder>/<recipe>` holds, beside the results of `experiments`:
 
-recipe.yaml, plan.json      the recipe as it is, and the cells that the last sweep was to do
+recipe.yaml, plan.json      the recipe as it is, and the cells of the last sweep, with those that it found done
 <variant>/seed0.running     while a cell is worked on: by which process, since when, at which epoch
 <variant>/seed0.failed      why a cell failed; gone when it succeeds
 cost.json                   of "table4": sizes and speeds
@@ -78,7 +78,7 @@ def sweep(
         done, to_do = planned(cells, prepared, folder)
         write_text(home / "recipe.yaml", recipe.to_yaml())
         workers = workers or (1 if scheduler else default_workers(recipe))
-        _write_plan(home, cells, prepared, workers)
+        _write_plan(home, cells, done, prepared, workers)
         say(f"{recipe.name}: {len(cells)} cells, {len(done)} done, {len(to_do)} to do in {home}")
         failed = _run(home, to_do, prepared, workers, scheduler, say)
         if "table4" in parts and not (home / "cost.json").is_file():
@@ -206,8 +206,11 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _write_plan(home: Path, cells: list[Cell], prepared: PreparedDataset, workers: int) -> None:
-    plan = [{"variant": cell.variant, "seed": cell.seed, "recipe_hash": cell.recipe.hash()} for cell in cells]
+def _write_plan(home: Path, cells: list[Cell], done: list[Cell], prepared: PreparedDataset, workers: int) -> None:
+    plan = [
+        {"variant": cell.variant, "seed": cell.seed, "recipe_hash": cell.recipe.hash(), "done": cell in done}
+        for cell in cells
+    ]
     write_json(home / "plan.json", {"workers": workers, "content_hash": prepared.content_hash, "cells": plan})
 
 
