@@ -12,6 +12,7 @@ import psutil
 
 from maam_lib.experiments import base_recipe, grid_results
 from maam_lib.results import REFERENCE, ResultError
+from maam_lib.runs import RunFolder
 
 State = Literal["done", "running", "interrupted", "failed", "waiting"]
 ORDER: tuple[State, ...] = ("done", "running", "interrupted", "failed", "waiting")
@@ -64,7 +65,7 @@ def sweep_state(home: Path) -> SweepState:
     grid = grid_results(base_recipe(home), home.parent, REFERENCE, content_hash=plan["content_hash"])
     results = {result["recipe_hash"]: result for seeds in grid.results.values() for result in seeds}
     cells = [_cell_state(home, cell, results.get(cell["recipe_hash"])) for cell in plan["cells"]]
-    return SweepState(home, cells, _seconds_left(cells, results, plan["workers"]), grid.left_out)
+    return SweepState(home, cells, _seconds_left(home, cells, results, plan["workers"]), grid.left_out)
 
 
 def _cell_state(home: Path, planned: dict[str, Any], result: dict[str, Any] | None) -> CellState:
@@ -97,14 +98,24 @@ def _is_alive(word: dict[str, Any]) -> bool:
         return False
 
 
-def _seconds_left(cells: list[CellState], results: dict[str, dict[str, Any]], workers: int) -> float | None:
-    """Cells still to do times what a finished one took, over the workers; a running one counts half."""
+def _seconds_left(home: Path, cells: list[CellState], results: dict[str, dict[str, Any]], workers: int) -> float | None:
+    """Cells still to do times what a finished one took, over the workers; a running one counts half.
+
+    Before any is finished, what the epochs so far let expect of the trainings.
+    """
     spent = [result["seconds"] for result in results.values() if "seconds" in result]
     took = [seconds["training"] + seconds["measuring"] for seconds in spent]
+    took = took or [run.history["seconds"].mean() * run.recipe.training.epochs for run in _begun(home, cells)]
     if not took:
         return None
     to_do = sum({"waiting": 1, "interrupted": 1, "running": 0.5}.get(cell.state, 0) for cell in cells)
     return to_do * statistics.median(took) / workers
+
+
+def _begun(home: Path, cells: list[CellState]) -> list[RunFolder]:
+    """The runs of cells that have an epoch behind them."""
+    runs = [RunFolder(home / cell.variant / f"seed{cell.seed}") for cell in cells]
+    return [run for run in runs if len(run.history)]
 
 
 def clock(seconds: float) -> str:

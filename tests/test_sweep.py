@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from cluster_tasks import cell_killed_after_an_epoch
 from conftest import tiny_recipe
@@ -221,6 +222,19 @@ def test_status_tells_running_interrupted_and_waiting_cells(
     assert told.of("interrupted")[0].detail == "epoch 1 of 1 done; the next sweep continues it"
     (home / "sparse" / "seed0.running").write_text(json.dumps(word | {"host": "another"}))
     assert state(tmp_path).of("running")[0].detail.endswith("on another")
+
+
+def test_the_time_left_is_told_from_epochs_before_any_cell_is_done(
+    run_sweep: Callable[..., GridResults], tmp_path: Path
+) -> None:
+    run_sweep(variants=[BASE])
+    run = tmp_path / "synthetic-mini" / BASE / "seed0"
+    run.with_suffix(".json").unlink()
+    history = pd.read_csv(run / "history.csv").assign(seconds=40.0)
+    history.to_csv(run / "history.csv", index=False)
+    assert state(tmp_path).seconds_left == 40 * 1, "one cell of one epoch, one worker"
+    shutil.rmtree(run)
+    assert state(tmp_path).seconds_left is None
 
 
 # How many
