@@ -156,7 +156,7 @@ def with_motion(results: list[dict]) -> list[dict]:
 def test_sizes_are_alike_only_where_both_are_decided():
     base = with_motion(made_up({0: 0.80, 1: 0.81, 2: 0.82}))
     above = with_motion(made_up({0: 0.90, 1: 0.911, 2: 0.919}))
-    below = with_motion(made_up({0: 0.70, 1: 0.711, 2: 0.719}))
+    below = with_motion(made_up({0: 0.70, 1: 0.7104, 2: 0.7196}))
     mini = {BASE: base, "a": above, "b": above, "c": above, "here only": above}
     laptop = {BASE: base, "a": above, "b": below, "c": above[:1], "there only": above}
     table = sizes_table({"x-mini": mini, "x-laptop": laptop})
