@@ -5,7 +5,9 @@ from pathlib import Path
 
 from maam_lib import Evaluator, dataset_for, figures, network_predictor
 from maam_lib.evaluation import calibrate, detection_row, score_table
-from maam_lib.results import BASE, REFERENCE, read_result, reference_network
+from maam_lib.experiments import reference_grid
+from maam_lib.paper_figures import epoch_picture
+from maam_lib.results import BASE, reference_network
 
 DOCS = Path(__file__).parent
 SHOWN = {"Test001": 30, "Test006": 38, "Test004": 45}  # clip -> frame of the generated scene
@@ -33,14 +35,9 @@ def ped2_scores(root: Path) -> None:
 
 
 def ped2_epochs(out: Path = DOCS) -> None:
-    """ped2_epochs.png: AUC of each epoch beside the best no-learning row; for showing only, the last epoch counts."""
-    result = read_result(REFERENCE / "ped2-laptop" / BASE / "seed0.json")
-    epochs = [point["epoch"] for point in result["curve"]]
-    columns = {"fused": "auc", "appearance": "auc_appearance", "motion": "auc_motion"}
-    lines = {name: (epochs, [point[key] for point in result["curve"]]) for name, key in columns.items()}
-    best = result["best_no_learning"]
-    level = {f"no learning: {best.replace('_', ' ')}": result["no_learning"][best]["auc"]}
-    figures.curves(lines, "epoch", "frame AUC", levels=level).savefig(out / "ped2_epochs.png", dpi=100)
+    """ped2_epochs.png: AUC of each epoch of the kept seeds, for showing only, and what learning motion does to it."""
+    picture = epoch_picture("ped2-laptop", reference_grid("ped2-laptop")[BASE])
+    picture.figure.savefig(out / "ped2_epochs.png", dpi=90)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""The report's figures: of results alone (Figs. 5 and 6), of kept scores (7), of weights and videos (1, 4, 8, 9)."""
+"""The report's figures: of results (Figs. 5, 6, epochs), of kept scores (7), of weights and videos (1, 4, 8, 9)."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -9,10 +10,10 @@ from maam_lib.collection import Collection, Scored
 from maam_lib.data import DatasetError
 from maam_lib.differences import same_seeds
 from maam_lib.experiments import LOSSES, figure6_variants
-from maam_lib.figures_tables import knob_lines, support_bars
+from maam_lib.figures_tables import epoch_curves, knob_lines, support_bars
 from maam_lib.paper_pages import absent_html, figure_html
 from maam_lib.pictures import PICTURES, Picture, score_curves
-from maam_lib.results import paper_values
+from maam_lib.results import BASE, paper_values
 from maam_lib.training import dataset_for
 
 
@@ -25,6 +26,13 @@ def figure_section(name: str, found: Collection, root: Path) -> str:
         return "".join(_html(knob_picture(found, knob)) for knob in ("beta", "zeta"))
     drawn = [_of_network(name, scored, root) for scored in _largest(found)]
     return "".join(drawn) or absent_html("No network with its scores is kept.", "maam sweep RECIPE --part table3")
+
+
+def epoch_section(found: Collection) -> str:
+    """The epochs of every recipe that was measured after each of them."""
+    pictures = [epoch_picture(grid.recipe.name, grid.results.get(BASE, [])) for grid in found.grids]
+    drawn = [_html(picture) for picture in pictures if picture]
+    return "".join(drawn) or absent_html("No run was measured after each epoch.", "maam sweep RECIPE --part table3")
 
 
 def _largest(found: Collection) -> list[Scored]:
@@ -104,3 +112,20 @@ def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
     words = {"beta": "weight beta of the latent loss", "zeta": "margin zeta of the latent loss"}[knob]
     caption = f"Frame AUC against the {words}. Gray: the paper's points. Dots of ours: seeds that every value has."
     return Picture(knob_lines(lines, printed, words), caption if lines else f"{caption} Ours is not measured.")
+
+
+def epoch_picture(name: str, results: Sequence[Mapping[str, Any]]) -> Picture | None:
+    """AUC of each epoch of a recipe's seeds, and of the motion branch against what it learned; None if not measured."""
+    measured = [result for result in results if len(result.get("curve", [])) > 1]
+    if not measured:
+        return None
+    rows, best = measured[0]["no_learning"], measured[0]["best_no_learning"]
+    return Picture(
+        epoch_curves(
+            {result["seed"]: result["curve"] for result in measured},
+            best=(best.replace("_", " "), rows[best]["auc"]),
+            zero_flow=rows["zero_flow"]["auc"],
+        ),
+        f"{name}. Left: frame AUC after each epoch, for showing only; the last one is the result. Right: "
+        "the motion branch, a dot per epoch, against its flow error, where 1 is the error of predicting no motion.",
+    )

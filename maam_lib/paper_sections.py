@@ -12,14 +12,19 @@ from maam_lib.config import differences, load_recipe, recipe_names
 from maam_lib.differences import sizes_table
 from maam_lib.experiments import PARTS, GridResults
 from maam_lib.judging import State, Verdict, ending_of, is_full_size, is_generated
-from maam_lib.paper_figures import figure_section
+from maam_lib.paper_figures import epoch_section, figure_section
 from maam_lib.paper_pages import absent_html, card
 from maam_lib.paper_site import Site
 from maam_lib.results import BASE, Results, summary
 from maam_lib.runs import environment_facts
 from maam_lib.version import __version__
 
-LAST = {"complete": "What there is, what is missing", "protocol": "Protocol", "machines": "Seeds, machines, versions"}
+LAST = {
+    "epochs": "Epochs: what learning motion does to the AUC",
+    "complete": "What there is, what is missing",
+    "protocol": "Protocol",
+    "machines": "Seeds, machines, versions",
+}
 SIZES_SAY = "AUC less that of the recipe as it is, same seeds [95 %] (seeds)"
 PACKAGES = (
     "torch",
@@ -53,6 +58,7 @@ def first_page(site: Site, verdicts: list[Verdict]) -> str:
             parts.append(figure_section(name, site.found, site.root))
         if name in _MAKERS:
             parts.append(_MAKERS[name](site))
+    parts.append(f'<h2 id="epochs">{LAST["epochs"]}</h2>{epoch_section(site.found)}')
     return "".join([*parts, _what_there_is(site)])
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from maam_lib import figures, figures_memory, figures_pscd
+from maam_lib import figures, figures_memory, figures_pscd, figures_tables
 
 RANDOM = np.random.default_rng(0)
 GRAY = RANDOM.integers(0, 256, (16, 24, 1), np.uint8)
@@ -29,6 +29,16 @@ STEPS = {"frame": GRAY, "frame_hat": GRAY, "flow": FLOW, "flow_hat": FLOW, "appe
          "appearance_sums": MAP[:4, :6], "motion_sums": MAP[:4, :6], "fused": MAP[:4, :6], "worst": MASK}  # fmt: skip
 PLACED = (RANDOM.normal(size=(9, 2)), RANDOM.normal(size=(5, 2)))
 TABLE = pd.DataFrame([[0.9, 0.8], [0.7, 0.95], [0.6, 0.5]], index=[8, 16, 24], columns=[4, 8])
+EPOCHS = [
+    {
+        "epoch": n,
+        "auc": 0.8 + n / 10,
+        "auc_motion": 0.7,
+        "auc_appearance": 0.6,
+        "motion_error_to_zero_flow": {"test_normal": 1 / n},
+    }
+    for n in (1, 2)
+]
 ROW = {"frame": GRAY, "appearance": MAP, "motion": MAP, "fused": MAP, "found": MASK, "mask": MASK}
 
 # name: (call, axes, pictures)
@@ -74,6 +84,13 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
         0,
     ),
     "maps_side_by_side": (lambda: figures.maps_side_by_side({"a": MAP, "b": MAP[:2]}, "unit"), 4, 2),
+    "support_bars": (
+        lambda: figures_tables.support_bars({"a": ({"none": [3, 4]}, 10), "b": ({"both": [5]}, 10)}),
+        2,
+        0,
+    ),
+    "knob_lines": (lambda: figures_tables.knob_lines({"a": {"1": [0.8], "10": [0.7]}}, {"b": {"1": [0.9]}}, "x"), 1, 0),
+    "epoch_curves": (lambda: figures_tables.epoch_curves({0: EPOCHS, 1: EPOCHS}, ("zero flow", 0.9), 0.9), 2, 0),
     "bars_with_spread": (lambda: figures.bars_with_spread({"a": [0.5, 0.7], "b": [0.6]}, "AUC", {"line": 0.55}), 1, 0),
 }
 
@@ -91,7 +108,7 @@ def test_figure_draws(case: str) -> None:
 def test_every_figure_function_is_tried() -> None:
     public = {
         name
-        for module in (figures, figures_memory, figures_pscd)
+        for module in (figures, figures_memory, figures_pscd, figures_tables)
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
@@ -129,3 +146,13 @@ def test_few_points_of_a_curve_are_marked_and_ticks_are_whole_where_that_is_fine
 def test_a_single_abnormal_frame_can_be_seen() -> None:
     axis = figures.score_curves({"a": SCORES.assign(label=[0, 0, 0, 0, 0, 1])}).axes[0]
     assert [shade.get_width() for shade in axis.patches] == [1]
+
+
+def test_epochs_are_drawn_where_they_were_measured() -> None:
+    """Left every branch over the epochs, right the motion branch over its error: the very numbers of the result."""
+    left, right = figures_tables.epoch_curves({0: EPOCHS}, ("zero flow", 0.9), 0.95).axes
+    drawn = [(line.get_xdata(), line.get_ydata()) for line in left.lines if len(line.get_xdata()) == len(EPOCHS)]
+    np.testing.assert_allclose(drawn[0], ([1, 2], [0.9, 1.0]))
+    dots = [(list(line.get_xdata()), list(line.get_ydata())) for line in right.lines]
+    assert ([1.0, 0.5], [0.7, 0.7]) in dots
+    assert ([1], [0.95]) in dots, "zero flow lies at its own error"

@@ -11,6 +11,7 @@ from test_pages import Resources
 
 from maam_lib.collection import OWN, collect
 from maam_lib.files import write_text
+from maam_lib.paper_figures import epoch_picture
 from maam_lib.paper_report import MARK, build_report
 from maam_lib.paper_sections import NAMES
 from maam_lib.results import REFERENCE, paper_values
@@ -119,6 +120,14 @@ def test_machines_read_verdicts_and_tables(report: Path):
     assert {verdict["state"] for verdict in found["verdicts"]} <= {"holds", "does not hold", "undecided"}
     parts = {"summary", "table2", "table3", "table4", "complete", "sizes-synthetic", "protocol", "machines"}
     assert parts <= set(found["tables"])
+
+
+def test_recipes_measured_after_each_epoch_show_their_epochs(page: str):
+    section = page[page.index('<h2 id="epochs">') : page.index('<h2 id="complete">')]
+    assert 'href="#epochs"' in page
+    assert {f'alt="{name}. Left' in section for name in ("ped2-laptop", "synthetic-mini")} == {True}
+    assert 'alt="ped2. Left' not in section
+    assert epoch_picture("one", [{"auc": 0.5}]) is None
 
 
 def test_each_claim_has_a_card(page: str):
