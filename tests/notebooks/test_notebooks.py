@@ -141,13 +141,15 @@ def test_no_number_is_typed_that_a_result_file_holds(notebook: NotebookNode) -> 
 def held_numbers() -> set[str]:
     """What the result files and the paper's tables hold between 0 and 1, in three and four decimals.
 
-    Not what has two digits or fewer there: alpha, 0.0003, is not a measured 0.00031.
+    Not what has two digits or fewer there: alpha, 0.0003, is not a measured 0.00031. Nor Adam's second decay, 0.999,
+    which is a setting, whatever error near 1 a result may hold.
     """
     paper = paper_values()
     files = [json.loads(path.read_text(encoding="utf-8")) for path in REFERENCE.rglob("seed*.json")]
     measured = [x for x in numbers_in([{k: v for k, v in f.items() if k != "settings"} for f in files]) if 0 < x < 1]
     printed = set(re.findall(r"'(0\.\d{3,})'", str({k: v for k, v in paper.items() if k != "figure6"})))
-    return printed | {f"{x:.3f}" for x in measured if x > 0.5} | {f"{x:.4f}" for x in measured if x > 0.01}
+    held = printed | {f"{x:.3f}" for x in measured if x > 0.5} | {f"{x:.4f}" for x in measured if x > 0.01}
+    return held - {"0.999"}
 
 
 def test_held_numbers_are_the_paper_s_and_the_results() -> None:
