@@ -4,6 +4,7 @@ As in `figures`: numbers in, matplotlib Figure out.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -62,7 +63,7 @@ def epoch_curves(seeds: Mapping[int, Sequence[Mapping[str, Any]]], best: tuple[s
     best no-learning row. zero_flow: the AUC of predicting no motion, which lies at a motion error of 1.
     """
     figure, (epochs, motion) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
-    for (seed, curve), line, dot in zip(seeds.items(), ("-", "--", ":", "-."), "osD^", strict=False):
+    for (seed, curve), line, dot in zip(seeds.items(), cycle(("-", "--", ":", "-.")), cycle("osD^"), strict=False):
         for branch, key in AUC_OF.items():
             epochs.plot([p["epoch"] for p in curve], [p[key] for p in curve], line, color=BRANCH_COLOURS[branch])
         error = [p["motion_error_to_zero_flow"]["test_normal"] for p in curve]

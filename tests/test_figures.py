@@ -150,6 +150,8 @@ def test_a_single_abnormal_frame_can_be_seen() -> None:
 
 def test_epochs_are_drawn_where_they_were_measured() -> None:
     """Left every branch over the epochs, right the motion branch over its error: the very numbers of the result."""
+    more = figures_tables.epoch_curves(dict.fromkeys(range(5), EPOCHS), ("zero flow", 0.9), 0.95)
+    assert "seed 4" in [text.get_text() for text in more.legends[0].get_texts()]
     left, right = figures_tables.epoch_curves({0: EPOCHS}, ("zero flow", 0.9), 0.95).axes
     drawn = [(line.get_xdata(), line.get_ydata()) for line in left.lines if len(line.get_xdata()) == len(EPOCHS)]
     np.testing.assert_allclose(drawn[0], ([1, 2], [0.9, 1.0]))
