@@ -15,7 +15,7 @@ from PIL import Image
 
 from maam_lib.files import write_text
 
-LIMIT = 5_000_000  # bytes, of the whole copy
+LIMIT = 6_000_000  # bytes, of the whole copy
 WIDTH, QUALITY = 1000, 70  # of a picture: pixels at most; of WebP, up to 100
 PAGES = (".html", ".json", ".csv", ".tex")
 KEPT = ("paper",)  # folders of a report that hold pages; others are trainings
