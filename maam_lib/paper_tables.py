@@ -13,7 +13,7 @@ from maam_lib.config import load_recipe
 from maam_lib.experiments import GridResults
 from maam_lib.judging import DATASETS, SIZES, ending_of
 from maam_lib.results import ABSENT, BASE, paper_values
-from maam_lib.tables import shown, yardstick
+from maam_lib.tables import machine_of, shown, yardstick
 from maam_lib.training import build_network
 
 GENERATED = "generated scene"  # a column of its own: never a result of the paper
@@ -61,7 +61,7 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, dict[str, A
     rows.append({"method": "Ours, full size", "origin": HERE, "parameters [M]": "{:.2f} ({:.2f})".format(*counted)})
     for grid in grids:
         if (cost := costs.get(grid.recipe.name)) is not None:
-            where = f"Ours, {size_of(grid)}, on {cost['device']}, {cost['threads']} threads"
+            where = f"Ours, {size_of(grid)}, on {machine_of(cost)}"
             parameters = f"{cost['parameters'] / 1e6:.2f}"
             rows.append({"method": where, "origin": HERE, "parameters [M]": parameters,
                          _column(grid): f"{cost['frames_per_second']['network']:.1f}"})  # fmt: skip

@@ -105,13 +105,18 @@ def table3(grid: GridResults) -> pd.DataFrame:
     }])  # fmt: skip
 
 
+def machine_of(cost: dict[str, Any]) -> str:
+    """In words, where a speed was measured."""
+    return f"{cost['device']}, {cost['threads']} thread{'s' * (cost['threads'] > 1)}"
+
+
 def table4(cost: dict[str, Any] | None) -> pd.DataFrame:
     """Our row of Table 4: size and speed on the machine named."""
     if cost is None:
         return pd.DataFrame([{"machine": ABSENT}])
     speed, work = cost["frames_per_second"], cost["multiply_adds"]
     return pd.DataFrame([{
-        "machine": f"{cost['device']}, {cost['threads']} threads",
+        "machine": machine_of(cost),
         "parameters [M]": f"{cost['parameters'] / 1e6:.2f}",
         "multiply-adds [G]": f"{work['network'] / 1e9:.2f}",
         "of them memory": f"{work['memory'] / work['network']:.1%}",

@@ -13,6 +13,7 @@ from maam_lib.tables import (
     figure5,
     figure6,
     grid_tables,
+    machine_of,
     memory_table,
     read_cost,
     table2,
@@ -150,3 +151,4 @@ def test_table_4_names_the_machine(tmp_path: Path):
     (tmp_path / "ped2-mini" / "cost.json").write_text(json.dumps(cost))
     [row] = table4(read_cost("ped2-mini", tmp_path / "nowhere", tmp_path)).to_numpy().tolist()
     assert row == ["a processor, 2 threads", "8.45", "100.00", "1.2%", "4.0", "3.9", "3.5"]
+    assert machine_of(cost | {"threads": 1}) == "a processor, 1 thread"
