@@ -125,7 +125,7 @@ def test_machines_read_verdicts_and_tables(report: Path):
 def test_recipes_measured_after_each_epoch_show_their_epochs(page: str):
     section = page[page.index('<h2 id="epochs">') : page.index('<h2 id="complete">')]
     assert 'href="#epochs"' in page
-    assert {f'alt="{name}. Left' in section for name in ("ped2-laptop", "synthetic-mini")} == {True}
+    assert all(f'alt="{name}. Left' in section for name in ("ped2-laptop", "synthetic-mini"))
     assert 'alt="ped2. Left' not in section
     assert epoch_picture("one", [{"auc": 0.5}]) is None
 
