@@ -1,12 +1,23 @@
-"""Writing so that nothing is ever lost: aside first, renamed when whole."""
+"""Writing so that nothing is ever lost: aside first, renamed when whole; and one writer at a time."""
 
 import errno
 import json
 import os
+import platform
+import re
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2s
 from pathlib import Path
 from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+
+LONGEST_ASIDE = 86_400  # seconds after which a temporary file of another machine is taken for litter
+_ASIDE = re.compile(r"\..*\.([0-9a-f]{8})\.(\d+)\.aside")
 
 
 class DiskFullError(OSError):
@@ -17,20 +28,69 @@ class DiskFullError(OSError):
 def written_aside(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it fails.
 
-    Raises DiskFullError, naming the file, where the disk is full.
+    What killed processes left of earlier tries is deleted first. Raises DiskFullError, naming the file, where the disk
+    is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    clear_asides(path.parent)
+    aside = aside_of(path)
     try:
         yield aside
         os.replace(aside, path)
     except BaseException as error:  # also Ctrl-C: nothing half-written stays
-        aside.unlink(missing_ok=True)
+        remove(aside)
         if _disk_is_full(error):
             remedy = "free some space and run the same command again"
             raise DiskFullError(f"{path}: the disk is full; nothing was replaced. {remedy}") from error
         raise
+
+
+def aside_of(path: Path) -> Path:
+    """Where this process writes what will become `path`, a file or a folder: hidden, in the same folder."""
+    name = os.fsdecode(os.fsencode(path.name)[:150])  # a name may have 255 bytes, the end of this one included
+    return path.with_name(f".{name}.{_this_machine()}.{os.getpid()}.aside")
+
+
+def is_aside(name: str) -> bool:
+    """Whether a file's name is one that `aside_of` gives."""
+    return _ASIDE.fullmatch(name) is not None
+
+
+def clear_asides(folder: Path) -> None:
+    """Delete the temporary files and folders in `folder` whose process is gone; those of living ones stay.
+
+    Of a process on another machine nothing is known: what it wrote is litter after a day.
+    """
+    for path in folder.glob(".*.aside"):
+        if (match := _ASIDE.fullmatch(path.name)) and _is_litter(path, machine=match[1], pid=int(match[2])):
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a whole folder; nothing happens where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(lock_file: Path, busy: Exception) -> Iterator[None]:
+    """Hold a lock for the length of the block; raises `busy` where another process holds it.
+
+    The system takes the lock back from a process that ends in any way, so a lock is never left behind.
+    """
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(lock_file, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise busy from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -42,6 +102,22 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, indented and with a final newline, aside first."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _this_machine() -> str:
+    return blake2s(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def _is_litter(path: Path, *, machine: str, pid: int) -> bool:
+    try:
+        written = path.lstat().st_mtime
+        if machine != _this_machine():
+            return time.time() - written > LONGEST_ASIDE
+        return psutil.Process(pid).create_time() > written + 1  # the number has gone to a newer process
+    except psutil.NoSuchProcess:
+        return True
+    except (OSError, psutil.Error):  # gone already, or not ours to know
+        return False
 
 
 def _disk_is_full(error: BaseException) -> bool:

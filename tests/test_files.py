@@ -1,10 +1,13 @@
 import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from maam_lib.files import DiskFullError, write_json, written_aside
+from maam_lib.files import DiskFullError, alone, aside_of, clear_asides, is_aside, write_json, write_text, written_aside
 
 
 def test_a_whole_file_takes_its_place(tmp_path: Path):
@@ -71,3 +74,54 @@ def test_an_interrupt_leaves_no_file_aside(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
         write_half_and_fail(tmp_path / "scores.csv", KeyboardInterrupt())
     assert not list(tmp_path.iterdir())
+
+
+def killed_while_writing(path: Path) -> None:
+    program = f"""
+import os, pathlib, signal
+from maam_lib.files import alone, written_aside
+path = pathlib.Path({str(path)!r})
+with alone(path.with_name(".lock"), ValueError()), written_aside(path) as aside:
+    aside.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode != 0
+
+
+def test_the_next_write_clears_what_a_killed_process_left(tmp_path: Path):
+    path = tmp_path / "scores.csv"
+    write_text(path, "old")
+    killed_while_writing(path)
+    [litter] = [p for p in tmp_path.iterdir() if is_aside(p.name)]
+    assert litter.read_text() == "half"
+    assert path.read_text() == "old"
+    write_text(tmp_path / "another.csv", "new")
+    assert not litter.exists()
+
+
+def test_what_a_living_process_writes_stays(tmp_path: Path):
+    mine = aside_of(tmp_path / "frames")
+    mine.mkdir()
+    elsewhere = mine.with_name(f".frames.{'0' * 8}.1.aside")  # of another machine: nobody here can know
+    elsewhere.mkdir()
+    clear_asides(tmp_path)
+    assert mine.is_dir()
+    assert elsewhere.is_dir()
+    os.utime(elsewhere, (0, 0))
+    clear_asides(tmp_path)
+    assert not elsewhere.exists()
+
+
+def test_the_longest_names_have_room_beside_them(tmp_path: Path):
+    for name in ("n" * 255, "é" * 127):
+        write_text(tmp_path / name, "whole")
+        assert (tmp_path / name).read_text() == "whole"
+
+
+def test_a_lock_is_held_once_and_ends_with_its_process(tmp_path: Path):
+    killed_while_writing(tmp_path / "scores.csv")
+    lock = tmp_path / ".lock"
+    with alone(lock, ValueError("busy")), pytest.raises(ValueError, match="busy"), alone(lock, ValueError("busy")):
+        pass
+    with alone(lock, ValueError("busy")):
+        pass
