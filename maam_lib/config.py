@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 Origin = Literal["paper", "released code", "ours"]
 Positive = Annotated[int, Field(gt=0)]
@@ -86,13 +86,17 @@ class TrainingSettings(Section):
     adam_form: Literal["paper", "released"] = knob(
         "paper", "where Adam adds its epsilon: Kingma and Ba's Algorithm 1, or TensorFlow's form", "paper", differs=14
     )
-    precision: Literal["auto", "float32", "bfloat16"] = knob(
-        "auto",
-        "number format of the convolutions; auto: bfloat16 on CUDA devices that have it, else float32",
-        "ours",
+    precision: Literal["float32", "bfloat16"] = knob(
+        "float32", "number format of the convolutions; on a GPU, float32 multiplies in TF32", "ours"
     )
     seed: int = knob(0, "initial values, order of the frames, dropout: all randomness", "ours", differs=12, ge=0,
                      lt=2**31)  # fmt: skip
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _auto_is_the_default(cls, value: Any) -> Any:
+        """Earlier kits wrote "auto", which took the format by the processor."""
+        return "float32" if value == "auto" else value
 
 
 class ScoringSettings(Section):

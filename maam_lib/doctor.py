@@ -77,13 +77,10 @@ def _torch() -> Finding:
 def _device() -> Finding:
     import torch
 
-    from maam_lib.hardware import has_fast_bfloat16
-
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         return Finding("device", f"CUDA: {', '.join(names)}")
-    fast = "bfloat16 in hardware" if has_fast_bfloat16("cpu") else "float32"
-    return Finding("device", f"CPU, {torch.get_num_threads()} threads, {fast}; a GPU is optional")
+    return Finding("device", f"CPU, {torch.get_num_threads()} threads; a GPU is optional")
 
 
 def _kernel() -> Finding:

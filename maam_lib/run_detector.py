@@ -63,7 +63,7 @@ def open_run(run: RunFolder, root: Path) -> tuple[Detector, Score]:
 def score_with(net: MAAMNet, detector: Detector, device: torch.device | str | None = None) -> Score:
     """A network as a function from stored arrays to patch sums, as `detect` takes it; in float32, as `evaluate`."""
     device = torch.device(device or best_accelerator())
-    ready = prepare_for_inference(net.to(device), number_format="float32")
+    ready = prepare_for_inference(net.to(device))
 
     def score(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         stored = (torch.from_numpy(array).to(device) for array in (frames, flow))

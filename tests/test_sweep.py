@@ -102,6 +102,19 @@ def test_results_of_the_kit_in_another_number_format_are_measured_anew(
     ]
 
 
+def test_ones_own_result_in_another_number_format_is_named_and_stays(
+    run_sweep: Callable[..., GridResults], tmp_path: Path
+) -> None:
+    run_sweep(tmp_path, variants=VARIANTS[:1])
+    [path] = tmp_path.rglob("seed0.json")
+    result = json.loads(path.read_text())
+    before = json.dumps(result | {"machine": result["machine"] | {"precision": "bfloat16"}})
+    path.write_text(before)
+    with pytest.raises(ResultError, match=r"seed0\.json: a result of another number format \(bfloat16\); move it away"):
+        run_sweep(tmp_path, variants=VARIANTS[:1])
+    assert path.read_text() == before
+
+
 def test_a_worker_killed_in_the_middle_changes_no_number(
     run_sweep: Callable[..., GridResults], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
