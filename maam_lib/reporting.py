@@ -5,8 +5,6 @@ not appear are errors that name notebook and cell. Earlier results stay; what wa
 """
 
 import ast
-import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,10 +16,10 @@ import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
 from maam_lib.config import load_recipe
 from maam_lib.files import write_json, write_text
+from maam_lib.kernels import OwnKernel, private_files
 from maam_lib.pages import index_page, notebook_page
 from maam_lib.runs import environment_facts
 from maam_lib.version import __version__
@@ -171,7 +169,7 @@ def reproduce(
 def _execute(notebook: Path, running: Path, parameters: Mapping[str, Any], cell_limit: float | None) -> str | None:
     """Run through papermill; returns why it failed, or None."""
     limit = cell_limit or nbformat.read(notebook, as_version=4).metadata.get("maam", {}).get("cell_limit", CELL_LIMIT)
-    with tempfile.TemporaryDirectory(prefix="maam-") as sockets:
+    with private_files() as config:
         try:
             papermill.execute_notebook(
                 str(notebook),
@@ -181,7 +179,8 @@ def _execute(notebook: Path, running: Path, parameters: Mapping[str, Any], cell_
                 cwd=str(notebook.parent),
                 progress_bar=False,
                 execution_timeout=limit,
-                config=_private_sockets(sockets),
+                kernel_manager_class=OwnKernel,
+                config=config,
             )
         except PapermillExecutionError as error:
             what = f"{error.ename}: {' '.join(error.evalue.split())}"
@@ -193,15 +192,6 @@ def _execute(notebook: Path, running: Path, parameters: Mapping[str, Any], cell_
         except (RuntimeError, TimeoutError, KeyError) as error:  # the kernel did not start
             return f"{notebook.name}: could not be run ({type(error).__name__}: {error}); try `maam doctor`"
     return None
-
-
-def _private_sockets(folder: str) -> Config:
-    """Each kernel talks through sockets of its own: two reports at once never collide on a port."""
-    config = Config()
-    if hasattr(socket, "AF_UNIX"):
-        config.KernelManager.transport = "ipc"
-        config.KernelManager.ip = f"{folder}/k"
-    return config
 
 
 def _missing_figure(name: str, executed: NotebookNode) -> str | None:

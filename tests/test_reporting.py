@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from jupyter_core.utils import ensure_event_loop
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_pages import PICTURE, Resources
 
-from maam_lib import reporting
+from maam_lib import kernels, reporting
 from maam_lib.config import SettingError
 from maam_lib.reporting import (
     RESULT_MIME,
@@ -128,6 +130,54 @@ def test_two_reports_at_once_do_not_collide(notebooks: Path, tmp_path: Path) -> 
     assert f"data:image/png;base64,{PICTURE}" in "".join(page.split("\n"))
     assert [url for url in Resources(page).fetched if not url.startswith("data:")] == []
     assert "answer.share = 0.25" in page
+
+
+def test_notebooks_run_in_this_python_whichever_kernel_comes_first(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JUPYTER_PATH of a cluster's module, or of JupyterHub, may lead to the kernel of another Python."""
+    foreign = tmp_path / "jupyter" / "kernels" / "python3"
+    foreign.mkdir(parents=True)
+    spec = {"argv": ["/bin/false", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    (foreign / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    path = notebooks / "good.ipynb"
+    asks = nbformat.read(path, as_version=4)
+    asks.cells.append(new_code_cell("import sys\nrecord('python', sys.executable)"))
+    nbformat.write(asks, path)
+    chapter = run_notebook(path, tmp_path / "out", {})
+    assert chapter.failure is None
+    assert chapter.results["python"] == sys.executable
+
+
+@pytest.mark.parametrize("short", ["/tmp", "/nowhere"])
+def test_a_long_folder_of_temporary_files_is_too_long_for_no_kernel(
+    short: str, notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket's path has at most 107 characters: then under /tmp, and where that is not there, by ports."""
+    long = tmp_path / ("scratch" * 13)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    monkeypatch.setattr(kernels, "SHORT_FOLDER", short)
+    with kernels.private_files() as config:
+        manager = config.KernelManager
+        assert ("ip" in manager) == (short == "/tmp")
+        assert manager.connection_file.startswith(short if "ip" in manager else str(long))
+    assert run_notebook(notebooks / "good.ipynb", tmp_path / "out", {}).failure is None
+    assert list(long.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "names", [["HOME"], ["JUPYTER_RUNTIME_DIR"], ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "IPYTHONDIR"]]
+)
+def test_no_folder_of_the_user_need_be_writable(
+    names: list[str], notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in containers: no folder can be made under a file."""
+    (tmp_path / "file").touch()
+    for name in names:
+        monkeypatch.setenv(name, str(tmp_path / "file" / name))
+    assert run_notebook(notebooks / "good.ipynb", tmp_path / "out", {}).failure is None
 
 
 # What fails
