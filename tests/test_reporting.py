@@ -195,7 +195,7 @@ def test_a_report_stops_at_a_failing_cell_names_it_and_keeps_what_is_there(noteb
         reproduce("synthetic-mini", **call)
     assert (out / "fails.ipynb").read_text() == "an earlier good result"
     names = ["fails.failed.html", "fails.failed.ipynb", "fails.ipynb", "good.html", "good.ipynb"]
-    assert files(out) == [*names, "index.html", "results.json"]
+    assert files(out) == [".lock", *names, "index.html", "results.json"]
     assert "before" in (out / "fails.failed.html").read_text()
     summary = json.loads((out / "results.json").read_text())
     assert summary["notebooks"]["good"]["failure"] is None

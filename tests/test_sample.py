@@ -10,6 +10,7 @@ from PIL import Image
 
 from maam_lib import sample
 from maam_lib.files import write_text
+from maam_lib.paper_report import MARK
 from maam_lib.sample import SampleError, keep_sample, small_pictures
 
 
@@ -35,7 +36,7 @@ def report(tmp_path: Path) -> Path:
 def test_pages_are_kept_and_trainings_are_not(report: Path, tmp_path: Path):
     size = keep_sample(report, tmp_path / "sample")
     kept = sorted(path.relative_to(tmp_path / "sample") for path in (tmp_path / "sample").rglob("*") if path.is_file())
-    assert kept == [Path("index.html"), Path("paper/index.html"), Path("results.json")]
+    assert kept == [Path("index.html"), Path(MARK), Path("paper/index.html"), Path("results.json")]
     assert size == sum((tmp_path / "sample" / path).stat().st_size for path in kept)
     assert size < (report / "index.html").stat().st_size / 3
     assert (report / "run" / "metrics.json").is_file(), "the report is as it was"
