@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from multiprocessing import resource_tracker
@@ -173,6 +174,7 @@ def _loop_deaf_to_interrupts() -> Iterator["IOLoop"]:
     """
     from distributed.utils import LoopRunner
 
+    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")  # of what it tidies up after a kill
     resource_tracker.ensure_running()  # here: it would unblock the signals where it is started
     runner, blocked = LoopRunner(), {signal.SIGINT, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)

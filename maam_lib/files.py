@@ -55,7 +55,8 @@ def folder_aside(folder: Path, busy: Exception) -> Iterator[Path]:
     """
     folder = Path(folder)
     aside, old = aside_of(folder), folder.with_name(f".{folder.name}.old")
-    with alone(folder.with_name(f".{folder.name}.lock"), busy):
+    lock = folder.with_name(f".{folder.name}.lock")
+    with alone(lock, busy):
         put_back(folder)
         clear_asides(folder.parent)
         try:
@@ -69,6 +70,8 @@ def folder_aside(folder: Path, busy: Exception) -> Iterator[Path]:
             remove(aside)
             put_back(folder)
             raise
+        finally:
+            remove(lock)  # it lies among a user's own files
 
 
 def put_back(folder: Path) -> None:

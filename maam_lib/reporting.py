@@ -20,6 +20,7 @@ from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from maam_lib.config import load_recipe
 from maam_lib.files import alone, aside_of, clear_asides, remove, write_json, write_text
@@ -102,11 +103,9 @@ def run_notebook(
     parameters: Mapping[str, Any],
     *,
     cell_limit: float | None = None,
-    on_cell: Callable[[int], object] | None = None,
+    line: LiveLine | None = None,
 ) -> Chapter:
-    """Execute one notebook in a fresh kernel into `out`: NAME.ipynb and NAME.html.
-
-    `on_cell` is told the index of each cell that begins, counted in the notebook with its added parameters.
+    """Execute one notebook in a fresh kernel into `out`: NAME.ipynb and NAME.html; `line` shows how far it is.
 
     Where it fails, the part that ran stands in NAME.failed.ipynb and .html, earlier results stay as they were, and
     the chapter's `failure` says why. Raises ReportError for a parameter that the notebook does not declare.
@@ -122,7 +121,7 @@ def run_notebook(
     aside.mkdir()
     try:
         running = aside / notebook.name  # papermill wants this ending
-        failure = _execute(notebook, running, parameters, cell_limit, on_cell)
+        failure = _execute_beside(line, notebook, running, parameters, cell_limit)
         executed = nbformat.read(running, as_version=4)
         failure = failure or _missing_figure(notebook.stem, executed)
         chapter = Chapter(notebook.stem, executed, time.perf_counter() - began, failure)
@@ -174,7 +173,8 @@ def reproduce(
             chapters: list[Chapter] = []
             for path in paths:
                 wanted = {name: value for name, value in given.items() if name in declared[path]}
-                chapters.append(_run_beside(line, path, out, wanted, cell_limit))
+                chapters.append(run_notebook(path, out, wanted, cell_limit=cell_limit, line=line))
+                line.end_chapter(chapters[-1].seconds)
                 say(f"{path.stem:<20} {'FAILED' if chapters[-1].failure else 'ok':<6} {chapters[-1].seconds:6.0f} s")
                 _write_summary(out, recipe, given, chapters)
                 if chapters[-1].failure:
@@ -196,31 +196,30 @@ def _from_here(name: str, value: Any) -> Any:
     return str(Path(text).resolve()) if is_path else value
 
 
-def _run_beside(
-    line: LiveLine, notebook: Path, out: Path, parameters: Mapping[str, Any], cell_limit: float | None
-) -> Chapter:
+def _execute_beside(line: LiveLine | None, notebook: Path, running: Path, *given: Any) -> str | None:
     """Run a notebook in a thread, while this one shows the line and hears Ctrl-C at once.
 
     The thread does not outlive the process, nor does the kernel.
     """
-    chapter: Future[Chapter] = Future()
+    failure: Future[str | None] = Future()
 
-    def run() -> None:
+    def run(config: Config) -> None:
         try:
-            done = run_notebook(notebook, out, parameters, cell_limit=cell_limit, on_cell=line.at_cell)
-            chapter.set_result(done)
+            failure.set_result(_execute(notebook, running, *given, config, None if line is None else line.at_cell))
         except Exception as error:  # raised again below
-            chapter.set_exception(error)
+            failure.set_exception(error)
         finally:
             ensure_event_loop().close()  # of this thread
 
-    line.begin(len(nbformat.read(notebook, as_version=4).cells) + 1)
-    Thread(target=run, daemon=True).start()
-    while not chapter.done():
-        line.show()
-        wait([chapter], timeout=0.5)
-    line.end_chapter(chapter.result().seconds)
-    return chapter.result()
+    if line is not None:
+        line.begin(len(nbformat.read(notebook, as_version=4).cells) + 1)
+    with private_files() as config:
+        Thread(target=run, args=(config,), daemon=True).start()
+        while not failure.done():
+            wait([failure], timeout=0.5)
+            if line is not None:
+                line.show()
+    return failure.result()
 
 
 def _execute(
@@ -228,33 +227,33 @@ def _execute(
     running: Path,
     parameters: Mapping[str, Any],
     cell_limit: float | None,
+    config: Config,
     on_cell: Callable[[int], object] | None,
 ) -> str | None:
     """Run through papermill; returns why it failed, or None."""
     limit = cell_limit or nbformat.read(notebook, as_version=4).metadata.get("maam", {}).get("cell_limit", CELL_LIMIT)
-    with private_files() as config:
-        try:
-            papermill.execute_notebook(
-                str(notebook),
-                str(running),
-                dict(parameters),
-                kernel_name="python3",
-                cwd=str(notebook.parent),
-                progress_bar=False,
-                execution_timeout=limit,
-                kernel_manager_class=OwnKernel,
-                config=config,
-                on_cell_start=None if on_cell is None else lambda cell, cell_index: on_cell(cell_index + 1),
-            )
-        except PapermillExecutionError as error:
-            what = f"{error.ename}: {' '.join(error.evalue.split())}"
-            return f"{notebook.name}: cell [{error.exec_count}], `{_first_line(error.source)}`, failed: {what}"
-        except CellTimeoutError:
-            return f"{notebook.name}: a cell took longer than {limit:g} s; see the last one without output"
-        except DeadKernelError:
-            return f"{notebook.name}: the kernel died (out of memory?); see the last cell without output"
-        except (RuntimeError, TimeoutError, KeyError) as error:  # the kernel did not start
-            return f"{notebook.name}: could not be run ({type(error).__name__}: {error}); try `maam doctor`"
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(running),
+            dict(parameters),
+            kernel_name="python3",
+            cwd=str(notebook.parent),
+            progress_bar=False,
+            execution_timeout=limit,
+            kernel_manager_class=OwnKernel,
+            config=config,
+            on_cell_start=None if on_cell is None else lambda cell, cell_index: on_cell(cell_index + 1),
+        )
+    except PapermillExecutionError as error:
+        what = f"{error.ename}: {' '.join(error.evalue.split())}"
+        return f"{notebook.name}: cell [{error.exec_count}], `{_first_line(error.source)}`, failed: {what}"
+    except CellTimeoutError:
+        return f"{notebook.name}: a cell took longer than {limit:g} s; see the last one without output"
+    except DeadKernelError:
+        return f"{notebook.name}: the kernel died (out of memory?); see the last cell without output"
+    except (RuntimeError, TimeoutError, KeyError) as error:  # the kernel did not start
+        return f"{notebook.name}: could not be run ({type(error).__name__}: {error}); try `maam doctor`"
     return None
 
 

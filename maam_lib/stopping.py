@@ -16,7 +16,7 @@ from typing import NoReturn
 import psutil
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE = 1.4  # seconds from the signal to the end of the process, at most
+PATIENCE = 1.0  # seconds from the signal to the end of the process, at most
 KEPT = "what was finished is kept"
 
 _asked: list[int] = []  # the signals that came
@@ -88,13 +88,11 @@ def _cut_off(reader: int) -> None:
 
 
 def _leave() -> NoReturn:
-    for number in SIGNALS:  # whose handlers end before the interpreter does
-        signal.signal(number, signal.SIG_IGN)
     with suppress(OSError, ValueError):  # nobody reads any more
         sys.stdout.flush()
     _tell()
     _end_children()
-    sys.exit(128 + _asked[0])
+    os._exit(128 + _asked[0])  # at once: at Python's own end some libraries wait for seconds
 
 
 def _tell() -> None:
@@ -107,7 +105,10 @@ def _tell() -> None:
 
 def _end_children() -> None:
     """Kill what this process started; Python's resource tracker tidies up and ends by itself."""
+    killed = []
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            if not any("resource_tracker" in word for word in child.cmdline()):
+            if not any("resource_tracker import" in word for word in child.cmdline()):
                 child.kill()
+                killed.append(child)
+    psutil.wait_procs(killed, timeout=0.3)
