@@ -127,8 +127,10 @@ def test_a_recipe_file_is_read_once_and_paths_are_those_of_the_caller(
         nbformat.write(notebook, notebooks / f"{name}.ipynb")
     monkeypatch.setattr(reporting, "_execute", execute)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "base.yaml").write_text("extends: synthetic-mini\nmodel: {num_items: 9}")
-    (tmp_path / "own.yaml").write_text("extends: base.yaml\ntraining: {epochs: 3}")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "base.yaml").write_text("extends: synthetic-mini\nmodel: {num_items: 9}")
+    (tmp_path / "below" / "middle.yaml").write_text("extends: base.yaml")
+    (tmp_path / "own.yaml").write_text("extends: below/middle.yaml\ntraining: {epochs: 3}")
     given = {"sweep": "sweeps", "video": "rtsp://a/b"}
     call = {"settings": ["training.seed=4"], "notebooks": ["good", "dies"], "parameters": given, "say": str}
     reproduce("own.yaml", Path("data"), Path("out"), **call)
