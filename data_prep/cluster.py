@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -131,7 +131,9 @@ def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
         except BaseException:  # Ctrl-C, an error: nobody waits for what the workers are about
             for nanny in cluster.workers.values():
                 nanny.auto_restart = False
-                os.kill(nanny.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    if nanny.pid is not None:  # else its process has ended
+                        os.kill(nanny.pid, signal.SIGKILL)
             raise
 
 
