@@ -202,6 +202,8 @@ def _recipe_tree(name: str | Path, below: tuple[str, ...] = ()) -> dict[str, Any
     if parent := tree.pop("extends", None):
         if name in below:
             raise SettingError(f"{source}: extends itself through {', '.join(below)}")
+        if is_file and str(parent).endswith((".yaml", ".yml")):
+            parent = source.parent / parent  # as seen from the file that names it
         tree = _merged(_recipe_tree(parent, (*below, name)), tree)
     return tree
 

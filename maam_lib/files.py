@@ -46,6 +46,42 @@ def written_aside(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def folder_aside(folder: Path, busy: Exception) -> Iterator[Path]:
+    """A temporary folder beside `folder` that takes its place when the block ends well, and vanishes when it fails.
+
+    Two renames do it, so a kill between them leaves the earlier folder as `.NAME.old`: the next call puts it back
+    first. Raises `busy` where another process is at it.
+    """
+    folder = Path(folder)
+    aside, old = aside_of(folder), folder.with_name(f".{folder.name}.old")
+    lock = folder.with_name(f".{folder.name}.lock")
+    with alone(lock, busy):
+        put_back(folder)
+        clear_asides(folder.parent)
+        try:
+            aside.mkdir()
+            yield aside
+            if folder.exists():
+                folder.rename(old)
+            aside.rename(folder)
+            remove(old)
+        except BaseException:  # also Ctrl-C
+            remove(aside)
+            put_back(folder)
+            raise
+        finally:
+            remove(lock)  # it lies among a user's own files
+
+
+def put_back(folder: Path) -> None:
+    """End what a kill has interrupted while `folder` was replaced: one whole folder stays, the new or the old one."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.is_dir() and not folder.exists():
+        old.rename(folder)
+    remove(old)
+
+
 def aside_of(path: Path) -> Path:
     """Where this process writes what will become `path`, a file or a folder: hidden, in the same folder."""
     name = os.fsdecode(os.fsencode(path.name)[:150])  # a name may have 255 bytes, the end of this one included

@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maam_lib.config import Recipe, differences, load_recipe
-from maam_lib.files import write_json, write_text, written_aside
+from maam_lib.files import clear_asides, is_aside, write_json, write_text, written_aside
 from maam_lib.model import MAAMNet
 
 SCORES = "scores.csv"
@@ -97,13 +97,16 @@ class RunFolder:
         """Take the folder for writing; `release` gives it back (so does the end of the process).
 
         Raises RunError when another process writes there, when it holds a run and `resume` is not asked for, or
-        when the run there has other settings. More epochs than before are no other setting.
+        when the run there has other settings. More epochs than before are no other setting. A run that was killed
+        before its first epoch holds nothing, so it goes on unasked; temporary files of killed processes are cleared.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire()
         except Timeout:
             raise RunError(f"{self.folder}: another process is writing this run; wait for it or name another") from None
+        clear_asides(self.folder)
+        clear_asides(self.checkpoints)
         try:
             self._check_free_or_same(recipe, resume)
         except RunError:
@@ -116,13 +119,18 @@ class RunFolder:
 
     def _check_free_or_same(self, recipe: Recipe, resume: bool) -> None:
         if not (self.folder / "recipe.yaml").is_file():
-            if strangers := [p.name for p in self.folder.iterdir() if p.name != ".lock"]:
+            if strangers := [p.name for p in self.folder.iterdir() if p.name != ".lock" and not is_aside(p.name)]:
                 raise RunError(f"{self.folder}: not empty and no run (found {strangers[0]}); name another folder")
             return
-        if not resume:
+        if not resume and self._holds_something():
             raise RunError(f"{self.folder}: holds a run already; continue it with --resume or name another folder")
         if changed := changed_settings(self.recipe, recipe):
             raise RunError(f"{self.folder}: cannot resume with other settings ({changed}); name another folder")
+
+    def _holds_something(self) -> bool:
+        """Whether there is more than a kill in the first epoch, or in `adopt`, leaves."""
+        weights = list(self.checkpoints.glob("epoch_*.safetensors"))
+        return self._path("optimizer").is_file() or (self.folder / "metrics.json").is_file() or len(weights) > 1
 
     def adopt(self, recipe: Recipe, net: MAAMNet, origin: str) -> None:
         """Make this new folder the finished run of weights that were trained elsewhere, so that it can be evaluated.

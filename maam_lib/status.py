@@ -56,7 +56,16 @@ def sweep_states(folder: Path) -> list[SweepState]:
         raise ResultError(
             f"{folder}: no sweep here (no */plan.json); start one with `maam sweep RECIPE --out {folder}`"
         )
-    return [sweep_state(home) for home in homes]
+    return [_readable_state(home) for home in homes]
+
+
+def _readable_state(home: Path) -> SweepState:
+    """A sweep whose own files are damaged is told of as well, so that it does not hide the others."""
+    try:
+        return sweep_state(home)
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # what a damaged file leads to
+        reason = f"plan or notes not readable ({type(error).__name__}: {' '.join(str(error).split())})"
+        return SweepState(home, [], None, [f"{reason}; run the same `maam sweep` again: it writes them anew"])
 
 
 def sweep_state(home: Path) -> SweepState:

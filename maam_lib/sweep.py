@@ -20,7 +20,6 @@ from typing import Any
 
 import psutil
 import torch
-from filelock import FileLock, Timeout
 
 from data_prep.cluster import outcomes
 from maam_lib.config import Recipe, load_recipe
@@ -36,7 +35,7 @@ from maam_lib.experiments import (
     measure_cell,
     variants_of,
 )
-from maam_lib.files import DiskFullError, write_json, write_text
+from maam_lib.files import DiskFullError, alone, clear_asides, write_json, write_text
 from maam_lib.results import REFERENCE, ResultError, read_result
 from maam_lib.runs import changed_settings, usable_cores
 from maam_lib.status import clock
@@ -73,9 +72,11 @@ def sweep(
     """
     parts, home = list(parts), folder / recipe.name
     cells = cells_of(recipe, variants_of(parts, variants), range(seeds))
-    with _alone(home):
+    busy = SweepError(f"{home}: another sweep is at work there; wait for it, or name another folder")
+    with alone(home / ".lock", busy):
         _check_recipe(home, recipe)
         done, to_do = planned(cells, prepared, folder)
+        _clear(home, done)
         write_text(home / "recipe.yaml", recipe.to_yaml())
         workers = workers or (1 if scheduler else default_workers(recipe))
         _write_plan(home, cells, done, prepared, workers)
@@ -234,18 +235,13 @@ def _device_number() -> int | None:
     return name % torch.cuda.device_count() if isinstance(name, int) else 0
 
 
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise SweepError(f"{home}: another sweep is at work there; wait for it, or name another folder") from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _clear(home: Path, done: list[Cell]) -> None:
+    """Delete what killed sweeps left: temporary files, and notes beside finished cells."""
+    for place in (home, *(path for path in home.glob("*") if path.is_dir())):
+        clear_asides(place)
+    for cell in done:
+        for kind in ("running", "failed"):
+            cell.result_file(home).with_suffix(f".{kind}").unlink(missing_ok=True)
 
 
 def _check_recipe(home: Path, recipe: Recipe) -> None:

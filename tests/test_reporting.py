@@ -14,7 +14,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from test_pages import PICTURE, Resources
 
 from maam_lib import kernels, reporting
-from maam_lib.config import SettingError
+from maam_lib.config import SettingError, load_recipe
+from maam_lib.files import alone
 from maam_lib.reporting import (
     RESULT_MIME,
     ReportError,
@@ -23,6 +24,7 @@ from maam_lib.reporting import (
     reproduce,
     run_notebook,
 )
+from maam_lib.runs import RunFolder
 
 pytestmark = pytest.mark.usefixtures("closed_event_loop")
 
@@ -104,6 +106,61 @@ def test_recorded_results_are_read_from_outputs() -> None:
     assert recorded_results(new_notebook(cells=[new_code_cell(outputs=outputs), new_markdown_cell()])) == {
         "a.b": [1, None]
     }
+
+
+def test_a_recipe_file_is_read_once_and_paths_are_those_of_the_caller(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def execute(notebook: Path, running: Path, parameters: dict, *_: object) -> None:
+        (tmp_path / "own.yaml").write_text("extends: nothing")  # edited meanwhile
+        seen.append(parameters | {"plan": load_recipe(parameters["recipe"], *parameters["settings"])})
+        running.write_bytes(notebook.read_bytes())
+
+    for name in ("good", "dies"):
+        notebook = nbformat.read(notebooks / f"{name}.ipynb", as_version=4)
+        notebook.cells[1].source = "\n".join(
+            f"{n} = ''" for n in ("recipe", "settings", "root", "run", "sweep", "video")
+        )
+        notebook.cells = [cell for cell in notebook.cells if "figure" not in cell.metadata.get("tags", [])]
+        nbformat.write(notebook, notebooks / f"{name}.ipynb")
+    monkeypatch.setattr(reporting, "_execute", execute)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "base.yaml").write_text("extends: synthetic-mini\nmodel: {num_items: 9}")
+    (tmp_path / "below" / "middle.yaml").write_text("extends: base.yaml")
+    (tmp_path / "own.yaml").write_text("extends: below/middle.yaml\ntraining: {epochs: 3}")
+    given = {"sweep": "sweeps", "video": "rtsp://a/b"}
+    call = {"settings": ["training.seed=4"], "notebooks": ["good", "dies"], "parameters": given, "say": str}
+    reproduce("own.yaml", Path("data"), Path("out"), **call)
+    for parameters in seen:
+        plan = parameters["plan"]
+        assert (plan.name, plan.model.num_items, plan.training.epochs, plan.training.seed) == ("own", 9, 3, 4)
+        paths = {name: parameters[name] for name in ("recipe", "root", "run", "sweep")}
+        places = {"recipe": "out/recipe.yaml", "root": "data", "run": "out/run", "sweep": "sweeps"}
+        assert paths == {name: str(tmp_path / place) for name, place in places.items()}
+        assert parameters["video"] == "rtsp://a/b"
+    assert len(seen) == 2
+
+
+def test_a_training_with_other_settings_is_refused_before_anything_runs(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "_execute", must_not_run)
+    run = RunFolder(tmp_path / "out" / "run")
+    run.claim(load_recipe("synthetic-mini"), resume=False)
+    run.release()
+    with pytest.raises(ReportError, match=r"holds a training with other settings \(model\.num_items: \d+ -> 7\)"):
+        reproduce("synthetic-mini", tmp_path, tmp_path / "out", settings=["model.num_items=7"], notebooks=["good"])
+
+
+def test_two_reports_into_one_folder(notebooks: Path, tmp_path: Path) -> None:
+    with (
+        alone(tmp_path / "out" / ".lock", ValueError()),
+        pytest.raises(ReportError, match="another process is writing"),
+    ):
+        reproduce("synthetic-mini", tmp_path, tmp_path / "out", notebooks=["good"])
 
 
 # What runs well
@@ -195,7 +252,7 @@ def test_a_report_stops_at_a_failing_cell_names_it_and_keeps_what_is_there(noteb
         reproduce("synthetic-mini", **call)
     assert (out / "fails.ipynb").read_text() == "an earlier good result"
     names = ["fails.failed.html", "fails.failed.ipynb", "fails.ipynb", "good.html", "good.ipynb"]
-    assert files(out) == [*names, "index.html", "results.json"]
+    assert files(out) == [".lock", *names, "index.html", "results.json"]
     assert "before" in (out / "fails.failed.html").read_text()
     summary = json.loads((out / "results.json").read_text())
     assert summary["notebooks"]["good"]["failure"] is None

@@ -9,12 +9,15 @@ from copy import copy
 from importlib import metadata
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from conftest import tiny_recipe
+import torch
+from conftest import TINY_SETTINGS, tiny_recipe
 from safetensors.torch import load_file, save_file
 
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation import evaluate
+from maam_lib.files import is_aside
 from maam_lib.runs import RunError, RunFolder, load_weights
 from maam_lib.training import build_network, fit
 
@@ -130,6 +133,69 @@ def test_a_strangers_folder_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"not empty and no run \(found thesis\.tex\); name another folder"):
         RunFolder(tmp_path).claim(tiny_recipe(), resume=True)
     assert not (tmp_path / "recipe.yaml").exists()
+
+
+# Kills
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from maam_lib import files
+from maam_lib.config import load_recipe
+from maam_lib.runs import RunFolder
+
+replace, number = os.replace, 0
+
+def killed(source, to):
+    global number
+    number += 1
+    if number == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(source, to)
+
+files.os.replace = killed
+from maam_lib.training import build_network
+recipe = load_recipe("synthetic-mini", *sys.argv[3:])
+RunFolder(Path(sys.argv[1])).adopt(recipe, build_network(recipe), "elsewhere")
+"""
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_run_that_was_killed_before_it_held_anything_goes_on_with_the_same_command(at: int, tmp_path: Path) -> None:
+    """Before recipe, weights, facts and optimiser state take their places."""
+    recipe, run = tiny_recipe(), RunFolder(tmp_path / "run")
+    command = [sys.executable, "-c", KILLED, str(run.folder), str(at), *TINY_SETTINGS]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert any(is_aside(path.name) for path in run.folder.rglob(".*"))
+    run.adopt(recipe, build_network(recipe), "elsewhere")
+    assert run.is_finished
+    assert not any(is_aside(path.name) for path in run.folder.rglob(".*"))
+    with pytest.raises(RunError, match="holds a run already"):
+        run.adopt(recipe, build_network(recipe), "elsewhere")
+
+
+@pytest.mark.parametrize("kept", ["metrics.json", "optimizer", "epoch_002"])
+def test_a_run_that_holds_something_is_never_taken_for_one_that_was_just_begun(kept: str, run: RunFolder) -> None:
+    for name in {"metrics.json", "optimizer", "epoch_002"} - {kept}:
+        (run.folder / name if name == "metrics.json" else run.checkpoints / f"{name}.safetensors").unlink()
+    with pytest.raises(RunError, match="holds a run already"):
+        run.claim(run.recipe, resume=False)
+
+
+def test_weights_ahead_of_the_optimiser_change_nothing(scene: PreparedDataset, tmp_path: Path) -> None:
+    """A kill after the weights and the row of an epoch, before its optimiser state: that epoch is trained again."""
+    recipe = tiny_recipe("training.epochs=3")
+    whole = fit(recipe, scene, tmp_path / "whole")
+    killed = fit(recipe, scene, tmp_path / "killed", on_epoch=lambda row: row["epoch"] == 2)
+    ahead = load_file(killed.weights_file(2))
+    save_file({name: tensor * 0 for name, tensor in ahead.items()}, killed.weights_file(3), metadata={"epoch": "3"})
+    row = killed.history.iloc[[-1]].assign(epoch=3, total=9.0)
+    pd.concat([killed.history, row]).to_csv(killed.folder / "history.csv", index=False)
+    assert killed.epochs_done == 2
+    resumed = fit(recipe, scene, tmp_path / "killed", resume=True)
+    assert resumed.history["total"].tolist() == whole.history["total"].tolist()
+    expected, found = (load_file(of.weights_file(3)) for of in (whole, resumed))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
 # Damage

@@ -19,7 +19,7 @@ from maam_lib.config import load_recipe
 from maam_lib.cost import memory_needed
 from maam_lib.data import PreparedDataset
 from maam_lib.experiments import GridResults
-from maam_lib.files import DiskFullError
+from maam_lib.files import DiskFullError, _this_machine
 from maam_lib.results import BASE, ResultError
 from maam_lib.status import SweepState, sweep_state, sweep_states
 from maam_lib.sweep import SweepError, default_workers, sweep
@@ -248,6 +248,34 @@ def test_the_time_left_is_told_from_epochs_before_any_cell_is_done(
     assert state(tmp_path).seconds_left == 40 * 1, "one cell of one epoch, one worker"
     shutil.rmtree(run)
     assert state(tmp_path).seconds_left is None
+
+
+def test_a_damaged_sweep_hides_no_other(run_sweep: Callable[..., GridResults], tmp_path: Path) -> None:
+    run_sweep(variants=[BASE])
+    for name, text in {"a": "{", "b": "[]", "c": "{}"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "plan.json").write_text(text)
+    damaged, whole = sweep_states(tmp_path)[:3], sweep_states(tmp_path)[3]
+    assert len(whole.of("done")) == 1
+    assert all("run the same `maam sweep` again" in str(told) for told in damaged)
+
+
+# Kills
+
+
+def test_what_killed_sweeps_leave_stops_no_cell_and_is_cleared(
+    run_sweep: Callable[..., GridResults], tmp_path: Path
+) -> None:
+    home, litter = tmp_path / "synthetic-mini", f".recipe.yaml.{_this_machine()}.{2**22 + 1}.aside"
+    run_sweep(variants=[BASE])
+    (home / BASE / "seed0.running").write_text("{}")
+    for folder in (home, home / BASE, home / "no-memory" / "seed0"):  # the last: killed while it claimed its folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / litter).write_text("half")
+    run_sweep()
+    assert str(state(tmp_path)) == f"{home}: 2 cells: 2 done"
+    assert not list(tmp_path.rglob("*.running"))
+    assert not list(tmp_path.rglob("*.aside"))
 
 
 # How many
