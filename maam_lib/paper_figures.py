@@ -14,6 +14,7 @@ from maam_lib.figures_tables import epoch_curves, knob_lines, support_bars
 from maam_lib.paper_pages import absent_html, figure_html
 from maam_lib.pictures import PICTURES, Picture, score_curves
 from maam_lib.results import BASE, paper_values
+from maam_lib.runs import RunError
 from maam_lib.training import dataset_for
 
 
@@ -48,6 +49,10 @@ def _of_network(name: str, scored: Scored, root: Path) -> str:
     recipe, who = scored.recipe, f"{scored.recipe.name}, seed {scored.result['seed']}"
     if name == "figure7":
         return _html(score_curves(scored), f"{who}. ")
+    try:
+        _ = scored.network
+    except RunError as error:
+        return absent_html(f"{who}: its weights cannot be used.", str(error))
     try:
         prepared = dataset_for(root, recipe)
     except DatasetError as error:
