@@ -26,7 +26,7 @@ from data_prep.clip_files import ensure_clip
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS
 from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError, FlowFiles, find_flow
-from data_prep.guarded import UnreadableError, open_npy, read_form
+from data_prep.guarded import UnreadableError, open_npy, read_checked
 from data_prep.layout import MANIFEST, DatasetError, HowMade, read_manifest
 from data_prep.prepare import PreparationError
 from data_prep.resize import resize_flow
@@ -155,7 +155,7 @@ def _how_made(flow_folder: Path) -> dict[str, Any]:
     if not flow_folder.is_dir():
         raise PreparationError(f"{flow_folder}: no such folder; expected <split>/<clip>/ with flow files in it")
     try:
-        return read_form(flow_folder / "flow.json", HowMade).model_dump(exclude_unset=True)
+        return read_checked(flow_folder / "flow.json", HowMade)
     except FileNotFoundError:
         return {}
     except UnreadableError as error:

@@ -67,9 +67,11 @@ def read_json(path: Path) -> Any:
     return content
 
 
-def read_form(path: Path, form: type[Form]) -> Form:
-    """A JSON file as the pydantic model that says its form; raises as `read_json` does, and for any other form."""
-    return in_form(read_json(path), form, str(path))
+def read_checked(path: Path, form: type[BaseModel]) -> Any:
+    """What a JSON file holds, as it is, where a pydantic model allows it; raises as `read_json` and `in_form` do."""
+    content = read_json(path)
+    in_form(content, form, str(path))
+    return content
 
 
 def in_form(content: Any, form: type[Form], where: str) -> Form:
@@ -82,8 +84,8 @@ def in_form(content: Any, form: type[Form], where: str) -> Form:
         if first["type"] == "missing":
             raise UnreadableError(f"{where}: no {key}") from error
         found = f"{key} is {first['input']!r:.80}, " if key else ""
-        expected = first["msg"].removeprefix("Value error, ")
-        raise UnreadableError(f"{where}: {found}{expected[:1].lower()}{expected[1:]}") from error
+        expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+        raise UnreadableError(f"{where}: {found}{expected.replace('a valid ', 'a ')}") from error
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -128,7 +130,7 @@ def open_npy(path: Path) -> np.ndarray:
         raise UnreadableError(f"{path}: cannot be opened ({error.strerror})") from error
     said = _NPY_HEADER.fullmatch(header[12 if header[6:7] > b"\1" else 10 :].decode("latin-1"))
     if said is None or None in said.groups():
-        raise UnreadableError(f"{path}: not a .npy file of plain numbers (its header is none)")
+        raise UnreadableError(f"{path}: not a whole NumPy array of numbers (its header is none); was it cut?")
     try:
         dtype, shape = np.dtype(said["descr"]), tuple(int(side) for side in said["shape"].split(",") if side.strip())
         expected = len(header) + math.prod(shape) * dtype.itemsize
@@ -139,7 +141,7 @@ def open_npy(path: Path) -> np.ndarray:
             return np.zeros(shape, dtype, order)
         return np.memmap(path, dtype, "r", len(header), shape, order)
     except (TypeError, ValueError, OSError) as error:  # no number type, another size, more axes than NumPy has
-        raise UnreadableError(f"{path}: cannot be read ({error}); was it cut?") from error
+        raise UnreadableError(f"{path}: not a whole NumPy array ({error}); was it cut?") from error
 
 
 def _npy_start(read: Any) -> Iterator[bytes]:

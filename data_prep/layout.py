@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from data_prep.clip import Split
 from data_prep.guarded import UnreadableError, in_form, read_json
@@ -44,15 +44,27 @@ def checked_name(name: str) -> str:
 
 
 def _folder_name(name: str) -> str:
-    if Path(name).name != name or name == ".." or "\0" in name:
+    if not name or Path(name).name != name or name == ".." or "\0" in name:
         raise ValueError("expected the name of a clip, which is that of its folder")
     return name
+
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):  # Python takes true for 1
+        raise ValueError("expected a number")
+    return value
 
 
 def _with_frames_and_flow(hashes: dict[str, str]) -> dict[str, str]:
     if missing := {"frames", "flow"} - set(hashes):
         raise ValueError(f"expected every clip to have frames and flow, no {' and no '.join(sorted(missing))}")
     return hashes
+
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):  # Python takes true for 1
+        raise ValueError("expected a number")
+    return value
 
 
 def _with_frames_and_flow(hashes: dict[str, str]) -> dict[str, str]:
@@ -63,6 +75,7 @@ def _with_frames_and_flow(hashes: dict[str, str]) -> dict[str, str]:
 
 Name = Annotated[str, AfterValidator(checked_name)]
 ClipName = Annotated[str, AfterValidator(_folder_name)]
+Channels = Annotated[Literal[1, 3], BeforeValidator(_no_truth_value)]  # gray or RGB
 
 
 # The manifest
@@ -127,11 +140,11 @@ class Totals(_Part):
 class Manifest(_Part):
     """A prepared dataset: what decides its arrays, where it is from, and every clip."""
 
-    format: Literal[1]
+    format: Annotated[Literal[1], BeforeValidator(_no_truth_value)]
     dataset: Name
     source: SourceEntry
     frame_size: Size  # of the stored frames
-    channels: Literal[1, 3]
+    channels: Channels
     flow: FlowEntry
     versions: dict[str, str]
     label_source: str

@@ -136,7 +136,7 @@ def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
     try:
         array = open_npy(path)
     except UnreadableError as error:
-        raise SourceError(f"{error}; {AGAIN}") from error
+        raise SourceError(f"{error} {AGAIN[0].upper()}{AGAIN[1:]}") from error
     if array.ndim != dimensions or array.dtype.kind not in "buif":
         axes = "(T,)" if dimensions == 1 else "(T, H, W)"
         raise SourceError(f"{path}: {array.dtype} {array.shape}, expected numbers {axes}; {AGAIN}")

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from data_prep.guarded import UnreadableError, read_text
-from data_prep.layout import Name
+from data_prep.layout import Channels, Name
 from maam_lib import plain_yaml
 from maam_lib.plain_yaml import PlainYamlError
 
@@ -39,7 +39,7 @@ class DataSettings(Section):
     dataset: Name = knob("synthetic", "name of the prepared dataset", "ours")
     height: int = knob(96, "height of the stored frames", "paper", "pixels", ge=16, le=4096)
     width: int = knob(144, "width of the stored frames", "paper", "pixels", ge=16, le=4096)
-    channels: Literal[1, 3] = knob(3, "channels that the network sees: 1 gray, 3 colour (Table 1)", "paper",
+    channels: Channels = knob(3, "channels that the network sees: 1 gray, 3 colour (Table 1)", "paper",
                                    differs=27)  # fmt: skip
     flow: Name = knob("dis", "optical-flow estimator of the prepared dataset (the paper: FlowNet2)", "ours", differs=17)
     drop_last: int = knob(1, "frames left out at the end of each clip (Sec. 3.2.1; Avenue released: 2)", "paper",

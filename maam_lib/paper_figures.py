@@ -50,10 +50,6 @@ def _of_network(name: str, scored: Scored, root: Path) -> str:
     if name == "figure7":
         return _html(score_curves(scored), f"{who}. ")
     try:
-        _ = scored.network
-    except RunError as error:
-        return absent_html(f"{who}: its weights cannot be used.", str(error))
-    try:
         prepared = dataset_for(root, recipe)
     except DatasetError as error:
         return absent_html(f"{who}: the video is not prepared under {root}.", str(error))
@@ -62,7 +58,10 @@ def _of_network(name: str, scored: Scored, root: Path) -> str:
             f"{who}: {prepared.folder} holds other data than the scores were made of.",
             "Prepare the dataset as the recipe asks, or evaluate the run on it again.",
         )
-    picture = PICTURES[name](scored, prepared)
+    try:
+        picture = PICTURES[name](scored, prepared)
+    except RunError as error:
+        return absent_html(f"{who}: its weights cannot be used.", str(error))
     if picture is None:
         remedy = "It needs the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree."
         return absent_html(f"{who}: nothing to show.", remedy)

@@ -28,7 +28,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from data_prep.guarded import UnreadableError, read_form
+from data_prep.guarded import UnreadableError, read_checked
 from maam_lib.config import Recipe, differences, load_recipe
 from maam_lib.files import write_json, write_text, written_aside
 from maam_lib.model import MAAMNet
@@ -90,7 +90,7 @@ class RunFolder:
     def facts(self) -> dict[str, Any]:
         """What run.json says; empty before training began. Raises RunError for a damaged file."""
         try:
-            return read_form(self.folder / "run.json", Machine).model_dump(mode="json", exclude_unset=True)
+            return read_checked(self.folder / "run.json", Machine)
         except FileNotFoundError:
             return {}
         except UnreadableError as error:
@@ -197,9 +197,7 @@ class RunFolder:
         return self.checkpoints / f"{name}.safetensors"
 
     def _save(self, name: str, tensors: Mapping[str, Tensor], epoch: int) -> None:
-        tensors, metadata = {k: v.contiguous() for k, v in tensors.items()}, {"epoch": str(epoch)}
-        with written_aside(self._path(name)) as aside:
-            save_file(tensors, aside, metadata=metadata | {CHECKSUM: checksum(tensors, metadata)})
+        write_weights(self._path(name), tensors, {"epoch": str(epoch)})
 
     def _read(self, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
         return _load(self._path(name))
@@ -231,6 +229,13 @@ def load_weights(net: MAAMNet, path: Path) -> None:
             "training.learning_rate"
         )
     net.load_state_dict(tensors)
+
+
+def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a weights file, aside first, with the checksum by which a later damage is noticed."""
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    with written_aside(path) as aside:
+        save_file(whole, aside, metadata={**metadata, CHECKSUM: checksum(whole, metadata)})
 
 
 def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
@@ -334,10 +339,8 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             metadata = file.metadata() or {}
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, OverflowError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(
-            f"{path}: not a whole safetensors file ({reason:.200}); was it cut or copied in part?"
-        ) from error
+        reason = f"{' '.join(str(error).split()):.200}"
+        raise RunError(f"{path}: not a whole safetensors file ({reason}); was it cut or copied in part?") from error
     if metadata.get(CHECKSUM, (expected := checksum(tensors, metadata))) != expected:
         raise RunError(f"{path}: its numbers are not those that were written (another checksum); copy it again")
     return tensors, metadata

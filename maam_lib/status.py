@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import psutil
 
-from data_prep.guarded import UnreadableError, read_form
+from data_prep.guarded import UnreadableError, read_checked
 from maam_lib.experiments import base_recipe, grid_results
 from maam_lib.result_files import Plan, Word
 from maam_lib.results import REFERENCE, ResultError
@@ -63,7 +63,7 @@ def sweep_states(folder: Path) -> list[SweepState]:
 def sweep_state(home: Path) -> SweepState:
     """How far the last sweep in `<folder>/<recipe>` is."""
     try:
-        plan = read_form(home / "plan.json", Plan).model_dump(mode="json")
+        plan = read_checked(home / "plan.json", Plan)
     except (UnreadableError, FileNotFoundError) as error:
         raise ResultError(f"{error}; start the sweep again, finished cells are kept") from error
     grid = grid_results(base_recipe(home), home.parent, REFERENCE, content_hash=plan["content_hash"])
@@ -80,7 +80,7 @@ def _cell_state(home: Path, planned: dict[str, Any], result: dict[str, Any] | No
     running, failed = (home / variant / f"seed{seed}.{kind}" for kind in ("running", "failed"))
     if running.is_file():
         try:
-            word = read_form(running, Word).model_dump(mode="json")
+            word = read_checked(running, Word)
         except (UnreadableError, FileNotFoundError) as error:  # damaged, or done in this moment
             return CellState(variant, seed, "interrupted", f"{error}; the next sweep continues it")
         at = f"epoch {word['epoch']} of {word['epochs']} done"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data_prep.guarded import read_form
+from data_prep.guarded import read_checked
 from maam_lib.differences import effect_table, paired, same_seeds
 from maam_lib.experiments import BRANCHES, LOSSES, PARTS, VARIANTS, GridResults, figure6_variants
 from maam_lib.result_files import Cost
@@ -196,11 +196,11 @@ def figure6(grid: GridResults) -> pd.DataFrame:
 
 
 def read_cost(recipe: str, *folders: Path) -> dict[str, Any] | None:
-    """The first cost.json of a recipe that the folders hold, None where none does; UnreadableError for a damaged one."""
+    """The first cost.json of a recipe that the folders hold, None where none does; UnreadableError if damaged."""
     for folder in folders:
         path = folder / recipe / "cost.json"
         if path.is_file():
-            return read_form(path, Cost).model_dump(mode="json")
+            return read_checked(path, Cost)
     return None
 
 
