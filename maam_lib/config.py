@@ -6,7 +6,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from data_prep.guarded import UnreadableError, read_text
@@ -15,6 +14,7 @@ from maam_lib import plain_yaml
 from maam_lib.plain_yaml import PlainYamlError
 
 Origin = Literal["paper", "released code", "ours"]
+DEEPEST = 10  # recipe files that extend one another
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -152,7 +152,7 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """The resolved recipe, every setting written out."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        return plain_yaml.written(self.model_dump(mode="json"))
 
 
 def setting(recipe: Recipe, key: str) -> Any:
@@ -176,7 +176,8 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str | Path, *overrides: str) -> Recipe:
     """A recipe by its name, or from a YAML file, with `section.key=value` overrides applied.
 
-    A recipe file holds only what differs from the defaults, or from the recipe it `extends`.
+    A recipe file holds only what differs from the defaults, or from the recipe it `extends`: one of the kit's by name,
+    or a file, looked for beside this one and then from the working folder.
     Raises SettingError for an unknown recipe, key, type or value, naming it and what is allowed.
     """
     return _validated(_recipe_tree(name), f"recipe {name}").with_settings(*overrides)
@@ -192,7 +193,7 @@ def _recipe_tree(name: str | Path, below: tuple[str, ...] = ()) -> dict[str, Any
     is_file = name.endswith((".yaml", ".yml"))
     source = Path(name) if is_file else _recipe_folder() / f"{name}.yaml"
     if not (source.exists() if is_file else name in recipe_names()):
-        raise SettingError(f"no recipe {name!r}; the kit has {', '.join(recipe_names())}, or give a .yaml file")
+        raise SettingError(f"no recipe {name!r:.200}; the kit has {', '.join(recipe_names())}, or give a .yaml file")
     try:
         tree = plain_yaml.parse(read_text(source, plain_yaml.MOST_CHARACTERS))
     except PlainYamlError as error:
@@ -203,9 +204,10 @@ def _recipe_tree(name: str | Path, below: tuple[str, ...] = ()) -> dict[str, Any
         raise SettingError(f"{source}: expected settings like `model: {{num_items: 100}}`, found {tree!r:.80}")
     tree.setdefault("name", source.name.removesuffix(".yaml").removesuffix(".yml"))
     if parent := tree.pop("extends", None):
-        if name in below:
+        if name in below or len(below) == DEEPEST:
             raise SettingError(f"{source}: extends itself through {', '.join(below)}")
-        tree = _merged(_recipe_tree(parent, (*below, name)), tree)
+        beside = source.parent / str(parent) if is_file else Path(str(parent))
+        tree = _merged(_recipe_tree(beside if beside.is_file() else str(parent), (*below, name)), tree)
     return tree
 
 

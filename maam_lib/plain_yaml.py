@@ -63,8 +63,19 @@ class _Loader(yaml.SafeLoader):
         raise yaml.constructor.ConstructorError(None, None, problem, at.start_mark)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes what this reader, too, would take for something else than text."""
+
+
 for _tag, (_form, _firsts) in _NUMBERS.items():
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), list(_firsts))
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), list(_firsts))
+
+
+def written(value: Any, *, in_one_line: bool = False) -> str:
+    """Plain values as the YAML text that `parse` reads back, keys in their order."""
+    style = {"default_flow_style": True, "width": 1000} if in_one_line else {"default_flow_style": False}
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, **style)
 
 
 def parse(text: str) -> Any:

@@ -18,6 +18,7 @@ from mutations import damaged_bytes, damaged_json, damaged_yaml, holds
 from data_prep.clip_files import read_record
 from data_prep.guarded import UnreadableError, open_npy, read_json, read_text
 from data_prep.layout import DatasetError, checked_name, read_manifest
+from data_prep.prepare import PreparationError, prepare
 from data_prep.verify import verify
 from maam_lib import plain_yaml
 from maam_lib.collection import collect
@@ -375,6 +376,13 @@ def test_a_name_is_no_path_and_no_html(name: str, tmp_path: Path) -> None:
             load_recipe(written(tmp_path, text))
 
 
+@pytest.mark.parametrize("word", ["1e5", "010", "yes", "12:30", "2024-01-31", "null", "1_0", "=", "- a", "*a", "é: b"])
+def test_text_that_looks_otherwise_is_written_as_text(word: str, tmp_path: Path) -> None:
+    recipe = tiny_recipe().model_copy(update={"about": word})
+    assert load_recipe(written(tmp_path, recipe.to_yaml())) == recipe
+    assert plain_yaml.parse(plain_yaml.written([word], in_one_line=True)) == [word]
+
+
 def test_names_of_other_languages_are_names() -> None:
     assert checked_name("Küche_2.mini-α") == "Küche_2.mini-α"
     assert checked_name("Ku\u0308che") == "Küche"
@@ -390,6 +398,17 @@ def test_a_damaged_manifest_stops_no_other_dataset(copied: Path) -> None:
         assert find_dataset(copied.parent, "ped2").folder == copied
         with pytest.raises(DatasetError, match=r"avenue/manifest\.json: .*prepare"):
             find_dataset(copied.parent, "avenue")
+
+
+def test_a_damaged_manifest_stops_no_other_preparation(ped2: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    (root / "avenue").mkdir(parents=True)
+    (root / "avenue" / "manifest.json").write_text("[]")
+    folder = prepare("ped2", ped2, root, workers=1, progress=False)
+    assert verify(folder, progress=False).intact
+    (folder / "manifest.json").write_text("[]")
+    with pytest.raises(PreparationError, match=r"ped2/manifest\.json: list, expected the manifest .*; delete"):
+        prepare("ped2", ped2, root, workers=1, progress=False)
 
 
 @pytest.mark.parametrize("name", ["..", "../../x", "a/b", "/etc", "a\0b", ""])

@@ -183,13 +183,13 @@ def assert_harmless(page: str) -> None:
 def test_hostile_text_in_the_index_is_text():
     hostile = {
         "recipe": HOSTILE, "kit_version": HOSTILE, "paper": None, "results": {HOSTILE: {HOSTILE: HOSTILE}},
-        "environment": {"git_revision": HOSTILE, "python": HOSTILE, "platform": HOSTILE, "packages": {"torch": HOSTILE}},
+        "environment": dict.fromkeys(("git_revision", "python", "platform"), HOSTILE) | {"packages": {}},
         "notebooks": {"a": {"seconds": 1.0, "failure": HOSTILE}},
     }  # fmt: skip
     heading = new_notebook(cells=[new_markdown_cell(f"# {HOSTILE}\n"), *executed_notebook().cells[1:]])
     page = index_page(hostile, [("a", "a.html", heading)])
     assert_harmless(page)
-    assert page.count("&lt;img src=x") >= 9
+    assert page.count("&lt;img src=x") >= 8
 
 
 def test_hostile_text_in_a_card_is_text():
