@@ -80,7 +80,7 @@ def in_form(content: Any, form: type[Form], where: str) -> Form:
         return form.model_validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
+        key = f"{' '.join('.'.join(map(str, first['loc'])).split()):.200}"  # it may be anything
         if first["type"] == "missing":
             raise UnreadableError(f"{where}: no {key}") from error
         found = f"{key} is {first['input']!r:.80}, " if key else ""
@@ -92,7 +92,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r:.80} stands twice")
     return content
 
 

@@ -244,7 +244,7 @@ def _validated(tree: dict[str, Any], where: str) -> Recipe:
 
 def _explain(error: Any) -> str:
     """One pydantic error as: key, value, what is allowed."""
-    path = ".".join(str(part) for part in error["loc"])
+    path = f"{'.'.join(str(part) for part in error['loc']):.200}"
     said = error["msg"].removeprefix("Value error, ")
     if not path:  # a rule of the whole recipe
         return said

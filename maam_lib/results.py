@@ -202,7 +202,8 @@ def result_table(result: dict[str, Any]) -> pd.DataFrame:
 
 def _protocol_row(name: str, measured: dict[str, Any]) -> str:
     if name == "macro":
-        return f"fused, mean of {measured['clips']} clips ({measured['single_class_clips']} of one class left out)"
+        clips, left_out = (measured.get(count, "?") for count in ("clips", "single_class_clips"))
+        return f"fused, mean of {clips} clips ({left_out} of one class left out)"
     return "fused, each clip to [0, 1]"
 
 

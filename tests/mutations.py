@@ -5,6 +5,7 @@ A reader holds when every such file gives a value of its form, or the reader's o
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ HOSTILE_YAML = (
 
 
 @st.composite
-def damaged_bytes(draw: st.DrawFn, whole: bytes, most: int | None = None) -> bytes:
-    """One to three faults in a file: a flipped, cut, inserted or doubled piece, in its first `most` bytes."""
+def damaged_bytes(draw: st.DrawFn, whole: bytes, most: int | None = None, faults: int = 3) -> bytes:
+    """One to `faults` faults in a file: a flipped, cut, inserted or doubled piece, in its first `most` bytes."""
     content = bytearray(whole)
-    for _ in range(draw(st.integers(1, 3))):
+    for _ in range(draw(st.integers(1, faults))):
         at = draw(st.integers(0, max(0, min(len(content), most or len(content)) - 1)))
         kind = draw(st.sampled_from(("flip", "set", "cut", "drop", "insert", "double")))
         if kind == "flip" and content:
@@ -54,7 +55,7 @@ def other_values(draw: st.DrawFn, whole: Any) -> Any:
     for _ in range(draw(st.integers(1, 3))):
         places = list(_places(content))
         if not places:
-            return draw(st.sampled_from(HOSTILE_VALUES))
+            return deepcopy(draw(st.sampled_from(HOSTILE_VALUES)))
         inside, key = draw(st.sampled_from(places))
         kind = draw(st.sampled_from(("value", "value", "value", "absent", "key", "whole")))
         if kind == "absent":
@@ -62,9 +63,9 @@ def other_values(draw: st.DrawFn, whole: Any) -> Any:
         elif kind == "key" and isinstance(inside, dict):
             inside[draw(st.sampled_from(HOSTILE_TEXT))] = inside.pop(key)
         elif kind == "whole" and draw(st.integers(0, 20)) == 0:
-            return draw(st.sampled_from(HOSTILE_VALUES))
+            return deepcopy(draw(st.sampled_from(HOSTILE_VALUES)))
         else:
-            inside[key] = draw(st.sampled_from(HOSTILE_VALUES))
+            inside[key] = deepcopy(draw(st.sampled_from(HOSTILE_VALUES)))
     return content
 
 
