@@ -19,6 +19,7 @@ from data_prep.guarded import UnreadableError, in_form, read_json
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 REPAIR = "delete {} and run the same `maam prepare` again: only what is damaged is written anew"
+LONGEST_NAME = 255  # bytes of a folder's name
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for itself
 
 Array = Literal["frames", "flow", "labels", "masks", "tracks"]
@@ -44,7 +45,7 @@ def checked_name(name: str) -> str:
 
 
 def _folder_name(name: str) -> str:
-    if not name or Path(name).name != name or name == ".." or "\0" in name:
+    if not name or Path(name).name != name or name == ".." or "\0" in name or len(name.encode()) > LONGEST_NAME:
         raise ValueError("expected the name of a clip, which is that of its folder")
     return name
 
