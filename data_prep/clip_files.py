@@ -18,6 +18,8 @@ from tqdm import tqdm
 from data_prep.clip import Clip, SourceError
 from data_prep.cluster import unordered
 from data_prep.flow import FLOW_ESTIMATORS, estimate_flow
+from data_prep.guarded import UnreadableError, read_checked
+from data_prep.layout import ClipRecord
 from data_prep.resize import resize_flow, resize_frame, resize_nearest
 
 RECORD = "clip.json"
@@ -75,10 +77,10 @@ def ensure_clips(
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What `ensure_clip` recorded in a clip's folder; None where there is no readable record."""
+    """What `ensure_clip` recorded in a clip's folder; None where there is no whole record."""
     try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_checked(folder / RECORD, ClipRecord)
+    except (FileNotFoundError, UnreadableError):
         return None
 
 

@@ -8,7 +8,6 @@ vectors, is off by a factor that shifts the balance of both losses and of psi. S
 
 import errno
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -27,7 +26,9 @@ from data_prep.clip_files import ensure_clip
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS
 from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError, FlowFiles, find_flow
-from data_prep.prepare import MANIFEST, PreparationError
+from data_prep.guarded import UnreadableError, open_npy, read_checked
+from data_prep.layout import MANIFEST, DatasetError, HowMade, read_manifest
+from data_prep.prepare import PreparationError
 from data_prep.resize import resize_flow
 from maam_lib.files import write_json
 from maam_lib.version import __version__
@@ -141,23 +142,24 @@ def write_import(plan: FlowImport, *, progress: bool = True) -> Path:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
+    if not (folder / MANIFEST).exists():
+        raise PreparationError(f"{folder}: no finished prepared dataset (no {MANIFEST}); run `maam prepare`")
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PreparationError(f"{folder}: no finished prepared dataset (no {MANIFEST}); run `maam prepare`") from None
-    except ValueError as error:
-        raise PreparationError(f"{folder / MANIFEST}: not readable as JSON ({error}); prepare it again") from error
+        return read_manifest(folder).as_written()
+    except DatasetError as error:
+        raise PreparationError(str(error)) from error
 
 
 def _how_made(flow_folder: Path) -> dict[str, Any]:
     """What `learned_flow.py` says of its flow; nothing for flow of any other origin."""
-    path = flow_folder / "flow.json"
     if not flow_folder.is_dir():
         raise PreparationError(f"{flow_folder}: no such folder; expected <split>/<clip>/ with flow files in it")
     try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise PreparationError(f"{path}: not readable as JSON ({error}); delete it and give a --name") from error
+        return read_checked(flow_folder / "flow.json", HowMade)
+    except FileNotFoundError:
+        return {}
+    except UnreadableError as error:
+        raise PreparationError(f"{error}; delete it and give a --name") from error
 
 
 def _checked_name(name: str | None) -> str:
@@ -230,9 +232,9 @@ def _flow(files: FlowFiles, pixels_of: tuple[int, int]) -> Iterator[np.ndarray]:
 def _stored(source: Path, split: str, clip: str, array: str) -> np.ndarray:
     path = source / split / clip / f"{array}.npy"
     try:
-        return np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise PreparationError(f"{path}: cannot be read ({error}); prepare the dataset again") from error
+        return open_npy(path)
+    except UnreadableError as error:
+        raise PreparationError(f"{error}; prepare the dataset again") from error
 
 
 def _check_copy(folder: Path, expected: dict[str, str], found: dict[str, str]) -> None:

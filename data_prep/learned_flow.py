@@ -79,7 +79,12 @@ def _manifest(dataset: Path) -> dict[str, Any]:
     path = dataset / "manifest.json"
     if not path.is_file():
         raise LearnedFlowError(f"{dataset}: no finished prepared dataset (no manifest.json); run `maam prepare`")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        _ = [entry["sha256"]["frames"] for clips in manifest["clips"].values() for entry in clips.values()]
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+        raise LearnedFlowError(f"{path}: not a whole manifest ({error}); prepare the dataset again") from error
+    return manifest
 
 
 # The model

@@ -21,13 +21,12 @@ from data_prep.clip import Clip, Source, SourceError
 from data_prep.clip_files import PARTIAL, ensure_clips, read_record, stored_bytes
 from data_prep.expected import missing_clips
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS, flow_settings
+from data_prep.layout import FORMAT_VERSION, MANIFEST, DatasetError, manifests, read_manifest
 from data_prep.readers import READERS, Request, fingerprint, footage_fingerprint
 from data_prep.synthetic import scene_hash, scene_settings
 from maam_lib.version import __version__
 
 DATASETS = tuple(READERS)
-MANIFEST = "manifest.json"
-FORMAT_VERSION = 1
 SMALLEST_SIDE = 16  # pixels; the network halves four times
 CAMERA_SIDE = 120  # pixels, of a user's own footage where no size is asked for; the laptop recipes' height
 SPARE_BYTES = 50_000_000  # left free on the disk
@@ -114,15 +113,15 @@ def _check_arguments(dataset: str, flow: str, size: tuple[int, int] | None, labe
 
 
 def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None) -> Path | None:
-    """The folder of a finished dataset with these settings, whatever its name."""
-    for path in sorted(root.glob(f"*/{MANIFEST}")):
-        manifest = _read_manifest(path)
-        if manifest.get("dataset") != dataset:
+    """The folder of a finished dataset with these settings, whatever its name; damaged ones are passed over."""
+    for folder, found in manifests(root)[0].items():
+        manifest = found.as_written()
+        if found.dataset != dataset:
             continue
         wanted_size = list(size or _usual_size(dataset, manifest["source"]["frame_size"]))
         if manifest["frame_size"] == wanted_size and manifest["flow"]["estimator"] == flow:
-            _check_scene(manifest, path.parent)
-            return path.parent
+            _check_scene(manifest, folder)
+            return folder
     return None
 
 
@@ -178,9 +177,9 @@ def camera_size(height: int, width: int) -> tuple[int, int]:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PreparationError(f"{path}: not readable as JSON ({error}); delete it and prepare again") from error
+        return read_manifest(path.parent).as_written()
+    except DatasetError as error:
+        raise PreparationError(str(error)) from error
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from data_prep.frames import (
     of_one_size,
     video_frames,
 )
+from data_prep.guarded import UnreadableError, open_npy
 
 NUM_SCENES = 13
 _PARTS = ("training", "testing")
@@ -133,9 +134,9 @@ def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
     if not path.is_file():
         raise SourceError(f"{path} is missing: the {name} of test clip {clip.name}; {AGAIN}")
     try:
-        array = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise SourceError(f"{path}: not a whole NumPy array ({error}); {AGAIN}") from error
+        array = open_npy(path)
+    except UnreadableError as error:
+        raise SourceError(f"{error} {AGAIN[0].upper()}{AGAIN[1:]}") from error
     if array.ndim != dimensions or array.dtype.kind not in "buif":
         axes = "(T,)" if dimensions == 1 else "(T, H, W)"
         raise SourceError(f"{path}: {array.dtype} {array.shape}, expected numbers {axes}; {AGAIN}")
@@ -148,10 +149,10 @@ def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
 
 
 def _labels(path: Path) -> np.ndarray:
-    return np.asarray(np.load(path)).astype(np.uint8)
+    return open_npy(path).astype(np.uint8)
 
 
 def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
-    for number, mask in enumerate(np.load(path, mmap_mode="r"), start=1):
+    for number, mask in enumerate(open_npy(path), start=1):
         check_size(f"{path}, mask {number}", mask, size)
         yield (mask > 0).astype(np.uint8)

@@ -472,13 +472,15 @@ def _detector(run: str, root: Path) -> tuple[Any, Any]:
 
 
 def _parameters(pairs: list[str]) -> dict[str, Any]:
-    import yaml
-
     from maam_lib.config import SettingError
+    from maam_lib.plain_yaml import PlainYamlError, parse
 
     if wrong := [pair for pair in pairs if "=" not in pair]:
         raise SettingError(f"cannot read the parameter {wrong[0]!r}; write name=value")
-    return {name: yaml.safe_load(value) for name, value in (pair.split("=", 1) for pair in pairs)}
+    try:
+        return {name: parse(value) for name, value in (pair.split("=", 1) for pair in pairs)}
+    except PlainYamlError as error:
+        raise SettingError(f"cannot read a --parameter: {error}") from error
 
 
 def _print_epoch(row: dict[str, float]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from data_prep.guarded import read_text
 from maam_lib import pscd
 from maam_lib.data import DatasetError, to_model_input
 from maam_lib.detector import DETECTOR, DetectionError, Detector, Score
@@ -27,7 +28,7 @@ def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | 
     """
     path, epoch = run.folder / DETECTOR, run.epochs_done
     if path.is_file():
-        kept = Detector.from_json(path.read_text(encoding="utf-8"), str(path))
+        kept = Detector.from_json(read_text(path), str(path))
         if kept.epoch == epoch:
             return kept
     net = build_network(run.recipe)

@@ -209,6 +209,18 @@ def test_a_recipe_can_extend_a_file_that_extends_a_recipe(tmp_path: Path):
     assert (recipe.model.num_items, recipe.model.dropout, recipe.model.base_channels) == (5, 0, 8)
 
 
+def test_a_file_that_is_extended_lies_beside_the_one_that_extends_it(tmp_path: Path):
+    written(tmp_path, "extends: synthetic-mini\nmodel: {num_items: 5}\n", "below.yaml")
+    assert load_recipe(written(tmp_path, "extends: below.yaml\n")).model.num_items == 5
+
+
+@pytest.mark.parametrize("other", ["mine.yaml", "./mine.yaml", "sub/../mine.yaml"])
+def test_a_recipe_that_extends_itself_is_named(tmp_path: Path, other: str):
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(SettingError, match=r"mine\.yaml: extends itself through"):
+        load_recipe(written(tmp_path, f"extends: {other}\n"))
+
+
 @pytest.mark.parametrize("name", recipe_names())
 def test_recipe_to_yaml_and_back_is_the_same(tmp_path: Path, name: str):
     recipe = load_recipe(name, "model.shrink_threshold=0.004", "loss.sparse_weight=1.0e-7")

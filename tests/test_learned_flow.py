@@ -89,8 +89,13 @@ def dataset(tmp_path: Path) -> Path:
         frames += np.arange(number, dtype=np.uint8)[:, None, None, None] * 10 + np.uint8([1, 2, 3])  # R, G, B
         np.save(folder / split / clip / "frames.npy", frames)
         sha256 = hashlib.sha256((folder / split / clip / "frames.npy").read_bytes()).hexdigest()
-        clips[split][clip] = {"frames": number, "sha256": {"frames": sha256}}
-    manifest = {"dataset": "toy", "frame_size": list(SIZE), "clips": clips}
+        clips[split][clip] = {"frames": number, "sha256": {"frames": sha256, "flow": "0" * 64}}
+    manifest = {
+        "format": 1, "dataset": "toy", "source": {"name": "toy", "sha256": "0" * 64, "frame_size": list(SIZE)},
+        "frame_size": list(SIZE), "channels": 3, "flow": {"estimator": "dis", "settings": {}, "units": "pixels"},
+        "versions": {}, "label_source": "none", "complete": True, "missing": [], "clips": clips,
+        "totals": {"train_frames": 3, "test_frames": 2, "abnormal_frames": 0},
+    }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 

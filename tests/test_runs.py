@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from importlib import metadata
 from pathlib import Path
@@ -208,6 +208,53 @@ def test_a_cut_checkpoint_is_named(name: str, run: RunFolder, scene: PreparedDat
     expected = rf"{name}\.safetensors: not a whole safetensors file .*was it cut or copied in part\?"
     with pytest.raises(RunError, match=expected):
         fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
+
+
+@pytest.mark.parametrize("name", ["epoch_002", "optimizer"])
+def test_a_flipped_bit_in_a_checkpoint_is_noticed(name: str, run: RunFolder, scene: PreparedDataset) -> None:
+    path = run.checkpoints / f"{name}.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=rf"{name}\.safetensors: its numbers are not those that were written"):
+        fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
+
+
+def test_another_epoch_in_a_checkpoint_is_noticed(run: RunFolder) -> None:
+    path = run.checkpoints / "optimizer.safetensors"
+    path.write_bytes(path.read_bytes().replace(b'"epoch":"2"', b'"epoch":"1"'))
+    with pytest.raises(RunError, match="its numbers are not those that were written"):
+        _ = run.epochs_done
+
+
+def test_weights_without_a_checksum_load_as_before(run: RunFolder, tmp_path: Path) -> None:
+    tensors = load_file(run.weights_file())
+    save_file(tensors, tmp_path / "old.safetensors")
+    net = build_network(run.recipe)
+    load_weights(net, tmp_path / "old.safetensors")
+    assert all(torch.equal(value, tensors[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda items: items * float("nan"), "items holds NaN or infinite weights; take an earlier epoch"),
+        (lambda items: items.half(), r"items is torch\.float16, expected torch\.float32"),
+    ],
+)
+def test_weights_that_are_no_weights_are_named(change: Callable, said: str, run: RunFolder, tmp_path: Path) -> None:
+    tensors = load_file(run.weights_file())
+    save_file(tensors | {"items": change(tensors["items"])}, tmp_path / "other.safetensors")
+    with pytest.raises(RunError, match=said):
+        load_weights(build_network(run.recipe), tmp_path / "other.safetensors")
+
+
+def test_a_damaged_history_stops_a_training_before_its_first_epoch(run: RunFolder, scene: PreparedDataset) -> None:
+    path = run.folder / "history.csv"
+    path.write_text(path.read_text()[:-30])
+    with pytest.raises(RunError, match=r"history\.csv: not a whole table .* was it cut\?"):
+        fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
+    assert not run.weights_file(3).exists()
 
 
 def test_weights_that_are_gone_are_named(run: RunFolder) -> None:
