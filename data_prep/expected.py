@@ -112,7 +112,8 @@ def _check_clip(where: str, found: int, counts: dict[str, int | None], name: str
     expected = counts.get(name)
     if expected is not None and found != expected:
         raise SourceError(
-            f"{where}: {found} frames, expected {expected} by the official count; unpack or download it again"
+            f"{where}: {found} frames, expected {expected} by the official count; was it cut or converted? Unpack or "
+            "download it again"
         )
 
 
@@ -124,7 +125,8 @@ def _check_split(dataset: str, split: str, clips: list[Clip], num_clips: int, nu
         )
     if len(clips) == num_clips and frames != num_frames:
         raise SourceError(
-            f"{dataset}/{split}: {frames} frames, expected {num_frames} by the official count; download it again"
+            f"{dataset}/{split}: {frames} frames, expected {num_frames} by the official count; was a clip cut or "
+            "converted? Unpack or download it again"
         )
 
 
@@ -133,7 +135,7 @@ def _check_test_totals(dataset: str, clips: list[Clip], official: OfficialCounts
     if len(clips) - len(unmasked) != official.mask_clips:
         raise SourceError(
             f"{dataset}/test: {len(clips) - len(unmasked)} clips with pixel masks, expected "
-            f"{official.mask_clips}; without: {', '.join(unmasked) or 'none'}. Unpack the source again"
+            f"{official.mask_clips}; without: {', '.join(unmasked) or 'none'}; unpack or download them again"
         )
     abnormal = sum(int(clip.labels().sum()) for clip in clips if clip.labels is not None)
     if official.abnormal_frames is not None and abnormal != official.abnormal_frames:

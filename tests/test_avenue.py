@@ -232,7 +232,7 @@ def test_shifted_masks_change_the_official_total(source: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("intervals", "message"),
     [
-        ([[(1, 2)]], r"expected gt, a cell with the intervals of 2 test clips, found object \(1, 1\)"),
+        ([[(1, 2)]], r"expected gt, a cell with the intervals of 2 test clips, found gt: cell \(1, 1\)"),
         ([[(0, 2)], []], r"clip 1: expected \[first; last\] frames counted from 1, found \[\[0\.0\], \[2\.0\]\]"),
         ([[(5, 2)], []], r"clip 1: expected \[first; last\]"),
         ([[], [(5, 7)]], "avenue/test/02: labels run to frame 7, but it has 6 frames"),
