@@ -1,5 +1,6 @@
 """Archives as downloaded: the wanted members of a tar or zip archive, unpacked safely, checked to the end."""
 
+import errno
 import gzip
 import lzma
 import shutil
@@ -33,7 +34,7 @@ def unpack(archive: Path, scratch: Path, wanted: Wanted) -> list[Path]:
     except tarfile.FilterError as error:
         raise SourceError(f"{archive}: unsafe archive refused ({error}); download the official one") from error
     except _BROKEN as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the archive
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # of the disk, not of the archive
             raise
         kind = "zip" if archive.suffix.lower() == ".zip" else "tar"
         reason = str(error).partition("\n")[0].rstrip(":")
@@ -60,7 +61,7 @@ def _unpack_tar(archive: Path, scratch: Path, is_wanted: Callable[[str], bool]) 
         for member in members:
             if is_wanted(member.name):
                 _check_inside(archive, member.name)
-                _check_room(archive, member.name, scratch, max(member.size, _sparse_end(member)))
+                _check_room(archive, member.name, scratch, _written(member))
                 members.extract(member, scratch, filter="data")  # refuses links out of scratch, and devices
                 unpacked.append(scratch / member.name)
         while members.fileobj.read(1 << 20):  # to the end, where the checksum is: damage looks like an early end
@@ -68,9 +69,9 @@ def _unpack_tar(archive: Path, scratch: Path, is_wanted: Callable[[str], bool]) 
     return [path for path in unpacked if path.is_file()]
 
 
-def _sparse_end(member: tarfile.TarInfo) -> int:
-    """The bytes that a file with holes writes; a damaged map of them may name more than the file's size."""
-    return sum(length for _, length in member.sparse or ())
+def _written(member: tarfile.TarInfo) -> int:
+    """Bytes that a member takes; of a file with holes, a damaged map of its parts may name more than its size."""
+    return max(member.size, sum(length for _, length in member.sparse or ()))
 
 
 def _unpack_zip(archive: Path, scratch: Path, is_wanted: Callable[[str], bool]) -> list[Path]:
