@@ -111,16 +111,11 @@ def _training_clips(training: Path) -> list[Clip]:
     for path in videos:
         num_frames = announced_frames(path)
         clips.append(Clip("train", path.stem, num_frames, frames=partial(video_frames, path, num_frames)))
-    first = min((_first_number(folder) for folder in folders), default=0)  # some tools count from 1
+    first = 0 if any((folder / "000.jpg").is_file() for folder in folders) else 1  # some tools count from 1
     for folder in folders:
         paths = numbered_files(folder, {".jpg"}, first=first)
         clips.append(Clip("train", folder.name, len(paths), frames=partial(colour_images, paths)))
     return clips
-
-
-def _first_number(folder: Path) -> int:
-    """Of the first frame: 1 where the frames count from 1, else 0."""
-    return 1 if not (folder / "000.jpg").exists() and (folder / "001.jpg").exists() else 0
 
 
 def _entries(folder: Path, *, folders: bool) -> list[Path]:

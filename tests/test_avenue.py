@@ -248,6 +248,24 @@ def test_missing_label_file(source: Path, tmp_path: Path) -> None:
         read(source, tmp_path, labels=tmp_path / "avenue.mat")
 
 
+def test_labels_per_frame_are_named(source: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "frame_labels_avenue.npy", np.zeros((1, 13)))
+    with pytest.raises(
+        SourceError, match=r"expected a MATLAB file of frame intervals, .*one label per frame .* is not read"
+    ):
+        read(source, tmp_path, labels=tmp_path / "frame_labels_avenue.npy")
+    scipy.io.savemat(tmp_path / "avenue.mat", {"gt": np.zeros((1, 13))})
+    with pytest.raises(SourceError, match=r"found gt: double \(1, 13\); one label per frame .* is not read"):
+        read(source, tmp_path, labels=tmp_path / "avenue.mat")
+
+
+def test_videos_of_another_kind_are_named_as_what_was_found(source: Path, tmp_path: Path) -> None:
+    for path in (source / "Avenue Dataset/training_videos").iterdir():
+        path.rename(path.with_suffix(".mp4"))
+    with pytest.raises(SourceError, match=r"training_videos: expected 01\.avi, .*found 2 \.mp4 files, such as 02\.mp4"):
+        read(source, tmp_path, allow_incomplete=True)
+
+
 def test_other_datasets_take_no_other_labels(tmp_path: Path) -> None:
     with pytest.raises(PreparationError, match="ped2 takes no other labels; --labels is for avenue"):
         prepare("ped2", tmp_path, tmp_path / "data", labels=tmp_path / "avenue.mat")
