@@ -112,8 +112,7 @@ def _check_clip(where: str, found: int, counts: dict[str, int | None], name: str
     expected = counts.get(name)
     if expected is not None and found != expected:
         raise SourceError(
-            f"{where}: {found} frames, expected {expected} by the official count; was it cut or converted? Unpack or "
-            "download it again"
+            f"{where}: {found} frames, expected {expected} by the official count; unpack or download it again"
         )
 
 
