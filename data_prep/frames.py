@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from data_prep.clip import Clip, SourceError
+from data_prep.source_files import what_is_in
 
 IMAGE_SUFFIXES = {".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 AGAIN = "unpack or download the source again"
@@ -47,7 +48,7 @@ def numbered_files(
     """
     files = _files_by_number(folder, suffixes)
     if not files:
-        raise SourceError(f"{folder}: no numbered files in this folder; {AGAIN}")
+        raise SourceError(f"{folder}: expected {first:03d}{min(suffixes)} and so on, found {what_is_in(folder)}")
     count = num_files or max(files) - first + 1
     expected = range(first, first + count)
     missing = [number for number in expected if number not in files]

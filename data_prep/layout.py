@@ -62,18 +62,6 @@ def _with_frames_and_flow(hashes: dict[str, str]) -> dict[str, str]:
     return hashes
 
 
-def _no_truth_value(value: Any) -> Any:
-    if isinstance(value, bool):  # Python takes true for 1
-        raise ValueError("expected a number")
-    return value
-
-
-def _with_frames_and_flow(hashes: dict[str, str]) -> dict[str, str]:
-    if missing := {"frames", "flow"} - set(hashes):
-        raise ValueError(f"expected every clip to have frames and flow, no {' and no '.join(sorted(missing))}")
-    return hashes
-
-
 Name = Annotated[str, AfterValidator(checked_name)]
 ClipName = Annotated[str, AfterValidator(_folder_name)]
 Channels = Annotated[Literal[1, 3], BeforeValidator(_no_truth_value)]  # gray or RGB

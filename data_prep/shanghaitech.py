@@ -1,6 +1,7 @@
 """ShanghaiTech Campus in its official layout, from the archive or the unpacked folder.
 
-training/videos/01_001.avi ...                      330 clips of 13 scenes (the first number of the name), colour
+training/videos/01_001.avi ...                      330 clips of 13 scenes (the first number of the name), colour,
+training/frames/01_001/000.jpg ...                  or the same as frames, as MNAD, HF2-VAD and others keep them
 testing/frames/01_0014/000.jpg ...                  107 clips, 480x856
 testing/test_frame_mask/01_0014.npy                 (T,) 1 = abnormal
 testing/test_pixel_mask/01_0014.npy                 (T, H, W) 1 = abnormal
@@ -28,6 +29,7 @@ from data_prep.frames import (
     video_frames,
 )
 from data_prep.guarded import UnreadableError, open_npy
+from data_prep.source_files import what_is_in
 
 NUM_SCENES = 13
 _PARTS = ("training", "testing")
@@ -49,11 +51,12 @@ def read_shanghaitech(source: Path, scratch: Path, *, allow_incomplete: bool = F
     """
     found = find_shanghaitech(source)
     tree = _unpack(found, scratch) if found.is_file() else found
-    clips = _training_clips(tree / "training" / "videos")
+    clips = _training_clips(tree / "training")
     clips += [_test_clip(folder, tree / "testing") for folder in _entries(tree / "testing" / "frames", folders=True)]
     if not clips:
         raise SourceError(
-            f"{tree}: no clips; expected training/videos/01_001.avi, testing/frames/01_0014/000.jpg and so on; {AGAIN}"
+            f"{tree}: no clips; expected training/videos/01_001.avi, testing/frames/01_0014/000.jpg and so on, found "
+            f"{what_is_in(tree)}"
         )
     check_counts("shanghaitech", clips, allow_incomplete=allow_incomplete)
     return of_one_size(clips)
@@ -74,13 +77,13 @@ def find_shanghaitech(source: Path) -> Path:
     if not source.is_dir():
         raise SourceError(f"{source}: no such file or folder; --source is the archive or the unpacked folder")
     for folder in (source, *sorted(path for path in source.iterdir() if path.is_dir())):
-        if (folder / "testing" / "frames").is_dir() or (folder / "training" / "videos").is_dir():
+        if any((folder / part).is_dir() for part in ("testing/frames", "training/videos", "training/frames")):
             return folder
     archives = sorted({path for pattern in _ARCHIVES for path in source.glob(pattern)})
     if len(archives) != 1:
         raise SourceError(
             f"{source}: expected training/videos and testing/frames, or one shanghaitech archive, in this folder, "
-            f"found {len(archives) or 'none of them'}; point --source at the archive itself"
+            f"found {len(archives) or 'none of them'} ({what_is_in(source)}); point --source at one of them"
         )
     return archives[0]
 
@@ -97,11 +100,22 @@ def _unpack(archive: Path, scratch: Path) -> Path:
 # Clips
 
 
-def _training_clips(folder: Path) -> list[Clip]:
+def _training_clips(training: Path) -> list[Clip]:
+    videos = _entries(training / "videos", folders=False)
+    folders = _entries(training / "frames", folders=True)
+    if videos and folders:
+        raise SourceError(
+            f"{training}: {len(videos)} clips as videos/*.avi and {len(folders)} as folders in frames/; expected one "
+            "of the two, with all clips; move the other away"
+        )
     clips = []
-    for path in _entries(folder, folders=False):
+    for path in videos:
         num_frames = announced_frames(path)
         clips.append(Clip("train", path.stem, num_frames, frames=partial(video_frames, path, num_frames)))
+    first = 0 if any((folder / "000.jpg").is_file() for folder in folders) else 1  # some tools count from 1
+    for folder in folders:
+        paths = numbered_files(folder, {".jpg"}, first=first)
+        clips.append(Clip("train", folder.name, len(paths), frames=partial(colour_images, paths)))
     return clips
 
 
@@ -109,6 +123,9 @@ def _entries(folder: Path, *, folders: bool) -> list[Path]:
     """The clips of a folder, either folders of frames or .avi files, in order of their names."""
     paths = [path for path in folder.iterdir() if not is_junk(path.name)] if folder.is_dir() else []
     clips = sorted(path for path in paths if (path.is_dir() if folders else path.suffix.lower() == ".avi"))
+    if paths and not clips:
+        expected = "folders of frames, such as 01_0014/000.jpg" if folders else "videos, such as 01_001.avi"
+        raise SourceError(f"{folder}: expected {expected}, found {what_is_in(folder)}")
     for path in clips:
         scene_of(path.stem)
     return clips

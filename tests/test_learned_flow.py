@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -203,6 +204,19 @@ def test_a_second_call_goes_on_and_other_settings_are_refused(
     manifest["clips"]["train"]["01"]["sha256"]["frames"] = "0"
     (dataset / "manifest.json").write_text(json.dumps(manifest))
     assert "holds flow with another frames_sha256" in the_error(dataset, out, "--checkpoint", weights)
+
+
+def test_litter_of_the_killed_goes_and_of_the_living_stays(
+    fake: Path, dataset: Path, tmp_path: Path, weights: Path
+) -> None:
+    out = tmp_path / "flows"
+    run(dataset, out, "--checkpoint", weights)
+    dead, living = (out / "test" / f".{platform.node()}.{process}.partial" for process in (2**22 + 1, os.getppid()))
+    elsewhere = out / "train" / ".another-machine.1.partial"
+    for path in (dead, living, elsewhere):
+        path.write_bytes(b"half")
+    run(dataset, out, "--checkpoint", weights)
+    assert sorted(out.rglob("*.partial")) == sorted([living, elsewhere])
 
 
 def test_flow_that_is_none_leaves_no_clip(fake: Path, dataset: Path, tmp_path: Path, weights: Path) -> None:
