@@ -20,13 +20,12 @@ from data_prep.expected import check_counts
 from data_prep.frames import (
     AGAIN,
     Size,
-    announced_frames,
     check_size,
     colour_images,
     numbered_files,
     of_one_size,
-    video_frames,
 )
+from data_prep.video_files import count_frames, video_frames
 
 NUM_SCENES = 13
 _PARTS = ("training", "testing")
@@ -99,7 +98,7 @@ def _unpack(archive: Path, scratch: Path) -> Path:
 def _training_clips(folder: Path) -> list[Clip]:
     clips = []
     for path in _entries(folder, folders=False):
-        num_frames = announced_frames(path)
+        num_frames = count_frames(path)
         clips.append(Clip("train", path.stem, num_frames, frames=partial(video_frames, path, num_frames)))
     return clips
 
