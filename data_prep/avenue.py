@@ -18,9 +18,10 @@ import numpy as np
 from data_prep.archives import unpack
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.frames import AGAIN, Size, announced_frames, check_size, of_one_size, video_frames
+from data_prep.frames import AGAIN, Size, check_size, of_one_size
 from data_prep.matlab_files import Variable, cell_arrays, variables
 from data_prep.source_files import what_is_in
+from data_prep.video_files import count_frames, video_frames
 
 VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
 _SPLIT_FOLDERS: dict[Split, str] = {"train": "training_videos", "test": "testing_videos"}
@@ -106,7 +107,7 @@ def _videos(folder: Path) -> list[Path]:
 
 
 def _clip(split: Split, path: Path) -> Clip:
-    num_frames = announced_frames(path)
+    num_frames = count_frames(path)
     return Clip(split, path.stem, num_frames, frames=partial(video_frames, path, num_frames))
 
 

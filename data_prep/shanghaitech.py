@@ -21,15 +21,14 @@ from data_prep.expected import check_counts
 from data_prep.frames import (
     AGAIN,
     Size,
-    announced_frames,
     check_size,
     colour_images,
     numbered_files,
     of_one_size,
-    video_frames,
 )
 from data_prep.guarded import UnreadableError, open_npy
 from data_prep.source_files import what_is_in
+from data_prep.video_files import count_frames, video_frames
 
 NUM_SCENES = 13
 _PARTS = ("training", "testing")
@@ -110,7 +109,7 @@ def _training_clips(training: Path) -> list[Clip]:
         )
     clips = []
     for path in videos:
-        num_frames = announced_frames(path)
+        num_frames = count_frames(path)
         clips.append(Clip("train", path.stem, num_frames, frames=partial(video_frames, path, num_frames)))
     first = 0 if any((folder / "000.jpg").is_file() for folder in folders) else 1  # some tools count from 1
     for folder in folders:

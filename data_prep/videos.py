@@ -1,4 +1,4 @@
-"""The user's own footage: videos of any format that OpenCV reads, or folders of frames.
+"""The user's own footage: videos of any format that FFmpeg reads, or folders of frames.
 
 train/lobby.mp4, train/morning/0001.jpg ...    normal footage; a clip is named after its file or folder
 test/evening.mkv, test/night/0001.jpg ...      footage to score
@@ -25,10 +25,9 @@ from data_prep.frames import (
     Size,
     colour_images,
     mask_images,
-    survey_video,
-    video_frames,
     with_size,
 )
+from data_prep.video_files import survey_video, video_frames
 
 LABEL_FILE, MASK_FOLDER = "labels.csv", "masks"
 COLUMNS = ["clip", "first", "last"]
@@ -85,11 +84,7 @@ def _clip(split: Split, path: Path, notes: list[str]) -> Clip:
         paths = frame_files(path, IMAGE_SUFFIXES)
         return Clip(split, path.name, len(paths), frames=partial(colour_images, paths))
     facts = survey_video(path)
-    if facts.varies:
-        notes.append(
-            f"{split}/{path.stem}: the frame rate varies ({facts.shortest:.0f} to {facts.longest:.0f} ms from frame to "
-            "frame); flow is per frame, whatever its duration"
-        )
+    notes += [f"{split}/{path.stem}: {note}" for note in facts.notes]
     return Clip(split, path.stem, facts.num_frames, frames=partial(video_frames, path, facts.num_frames))
 
 

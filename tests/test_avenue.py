@@ -180,7 +180,7 @@ def test_video_that_stops_early(source: Path, tmp_path: Path) -> None:
     cut(path, 0.8)
     (source / "Avenue Dataset/training_videos/01.avi").unlink()
     clips = read(source, tmp_path, allow_incomplete=True)
-    with pytest.raises(SourceError, match=r"02\.avi: decoding stops after \d+ of 40 frames; was the file cut"):
+    with pytest.raises(SourceError, match=r"02\.avi: decoding stops after \d+ frames .* Was it cut"):
         list(clips[0].frames())
 
 

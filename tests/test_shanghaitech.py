@@ -174,7 +174,7 @@ def test_video_that_stops_early(tree: Path, tmp_path: Path) -> None:
     write_video(path, moving("long", 40))
     cut(path, 0.8)
     (tree / "training/videos/13_002.avi").unlink()
-    with pytest.raises(SourceError, match=r"01_001\.avi: decoding stops after \d+ of 40 frames; was the file cut"):
+    with pytest.raises(SourceError, match=r"01_001\.avi: decoding stops after \d+ frames .* Was it cut"):
         prepare("shanghaitech", tree, tmp_path / "data", allow_incomplete=True, workers=1)
 
 

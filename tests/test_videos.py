@@ -171,7 +171,7 @@ def test_file_that_is_no_video(source: Path) -> None:
 def test_video_that_stops_early(name: str, codec: str, tmp_path: Path) -> None:
     write_video(tmp_path / "in/train" / name, moving("hall", 40), codec)
     cut(tmp_path / "in/train" / name, 0.8)
-    with pytest.raises(SourceError, match=r"hall\....: decoding stops after \d+ of 40 frames; was the file cut"):
+    with pytest.raises(SourceError, match=r"hall\....: decoding stops after \d+ frames .* Was it cut"):
         read_videos(tmp_path / "in")
 
 
