@@ -1,0 +1,117 @@
+"""Arguments, the budget of time, and the table of counts."""
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tests.campaign import kills, pairs
+from tests.campaign.commands import COMMANDS, Day, Undisturbed
+
+PAIRED = ("prepare", "import-flow", "train", "sweep", "report", "report-anew")
+
+
+@dataclass
+class Group:
+    """Cases of one kind, by number."""
+
+    name: str  # "kills/prepare/torn"
+    size: Callable[[], int]  # how many there are
+    faults: Callable[[int], list[str]]  # of case 1, 2 ...: what does not hold
+    left: list[int] | None = None  # not tried yet, in random order
+    tried: int = 0
+    spent: float = 0.0
+    broken: dict[int, list[str]] = field(default_factory=dict)
+
+    def draw(self, seed: int, only: int | None) -> None:
+        self.left = list(range(1, self.size() + 1)) if only is None else [only]
+        random.Random(f"{seed} {self.name}").shuffle(self.left)
+
+
+def groups(day: Day, seed: int) -> Iterator[Group]:
+    for command in COMMANDS:
+        undisturbed = Undisturbed(day, command)
+        for action in kills.ACTIONS:
+            strike = partial(kills.faults, undisturbed, action)
+            yield Group(f"kills/{command.name}/{action}", lambda u=undisturbed, a=action: len(u.changes(a)), strike)
+    for command in (command for command in COMMANDS if command.name in PAIRED):
+        undisturbed = Undisturbed(day, command)
+        yield Group(f"pairs/{command.name}", lambda u=undisturbed: len(u.changes()), partial(pairs.faults, undisturbed))
+
+
+def main() -> int:
+    options = _options()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="maam-campaign-"))
+    until = time.monotonic() + 60 * options.minutes
+    day = Day(folder.absolute() / f"seed{options.seed}")
+    chosen = [(group, number) for group in groups(day, options.seed) for number in _wanted(group.name, options.only)]
+    for group, number in chosen:
+        group.number = number
+    todo = [group for group, _ in chosen]
+    while todo and time.monotonic() < until:
+        group = min(todo, key=lambda group: group.spent)  # each kind gets its share of the time
+        began = time.monotonic()
+        if group.left is None:
+            group.draw(options.seed, group.number)
+        if not group.left or group.tried == options.most:
+            todo.remove(group)
+            continue
+        number = group.left.pop()
+        if found := group.faults(number):
+            group.broken[number] = found
+            _tell(group.name, number, found, options)
+        group.tried += 1
+        group.spent += time.monotonic() - began
+    print(table([group for group, _ in chosen]))
+    if options.folder is None:
+        shutil.rmtree(folder)
+    return 1 if any(group.broken for group, _ in chosen) else 0
+
+
+def table(tried: list[Group]) -> str:
+    """Counts: of how many cases each kind has, how many were tried, and how many of those held."""
+    lines = [f"{'kind':40}{'there are':>10}{'tried':>8}{'held':>8}"]
+    rows = [(g.name, g.tried + len(g.left or []), g.tried, g.tried - len(g.broken)) for g in tried]
+    rows.append(("all", *(sum(row[i] for row in rows) for i in (1, 2, 3))))
+    return "\n".join(lines + [f"{name:40}{there:>10}{tried:>8}{held:>8}" for name, there, tried, held in rows])
+
+
+def _tell(name: str, number: int, found: list[str], options: argparse.Namespace) -> None:
+    print(f"FAULT {name}/{number}: python -m tests.campaign --seed {options.seed} --only {name}/{number} --folder DIR")
+    for line in found[: options.lines]:
+        print(f"      {line}")
+    sys.stdout.flush()
+
+
+def _wanted(name: str, only: list[str]) -> list[int | None]:
+    """Whether a group is asked for (then [None]), or one case of it (then [its number])."""
+    if not only:
+        return [None]
+    for wish in only:
+        head, _, last = wish.rpartition("/")
+        if last.isdigit() and head == name:
+            return [int(last)]
+        if f"{name}/".startswith(wish.rstrip("/") + "/"):
+            return [None]
+    return []
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=sys.modules["tests.campaign"].__doc__)
+    parser.add_argument("--minutes", type=float, default=10, help="stop after so long (default: 10)")
+    parser.add_argument("--seed", type=int, default=0, help="decides the order of the cases, and all damage")
+    parser.add_argument("--only", action="append", default=[], metavar="KIND", help="as kills/train, or one case of it")
+    parser.add_argument("--most", type=int, default=-1, help="at most so many cases of each kind")
+    parser.add_argument("--lines", type=int, default=4, help="lines that are printed of a fault")
+    parser.add_argument("--folder", type=Path, help="work here and keep it; a temporary folder if left out")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
