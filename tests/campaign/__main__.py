@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tests.campaign import kills, pairs
+from tests.campaign import hostile, kills, names, pairs
 from tests.campaign.commands import COMMANDS, Day, Undisturbed
 
 PAIRED = ("prepare", "import-flow", "train", "sweep", "report", "report-anew")
@@ -43,10 +43,16 @@ def groups(day: Day, seed: int) -> Iterator[Group]:
     for command in (command for command in COMMANDS if command.name in PAIRED):
         undisturbed = Undisturbed(day, command)
         yield Group(f"pairs/{command.name}", lambda u=undisturbed: len(u.changes()), partial(pairs.faults, undisturbed))
+    for reading in hostile.READINGS:
+        yield Group(f"files/{reading.name}", lambda: hostile.CASES, hostile.Damaging(day, reading, seed).faults)
+    for place in names.PLACES:
+        naming = names.Naming(day, place)
+        yield Group(f"names/{place}", lambda n=naming: len(n.names), naming.faults)
 
 
-def main() -> int:
-    options = _options()
+def main(words: list[str] | None = None) -> int:
+    """Try cases until the time is over; 1 where something did not hold."""
+    options = _options(words)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="maam-campaign-"))
     until = time.monotonic() + 60 * options.minutes
     day = Day(folder.absolute() / f"seed{options.seed}")
@@ -102,7 +108,7 @@ def _wanted(name: str, only: list[str]) -> list[int | None]:
     return []
 
 
-def _options() -> argparse.Namespace:
+def _options(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=sys.modules["tests.campaign"].__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="stop after so long (default: 10)")
     parser.add_argument("--seed", type=int, default=0, help="decides the order of the cases, and all damage")
@@ -110,7 +116,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--most", type=int, default=-1, help="at most so many cases of each kind")
     parser.add_argument("--lines", type=int, default=4, help="lines that are printed of a fault")
     parser.add_argument("--folder", type=Path, help="work here and keep it; a temporary folder if left out")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

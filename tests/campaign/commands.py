@@ -52,17 +52,6 @@ class Command:
 COMMANDS = (
     Command("prepare", ("prepare", "videos", "--source", "lobby", *ROOT, "--workers", "1"), reader=("verify", *ROOT)),
     Command(
-        "prepare-archive",
-        ("prepare", "ped2", "--source", "ped2.tar.gz", *ROOT, "--workers", "1"),
-        reader=("verify", *ROOT),
-        before=lambda: expected.OFFICIAL_COUNTS.update(FAKE_COUNTS),
-    ),
-    Command(
-        "import-flow",
-        ("import-flow", "videos", "--flow-dir", "flow", "--name", "other", *ROOT),
-        reader=("verify", "videos", *ROOT),
-    ),
-    Command(
         "train",
         ("train", "tiny.yaml", "--run", "run", *ROOT),
         again=("train", "tiny.yaml", "--run", "run", *ROOT, "--resume"),
@@ -77,6 +66,17 @@ COMMANDS = (
     ),
     Command("report", ("report", "--out", "report", "--sweep", "sweep", "--run", "run", *ROOT)),
     Command("report-anew", ("report", "--out", "report", "--sweep", "sweep", *ROOT)),
+    Command(
+        "prepare-archive",
+        ("prepare", "ped2", "--source", "ped2.tar.gz", *ROOT, "--workers", "1"),
+        reader=("verify", *ROOT),
+        before=lambda: expected.OFFICIAL_COUNTS.update(FAKE_COUNTS),
+    ),
+    Command(
+        "import-flow",
+        ("import-flow", "videos", "--flow-dir", "flow", "--name", "other", *ROOT),
+        reader=("verify", "videos", *ROOT),
+    ),
     Command(
         "import-weights",  # the reader of TensorFlow's files apart, which needs a package of 1.5 GB
         ("import-weights", "model", "--out", "weights.safetensors", "--run", "imported", "--recipe", "imported.yaml"),

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-# At change number N: "kill" just before it; "torn" right after the N-th write, which is on the disk by then;
-# "interrupt" is Ctrl-C; "full" means no space left from there on; "stop" halts the process until somebody continues it.
+# At change number N: "kill" just before it; "torn" in the midst of the N-th write, half of which is on the disk by
+# then; "interrupt" is Ctrl-C; "full" means no space left from there on; "stop" halts the process until it is continued.
 Action = Literal["count", "kill", "torn", "interrupt", "full", "stop"]
 
 # Python's audit events of a change -> the place of each path among the arguments, with that of its folder descriptor.
@@ -47,6 +47,7 @@ class _Watch:
         self.inside = str(strike.folder)
         self.allowed = (*map(str, strike.elsewhere), "/dev", "/proc")
         self.count = 0
+        self.sizes: dict[str, int] = {}  # of files being written, for "torn"
         self.process = os.getpid()
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -68,10 +69,13 @@ class _Watch:
         name, owner = function.__name__, getattr(function, "__self__", None)
         if name in _FOREIGN_WRITERS:
             self.change(name, "")
-        elif name in _WRITERS and isinstance(path := getattr(owner, "name", None), str):
-            if _below(os.path.abspath(path), self.inside):
-                owner.flush()  # the part that a kill leaves on the disk
-                self.change(name, path)
+        path = getattr(owner, "name", None) if name in _WRITERS else None
+        if isinstance(path, str) and _below(os.path.abspath(path), self.inside):
+            owner.flush()
+            before, self.sizes[path] = self.sizes.get(path, 0), os.path.getsize(path)
+            if self.count + 1 == self.strike.number:
+                os.truncate(path, (before + self.sizes[path]) // 2)
+            self.change(name, path)
 
     def change(self, event: str, path: str) -> None:
         self.count += 1

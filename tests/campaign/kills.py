@@ -52,7 +52,7 @@ def one_line(answer: warm.Answer) -> list[str]:
 def _of_the_end(struck: warm.Answer, action: Action) -> list[str]:
     """Faults of how the struck command itself ended."""
     if action in ("kill", "torn"):
-        return [] if struck.status in (warm.KILLED, 0) else [f"before the kill: {struck.in_short}"]
+        return [] if struck.status == warm.KILLED else [f"before the kill: {struck.in_short}"]
     if action == "full":
         return one_line(struck)
     ended_well = struck.status == 0  # Ctrl-C after the last moment that mattered

@@ -14,7 +14,7 @@ import yaml
 from safetensors import SafetensorError, safe_open
 
 Tree = Mapping[str, str]  # path below the folder -> what it holds, in short
-VARIES = re.compile(r"second|time|began|seen|pid|per_second|cpu|revision|created")  # keys and columns
+VARIES = re.compile(r"second|time|began|seen|pid|per_second|cpu|revision|created|^done$")  # keys and columns
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -49,11 +49,13 @@ def _digest(path: Path) -> str:
     if path.suffix in (".mkv", ".html", ".onnx", ".png"):
         return f"some {path.suffix}" if content else "empty"
     try:
+        if path.suffix == ".safetensors":
+            content = b"".join(_read_weights(path))
         if path.suffix == ".json":
             content = json.dumps(_steady(json.loads(content)), sort_keys=True).encode()
         elif path.suffix == ".csv":
             content = _steady_csv(content.decode())
-    except ValueError:
+    except (ValueError, SafetensorError):
         return f"not readable, {len(content)} bytes"
     return hashlib.sha256(content).hexdigest()[:16]
 
@@ -70,10 +72,11 @@ def _steady_csv(text: str) -> bytes:
     return json.dumps([[row[i] for i in kept if i < len(row)] for row in rows]).encode()
 
 
-def _read_weights(path: Path) -> None:
+def _read_weights(path: Path) -> list[bytes]:
+    """All that a file of weights holds: its metadata come in any order."""
     with safe_open(path, "np") as file:
-        for name in file.keys():  # noqa: SIM118 - it is no mapping
-            file.get_tensor(name)
+        tensors = [name.encode() + file.get_tensor(name).tobytes() for name in sorted(file.keys())]
+        return [json.dumps(file.metadata(), sort_keys=True).encode(), *tensors]
 
 
 _READERS = {

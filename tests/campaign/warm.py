@@ -4,6 +4,7 @@ import atexit
 import importlib
 import os
 import pkgutil
+import resource
 import select
 import signal
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from tests.campaign.killer import Strike, arm
 
 LIMIT = 90.0  # seconds that a command may take; on an idle machine none needs ten
+MEMORY = 4 << 30  # bytes that a command may take
 KILLED = -signal.SIGKILL
 
 
@@ -113,7 +115,9 @@ def _run(
     """In the fork: become `maam WORDS`. Never returns."""
     status = 70
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
         os.setsid()  # ended whole where it hangs
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         os.chdir(work)
         for number, path in ((1, out), (2, err)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), number)
