@@ -60,6 +60,17 @@ def main(words: list[str] | None = None) -> int:
     for group, number in chosen:
         group.number = number
     todo = [group for group, _ in chosen]
+    try:
+        _try(todo, until, options)
+    except KeyboardInterrupt:
+        print("stopped")
+    print(table([group for group, _ in chosen]))
+    if options.folder is None:
+        shutil.rmtree(folder)
+    return 1 if any(group.broken for group, _ in chosen) else 0
+
+
+def _try(todo: list[Group], until: float, options: argparse.Namespace) -> None:
     while todo and time.monotonic() < until:
         group = min(todo, key=lambda group: group.spent)  # each kind gets its share of the time
         began = time.monotonic()
@@ -74,10 +85,6 @@ def main(words: list[str] | None = None) -> int:
             _tell(group.name, number, found, options)
         group.tried += 1
         group.spent += time.monotonic() - began
-    print(table([group for group, _ in chosen]))
-    if options.folder is None:
-        shutil.rmtree(folder)
-    return 1 if any(group.broken for group, _ in chosen) else 0
 
 
 def table(tried: list[Group]) -> str:

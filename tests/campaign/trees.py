@@ -46,8 +46,10 @@ def half_files(folder: Path, start: Tree) -> list[str]:
 
 def _digest(path: Path) -> str:
     content = path.read_bytes()
+    if not content:
+        return "empty"
     if path.suffix in (".mkv", ".html", ".onnx", ".png"):
-        return f"some {path.suffix}" if content else "empty"
+        return f"some {path.suffix}"
     try:
         if path.suffix == ".safetensors":
             content = b"".join(_read_weights(path))
