@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,13 +24,15 @@ class Group:
     name: str  # "kills/prepare/torn"
     size: Callable[[], int]  # how many there are
     faults: Callable[[int], list[str]]  # of case 1, 2 ...: what does not hold
+    only: int | None = None  # the one case that is asked for
     left: list[int] | None = None  # not tried yet, in random order
     tried: int = 0
     spent: float = 0.0
     broken: dict[int, list[str]] = field(default_factory=dict)
 
-    def draw(self, seed: int, only: int | None) -> None:
-        self.left = list(range(1, self.size() + 1)) if only is None else [only]
+    def draw(self, seed: int) -> None:
+        """Put the cases in their order."""
+        self.left = list(range(1, self.size() + 1)) if self.only is None else [self.only]
         random.Random(f"{seed} {self.name}").shuffle(self.left)
 
 
@@ -56,26 +58,25 @@ def main(words: list[str] | None = None) -> int:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="maam-campaign-"))
     until = time.monotonic() + 60 * options.minutes
     day = Day(folder.absolute() / f"seed{options.seed}")
-    chosen = [(group, number) for group in groups(day, options.seed) for number in _wanted(group.name, options.only)]
-    for group, number in chosen:
-        group.number = number
-    todo = [group for group, _ in chosen]
+    asked = [(group, number) for group in groups(day, options.seed) for number in _wanted(group.name, options.only)]
+    chosen = [replace(group, only=number) for group, number in asked]
     try:
-        _try(todo, until, options)
+        _try(list(chosen), until, options)
     except KeyboardInterrupt:
         print("stopped")
-    print(table([group for group, _ in chosen]))
+    print(table(chosen))
     if options.folder is None:
         shutil.rmtree(folder)
-    return 1 if any(group.broken for group, _ in chosen) else 0
+    return 1 if any(group.broken for group in chosen) else 0
 
 
 def _try(todo: list[Group], until: float, options: argparse.Namespace) -> None:
+    """Try case after case; each kind gets its share of the time."""
     while todo and time.monotonic() < until:
-        group = min(todo, key=lambda group: group.spent)  # each kind gets its share of the time
+        group = min(todo, key=lambda group: group.spent)
         began = time.monotonic()
         if group.left is None:
-            group.draw(options.seed, group.number)
+            group.draw(options.seed)
         if not group.left or group.tried == options.most:
             todo.remove(group)
             continue
