@@ -46,10 +46,11 @@ def groups(day: Day, seed: int) -> Iterator[Group]:
         undisturbed = Undisturbed(day, command)
         yield Group(f"pairs/{command.name}", lambda u=undisturbed: len(u.changes()), partial(pairs.faults, undisturbed))
     for reading in hostile.READINGS:
-        yield Group(f"files/{reading.name}", lambda: hostile.CASES, hostile.Damaging(day, reading, seed).faults)
+        damaging = hostile.Damaging(day, reading, seed)
+        yield Group(f"files/{reading.name}", damaging.size, damaging.faults)
     for place in names.PLACES:
         naming = names.Naming(day, place)
-        yield Group(f"names/{place}", lambda n=naming: len(n.names), naming.faults)
+        yield Group(f"names/{place}", naming.size, naming.faults)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -74,9 +75,9 @@ def _try(todo: list[Group], until: float, options: argparse.Namespace) -> None:
     """Try case after case; each kind gets its share of the time."""
     while todo and time.monotonic() < until:
         group = min(todo, key=lambda group: group.spent)
-        began = time.monotonic()
         if group.left is None:
             group.draw(options.seed)
+        began = time.monotonic()
         if not group.left or group.tried == options.most:
             todo.remove(group)
             continue

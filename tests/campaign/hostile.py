@@ -117,6 +117,10 @@ class Damaging:
         """What the command makes of whole files."""
         return tree(self._run(self._copy("whole"))[1])
 
+    def size(self) -> int:
+        """How many cases there are; whole files are read first."""
+        return CASES if self.undamaged else 0
+
     def faults(self, number: int) -> list[str]:
         """Damage one file, run the command; returns what did not hold."""
         reading, draw = self.reading, random.Random(f"{self.seed} {self.reading.name} {number}")

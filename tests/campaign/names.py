@@ -100,6 +100,10 @@ class Naming:
     def names(self) -> tuple[str, ...]:
         return _FILE_NAMES if self.place in _OF_FILES else NAMES
 
+    def size(self) -> int:
+        """How many cases there are; the folder that they start from is made first."""
+        return len(self.names) if self.day.end(COMMANDS[-1]) else 0
+
     def faults(self, number: int) -> list[str]:
         """Every command ends well or in one line, writes where it may, and pages show the name as text."""
         name = self.names[number - 1]
