@@ -57,6 +57,8 @@ def main(words: list[str] | None = None) -> int:
     """Try cases until the time is over; 1 where something did not hold."""
     options = _options(words)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="maam-campaign-"))
+    if (folder / f"seed{options.seed}").exists():
+        sys.exit(f"{folder}: has a campaign of seed {options.seed} already; name another --folder")
     until = time.monotonic() + 60 * options.minutes
     day = Day(folder.absolute() / f"seed{options.seed}")
     asked = [(group, number) for group in groups(day, options.seed) for number in _wanted(group.name, options.only)]

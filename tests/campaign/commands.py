@@ -49,6 +49,11 @@ class Command:
         return self.again or self.words
 
 
+def fake_counts() -> None:
+    """The official counts of UCSD's datasets become those of the small ones."""
+    expected.OFFICIAL_COUNTS.update(FAKE_COUNTS)
+
+
 COMMANDS = (
     Command("prepare", ("prepare", "videos", "--source", "lobby", *ROOT, "--workers", "1"), reader=("verify", *ROOT)),
     Command(
@@ -70,7 +75,7 @@ COMMANDS = (
         "prepare-archive",
         ("prepare", "ped2", "--source", "ped2.tar.gz", *ROOT, "--workers", "1"),
         reader=("verify", *ROOT),
-        before=lambda: expected.OFFICIAL_COUNTS.update(FAKE_COUNTS),
+        before=fake_counts,
     ),
     Command(
         "import-flow",

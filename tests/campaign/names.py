@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep import expected
 from tests.campaign import warm
-from tests.campaign.commands import COMMANDS, ROOT, Day
+from tests.campaign.commands import COMMANDS, ROOT, Day, fake_counts
 from tests.campaign.damage import NAMES
 from tests.campaign.hostile import raw_html
 from tests.campaign.kills import one_line
-from tests.conftest import FAKE_COUNTS
 
 Words = tuple[str, ...]
 _PREPARE = ("prepare", "videos", "--source", "lobby", "--root", "new", "--workers", "1")
@@ -110,13 +108,10 @@ class Naming:
         work = self.day.copy_of(self.day.end(COMMANDS[-1]), "named")
         commands, found = PLACES[self.place](work, name), []
         for words in commands:
-            answer = warm.maam(words, work, self.day.strike(work), self._fake_counts)
+            answer = warm.maam(words, work, self.day.strike(work), fake_counts)
             found += [f"maam {words[0]}: {fault}" for fault in one_line(answer) if not _is_report_of(answer)]
         found += raw_html(work)
         return [f"{name!r:.60}", *found] if found else []
-
-    def _fake_counts(self) -> None:
-        expected.OFFICIAL_COUNTS.update(FAKE_COUNTS)
 
 
 def _is_report_of(answer: warm.Answer) -> bool:
