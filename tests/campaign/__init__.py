@@ -7,6 +7,7 @@ status is 1 where something did not hold. pytest runs a few of its cases (tests/
 
 killer.py     in the process of a command: counts the changes of the file system, and strikes at one of them
 warm.py       runs `maam` in a fork of a process that has imported everything
+sources.py    the footage, archive, flow and recipes that it starts from
 commands.py   the commands, each with the folder that it starts from
 trees.py      what a folder holds, to compare: arrays and weights bit by bit, results up to times
 kills.py      a command that is killed, interrupted or starved at one change, and then run again

@@ -37,20 +37,25 @@ class Group:
 
 
 def groups(day: Day, seed: int) -> Iterator[Group]:
-    for command in COMMANDS:
-        undisturbed = Undisturbed(day, command)
+    undisturbed = {command.name: Undisturbed(day, command) for command in COMMANDS}
+    for name, one in undisturbed.items():
         for action in kills.ACTIONS:
-            strike = partial(kills.faults, undisturbed, action)
-            yield Group(f"kills/{command.name}/{action}", lambda u=undisturbed, a=action: len(u.changes(a)), strike)
-    for command in (command for command in COMMANDS if command.name in PAIRED):
-        undisturbed = Undisturbed(day, command)
-        yield Group(f"pairs/{command.name}", lambda u=undisturbed: len(u.changes()), partial(pairs.faults, undisturbed))
+            size = partial(_number, one, "writes" if action == "torn" else "changes")
+            yield Group(f"kills/{name}/{action}", size, partial(kills.faults, one, action))
+    for name in PAIRED:
+        yield Group(
+            f"pairs/{name}", partial(_number, undisturbed[name], "changes"), partial(pairs.faults, undisturbed[name])
+        )
     for reading in hostile.READINGS:
         damaging = hostile.Damaging(day, reading, seed)
         yield Group(f"files/{reading.name}", damaging.size, damaging.faults)
     for place in names.PLACES:
         naming = names.Naming(day, place)
         yield Group(f"names/{place}", naming.size, naming.faults)
+
+
+def _number(undisturbed: Undisturbed, what: str) -> int:
+    return len(getattr(undisturbed, what))
 
 
 def main(words: list[str] | None = None) -> int:

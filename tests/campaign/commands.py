@@ -1,35 +1,20 @@
 """The commands of the campaign, in the order of a working day; each starts from what those before it made."""
 
 import shutil
-import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from data_prep import expected
-from data_prep.flow import estimate_flow
 from maam_lib import released
 from tests.campaign import warm
-from tests.campaign.killer import Strike
+from tests.campaign.killer import Action, Strike
+from tests.campaign.sources import write_sources
 from tests.campaign.trees import Tree, tree
-from tests.conftest import FAKE_COUNTS, write_ucsd
-from tests.fake_sources import moving, write_images, write_video
+from tests.conftest import FAKE_COUNTS
 from tests.golden.regenerate import make_mini_weights
 
-RECIPE = """name: tiny
-data: {dataset: videos, height: 32, width: 48, channels: 3}
-model: {num_items: 4, base_channels: 2}
-training: {epochs: 2, batch_size: 4, precision: float32}
-scoring: {patch: [8, 8]}
-"""
-IMPORTED = (
-    RECIPE.replace("tiny", "imported").replace("items: 4", "items: 6").replace("channels: 2", "channels: 4")
-).replace("base_channels: 4}", "base_channels: 4, similarity: released}")
-CLIPS = {"train": ("morning", "noon"), "test": ("evening", "night")}
 ROOT = ("--root", "data")
 
 
@@ -165,34 +150,16 @@ class Undisturbed:
         """What was there before and that the command has no business to change."""
         return {path: held for path, held in self.start.items() if self.end.get(path) == held}
 
-    @cache  # noqa: B019 - as long as the campaign
-    def changes(self, action: str = "count") -> list[str]:
-        """Its changes of the file system, in order; for "torn" its writes."""
+    @cached_property
+    def changes(self) -> list[str]:
+        """Its changes of the file system, in order."""
+        return self._counted("count")
+
+    @cached_property
+    def writes(self) -> list[str]:
+        """Its writes to files, for "torn"."""
+        return self._counted("torn")
+
+    def _counted(self, action: Action) -> list[str]:
         work = self.day.copy_of(self.day.start(self.command), "count")
-        strike = self.day.strike(work, "torn" if action == "torn" else "count")
-        return warm.maam(self.command.words, work, strike, self.command.before).changes
-
-
-def write_sources(folder: Path) -> None:
-    """Footage with labels, an archive in UCSD's layout, and recipes."""
-    for name in ("morning", "noon"):
-        write_video(folder / "lobby" / "train" / f"{name}.avi", moving(name, 12))
-    write_video(folder / "lobby" / "test" / "evening.avi", moving("evening", 12))
-    write_images(folder / "lobby" / "test" / "night", moving("night", 12), "frame_{:04d}.png", first=1)
-    (folder / "lobby" / "labels.csv").write_text("clip,first,last\nevening,3,7\nnight,0,2\n", encoding="utf-8")
-    _write_flow(folder / "flow")
-    (folder / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
-    (folder / "imported.yaml").write_text(IMPORTED, encoding="utf-8")
-    release = write_ucsd(folder / "unpacked", "ped2").parent
-    with tarfile.open(folder / "ped2.tar.gz", "w:gz") as archive:
-        archive.add(release, arcname=release.name)
-    shutil.rmtree(folder / "unpacked")
-
-
-def _write_flow(folder: Path) -> None:
-    """Flow of another estimator for that footage, one file per clip."""
-    for split, names in CLIPS.items():
-        (folder / split).mkdir(parents=True)
-        for name in names:
-            pairs = pairwise(moving(name, 12))
-            np.save(folder / split / f"{name}.npy", np.stack([estimate_flow("farneback", *pair) for pair in pairs]))
+        return warm.maam(self.command.words, work, self.day.strike(work, action), self.command.before).changes

@@ -1,6 +1,7 @@
 """Runs `maam` in a fork of this process, which has imported everything: a case takes parts of a second, not five."""
 
 import atexit
+import gc
 import importlib
 import os
 import pkgutil
@@ -98,6 +99,7 @@ def warm_up(cache: Path, reference: Path) -> None:
     import cv2
 
     cv2.setNumThreads(0)  # a fork has no threads but its own
+    gc.freeze()  # what is imported is looked at no more: a fork shares it
     for module in list(sys.modules.values()):
         if getattr(module, "REFERENCE", None) is not None and module.__name__.startswith("maam_lib."):
             module.REFERENCE = reference
