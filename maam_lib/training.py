@@ -177,14 +177,14 @@ def _train(
     net = build_network(recipe)
     adam = build_optimizer(recipe, net)
     facts = _facts(fabric, recipe, dataset) | {"compiled": compiled}
-    if fabric.is_global_zero:
-        run.record(facts)
     if fabric.world_size > 1:
         net = share_statistics(net, fabric.device.type)
     if compiled:
         net.compile(dynamic=False)  # in place: the names of parameters stay; all batches have one shape
     module, optimizer = fabric.setup(net.to(memory_format=torch.channels_last), adam)
     done = run.load_epoch(net, adam)  # after the set-up: on the device
+    if fabric.is_global_zero and (done < settings.epochs or run.facts.get("epochs") != done):
+        run.record(facts | _so_far(run, done))
     module.train()
     feed = Feed(dataset, fabric.device)
     steps = len(dataset) // settings.batch_size
@@ -199,10 +199,15 @@ def _train(
             row = _train_epoch(fabric, recipe, feed, module, optimizer, epoch, progress)
             if fabric.is_global_zero:
                 run.save_epoch(net, adam, row)
-                run.record(facts | {"epochs": epoch, "training_seconds": round(run.history["seconds"].sum(), 1)})
+                run.record(facts | _so_far(run, epoch))
             wants_to_stop = on_epoch is not None and fabric.is_global_zero and on_epoch(row)
             if fabric.broadcast(bool(wants_to_stop)):
                 return
+
+
+def _so_far(run: RunFolder, epoch: int) -> dict[str, float]:
+    """What run.json says of the epochs behind it; nothing before the first."""
+    return {"epochs": epoch, "training_seconds": round(run.history["seconds"].sum(), 1)} if epoch else {}
 
 
 def _train_epoch(

@@ -194,9 +194,29 @@ def test_more_epochs_continue_a_finished_run(
 
 
 def test_resuming_a_finished_run_changes_nothing(unbroken: RunFolder, recipe: Recipe, scene: PreparedDataset) -> None:
-    before = {path: path.read_bytes() for path in [*unbroken.checkpoints.iterdir(), unbroken.folder / "history.csv"]}
+    paths = [*unbroken.checkpoints.iterdir(), unbroken.folder / "history.csv", unbroken.folder / "run.json"]
+    before = {path: path.read_bytes() for path in paths}
     fit(recipe, scene, unbroken.folder, resume=True)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_killed_after_its_last_epoch_and_resumed_a_run_tells_of_all_its_epochs(
+    recipe: Recipe, scene: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, record = recipe.with_settings("training.epochs=1"), RunFolder.record
+
+    def die_before_the_last(run: RunFolder, facts: dict[str, object]) -> None:
+        if "epochs" in facts:
+            raise Killed
+        record(run, facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "record", die_before_the_last)
+        with pytest.raises(Killed):
+            fit(recipe, scene, tmp_path / "run")
+    resumed = fit(recipe, scene, tmp_path / "run", resume=True)
+    assert resumed.facts["epochs"] == 1
+    assert resumed.facts["training_seconds"] == pytest.approx(resumed.history["seconds"].sum(), abs=0.05)
 
 
 # What stops it
