@@ -21,7 +21,7 @@ from test_pages import Resources
 from typer.testing import CliRunner
 
 from data_prep.synthetic import read_synthetic, scene_settings
-from maam_lib import cli, detection
+from maam_lib import cli
 from maam_lib.annotation import STRIP, Annotator, picture_size
 from maam_lib.detection import Progress, detect, footage_notes, progress_line
 from maam_lib.detection_page import BINS, MOMENTS, Envelope, WorstMoments
@@ -226,8 +226,8 @@ def test_ctrl_c_leaves_everything_whole(video: Path, tmp_path: Path) -> None:
 
 def test_a_disk_that_fills_stops_it_with_whole_files(video: Path, tmp_path: Path, monkeypatch) -> None:
     usage = namedtuple("usage", "total used free")
-    left = iter([5e9, 31e6])
-    monkeypatch.setattr(detection.shutil, "disk_usage", lambda _: usage(0, 0, next(left)))
+    left = iter([5e9, 5e9, 31e6])  # when the folder is made, after four frames and after eight
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, next(left)))
     with pytest.raises(DiskFullError, match="31 MB left on this disk; stopped after 8 frames, and what is written is"):
         detect(DETECTOR, bright, open_footage(video), tmp_path / "out")
     assert len(pd.read_csv(tmp_path / "out" / "scores.csv")) == 8 == len(decoded(tmp_path / "out" / "annotated.mkv"))
@@ -298,7 +298,7 @@ import sys
 class Blocker:
     allowed = {"maam_lib", "data_prep", "numpy", "cv2", "av", "onnxruntime", "flatbuffers", "google", "packaging",
                "typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham", "typing_extensions",
-               "annotated_doc", "pydantic", "pydantic_core", "annotated_types",
+               "annotated_doc", "psutil", "filelock", "pydantic", "pydantic_core", "annotated_types",
                "typing_inspection"}  # typer's own needs among them
     def find_spec(self, name, path=None, target=None):
         top = name.split(".")[0]
