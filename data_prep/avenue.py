@@ -21,6 +21,7 @@ from data_prep.archives import unpack
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
 from data_prep.frames import AGAIN, Size, announced_frames, check_size, of_one_size, video_frames
+from data_prep.masks import abnormal_pixels
 
 VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
 _SPLIT_FOLDERS: dict[Split, str] = {"train": "training_videos", "test": "testing_videos"}
@@ -139,10 +140,10 @@ def _num_masks(path: Path) -> int:
 def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
     """One mask per frame, uint8 (H, W). All masks of a clip are in memory: 0.33 GB for the longest one."""
     for number, cell in enumerate(_load(path, "volLabel")[0], start=1):
-        if cell.ndim != 2 or cell.dtype.kind not in "bui":
-            raise SourceError(f"{path}: mask {number} is {cell.dtype} {cell.shape}, expected integers (H, W); {AGAIN}")
+        if cell.ndim != 2 or cell.dtype.kind not in "buif":
+            raise SourceError(f"{path}: mask {number} is {cell.dtype} {cell.shape}, expected numbers (H, W); {AGAIN}")
         check_size(f"{path}, mask {number}", cell, size)
-        yield (cell > 0).astype(np.uint8)
+        yield abnormal_pixels(cell, f"{path}, mask {number}")
 
 
 def _mask_labels(path: Path) -> np.ndarray:

@@ -7,7 +7,6 @@ testing/test_pixel_mask/01_0014.npy                 (T, H, W) 1 = abnormal
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,16 +16,9 @@ import numpy as np
 from data_prep.archives import is_junk, unpack
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import check_counts
-from data_prep.frames import (
-    AGAIN,
-    Size,
-    announced_frames,
-    check_size,
-    colour_images,
-    numbered_files,
-    of_one_size,
-    video_frames,
-)
+from data_prep.frames import AGAIN, announced_frames, numbered_files, of_one_size, video_frames
+from data_prep.masks import array_masks
+from data_prep.pictures import colour_pictures
 
 NUM_SCENES = 13
 _PARTS = ("training", "testing")
@@ -115,7 +107,7 @@ def _entries(folder: Path, *, folders: bool) -> list[Path]:
 
 def _test_clip(folder: Path, testing: Path) -> Clip:
     paths = numbered_files(folder, {".jpg"}, first=0)
-    clip = Clip("test", folder.name, len(paths), frames=partial(colour_images, paths))
+    clip = Clip("test", folder.name, len(paths), frames=partial(colour_pictures, paths))
     label_file = testing / "test_frame_mask" / f"{clip.name}.npy"
     labels = _open(label_file, clip, "labels", dimensions=1)
     if not np.isin(labels, (0, 1)).all():
@@ -125,7 +117,7 @@ def _test_clip(folder: Path, testing: Path) -> Clip:
     if not mask_file.is_file():
         return clip
     _open(mask_file, clip, "masks", dimensions=3)
-    return replace(clip, masks=partial(_masks, mask_file))
+    return replace(clip, masks=partial(array_masks, mask_file))
 
 
 def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
@@ -149,9 +141,3 @@ def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
 
 def _labels(path: Path) -> np.ndarray:
     return np.asarray(np.load(path)).astype(np.uint8)
-
-
-def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
-    for number, mask in enumerate(np.load(path, mmap_mode="r"), start=1):
-        check_size(f"{path}, mask {number}", mask, size)
-        yield (mask > 0).astype(np.uint8)
