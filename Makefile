@@ -5,6 +5,7 @@ FLOW_VENV ?= .venv-flow
 BIN     = $(VENV)/bin
 RECIPE ?= synthetic-laptop
 APP_PORT ?= 8866
+FUZZ ?= --minutes 10
 # A machine without an NVIDIA driver takes PyTorch's CPU build, where its index can be reached: 0.2 GB instead of 3 GB.
 TORCH   = $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 CPU_INDEX = https://download.pytorch.org/whl/cpu
@@ -14,7 +15,7 @@ FLOW_PACKAGES = $(shell sed -n 's/^ *- \([a-z]*\) ==\([0-9.]*\).*/\1==\2/p' envi
 TEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env flow-env reproduce sample test test-import bench lab app check format clean
+.PHONY: help env flow-env reproduce sample test test-import fuzz bench lab app check format clean
 
 help:        ## show this help
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -53,6 +54,9 @@ test: env    ## run the whole test suite
 test-import: env  ## install the extra `import` (TensorFlow, 1.5 GB) and test the reading of checkpoints
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[import]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_released.py
+
+fuzz: env    ## kills, full disks, damaged files, names and pairs against every command, 10 minutes (FUZZ='--minutes 10 --seed 1')
+	$(BIN)/python -m tests.campaign $(FUZZ)
 
 bench: env   ## measure speed as ratios (BENCH='forward training' for some groups), into benchmarks/results
 	OMP_NUM_THREADS=1 $(BIN)/maam bench $(BENCH)

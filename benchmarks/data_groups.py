@@ -116,7 +116,7 @@ def _stages(recipe: Recipe, net: MAAMNet, prepared: PreparedDataset, rounds: int
     """Seconds of each stage for the whole test set."""
     dataset = FrameFlowDataset(prepared, "test", drop_last=recipe.data.drop_last, channels=recipe.data.channels)
     chosen = np.linspace(0, len(dataset) - 1, FRAMES).astype(int).reshape(-1, BATCH).tolist()
-    ready, scoring = prepare_for_inference(net, number_format="float32"), recipe.scoring
+    ready, scoring = prepare_for_inference(net), recipe.scoring
     seconds: dict[str, list[float]] = {"reading": [], "network": [], "PSCD": []}
     for turn in range(rounds + 1):
         spent = dict.fromkeys(seconds, 0.0)

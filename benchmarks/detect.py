@@ -185,8 +185,8 @@ def stages_of(
 
     def write() -> int:
         file = AnnotatedVideo(video.with_name("written.mkv"), 25)
-        for picture in pictures:
-            file.write(picture)
+        for number, picture in enumerate(pictures):
+            file.write(picture, number / 25)
         file.close()
         return len(pictures)
 
@@ -234,8 +234,8 @@ def write_scene(path: Path, frames: int) -> Path:
     """The first test clip of the generated scene at SOURCE_SIZE, as a video."""
     clip = next(clip for clip in read_synthetic(scene_settings("synthetic")) if clip.split == "test")
     video = AnnotatedVideo(path, 25)
-    for _, frame in zip(range(frames), clip.frames(), strict=False):
-        video.write(cv2.resize(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), SOURCE_SIZE[::-1]))
+    for number, frame in zip(range(frames), clip.frames(), strict=False):
+        video.write(cv2.resize(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), SOURCE_SIZE[::-1]), number / 25)
     video.close()
     return path
 

@@ -10,23 +10,24 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from math import prod
 from pathlib import Path
-from zlib import error as zlib_error
 
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
 
 from data_prep.archives import unpack
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.frames import AGAIN, Size, announced_frames, check_size, of_one_size, video_frames
+from data_prep.frames import AGAIN, Size, check_size, of_one_size
 from data_prep.masks import abnormal_pixels
+from data_prep.matlab_files import Variable, cell_arrays, variables
+from data_prep.source_files import what_is_in
+from data_prep.video_files import count_frames, video_frames
 
 VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
 _SPLIT_FOLDERS: dict[Split, str] = {"train": "training_videos", "test": "testing_videos"}
 _MASK_FOLDER = "testing_label_mask"
-_BROKEN_MATLAB = (MatReadError, OSError, ValueError, TypeError, NotImplementedError, EOFError, zlib_error)
+FRAMES = "one label per frame (as in frame_labels_avenue.npy) does not say where a clip ends, and is not read"
 
 
 def read_avenue(
@@ -42,13 +43,13 @@ def read_avenue(
 
     Raises SourceError: no such files; an archive that is cut or unsafe; a video that is none; a MATLAB file of
     another structure; not one mask per frame; counts that deviate. A video that stops early, and a mask of
-    another size than the frames, raise it when they are read.
+    another size than the frames, raise it when they are read. Masks are read one at a time.
     """
     videos, masks = find_avenue(source, needs_masks=labels is None)
     folder = _unpacked(videos, scratch, ("avi",))
     clips = [_clip(split, path) for split in _SPLIT_FOLDERS for path in _videos(folder / _SPLIT_FOLDERS[split])]
     if not clips:
-        raise SourceError(f"{videos}: no clips; expected training_videos/01.avi and so on. Unpack the source again")
+        raise SourceError(f"{videos}: no clips; expected training_videos/01.avi and so on, found {what_is_in(folder)}")
     if labels is None:
         mask_folder = _unpacked(masks, scratch, ("mat",)) / _MASK_FOLDER
         clips = [_with_masks(clip, mask_folder) if clip.split == "test" else clip for clip in clips]
@@ -99,12 +100,15 @@ def _unpacked(part: Path, scratch: Path, suffixes: tuple[str, ...]) -> Path:
 
 
 def _videos(folder: Path) -> list[Path]:
-    paths = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in paths if re.fullmatch(r"\d{2}\.avi", path.name))
+    paths = list(folder.iterdir()) if folder.is_dir() else []
+    videos = sorted(path for path in paths if re.fullmatch(r"\d{2}\.avi", path.name))
+    if paths and not videos:
+        raise SourceError(f"{folder}: expected 01.avi, 02.avi and so on, found {what_is_in(folder)}")
+    return videos
 
 
 def _clip(split: Split, path: Path) -> Clip:
-    num_frames = announced_frames(path)
+    num_frames = count_frames(path)
     return Clip(split, path.stem, num_frames, frames=partial(video_frames, path, num_frames))
 
 
@@ -126,39 +130,34 @@ def _with_masks(clip: Clip, mask_folder: Path) -> Clip:
 
 def _num_masks(path: Path) -> int:
     """The number of masks, from the file's headers alone."""
-    try:
-        variables = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
-    except _BROKEN_MATLAB as error:
-        raise _not_matlab(path, error) from error
-    shape, kind = variables.get("volLabel", ((), "absent"))
-    if kind != "cell" or len(shape) != 2 or shape[0] != 1:
-        found = ", ".join(f"{name}: {kind} {shape}" for name, (shape, kind) in variables.items()) or "nothing"
-        raise SourceError(f"{path}: expected volLabel, a 1xT cell of masks, found {found}; {AGAIN}")
-    return shape[1]
+    found = variables(path)
+    masks = found.get("volLabel")
+    if masks is None or masks.kind != "cell" or len(masks.shape) != 2 or masks.shape[0] != 1:
+        raise SourceError(
+            f"{path}: expected volLabel, a 1xT cell of masks, found {_in_words(found)}; is it one of the "
+            f"official files in {MASKS}?"
+        )
+    return masks.shape[1]
+
+
+def _in_words(found: dict[str, Variable]) -> str:
+    return ", ".join(f"{name}: {variable}" for name, variable in found.items()) or "nothing"
 
 
 def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
-    """One mask per frame, uint8 (H, W). All masks of a clip are in memory: 0.33 GB for the longest one."""
-    for number, cell in enumerate(_load(path, "volLabel")[0], start=1):
-        if cell.ndim != 2 or cell.dtype.kind not in "buif":
-            raise SourceError(f"{path}: mask {number} is {cell.dtype} {cell.shape}, expected numbers (H, W); {AGAIN}")
-        check_size(f"{path}, mask {number}", cell, size)
-        yield abnormal_pixels(cell, f"{path}, mask {number}")
+    """One mask per frame, uint8 (H, W)."""
+    for number, mask in enumerate(cell_arrays(path, "volLabel"), start=1):
+        if mask.ndim != 2 or mask.dtype.kind not in "buif":
+            raise SourceError(
+                f"{path}: mask {number} is {mask.dtype} {mask.shape}, expected numbers (H, W); is it one of the "
+                f"official files in {MASKS}?"
+            )
+        check_size(f"{path}, mask {number}", mask, size)
+        yield abnormal_pixels(mask, f"{path}, mask {number}")
 
 
 def _mask_labels(path: Path) -> np.ndarray:
     return np.array([mask.any() for mask in _masks(path)], np.uint8)
-
-
-def _load(path: Path, name: str) -> np.ndarray:
-    try:
-        return scipy.io.loadmat(path, variable_names=[name])[name]
-    except _BROKEN_MATLAB as error:
-        raise _not_matlab(path, error) from error
-
-
-def _not_matlab(path: Path, error: Exception) -> SourceError:
-    return SourceError(f"{path}: cannot be read as a MATLAB file ({error}); {AGAIN}")
 
 
 # The other label set: intervals of frames
@@ -172,14 +171,16 @@ def read_intervals(path: Path, num_clips: int) -> list[np.ndarray]:
     """
     if not path.is_file():
         raise SourceError(f"{path}: no such file; --labels is a MATLAB file of frame intervals, such as avenue.mat")
-    try:
-        cells = scipy.io.loadmat(path).get("gt")
-    except _BROKEN_MATLAB as error:
-        raise _not_matlab(path, error) from error
-    if cells is None or cells.dtype != object or cells.size != num_clips:
-        found = "nothing of that name" if cells is None else f"{cells.dtype} {cells.shape}"
-        raise SourceError(f"{path}: expected gt, a cell with the intervals of {num_clips} test clips, found {found}")
-    return [_intervals(cell, f"{path}, clip {number}") for number, cell in enumerate(cells.ravel(), start=1)]
+    if path.suffix.lower() in (".npy", ".npz"):
+        raise SourceError(f"{path}: expected a MATLAB file of frame intervals, such as avenue.mat; {FRAMES}")
+    found = variables(path)
+    cells = found.get("gt")
+    if cells is None or cells.kind != "cell" or prod(cells.shape) != num_clips:
+        raise SourceError(
+            f"{path}: expected gt, a cell with the intervals of {num_clips} test clips, found {_in_words(found)}; "
+            f"{FRAMES}"
+        )
+    return [_intervals(cell, f"{path}, clip {number}") for number, cell in enumerate(cell_arrays(path, "gt"), start=1)]
 
 
 def _intervals(cell: np.ndarray, where: str) -> np.ndarray:

@@ -37,7 +37,5 @@ class Source:
 
     clips: list[Clip]
     name: str  # of the archive or folder
-    sha256: str  # see `data_prep.readers.fingerprint`
     label_source: str  # in words
     notes: list[str] = field(default_factory=list)  # what a user should know: stretched frames, varying frame rates
-    labels_sha256: str | None = None  # of a label file chosen in place of the official labels

@@ -18,10 +18,12 @@ from tqdm import tqdm
 from data_prep.clip import Clip, SourceError
 from data_prep.cluster import unordered
 from data_prep.flow import FLOW_ESTIMATORS, estimate_flow
+from data_prep.guarded import UnreadableError, read_checked
+from data_prep.layout import ClipRecord
 from data_prep.resize import resize_flow, resize_frame, resize_nearest
+from maam_lib.files import aside_of, clear_asides, remove
 
 RECORD = "clip.json"
-PARTIAL = ".partial"  # ends the name of a clip's folder while it is being written
 
 
 def ensure_clip(clip: Clip, dataset_folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -38,12 +40,12 @@ def ensure_clip(clip: Clip, dataset_folder: Path, settings: dict[str, Any]) -> d
     if record is not None:
         return record
     # A name of its own: on a cluster, a worker that its caller has left may still be writing this clip.
-    aside = folder.with_name(f".{clip.name}.{uuid4().hex}{PARTIAL}")
+    aside = aside_of(folder.with_name(uuid4().hex))
     aside.mkdir(parents=True)
     try:
         record = _write_clip(clip, aside, settings)
         (aside / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)  # a damaged clip; finished datasets are never written to
+        remove(folder)  # a damaged clip; finished datasets are never written to
         os.replace(aside, folder)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
@@ -75,11 +77,26 @@ def ensure_clips(
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What `ensure_clip` recorded in a clip's folder; None where there is no readable record."""
+    """What `ensure_clip` recorded in a clip's folder; None where there is no whole record."""
     try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_checked(folder / RECORD, ClipRecord)
+    except (FileNotFoundError, UnreadableError):
         return None
+
+
+def clear_litter(folder: Path) -> None:
+    """Delete what killed processes left in a dataset's folder, and the folder where nothing else is in it.
+
+    What a living process writes stays; the caller holds the dataset's lock.
+    """
+    for place in (folder, folder / "train", folder / "test"):
+        clear_asides(place)
+    of_earlier_versions = (folder / ".unpacked", folder / ".manifest.json.partial", *folder.glob("t*/.*.partial"))
+    for litter in of_earlier_versions:
+        remove(litter)
+    for emptied in (folder / "train", folder / "test", folder):
+        if emptied.is_dir() and not any(emptied.iterdir()):
+            emptied.rmdir()
 
 
 def stored_bytes(clip: Clip, frame_size: tuple[int, int], channels: int) -> int:

@@ -1,10 +1,13 @@
 """Work done side by side through Dask: on this machine, or on a cluster that is already there."""
 
 import logging
+import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import cv2
@@ -14,6 +17,7 @@ from data_prep.clip import SourceError
 if TYPE_CHECKING:
     from distributed import Client
     from distributed.deploy import Cluster
+    from tornado.ioloop import IOLoop
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -110,7 +114,9 @@ def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
             yield client
         return
     with (
+        _loop_deaf_to_interrupts() as loop,
         LocalCluster(
+            loop=loop,
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=None,  # what a clip needs does not grow with its length: nothing to watch
@@ -120,8 +126,15 @@ def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
-        client.run(_ignore_interrupts)  # Ctrl-C reaches this process, which ends the others
-        yield client
+        try:
+            yield client
+        except BaseException:  # Ctrl-C, an error: nobody waits for what the workers are about
+            for nanny in cluster.workers.values():
+                nanny.auto_restart = False
+                with suppress(ProcessLookupError):
+                    if nanny.pid is not None:  # else its process has ended
+                        os.kill(nanny.pid, signal.SIGKILL)
+            raise
 
 
 def _slurm(workers: int) -> "Cluster":
@@ -155,8 +168,26 @@ def _answering(scheduler: str) -> "Client":
         ) from error
 
 
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _loop_deaf_to_interrupts() -> Iterator["IOLoop"]:
+    """An event loop whose thread, and so each process that it starts, never sees Ctrl-C: the terminal sends it to all.
+
+    It reaches this process's main thread, which ends the others.
+    """
+    from distributed.utils import LoopRunner
+
+    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")  # of what it tidies up after a kill
+    resource_tracker.ensure_running()  # here: it would unblock the signals where it is started
+    runner, blocked = LoopRunner(), {signal.SIGINT, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    try:
+        runner.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        yield runner.loop
+    finally:
+        runner.stop()
 
 
 def _on_one_thread(task: Callable[[Item], Result], item: Item) -> Result:

@@ -56,7 +56,9 @@ def as_bytes(picture: np.ndarray, scale: Scale | None, where: str) -> np.ndarray
     """
     if (picture.dtype == np.uint8) != (scale is None):
         first = scale.depth if scale else "8-bit"
-        raise SourceError(f"{where}: a {_depth(picture)} picture, expected {first} as in the first one; convert it")
+        raise SourceError(
+            f"{where}: has {_depth(picture)} colours, expected {first} as in the first picture; convert it"
+        )
     if scale is None:
         return picture
     levels = (picture.astype(np.float64) - scale.low) * (255 / (scale.high - scale.low))

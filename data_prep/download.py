@@ -6,16 +6,16 @@
 
 import os
 from dataclasses import dataclass
-from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-import pooch
 from tqdm import tqdm
 
 from data_prep.clip import SourceError
+from data_prep.source_files import file_sha256
+from maam_lib.files import in_turn, lock_beside
 
 BLOCK = 1 << 16  # bytes; at most so many are lost when a connection stalls
 
@@ -88,12 +88,12 @@ def terms(dataset: str) -> str:
 
 
 def download(dataset: str, folder: Path, *, timeout: float = 60.0, progress: bool = True) -> list[Path]:
-    """Fetch the official archives of a dataset into `folder`, through pooch; returns their paths (ours).
+    """Fetch the official archives of a dataset into `folder`; returns their paths (ours).
 
     An archive that is there with the right SHA-256 is not fetched again; one with another is left alone.
     timeout: seconds without a byte after which a connection counts as broken. A broken download is taken up
     where it ended, for as long as each attempt brings more; then by the next call. progress: a bar on stderr,
-    in a terminal only.
+    in a terminal only. While another process fetches the same archive into this folder this call waits, and says so.
 
     Raises DownloadError: unknown dataset, one to be fetched by hand, no answer or no such file, broken off
     (what came is kept), another checksum (nothing is kept under the archive's name).
@@ -115,34 +115,32 @@ def _publication(dataset: str) -> Publication:
 
 def _fetch(url: str, sha256: str, folder: Path, page: str, timeout: float, progress: bool) -> Path:
     path = folder / url.rpartition("/")[2]
-    if path.exists() and (found := pooch.file_hash(path)) != sha256:
+    if path.exists() and (found := file_sha256(path)) != sha256:
         raise DownloadError(
             f"{path}: there already, with sha256 {found}, expected {sha256}; move it away to download the official one"
         )
-    part = path.with_name(f"{path.name}.part")
-    downloader = partial(_resume, part=part, page=page, timeout=timeout, progress=progress)
-    try:
-        pooch.retrieve(url, f"sha256:{sha256}", path.name, folder, downloader=downloader)
-    except DownloadError:
-        raise
-    except ValueError as error:  # pooch's word for another checksum; it has removed the file
-        found = str(error).partition("but got ")[2].partition(".")[0]
-        raise DownloadError(
-            f"{url}: the file that came has sha256 {found}, expected {sha256}; nothing was kept. Damaged on the "
-            f"way, or replaced by its authors? Try again, or see {page}"
-        ) from error
+    if path.exists():
+        return path
+    with in_turn(lock_beside(path), f"{path} is being downloaded"):
+        if not path.exists():
+            part = path.with_name(f"{path.name}.part")
+            _fetch_part(url, part, page, timeout, progress)
+            if (found := file_sha256(part)) != sha256:
+                part.unlink()
+                raise DownloadError(
+                    f"{url}: the file that came has sha256 {found}, expected {sha256}; nothing was kept. Damaged on "
+                    f"the way, or replaced by its authors? Try again, or see {page}"
+                )
+            os.replace(part, path)
     return path
 
 
-def _resume(
-    url: str, output_file: str, _: pooch.Pooch | None, *, part: Path, page: str, timeout: float, progress: bool
-) -> None:
-    """A downloader for pooch, whose own start from the beginning: goes on from `part` for as long as more comes."""
+def _fetch_part(url: str, part: Path, page: str, timeout: float, progress: bool) -> None:
+    """The whole file into `part`: goes on from its end, for as long as more comes."""
     reached = _size(part)
     while True:
         try:
-            _go_on(url, part, timeout, progress)
-            break
+            return _go_on(url, part, timeout, progress)
         except HTTPError as error:
             raise DownloadError(f"{url}: HTTP {error.code} {error.reason}; has it moved? See {page}") from error
         except (OSError, HTTPException) as error:
@@ -152,7 +150,6 @@ def _resume(
                     "command again to go on from there"
                 ) from error
             reached = _size(part)
-    os.replace(part, output_file)
 
 
 def _go_on(url: str, part: Path, timeout: float, progress: bool) -> None:

@@ -124,7 +124,8 @@ def _check_split(dataset: str, split: str, clips: list[Clip], num_clips: int, nu
         )
     if len(clips) == num_clips and frames != num_frames:
         raise SourceError(
-            f"{dataset}/{split}: {frames} frames, expected {num_frames} by the official count; download it again"
+            f"{dataset}/{split}: {frames} frames, expected {num_frames} by the official count; was a clip cut or "
+            "converted? Unpack or download it again"
         )
 
 
@@ -133,7 +134,7 @@ def _check_test_totals(dataset: str, clips: list[Clip], official: OfficialCounts
     if len(clips) - len(unmasked) != official.mask_clips:
         raise SourceError(
             f"{dataset}/test: {len(clips) - len(unmasked)} clips with pixel masks, expected "
-            f"{official.mask_clips}; without: {', '.join(unmasked) or 'none'}. Unpack the source again"
+            f"{official.mask_clips}; without: {', '.join(unmasked) or 'none'}; unpack or download them again"
         )
     abnormal = sum(int(clip.labels().sum()) for clip in clips if clip.labels is not None)
     if official.abnormal_frames is not None and abnormal != official.abnormal_frames:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.clip import SourceError
+from data_prep.guarded import UnreadableError, open_npy
 
 FLO_MARK = b"PIEH"  # the float 202021.25, little-endian
 FLO_HEADER = 12  # bytes: mark, width, height
@@ -123,9 +124,9 @@ def _npy_shape(path: Path) -> tuple[int, ...]:
 
 def _open_npy(path: Path) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise FlowFileError(f"{path}: cannot be read ({error}); was it cut? Write it again") from error
+        return open_npy(path)
+    except UnreadableError as error:
+        raise FlowFileError(f"{error}. Write it again") from error
 
 
 def _by(size: tuple[int, ...]) -> str:

@@ -8,9 +8,7 @@ vectors, is off by a factor that shifts the balance of both losses and of psi. S
 
 import errno
 import hashlib
-import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,13 +21,15 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.clip import Clip
-from data_prep.clip_files import ensure_clip
+from data_prep.clip_files import clear_litter, ensure_clip
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS
 from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError, FlowFiles, find_flow
-from data_prep.prepare import MANIFEST, PreparationError
+from data_prep.guarded import UnreadableError, open_npy, read_checked
+from data_prep.layout import MANIFEST, DatasetError, HowMade, read_manifest
+from data_prep.prepare import PreparationError
 from data_prep.resize import resize_flow
-from maam_lib.files import write_json
+from maam_lib.files import in_turn, lock_beside, write_json
 from maam_lib.version import __version__
 
 COMPARED_PAIRS = 32  # of frames, evenly spread over all clips
@@ -118,46 +118,55 @@ def write_import(plan: FlowImport, *, progress: bool = True) -> Path:
     """Write the new prepared dataset and return its folder (ours).
 
     Clip by clip, each whole or not at all; the same call goes on after an interruption, and a finished import of
-    the same files is returned at once. progress: a bar on stderr, in a terminal only.
+    the same files is returned at once. While another process writes the folder this call waits, and says so. progress:
+    a bar on stderr, in a terminal only.
 
     Raises FlowFileError for a vector that is none; PreparationError: the source damaged, another import under
     this name, full disk. Finished clips stay, and the source is never touched.
     """
-    if (plan.target / MANIFEST).exists():
-        if _read_manifest(plan.target)["flow"] == plan.manifest["flow"]:
-            return plan.target
-        raise PreparationError(f"{plan.target} holds an import of other flow files; delete it or take another --name")
+    with in_turn(lock_beside(plan.target), f"{plan.target} is being written"):
+        if not (plan.target / MANIFEST).exists():
+            with _left_in_order(plan.target):
+                clips = _write_clips(plan, progress)
+                write_json(plan.target / MANIFEST, plan.manifest | {"clips": clips})
+        elif _read_manifest(plan.target)["flow"] != plan.manifest["flow"]:
+            raise PreparationError(
+                f"{plan.target} holds an import of other flow files; delete it or take another --name"
+            )
+    return plan.target
+
+
+def _write_clips(plan: FlowImport, progress: bool) -> dict[str, dict[str, Any]]:
     settings = {key: value for key, value in plan.manifest.items() if key in _HEAD}
     clips: dict[str, dict[str, Any]] = {"train": {}, "test": {}}
-    bar = tqdm(plan.files, unit="clip", desc=plan.target.name, disable=None if progress else True)
-    with _left_in_order(plan.target), bar:
+    with tqdm(plan.files, unit="clip", desc=plan.target.name, disable=None if progress else True) as bar:
         for split, name in bar:
             entry = plan.manifest["clips"][split][name]
             record = ensure_clip(_clip(plan, split, name), plan.target, settings)
             _check_copy(plan.source / split / name, entry["sha256"], record["sha256"])
             clips[split][name] = entry | {"sha256": record["sha256"]}
-        write_json(plan.target / MANIFEST, plan.manifest | {"clips": clips})
-    return plan.target
+    return clips
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
+    if not (folder / MANIFEST).exists():
+        raise PreparationError(f"{folder}: no finished prepared dataset (no {MANIFEST}); run `maam prepare`")
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PreparationError(f"{folder}: no finished prepared dataset (no {MANIFEST}); run `maam prepare`") from None
-    except ValueError as error:
-        raise PreparationError(f"{folder / MANIFEST}: not readable as JSON ({error}); prepare it again") from error
+        return read_manifest(folder).as_written()
+    except DatasetError as error:
+        raise PreparationError(str(error)) from error
 
 
 def _how_made(flow_folder: Path) -> dict[str, Any]:
     """What `learned_flow.py` says of its flow; nothing for flow of any other origin."""
-    path = flow_folder / "flow.json"
     if not flow_folder.is_dir():
         raise PreparationError(f"{flow_folder}: no such folder; expected <split>/<clip>/ with flow files in it")
     try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise PreparationError(f"{path}: not readable as JSON ({error}); delete it and give a --name") from error
+        return read_checked(flow_folder / "flow.json", HowMade)
+    except FileNotFoundError:
+        return {}
+    except UnreadableError as error:
+        raise PreparationError(f"{error}; delete it and give a --name") from error
 
 
 def _checked_name(name: str | None) -> str:
@@ -165,8 +174,10 @@ def _checked_name(name: str | None) -> str:
         raise PreparationError("no name for this flow; say which estimator made it, for example --name flownet2")
     if name in FLOW_ESTIMATORS or name == "exact":
         raise PreparationError(f"--name {name} is an estimator of the kit (`maam prepare --flow`); take another name")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
-        raise PreparationError(f"--name {name!r}: expected small letters, digits, '-', '_' and '.', as in flownet2")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,79}", name):
+        raise PreparationError(
+            f"--name {name!r}: expected small letters, digits, '-', '_' and '.', 80 at most, as in flownet2"
+        )
     return name
 
 
@@ -230,9 +241,9 @@ def _flow(files: FlowFiles, pixels_of: tuple[int, int]) -> Iterator[np.ndarray]:
 def _stored(source: Path, split: str, clip: str, array: str) -> np.ndarray:
     path = source / split / clip / f"{array}.npy"
     try:
-        return np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise PreparationError(f"{path}: cannot be read ({error}); prepare the dataset again") from error
+        return open_npy(path)
+    except UnreadableError as error:
+        raise PreparationError(f"{error}; prepare the dataset again") from error
 
 
 def _check_copy(folder: Path, expected: dict[str, str], found: dict[str, str]) -> None:
@@ -244,8 +255,7 @@ def _check_copy(folder: Path, expected: dict[str, str], found: dict[str, str]) -
 @contextmanager
 def _left_in_order(target: Path) -> Iterator[None]:
     """What a killed call left is removed, and folders that stayed empty; a full disk is told in one line."""
-    for litter in target.glob("t*/.*.partial"):
-        shutil.rmtree(litter)
+    clear_litter(target)
     try:
         yield
     except OSError as error:
@@ -255,6 +265,4 @@ def _left_in_order(target: Path) -> Iterator[None]:
             f"{target}: the disk is full; make room and run the same command again: finished clips are kept"
         ) from error
     finally:
-        for emptied in (target / "train", target / "test", target):
-            if emptied.is_dir() and not any(emptied.iterdir()):
-                emptied.rmdir()
+        clear_litter(target)

@@ -1,19 +1,17 @@
-"""Frames as the sources store them: numbered image files and video files, read one at a time.
+"""Frames as the sources store them in numbered image files, read one at a time.
 
 Sizes are (height, width); colour frames are RGB.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from data_prep.clip import Clip, SourceError
+from data_prep.source_files import what_is_in
 
 AGAIN = "unpack or download the source again"
 Size = tuple[int, int]
@@ -46,7 +44,7 @@ def numbered_files(
     """
     files = _files_by_number(folder, suffixes)
     if not files:
-        raise SourceError(f"{folder}: no numbered files in this folder; {AGAIN}")
+        raise SourceError(f"{folder}: expected {first:03d}{min(suffixes)} and so on, found {what_is_in(folder)}")
     count = num_files or max(files) - first + 1
     expected = range(first, first + count)
     missing = [number for number in expected if number not in files]
@@ -80,82 +78,3 @@ def check_size(where: str, frame: np.ndarray, size: Size | None) -> None:
             f"{where}: {frame.shape[0]}x{frame.shape[1]} pixels, expected {size[0]}x{size[1]} as in the first "
             f"frame; {AGAIN}"
         )
-
-
-# Video files
-
-
-@dataclass(frozen=True)
-class VideoFacts:
-    """What decoding a video to its end shows."""
-
-    num_frames: int
-    shortest: float  # milliseconds from one frame to the next
-    longest: float
-
-    @property
-    def varies(self) -> bool:
-        """Whether the frame rate varies, by more than the rounding of time stamps to milliseconds."""
-        return self.longest > 1.1 * self.shortest and self.longest - self.shortest > 2
-
-
-def announced_frames(path: Path) -> int:
-    """Frames of a video as its header announces them; SourceError where it cannot be read as video."""
-    with _opened(path) as video:
-        return int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-
-
-def survey_video(path: Path) -> VideoFacts:
-    """Decode a video to its end, keeping nothing (ours).
-
-    Raises SourceError for what is no video, holds no frame, or ends before 99 % of the frames that its header
-    announces (some containers only estimate their number, so a few more or less are accepted).
-    """
-    stamps = []
-    with _opened(path) as video:
-        announced = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-        while video.grab():
-            stamps.append(video.get(cv2.CAP_PROP_POS_MSEC))
-    if not stamps or len(stamps) < 0.99 * announced - 1:
-        raise _stops_early(path, len(stamps), announced)
-    steps = np.diff(stamps) if len(stamps) > 1 else np.zeros(1)
-    return VideoFacts(len(stamps), float(steps.min()), float(steps.max()))
-
-
-def video_frames(path: Path, num_frames: int, size: Size | None = None) -> Iterator[np.ndarray]:
-    """The frames of a video, each uint8 (H, W, 3) RGB.
-
-    Raises SourceError where decoding ends before `num_frames`, or for a frame of another size.
-    """
-    found = 0
-    with _opened(path) as video:
-        while True:
-            decoded, frame = video.read()
-            if not decoded:
-                break
-            found += 1
-            check_size(f"{path}, frame {found}", frame, size)
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    if found < num_frames:
-        raise _stops_early(path, found, num_frames)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
-    """A video opened for reading, on one thread: clips are prepared side by side."""
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    try:
-        if not video.isOpened():
-            raise SourceError(
-                f"{path}: cannot be read as a video ({path.stat().st_size} bytes); {AGAIN}, or convert it: "
-                "ffmpeg -i IN OUT.mp4"
-            )
-        yield video
-    finally:
-        video.release()
-
-
-def _stops_early(path: Path, found: int, announced: int) -> SourceError:
-    return SourceError(
-        f"{path}: decoding stops after {found} of {announced} frames; was the file cut? Download or copy it again"
-    )

@@ -17,6 +17,7 @@ import hashlib
 import importlib
 import json
 import os
+import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 
+PARTIAL = ".partial"  # ends the names of files that are being written
 Estimate = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two uint8 (H, W, 3) RGB -> float32 (H, W, 2)
 
 
@@ -65,6 +67,7 @@ def write_flows(asked: argparse.Namespace) -> None:
     model, weights = _model(asked)
     settings = _settings(asked, manifest, weights)
     _claim(asked.out, settings)
+    _clear_litter(asked.out)
     estimate = _estimator(model, tuple(manifest["frame_size"]), asked.scale, asked.device)
     for split, clips in manifest["clips"].items():
         for clip, entry in clips.items():
@@ -79,7 +82,12 @@ def _manifest(dataset: Path) -> dict[str, Any]:
     path = dataset / "manifest.json"
     if not path.is_file():
         raise LearnedFlowError(f"{dataset}: no finished prepared dataset (no manifest.json); run `maam prepare`")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        _ = [entry["sha256"]["frames"] for clips in manifest["clips"].values() for entry in clips.values()]
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+        raise LearnedFlowError(f"{path}: not a whole manifest ({error}); prepare the dataset again") from error
+    return manifest
 
 
 # The model
@@ -190,9 +198,32 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
             raise LearnedFlowError(f"{out} holds flow with another {' and '.join(differ)}; take another folder")
         return
     out.mkdir(parents=True, exist_ok=True)
-    aside = out / ".flow.json.partial"
+    aside = _aside(path)
     aside.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     os.replace(aside, path)
+
+
+def _aside(path: Path) -> Path:
+    """Where this process writes what will become `path`: its name tells whose it is, and is short."""
+    return path.with_name(f".{platform.node()}.{os.getpid()}{PARTIAL}")
+
+
+def _clear_litter(out: Path) -> None:
+    """Delete what killed processes of this machine left; what a living one writes stays."""
+    for path in out.rglob(f".*{PARTIAL}"):
+        machine, _, process = path.name[1 : -len(PARTIAL)].rpartition(".")
+        if not process.isdecimal() or (machine == platform.node() and not _lives(int(process))):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return process != os.getpid()
 
 
 def _write_clip(path: Path, frames: np.ndarray, estimate: Estimate) -> None:
@@ -200,7 +231,7 @@ def _write_clip(path: Path, frames: np.ndarray, estimate: Estimate) -> None:
     shape = (len(frames) - 1, *frames.shape[1:3], 2)
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.partial")
+    aside = _aside(path)
     try:
         with aside.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from data_prep.clip import SourceError
 from data_prep.frames import Size, check_size
+from data_prep.guarded import UnreadableError, open_npy
 from data_prep.pictures import AS_STORED, BROKEN, decode_file, decoded
 
 BITS = 258  # the TIFF tag of the bits per colour
@@ -45,12 +46,11 @@ def array_masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
 def mask_array(path: Path) -> np.ndarray:
     """An array of masks, numbers (T, H, W), memory-mapped; SourceError for any other file."""
     try:
-        array = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise SourceError(f"{path}: not a whole NumPy array ({error}); store it again: numpy.save") from error
-    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.dtype.kind not in "buif":
-        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "several arrays"
-        raise SourceError(f"{path}: {found}, expected numbers (T, H, W), one mask per frame")
+        array = open_npy(path)
+    except UnreadableError as error:
+        raise SourceError(f"{error} Store it again: numpy.save") from error
+    if array.ndim != 3:
+        raise SourceError(f"{path}: {array.dtype} {array.shape}, expected numbers (T, H, W), one mask per frame")
     return array
 
 
@@ -62,6 +62,8 @@ def _mask_file(path: Path) -> np.ndarray:
                 return _of_palette(picture, path)
             if picture.format == "TIFF" and picture.mode == "RGBA" and max(picture.tag_v2.get(BITS, (8,))) == 8:
                 return np.asarray(picture)[..., :3]
+    except SourceError:
+        raise
     except BROKEN:  # also a kind that only OpenCV knows: it has the last word
         pass
     return decode_file(path, AS_STORED)

@@ -41,6 +41,8 @@ def labelled(clips: list[Clip], source: Path, notes: list[str]) -> tuple[list[Cl
     intervals = read_label_file(label_file, test) if label_file else {}
     if label_file and test and not intervals:
         notes.append(f"{label_file.name} names no clip")
+    elif label_file and label_file.name != LABEL_FILE:
+        notes.append(f"labels are read from {label_file.name}")
     folder = named(source, MASK_FOLDER)
     masks = _masks(folder, test, notes) if folder else {}
     found = {name: _with_labels(clip, intervals.get(name), masks.get(name), folder) for name, clip in test.items()}
@@ -104,6 +106,8 @@ def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, M
         if name in masks:
             raise SourceError(f"{folder}: masks of {name} as pictures and as an array; remove the one or the other")
         masks[name] = _picture_masks(path, notes) if path.is_dir() else _array_masks(path)
+        if not path.is_dir():
+            notes.append(f"{folder.name}/{path.name}: masks are read from this array")
     if passed_over:
         notes.append(
             f"{folder.name}/: {listed(passed_over)} passed over; masks are lossless pictures, one per frame, in "

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from data_prep.frames import AGAIN, Size, check_size
 from data_prep.picture_order import Numbers, in_order
 
 PICTURE_SUFFIXES = {".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff"}
-STACKS = {".png", ".tif", ".tiff"}  # may hold several pictures
+TIFF = {".tif", ".tiff"}
+STACKS = TIFF | {".png"}  # may hold several pictures
 AS_STORED = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR  # without alpha, turned as EXIF says
 AT_ONCE = 16  # pictures of a stack in memory
+# What Pillow raises on damaged files.
 BROKEN = (
     OSError,
     SyntaxError,
@@ -31,7 +34,7 @@ BROKEN = (
     IndexError,
     OverflowError,
     struct.error,
-)  # Pillow's
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Pictures:
         """The notes, and one on alpha, which OpenCV leaves out, or multiplies in where a TIFF of 8 bits has it."""
         if self.with_alpha is None:
             return self.notes
-        is_tiff = self.with_alpha.suffix.lower() in (".tif", ".tiff")
+        is_tiff = self.with_alpha.suffix.lower() in TIFF
         done = "multiplied into the colours" if is_tiff else "left out"
         return [*self.notes, f"{self.with_alpha.name} has an alpha channel, which is {done}"]
 
@@ -114,8 +117,10 @@ def _head(path: Path) -> tuple[int, bool]:
     """How many pictures a file holds (0: it cannot be decoded), and whether they have an alpha channel."""
     is_stack = path.suffix.lower() in STACKS
     try:
-        with Image.open(path) as picture:
-            return getattr(picture, "n_frames", 1) if is_stack else 1, picture.has_transparency_data
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of tags that say something odd
+            with Image.open(path) as picture:
+                return getattr(picture, "n_frames", 1) if is_stack else 1, picture.has_transparency_data
     except UnidentifiedImageError:  # OpenCV knows more kinds of TIFF
         with quiet_opencv():
             return cv2.imcount(str(path)), False
@@ -157,11 +162,13 @@ def decoded(path: Path, count: int = 1) -> Iterator[np.ndarray]:
         yield decode_file(path, AS_STORED)
     elif count == 0:
         raise _undecodable(path)
-    for first in range(0, count if count > 1 else 0, AT_ONCE):
+    at_once = AT_ONCE if path.suffix.lower() in TIFF else count  # OpenCV reads an animation from its beginning only
+    for first in range(0, count if count > 1 else 0, at_once):
+        expected = min(at_once, count - first)
         with quiet_opencv():
-            whole, pictures = cv2.imreadmulti(str(path), first, min(AT_ONCE, count - first), flags=AS_STORED)
+            whole, pictures = cv2.imreadmulti(str(path), first, expected, flags=AS_STORED)
         yield from pictures
-        if not whole or len(pictures) < min(AT_ONCE, count - first):
+        if not whole or len(pictures) < expected:
             raise SourceError(f"{path}: picture {first + len(pictures) + 1} of {count} cannot be decoded; {AGAIN}")
 
 

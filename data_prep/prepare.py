@@ -1,15 +1,18 @@
 """From a source to a prepared dataset: reader and flow joined, in parallel, resumable, checked.
 
 <root>/<dataset>/manifest.json                 written last; a folder without it is unfinished
+<root>/<dataset>/source.json                   what it was prepared from: see data_prep.source_files
 <root>/<dataset>/<split>/<clip>/*.npy          see data_prep.clip_files
+<root>/.<dataset>.lock                         there, and held, while the folder is written
 """
 
 import errno
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,20 +20,33 @@ from typing import Any
 import cv2
 import numpy as np
 
+from data_prep.archives import SPARE_BYTES
 from data_prep.clip import Clip, Source, SourceError
-from data_prep.clip_files import PARTIAL, ensure_clips, read_record, stored_bytes
+from data_prep.clip_files import clear_litter, ensure_clips, read_record, stored_bytes
 from data_prep.expected import missing_clips
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS, flow_settings
-from data_prep.readers import READERS, Request, fingerprint, footage_fingerprint
+from data_prep.layout import FORMAT_VERSION, MANIFEST, DatasetError, manifests, read_manifest
+from data_prep.readers import READERS, Request
+from data_prep.source_files import (
+    Part,
+    States,
+    changed,
+    examine,
+    file_sha256,
+    listing_sha256,
+    load_states,
+    save_states,
+    source_sha256,
+    text_sha256,
+)
 from data_prep.synthetic import scene_hash, scene_settings
+from data_prep.videos import LABEL_FILE
+from maam_lib.files import aside_of, in_turn, lock_beside, remove, write_text
 from maam_lib.version import __version__
 
 DATASETS = tuple(READERS)
-MANIFEST = "manifest.json"
-FORMAT_VERSION = 1
 SMALLEST_SIDE = 16  # pixels; the network halves four times
 CAMERA_SIDE = 120  # pixels, of a user's own footage where no size is asked for; the laptop recipes' height
-SPARE_BYTES = 50_000_000  # left free on the disk
 
 
 class PreparationError(SourceError):
@@ -59,30 +75,40 @@ def prepare(
     labels ("avenue" only). workers: processes, None for one per core; scheduler: address of a Dask scheduler whose
     workers take their place. progress: a bar on stderr, in a terminal only.
 
-    A finished dataset with these settings is returned at once, without reading the source. One with other
-    settings stays, and the new one goes beside it, to `<dataset>-<H>x<W>[-<flow>]`. After an interruption the
-    same call keeps the finished clips. Raises SourceError (see the reader) and PreparationError (arguments,
-    half prepared with other settings, other labels or footage there, full disk, killed workers); finished clips
-    and earlier datasets stay.
+    A finished dataset with these settings is returned at once, as long as its source has not changed (sizes and times
+    of its files are compared, and contents where these differ) or is gone. One with other settings stays, and the
+    new one goes beside it, to `<dataset>-<H>x<W>[-<flow>]`. After an interruption the same call keeps the finished
+    clips. While another process writes the folder this call waits, and says so. Raises SourceError (see the reader)
+    and PreparationError (arguments, a source that has changed, half prepared with other settings, other labels or
+    footage there, full disk, killed workers); finished clips and earlier datasets stay.
     """
     _check_arguments(dataset, flow, size, labels)
     root = Path(root)
     request = Request(source and Path(source).absolute(), root, allow_incomplete, size, labels and Path(labels))
-    finished = _finished(root, dataset, flow, size)
-    if finished is not None:
-        return _unless_other(finished, dataset, request)
-    folder = _new_folder(root, dataset, flow, size)
-    with _clear_errors(folder), _working_folder(folder) as scratch:
+    while (finished := _finished(root, dataset, flow, size)) is None:
         if source is None and not READERS[dataset].generated:
             raise PreparationError(f"{dataset} needs a source: --source PATH of the official archive or folder")
-        read = READERS[dataset].read(replace(request, scratch=scratch.absolute()))
-        settings = _settings(dataset, read, flow, size)
-        _check_half_prepared(folder, settings)
-        _check_disk(folder, read.clips, settings)
-        workers = workers or os.cpu_count() or 1
-        records = ensure_clips(read.clips, folder, settings, workers, scheduler=scheduler, progress=progress)
-        _write_manifest(folder, _manifest(read, settings, records))
-    return folder
+        folder = _new_folder(root, dataset, flow, size)
+        for error in manifests(root)[1].values():
+            _say(f"passed over: {error}")
+        with _clear_errors(folder), in_turn(lock_beside(folder), f"{folder} is being written"):
+            if _finished(root, dataset, flow, size) or _new_folder(root, dataset, flow, size) != folder:
+                continue  # another process was here first
+            with _working_folder(folder) as scratch:
+                states, manifest = _write_clips(
+                    dataset,
+                    replace(request, scratch=scratch.absolute()),
+                    folder,
+                    flow,
+                    workers=workers or os.cpu_count() or 1,
+                    scheduler=scheduler,
+                    progress=progress,
+                )
+            if states:
+                save_states(folder, states)
+            write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+            return folder
+    return _unless_other(finished, dataset, request)
 
 
 def notes(folder: Path) -> list[str]:
@@ -114,16 +140,20 @@ def _check_arguments(dataset: str, flow: str, size: tuple[int, int] | None, labe
 
 
 def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None) -> Path | None:
-    """The folder of a finished dataset with these settings, whatever its name."""
-    for path in sorted(root.glob(f"*/{MANIFEST}")):
-        manifest = _read_manifest(path)
-        if manifest.get("dataset") != dataset:
+    """The folder of a finished dataset with these settings, whatever its name; damaged ones are passed over."""
+    for folder, found in manifests(root)[0].items():
+        manifest = found.as_written()
+        if found.dataset != dataset:
             continue
         wanted_size = list(size or _usual_size(dataset, manifest["source"]["frame_size"]))
         if manifest["frame_size"] == wanted_size and manifest["flow"]["estimator"] == flow:
-            _check_scene(manifest, path.parent)
-            return path.parent
+            _check_scene(manifest, folder)
+            return folder
     return None
+
+
+def _say(line: str) -> None:
+    print(f"maam: {line}", file=sys.stderr, flush=True)
 
 
 def _check_scene(manifest: dict[str, Any], folder: Path) -> None:
@@ -144,25 +174,74 @@ def _unless_other(folder: Path, dataset: str, request: Request) -> Path:
             f"{folder}: finished, but incomplete (missing {', '.join(missing)}); move it away and prepare "
             "again from a complete source, or accept it with --allow-incomplete"
         )
-    if source.get("labels_sha256") != (request.labels and fingerprint(request.labels)):
+    if source.get("labels_sha256") != _labels_sha256(request):
         raise PreparationError(
             f"{folder} has other labels ({manifest['label_source']}); keep each label set in a --root of its own"
         )
-    footage = request.source if READERS[dataset].own_footage else None
-    if footage is not None and footage.is_dir() and source["sha256"] != footage_fingerprint(footage):
-        raise PreparationError(
-            f"{folder} was prepared from other footage ({source['name']}), or it has changed since; choose another "
-            "--root, or delete the folder and run the same command again"
-        )
+    if request.source and request.source.exists() and not READERS[dataset].generated:
+        _check_source(folder, manifest, request)
     return folder
 
 
+def _check_source(folder: Path, manifest: dict[str, Any], request: Request) -> None:
+    """PreparationError unless the source still holds what the finished dataset was prepared from."""
+    reader, known = READERS[manifest["dataset"]], load_states(folder)
+    try:
+        parts = reader.parts(request)
+    except SourceError:
+        if reader.own_footage:
+            raise
+        return  # an official archive that was deleted once it had been prepared
+    of_parts = [part.files() for part in parts]
+    files = {name: path for found in of_parts for name, path in found.items()}
+    if known and not reader.own_footage and not all(found.keys() & known.keys() for found in of_parts):
+        _say(f"{folder} was prepared from {manifest['source']['name']}; this other form of it was not compared")
+        return
+    if not known and not _is_as_recorded(manifest, parts, files):
+        if reader.own_footage:
+            raise _other_footage(folder, manifest, [])
+        _say(f"{folder} was prepared by an earlier version of the kit; the source was not compared")
+        return
+    states = examine(files, known)
+    if known and (differ := changed(known, states)):
+        raise _other_footage(folder, manifest, differ)
+    if states != known:
+        with suppress(OSError):  # of a dataset that cannot be written to, these files are compared again each time
+            save_states(folder, states)
+
+
+def _is_as_recorded(manifest: dict[str, Any], parts: list[Part], files: dict[str, Path]) -> bool:
+    """Whether a source is that of a dataset without record of its files: earlier versions kept none."""
+    recorded, listing = manifest["source"]["sha256"], listing_sha256([part.path for part in parts])
+    if not READERS[manifest["dataset"]].own_footage:
+        return recorded == listing
+    label_file = parts[0].path / LABEL_FILE
+    labels = label_file.read_text(encoding="utf-8", errors="replace") if label_file.is_file() else ""
+    return recorded in (text_sha256(listing + labels), source_sha256(parts, examine(files, {})))
+
+
+def _other_footage(folder: Path, manifest: dict[str, Any], differ: list[str]) -> PreparationError:
+    where = f" (differs: {differ[0]}{f' and {len(differ) - 1} more' if differ[1:] else ''})" if differ else ""
+    return PreparationError(
+        f"{folder} was prepared from other footage ({manifest['source']['name']}), or it has changed since; "
+        f"choose another --root, or delete the folder and run the same command again{where}"
+    )
+
+
 def _new_folder(root: Path, dataset: str, flow: str, size: tuple[int, int] | None) -> Path:
+    """Where a dataset goes that is not there yet; PreparationError where something else stands in its place."""
     folder = root / dataset
     if not (folder / MANIFEST).exists():
         return folder
     height, width = size or _usual_size(dataset, _read_manifest(folder / MANIFEST)["source"]["frame_size"])
-    return root / f"{dataset}-{height}x{width}{'' if flow == 'dis' else f'-{flow}'}"
+    folder = root / f"{dataset}-{height}x{width}{'' if flow == 'dis' else f'-{flow}'}"
+    if (folder / MANIFEST).exists():
+        other = _read_manifest(folder / MANIFEST)
+        raise PreparationError(
+            f"{folder} holds {other['dataset']} at {'x'.join(map(str, other['frame_size']))} with flow "
+            f"{other['flow']['estimator']} under this name; rename that folder"
+        )
+    return folder
 
 
 def _usual_size(dataset: str, frame_size: Sequence[int]) -> tuple[int, int]:
@@ -178,44 +257,72 @@ def camera_size(height: int, width: int) -> tuple[int, int]:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PreparationError(f"{path}: not readable as JSON ({error}); delete it and prepare again") from error
+        return read_manifest(path.parent).as_written()
+    except DatasetError as error:
+        raise PreparationError(str(error)) from error
 
 
 @contextmanager
 def _working_folder(folder: Path) -> Iterator[Path]:
     """A folder to unpack into, on the disk of the dataset; removed afterwards, like a dataset still empty."""
-    unpacked = folder / ".unpacked"
-    _clear_litter(folder)  # of a call that was killed
+    clear_litter(folder)  # of a call that was killed
+    unpacked = aside_of(folder / "unpacked")
     unpacked.mkdir(parents=True)
     try:
         yield unpacked
     finally:
-        _clear_litter(folder)
-        for emptied in (folder / "train", folder / "test", folder):
-            if emptied.is_dir() and not any(emptied.iterdir()):
-                emptied.rmdir()
+        remove(unpacked)
+        clear_litter(folder)
 
 
-def _clear_litter(folder: Path) -> None:
-    for litter in (folder / ".unpacked", *folder.glob(f"t*/.*{PARTIAL}")):
-        shutil.rmtree(litter, ignore_errors=True)
+# What is written
 
 
-# What goes in
+def _write_clips(
+    dataset: str,
+    request: Request,
+    folder: Path,
+    flow: str,
+    *,
+    workers: int,
+    scheduler: str | None,
+    progress: bool,
+) -> tuple[States, dict[str, Any]]:
+    """All clips of a source that has not changed meanwhile; the states of its files, and the manifest to write."""
+    reader = READERS[dataset]
+    parts = reader.parts(request)
+    files = {name: path for part in parts for name, path in part.files().items()}
+    states = examine(files, {})
+    read = reader.read(request)
+    sha256 = scene_hash(scene_settings(dataset)) if reader.generated else source_sha256(parts, states)
+    settings = _settings(dataset, read, sha256, _labels_sha256(request), flow, request.size)
+    _check_half_prepared(folder, settings)
+    _check_disk(folder, read.clips, settings)
+    records = ensure_clips(read.clips, folder, settings, workers, scheduler=scheduler, progress=progress)
+    now = {name: path for part in parts for name, path in part.files().items()}
+    if differ := changed(states, examine(now, states)):
+        raise PreparationError(
+            f"{request.source}: {differ[0]} changed while it was read; delete {folder} and run the same command again"
+        )
+    return states, _manifest(read, settings, records)
 
 
-def _settings(dataset: str, read: Source, flow: str, size: tuple[int, int] | None) -> dict[str, Any]:
+def _labels_sha256(request: Request) -> str | None:
+    return file_sha256(request.labels) if request.labels and request.labels.is_file() else None
+
+
+def _settings(
+    dataset: str, read: Source, sha256: str, labels_sha256: str | None, flow: str, size: tuple[int, int] | None
+) -> dict[str, Any]:
     """The head of the manifest: all that decides what the arrays hold. Recorded with every clip."""
     height, width, channels = next(read.clips[0].frames()).shape
     if size is None and min(height, width) < SMALLEST_SIDE:
         raise SourceError(f"{read.name}: frames of {height}x{width}, expected {SMALLEST_SIDE} or more a side")
-    source = {"name": read.name, "sha256": read.sha256, "frame_size": [height, width]}
+    source = {"name": read.name, "sha256": sha256, "frame_size": [height, width]}
     return {
         "format": FORMAT_VERSION,
         "dataset": dataset,
-        "source": source | ({"labels_sha256": read.labels_sha256} if read.labels_sha256 else {}),
+        "source": source | ({"labels_sha256": labels_sha256} if labels_sha256 else {}),
         "frame_size": list(size or _usual_size(dataset, (height, width))),
         "channels": channels,
         "flow": {"estimator": flow, "settings": flow_settings(flow), "units": FLOW_UNITS},
@@ -228,6 +335,12 @@ def _check_half_prepared(folder: Path, settings: dict[str, Any]) -> None:
         record = read_record(path)
         if record is None or record["settings"] == settings:
             continue
+        if (before := record["settings"].get("source")) != settings["source"]:
+            raise PreparationError(
+                f"{folder} is half prepared from another source ({before and before.get('name')}) or with other "
+                "labels, or the source has changed since; delete the folder and run the same command again, or choose "
+                "another --root"
+            )
         differ = [key for key in settings if record["settings"].get(key) != settings[key]]
         there = ", ".join(f"{key} {record['settings'].get(key)}" for key in differ)
         raise PreparationError(
@@ -283,9 +396,3 @@ def _manifest(read: Source, settings: dict[str, Any], records: dict[tuple[str, s
         "totals": totals,
         "clips": clips,
     }
-
-
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    aside = folder / f".{MANIFEST}.partial"
-    aside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    os.replace(aside, folder / MANIFEST)

@@ -1,6 +1,5 @@
 """The readers by the name of their dataset: a new dataset is one line of READERS."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -8,10 +7,11 @@ from pathlib import Path
 
 from data_prep import synthetic
 from data_prep.avenue import find_avenue, read_avenue
-from data_prep.clip import Source
+from data_prep.clip import Source, SourceError
 from data_prep.shanghaitech import find_shanghaitech, read_shanghaitech
+from data_prep.source_files import Part
 from data_prep.ucsd import Subset, find_source, read_ucsd
-from data_prep.videos import LABEL_FILE, read_videos
+from data_prep.videos import MASK_FOLDER, read_videos
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Reader:
     """One way into the kit; `read` raises SourceError for a source that is not what it should be."""
 
     read: Callable[[Request], Source]
+    parts: Callable[[Request], list[Part]]  # the archives or folders that are read; SourceError where there are none
     generated: bool = False  # needs no source, and knows its exact flow
     takes_labels: bool = False  # accepts Request.labels
     own_footage: bool = False  # the source is not one official set: other footage is another dataset
@@ -37,71 +38,64 @@ class Reader:
 
 def _read_synthetic(name: str, request: Request) -> Source:
     scene = synthetic.scene_settings(name)
-    clips, title = synthetic.read_synthetic(scene), synthetic.scene_title(scene)
-    return Source(clips, title, synthetic.scene_hash(scene), "known exactly by the generator")
+    return Source(synthetic.read_synthetic(scene), synthetic.scene_title(scene), "known exactly by the generator")
 
 
 def _read_ucsd(subset: Subset, request: Request) -> Source:
-    found = find_source(request.source, subset)
-    clips = read_ucsd(found, subset, request.scratch, allow_incomplete=request.allow_incomplete)
-    return Source(clips, found.name, fingerprint(found), f"frame ranges in UCSD{subset}.m, checked against masks")
+    [found] = _ucsd_parts(subset, request)
+    clips = read_ucsd(found.path, subset, request.scratch, allow_incomplete=request.allow_incomplete)
+    return Source(clips, found.path.name, f"frame ranges in UCSD{subset}.m, checked against masks")
+
+
+def _ucsd_parts(subset: Subset, request: Request) -> list[Part]:
+    return [Part(find_source(request.source, subset), ("Train", "Test"), r"T\w+/(T\w+\d{3}(_gt)?/.+|UCSDped\d\.m)")]
 
 
 def _read_avenue(request: Request) -> Source:
     labels, incomplete = request.labels, request.allow_incomplete
-    found = [part for part in find_avenue(request.source, needs_masks=labels is None) if part]
     clips = read_avenue(request.source, request.scratch, labels=labels, allow_incomplete=incomplete)
-    name = " and ".join(part.name for part in found)
+    name = " and ".join(part.path.name for part in _avenue_parts(request))
     if labels is None:
-        return Source(clips, name, fingerprint(*found), "the official pixel masks in ground_truth_demo")
-    words = f"frame intervals in {labels.name}, not the official masks, which differ"
-    return Source(clips, name, fingerprint(*found), words, labels_sha256=fingerprint(labels))
+        return Source(clips, name, "the official pixel masks in ground_truth_demo")
+    return Source(clips, name, f"frame intervals in {labels.name}, not the official masks, which differ")
+
+
+def _avenue_parts(request: Request) -> list[Part]:
+    videos, masks = find_avenue(request.source, needs_masks=request.labels is None)
+    parts = [Part(videos, ("training_videos", "testing_videos"), r".+/.+\.avi")]
+    return parts if masks is None else [*parts, Part(masks, ("testing_label_mask",), r".+/.+\.mat")]
 
 
 def _read_shanghaitech(request: Request) -> Source:
     found = find_shanghaitech(request.source)
     clips = read_shanghaitech(found, request.scratch, allow_incomplete=request.allow_incomplete)
-    words = "test_frame_mask, checked against test_pixel_mask where there is one"
-    return Source(clips, found.name, fingerprint(found), words)
+    return Source(clips, found.name, "test_frame_mask, checked against test_pixel_mask where there is one")
+
+
+def _shanghaitech_parts(request: Request) -> list[Part]:
+    return [Part(find_shanghaitech(request.source), ("training", "testing"), r".+/.+\.(avi|jpg|npy)")]
 
 
 def _read_videos(request: Request) -> Source:
     footage = read_videos(request.source, size=request.size)
-    name, sha256 = request.source.resolve().name, footage_fingerprint(request.source)
-    return Source(footage.clips, name, sha256, footage.label_source, footage.notes)
+    return Source(footage.clips, request.source.resolve().name, footage.label_source, footage.notes)
+
+
+def _videos_parts(request: Request) -> list[Part]:
+    if not request.source.is_dir():
+        raise SourceError(f"{request.source}: no such folder; --source is a folder that holds train/ and test/")
+    names = [path.name for path in request.source.iterdir()]
+    folders = tuple(name for name in names if name.casefold() in ("train", "test", MASK_FOLDER))
+    return [Part(request.source, folders, r".+/.+|.+\.csv")]
 
 
 READERS: dict[str, Reader] = {
-    **{name: Reader(partial(_read_synthetic, name), generated=True) for name in synthetic.dataset_names()},
-    "ped1": Reader(partial(_read_ucsd, "ped1")),
-    "ped2": Reader(partial(_read_ucsd, "ped2")),
-    "avenue": Reader(_read_avenue, takes_labels=True),
-    "shanghaitech": Reader(_read_shanghaitech),
-    "videos": Reader(_read_videos, own_footage=True),
+    **{
+        name: Reader(partial(_read_synthetic, name), lambda _: [], generated=True) for name in synthetic.dataset_names()
+    },
+    "ped1": Reader(partial(_read_ucsd, "ped1"), partial(_ucsd_parts, "ped1")),
+    "ped2": Reader(partial(_read_ucsd, "ped2"), partial(_ucsd_parts, "ped2")),
+    "avenue": Reader(_read_avenue, _avenue_parts, takes_labels=True),
+    "shanghaitech": Reader(_read_shanghaitech, _shanghaitech_parts),
+    "videos": Reader(_read_videos, _videos_parts, own_footage=True),
 }
-
-
-# What a source is known by
-
-
-def fingerprint(*sources: Path) -> str:
-    """sha256 of an archive, or of the listing of a folder's files with their sizes; of several: of theirs."""
-    if len(sources) > 1:
-        return _sha256("".join(f"{source.name} {fingerprint(source)}\n" for source in sources))
-    [source] = sources
-    if source.is_file():
-        with source.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    paths = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    visible = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
-    return _sha256("".join(f"{name} {(source / name).stat().st_size}\n" for name in visible))
-
-
-def footage_fingerprint(source: Path) -> str:
-    """The fingerprint of a folder of footage, and what its label file says: an edit may keep its size."""
-    label_file = source / LABEL_FILE
-    return _sha256(fingerprint(source) + (label_file.read_text(encoding="utf-8") if label_file.is_file() else ""))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,7 @@
 """ShanghaiTech Campus in its official layout, from the archive or the unpacked folder.
 
-training/videos/01_001.avi ...                      330 clips of 13 scenes (the first number of the name), colour
+training/videos/01_001.avi ...                      330 clips of 13 scenes (the first number of the name), colour,
+training/frames/01_001/000.jpg ...                  or the same as frames, as MNAD, HF2-VAD and others keep them
 testing/frames/01_0014/000.jpg ...                  107 clips, 480x856
 testing/test_frame_mask/01_0014.npy                 (T,) 1 = abnormal
 testing/test_pixel_mask/01_0014.npy                 (T, H, W) 1 = abnormal
@@ -16,9 +17,12 @@ import numpy as np
 from data_prep.archives import is_junk, unpack
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import check_counts
-from data_prep.frames import AGAIN, announced_frames, numbered_files, of_one_size, video_frames
+from data_prep.frames import AGAIN, numbered_files, of_one_size
+from data_prep.guarded import UnreadableError, open_npy
 from data_prep.masks import array_masks
 from data_prep.pictures import colour_pictures
+from data_prep.source_files import what_is_in
+from data_prep.video_files import count_frames, video_frames
 
 NUM_SCENES = 13
 _PARTS = ("training", "testing")
@@ -40,11 +44,12 @@ def read_shanghaitech(source: Path, scratch: Path, *, allow_incomplete: bool = F
     """
     found = find_shanghaitech(source)
     tree = _unpack(found, scratch) if found.is_file() else found
-    clips = _training_clips(tree / "training" / "videos")
+    clips = _training_clips(tree / "training")
     clips += [_test_clip(folder, tree / "testing") for folder in _entries(tree / "testing" / "frames", folders=True)]
     if not clips:
         raise SourceError(
-            f"{tree}: no clips; expected training/videos/01_001.avi, testing/frames/01_0014/000.jpg and so on; {AGAIN}"
+            f"{tree}: no clips; expected training/videos/01_001.avi, testing/frames/01_0014/000.jpg and so on, found "
+            f"{what_is_in(tree)}"
         )
     check_counts("shanghaitech", clips, allow_incomplete=allow_incomplete)
     return of_one_size(clips)
@@ -65,13 +70,13 @@ def find_shanghaitech(source: Path) -> Path:
     if not source.is_dir():
         raise SourceError(f"{source}: no such file or folder; --source is the archive or the unpacked folder")
     for folder in (source, *sorted(path for path in source.iterdir() if path.is_dir())):
-        if (folder / "testing" / "frames").is_dir() or (folder / "training" / "videos").is_dir():
+        if any((folder / part).is_dir() for part in ("testing/frames", "training/videos", "training/frames")):
             return folder
     archives = sorted({path for pattern in _ARCHIVES for path in source.glob(pattern)})
     if len(archives) != 1:
         raise SourceError(
             f"{source}: expected training/videos and testing/frames, or one shanghaitech archive, in this folder, "
-            f"found {len(archives) or 'none of them'}; point --source at the archive itself"
+            f"found {len(archives) or 'none of them'} ({what_is_in(source)}); point --source at one of them"
         )
     return archives[0]
 
@@ -88,11 +93,22 @@ def _unpack(archive: Path, scratch: Path) -> Path:
 # Clips
 
 
-def _training_clips(folder: Path) -> list[Clip]:
+def _training_clips(training: Path) -> list[Clip]:
+    videos = _entries(training / "videos", folders=False)
+    folders = _entries(training / "frames", folders=True)
+    if videos and folders:
+        raise SourceError(
+            f"{training}: {len(videos)} clips as videos/*.avi and {len(folders)} as folders in frames/; expected one "
+            "of the two, with all clips; move the other away"
+        )
     clips = []
-    for path in _entries(folder, folders=False):
-        num_frames = announced_frames(path)
+    for path in videos:
+        num_frames = count_frames(path)
         clips.append(Clip("train", path.stem, num_frames, frames=partial(video_frames, path, num_frames)))
+    first = 0 if any((folder / "000.jpg").is_file() for folder in folders) else 1  # some tools count from 1
+    for folder in folders:
+        paths = numbered_files(folder, {".jpg"}, first=first)
+        clips.append(Clip("train", folder.name, len(paths), frames=partial(colour_pictures, paths)))
     return clips
 
 
@@ -100,6 +116,9 @@ def _entries(folder: Path, *, folders: bool) -> list[Path]:
     """The clips of a folder, either folders of frames or .avi files, in order of their names."""
     paths = [path for path in folder.iterdir() if not is_junk(path.name)] if folder.is_dir() else []
     clips = sorted(path for path in paths if (path.is_dir() if folders else path.suffix.lower() == ".avi"))
+    if paths and not clips:
+        expected = "folders of frames, such as 01_0014/000.jpg" if folders else "videos, such as 01_001.avi"
+        raise SourceError(f"{folder}: expected {expected}, found {what_is_in(folder)}")
     for path in clips:
         scene_of(path.stem)
     return clips
@@ -125,9 +144,9 @@ def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
     if not path.is_file():
         raise SourceError(f"{path} is missing: the {name} of test clip {clip.name}; {AGAIN}")
     try:
-        array = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise SourceError(f"{path}: not a whole NumPy array ({error}); {AGAIN}") from error
+        array = open_npy(path)
+    except UnreadableError as error:
+        raise SourceError(f"{error} {AGAIN[0].upper()}{AGAIN[1:]}") from error
     if array.ndim != dimensions or array.dtype.kind not in "buif":
         axes = "(T,)" if dimensions == 1 else "(T, H, W)"
         raise SourceError(f"{path}: {array.dtype} {array.shape}, expected numbers {axes}; {AGAIN}")
@@ -140,4 +159,4 @@ def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
 
 
 def _labels(path: Path) -> np.ndarray:
-    return np.asarray(np.load(path)).astype(np.uint8)
+    return open_npy(path).astype(np.uint8)

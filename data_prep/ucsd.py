@@ -20,6 +20,7 @@ from data_prep.expected import OFFICIAL_COUNTS, check_counts
 from data_prep.frames import numbered_files, of_one_size
 from data_prep.masks import mask_pictures
 from data_prep.pictures import gray_pictures
+from data_prep.source_files import what_is_in
 
 Subset = Literal["ped1", "ped2"]
 Ranges = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 1, both included
@@ -45,7 +46,7 @@ def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: 
     tree = _unpack(found, subset, scratch) if found.is_file() else found
     clips = _training_clips(tree) + _test_clips(tree, OFFICIAL_COUNTS[subset].test)
     if not clips:
-        raise SourceError(f"{tree}: no clips; expected Train/Train001/001.tif and so on. Unpack the source again")
+        raise SourceError(f"{tree}: no clips; expected Train/Train001/001.tif and so on, found {what_is_in(tree)}")
     check_counts(subset, clips, allow_incomplete=allow_incomplete)
     clips = of_one_size(clips)
     for clip in clips:
@@ -67,7 +68,7 @@ def find_source(source: Path, subset: Subset) -> Path:
     if len(archives) != 1:
         raise SourceError(
             f"{source}: expected {tree_name}/, {RELEASE}/{tree_name}/ or one UCSD*.tar.gz in this folder, "
-            f"found {len(archives) or 'none of them'}; point --source at the archive itself"
+            f"found {len(archives) or 'none of them'} ({what_is_in(source)}); point --source at one of them"
         )
     return archives[0]
 
@@ -121,7 +122,11 @@ def _clip(split: Split, folder: Path) -> Clip:
 def _clip_folders(parent: Path, pattern: str) -> list[Path]:
     if not parent.is_dir():
         return []
-    return sorted(path for path in parent.iterdir() if path.is_dir() and re.fullmatch(pattern, path.name))
+    folders = sorted(path for path in parent.iterdir() if path.is_dir() and re.fullmatch(pattern, path.name))
+    if not folders and any(not is_junk(path.name) for path in parent.iterdir()):
+        name = pattern.replace(r"\d{3}", "001")
+        raise SourceError(f"{parent}: expected folders {name} and so on, one per clip, found {what_is_in(parent)}")
+    return folders
 
 
 # Labels

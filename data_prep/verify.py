@@ -1,11 +1,9 @@
 """Re-reads a prepared dataset and says of every clip whether it is what its manifest and the official counts say."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +12,9 @@ from tqdm import tqdm
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.clip_files import file_hash
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.prepare import MANIFEST, notes
-from maam_lib.data import stored_form
+from data_prep.guarded import UnreadableError, open_npy
+from data_prep.layout import MANIFEST, ClipEntry, DatasetError, Manifest, manifests, read_manifest, stored_form
+from data_prep.prepare import notes
 
 
 class VerificationError(ValueError):
@@ -51,7 +50,7 @@ class DatasetReport:
         return not self.problems and not any(clip.problems for clip in self.clips)
 
     def table(self) -> pd.DataFrame:
-        """One row per clip."""
+        """One row per clip; empty where the manifest itself is damaged."""
         rows = [
             {
                 "clip": clip.clip,
@@ -64,24 +63,29 @@ class DatasetReport:
             }
             for clip in self.clips
         ]
-        return pd.DataFrame(rows).set_index("clip")
+        return pd.DataFrame(rows).set_index("clip") if rows else pd.DataFrame()
 
     def __str__(self) -> str:
         vanished = [
             f"{clip.clip}: {clip.vanished} masks are empty at this size" for clip in self.clips if clip.vanished
         ]
-        lines = [str(self.folder), self.table().to_string(), *(f"note: {note}" for note in self.notes + vanished)]
+        table = [self.table().to_string()] if self.clips else []
+        lines = [str(self.folder), *table, *(f"note: {note}" for note in self.notes + vanished)]
         problems = self.problems + [f"{clip.clip}: {problem}" for clip in self.clips for problem in clip.problems]
         return "\n".join(lines + [f"PROBLEM: {problem}" for problem in problems])
 
 
 def prepared_folders(root: Path, dataset: str | None = None) -> list[Path]:
-    """Folders of prepared datasets under `root`, all or those of one dataset; VerificationError for none."""
-    manifests = {path.parent: _read_manifest(path.parent) for path in sorted(Path(root).glob(f"*/{MANIFEST}"))}
-    folders = [folder for folder, manifest in manifests.items() if dataset in (None, manifest["dataset"])]
+    """Folders of prepared datasets under `root`, all or those of one dataset; VerificationError for none.
+
+    One with a damaged manifest is among them where it may be meant: all are, or its folder is named as the dataset.
+    """
+    whole, damaged = manifests(root)
+    folders = [folder for folder, manifest in whole.items() if dataset in (None, manifest.dataset)]
+    folders += [folder for folder in damaged if dataset is None or folder.name.startswith(dataset)]
     if not folders:
         raise VerificationError(f"{root}: no prepared {dataset or 'dataset'}; prepare it: maam prepare --help")
-    return folders
+    return sorted(folders)
 
 
 def verify(folder: Path, *, progress: bool = True) -> DatasetReport:
@@ -90,48 +94,41 @@ def verify(folder: Path, *, progress: bool = True) -> DatasetReport:
     Checked: the sha256, shape and type of every array; labels and masks, their values and that they agree (a mask
     may vanish when it is made smaller); flow that is zero although the frames change, not finite, or longer than
     the frame's diagonal; frames per clip, clips, masks and abnormal frames against the official counts. Memory is
-    that of a few frames. Raises VerificationError where there is no manifest.
+    that of a few frames. A damaged manifest is a problem of the whole dataset. Raises VerificationError without one.
     """
     folder = Path(folder)
-    manifest = _read_manifest(folder)
+    try:
+        manifest = read_manifest(folder)
+    except DatasetError as error:
+        if not (folder / MANIFEST).exists():
+            raise VerificationError(str(error)) from error
+        return DatasetReport(folder, [], [str(error)], [])
     bar = tqdm(list(_entries(manifest)), desc=folder.name, unit="clip", disable=None if progress else True)
     reports = [_report(folder, manifest, split, name, entry) for split, name, entry in bar]
     return DatasetReport(
         folder,
         reports,
         list(_problems_of_all(folder, manifest)),
-        [f"labels: {manifest['label_source']}", *notes(folder)],
+        [f"labels: {manifest.label_source}", *notes(folder)],
     )
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise VerificationError(f"{folder} is unfinished (no {MANIFEST}); the same `maam prepare` continues it")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise VerificationError(f"{path}: not readable as JSON ({error}); delete it and prepare again") from error
 
 
 # One clip
 
 
-def _report(folder: Path, manifest: dict[str, Any], split: str, name: str, entry: dict[str, Any]) -> ClipReport:
+def _report(folder: Path, manifest: Manifest, split: Split, name: str, entry: ClipEntry) -> ClipReport:
     problems: list[str] = []
-    arrays = {array: _open(folder / split / name, array, sha256, problems) for array, sha256 in entry["sha256"].items()}
-    size = tuple(manifest["frame_size"])
+    arrays = {array: _open(folder / split / name, array, sha256, problems) for array, sha256 in entry.sha256.items()}
     for array, opened in list(arrays.items()):
-        shape, dtype = stored_form(array, entry["frames"], size, manifest["channels"])
+        shape, dtype = stored_form(array, entry.frames, manifest.frame_size, manifest.channels)
         if opened is not None and (opened.shape != shape or opened.dtype != dtype):
             problems.append(f"{array} are {opened.dtype} {opened.shape}, expected {np.dtype(dtype)} {shape}")
             arrays[array] = None
-    is_smaller = manifest["frame_size"] != manifest["source"]["frame_size"]
+    is_smaller = manifest.frame_size != manifest.source.frame_size
     vanished = _check_labels(arrays, entry, is_smaller, problems)
     speed, fastest = _check_flow(arrays, problems)
-    abnormal = entry.get("abnormal")
-    expected = _expected(manifest["dataset"], split, name)
-    return ClipReport(f"{split}/{name}", entry["frames"], expected, abnormal, vanished, speed, fastest, problems)
+    expected = _expected(manifest.dataset, split, name)
+    return ClipReport(f"{split}/{name}", entry.frames, expected, entry.abnormal, vanished, speed, fastest, problems)
 
 
 def _open(folder: Path, array: str, sha256: str, problems: list[str]) -> np.ndarray | None:
@@ -143,22 +140,20 @@ def _open(folder: Path, array: str, sha256: str, problems: list[str]) -> np.ndar
     if found != sha256:
         problems.append(f"{array} has another checksum than when it was written")
     try:
-        return np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
+        return open_npy(path)
+    except UnreadableError as error:
         problems.append(f"{array} cannot be read ({error})")
         return None
 
 
-def _check_labels(
-    arrays: dict[str, np.ndarray | None], entry: dict[str, Any], is_smaller: bool, problems: list[str]
-) -> int:
+def _check_labels(arrays: dict[str, np.ndarray | None], entry: ClipEntry, is_smaller: bool, problems: list[str]) -> int:
     """Labels against masks and the manifest; returns how many masks have vanished."""
     labels, masks = arrays.get("labels"), arrays.get("masks")
     if labels is not None:
         if not np.isin(labels, (0, 1)).all():
             problems.append("labels hold other values than 0 and 1")
-        if int((labels == 1).sum()) != entry.get("abnormal"):
-            problems.append(f"{int((labels == 1).sum())} abnormal frames, {entry.get('abnormal')} in the manifest")
+        if int((labels == 1).sum()) != entry.abnormal:
+            problems.append(f"{int((labels == 1).sum())} abnormal frames, {entry.abnormal} in the manifest")
     if masks is None:
         return 0
     if any(mask.max() > 1 for mask in masks):
@@ -204,15 +199,15 @@ def _expected(dataset: str, split: str, name: str) -> int | None:
 # The dataset as a whole
 
 
-def _problems_of_all(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
+def _problems_of_all(folder: Path, manifest: Manifest) -> Iterator[str]:
     clips = [_stored_clip(folder, split, name, entry) for split, name, entry in _entries(manifest)]
-    if manifest["dataset"] in OFFICIAL_COUNTS:
+    if manifest.dataset in OFFICIAL_COUNTS:
         try:
             check_counts(
-                manifest["dataset"],
+                manifest.dataset,
                 clips,
-                allow_incomplete=not manifest["complete"],
-                official_labels="labels_sha256" not in manifest["source"],
+                allow_incomplete=not manifest.complete,
+                official_labels=manifest.source.labels_sha256 is None,
             )
         except SourceError as error:
             yield str(error)
@@ -222,14 +217,21 @@ def _problems_of_all(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
             yield f"{path} is not in the manifest; delete it"
 
 
-def _entries(manifest: dict[str, Any]) -> Iterator[tuple[Split, str, dict[str, Any]]]:
-    for split, clips in manifest["clips"].items():
+def _entries(manifest: Manifest) -> Iterator[tuple[Split, str, ClipEntry]]:
+    for split, clips in manifest.clips.items():
         for name, entry in clips.items():
             yield split, name, entry
 
 
-def _stored_clip(folder: Path, split: Split, name: str, entry: dict[str, Any]) -> Clip:
-    """A prepared clip as the check of the counts takes it."""
-    paths = {array: folder / split / name / f"{array}.npy" for array in entry["sha256"]}
-    opened = {array: partial(np.load, path, mmap_mode="r") for array, path in paths.items() if path.is_file()}
-    return Clip(split, name, entry["frames"], opened.get("frames"), opened.get("labels"), opened.get("masks"))
+def _stored_clip(folder: Path, split: Split, name: str, entry: ClipEntry) -> Clip:
+    """A prepared clip as the check of the counts takes it; an array that cannot be read counts as absent."""
+    paths = {array: folder / split / name / f"{array}.npy" for array in entry.sha256}
+    opened = {array: partial(open_npy, path) for array, path in paths.items() if _holds_whole_numbers(path)}
+    return Clip(split, name, entry.frames, None, labels=opened.get("labels"), masks=opened.get("masks"))
+
+
+def _holds_whole_numbers(path: Path) -> bool:
+    try:
+        return open_npy(path).dtype.kind in "ui"
+    except UnreadableError:
+        return False

@@ -1,4 +1,4 @@
-"""The user's own footage: videos of any format that OpenCV reads, or folders of pictures.
+"""The user's own footage: videos of any format that FFmpeg reads, or folders of pictures.
 
 train/lobby.mp4, train/morning/0001.jpg ...    normal footage; a clip is named after its file or folder
 test/evening.mkv, test/night/0001.jpg ...      footage to score
@@ -17,61 +17,20 @@ from typing import get_args
 
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.deep_pictures import scale_of
-from data_prep.frames import Size, survey_video, video_frames, with_size
+from data_prep.frames import Size, with_size
 from data_prep.own_labels import LABEL_FILE, MASK_FOLDER, clip_name, labelled, named
 from data_prep.pictures import PICTURE_SUFFIXES, colour_pictures, decoded, listed, visible_entries, whole_folder
+from data_prep.video_files import survey_video, video_frames
 
-NO_VIDEO = frozenset(
-    [
-        ".txt",
-        ".nfo",
-        ".md",
-        ".rst",
-        ".log",
-        ".csv",
-        ".tsv",
-        ".json",
-        ".xml",
-        ".yaml",
-        ".yml",
-        ".ini",
-        ".cfg",
-        ".html",
-        ".htm",
-        ".pdf",
-        ".doc",
-        ".docx",
-        ".xls",
-        ".xlsx",
-        ".db",
-        ".dat",
-        ".srt",
-        ".sub",
-        ".ass",
-        ".vtt",
-        ".idx",
-        ".wav",
-        ".mp3",
-        ".aac",
-        ".flac",
-        ".zip",
-        ".gz",
-        ".tar",
-        ".7z",
-        ".rar",
-        ".md5",
-        ".sha1",
-        ".sha256",
-        ".part",
-        ".py",
-        ".sh",
-        ".m",
-        ".mat",
-        ".npy",
-        ".npz",
-        ".pkl",
-    ]
-)  # suffixes of what lies beside videos; FFmpeg would draw a text
+# Suffixes of what lies beside videos.
+NO_VIDEO = tuple(
+    f".{suffix}"
+    for suffixes in (
+        "txt nfo md rst log csv tsv json xml yaml yml ini cfg html htm pdf doc docx xls xlsx db dat py sh m mat npy",
+        "npz srt sub ass vtt idx wav mp3 aac flac zip gz tar 7z rar md5 sha1 sha256 part",
+    )
+    for suffix in suffixes.split()
+)
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
 
 
@@ -155,11 +114,7 @@ def _picture_clip(split: Split, folder: Path, notes: list[str]) -> Clip:
 def _video_clip(split: Split, path: Path, notes: list[str]) -> Clip:
     name = clip_name(path.stem)
     facts = survey_video(path)
-    if facts.varies:
-        notes.append(
-            f"{split}/{name}: the frame rate varies ({facts.shortest:.0f} to {facts.longest:.0f} ms from frame to "
-            "frame); flow is per frame, whatever its duration"
-        )
+    notes += [f"{split}/{name}: {note}" for note in facts.notes]
     return Clip(split, name, facts.num_frames, frames=partial(video_frames, path, facts.num_frames))
 
 

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Any
 
+import data_prep  # noqa: F401  before torch: it sets how torch's threads wait
 from maam_lib.version import __version__
 
 # Loaded when first used, so that `import maam_lib` costs nothing and the command line starts at once.

@@ -1,11 +1,13 @@
-"""Pictures of scored footage: the frame with its abnormal regions, the score of the last seconds under it. OpenCV only.
+"""Pictures of scored footage: the frame with its abnormal regions, the score of the last seconds under it.
 
 Colours as in `maam_lib.figures`, as BGR: the alarm is blue.
 """
 
 from collections import deque
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
@@ -16,7 +18,10 @@ STRIP = 96  # pixels under the picture, for the curve
 SMALLEST_WIDTH = 320  # that the curve and its words need
 MAX_STEP = 3  # pixels between two scores of the curve
 TINT = 0.35  # of the alarm's colour over abnormal regions
-CODEC = "mp4v"  # MPEG-4, which OpenCV's wheel writes and every player reads; Matroska stays playable when it is cut
+CODEC = "mpeg4"  # which every player reads; Matroska stays playable when it is cut
+QUALITY = {"flags": "+qscale", "global_quality": str(3 * 118), "g": "12"}  # 118: FFmpeg's unit; a key frame every 12
+WRITTEN_AT_ONCE = {"flush_packets": "1", "cluster_time_limit": "1000"}  # milliseconds of video that a kill may lose
+STAMP = Fraction(1, 1000)  # second; MPEG-4 allows no finer ones than 1/65535
 
 
 def picture_size(source_size: Pair, width: int) -> Pair:
@@ -82,24 +87,43 @@ def _mark(shown: np.ndarray, found: np.ndarray) -> None:
 
 
 class AnnotatedVideo:
-    """annotated.mkv: MPEG-4 in Matroska, which plays to its last written piece when the program is killed."""
+    """annotated.mkv: MPEG-4 in Matroska, which plays to its last written second when the program is killed.
+
+    Each picture is shown at its own time, so no frame rate has to be right: the header alone has the announced one.
+    """
 
     def __init__(self, path: Path, frame_rate: float):
-        self.path, self._rate = path, frame_rate
-        self._writer: cv2.VideoWriter | None = None
+        """frame_rate: that the header announces, per second; to six digits."""
+        self.path = path
+        self._rate = Fraction(frame_rate).limit_denominator(1_000_000)
+        self._file: av.container.OutputContainer | None = None
+        self._last = -1  # time stamp of the last picture
 
-    def write(self, picture: np.ndarray) -> None:
-        """One picture (H, W, 3) BGR, all of one size. Raises OSError where the file cannot be written."""
-        if self._writer is None:
-            fourcc = cv2.VideoWriter_fourcc(*CODEC)
-            self._writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, fourcc, self._rate, picture.shape[1::-1])
-            if not self._writer.isOpened():
-                raise OSError(f"{self.path}: OpenCV cannot write this video ({picture.shape[1::-1]}, {self._rate:g}/s)")
-        self._writer.write(picture)
+    def write(self, picture: np.ndarray, time: float) -> None:
+        """One picture (H, W, 3) BGR, all of one size, shown from so many seconds on, in whole milliseconds.
+
+        Raises OSError where the file cannot be written, av.FFmpegError where the picture cannot be encoded.
+        """
+        if self._file is None:
+            self._open(picture.shape[:2])
+        frame = av.VideoFrame.from_ndarray(picture, "bgr24")
+        frame.time_base = STAMP
+        frame.pts = self._last = max(self._last + 1, round(time / STAMP))
+        self._file.mux(self._stream.encode(frame))
+
+    def _open(self, size: Pair) -> None:
+        self._file = av.open(str(self.path), "w", "matroska", options=WRITTEN_AT_ONCE)
+        self._stream = self._file.add_stream(CODEC, rate=self._rate, options=QUALITY)
+        self._stream.height, self._stream.width = size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = STAMP
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.release()
+        """Finish the file; raises as `write`."""
+        file, self._file = self._file, None
+        if file is not None:
+            with file:
+                file.mux(self._stream.encode(None))
 
 
 def jpeg(picture: np.ndarray) -> bytes:

@@ -19,14 +19,16 @@ from maam_lib.runs import processor_name
 ROUNDS = 7
 LEAST_SECONDS = 0.15  # that a case is repeated for in a round
 PRODUCT_SIDE = 1024  # of the matrices of the yardstick: 12 MB, as a layer's operands
+MOST_LETTERS = 200  # of why a case failed
 Work = Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds per call of every case, one value a round."""
+    """Seconds per call of every case, one value a round; and of every case that failed, why."""
 
     seconds: dict[str, list[float]]
+    failed: dict[str, str] = field(default_factory=dict)
 
     def median(self, case: str) -> float:
         return statistics.median(self.seconds[case])
@@ -37,7 +39,9 @@ class Timings:
         return (high - low) / 2 / self.median(case)
 
     def speedup(self, case: str, base: str) -> float:
-        """How many times as fast a case is as the base: the median of the rounds' ratios."""
+        """How many times as fast a case is as the base: the median of the rounds' ratios; 0 where either failed."""
+        if {case, base} & self.failed.keys():
+            return 0.0
         return statistics.median(b / c for c, b in zip(self.seconds[case], self.seconds[base], strict=True))
 
 
@@ -69,6 +73,11 @@ class Group:
     demands: list[Demand] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def failed(self) -> list[str]:
+        """The cases that failed, and why."""
+        return [f"{self.name}, {row['case']}: {row['failed']}" for row in self.rows if "failed" in row]
+
     def to_dict(self) -> dict[str, Any]:
         demands = [
             {"what": d.what, "at_least": d.at_least, "unit": d.unit, "found": round(d.found, 3), "met": d.is_met}
@@ -90,17 +99,29 @@ def interleaved(cases: Mapping[str, Work], *, rounds: int = ROUNDS, least_second
     """Time every case once a round, after one round that warms up; every other round in the opposite order.
 
     A case is repeated within a round until it has taken `least_seconds`. A case must return only when its work is done:
-    on CUDA, wrap it in `waiting`.
+    on CUDA, wrap it in `waiting`. A case that raises an error is left out from then on, and the others go on.
     """
-    repeats = {name: _repeats(work, least_seconds) for name, work in cases.items()}
     seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for turn in range(rounds):
-        for name in list(cases)[:: 1 if turn % 2 == 0 else -1]:
-            began = time.perf_counter()
-            for _ in range(repeats[name]):
-                cases[name]()
-            seconds[name].append((time.perf_counter() - began) / repeats[name])
-    return Timings(seconds)
+    failed: dict[str, str] = {}
+    repeats: dict[str, int] = {}
+
+    def measure(name: str) -> None:
+        if name not in repeats:
+            repeats[name] = _repeats(cases[name], least_seconds)
+            return
+        began = time.perf_counter()
+        for _ in range(repeats[name]):
+            cases[name]()
+        seconds[name].append((time.perf_counter() - began) / repeats[name])
+
+    for turn in range(rounds + 1):  # the first warms up
+        for name in [n for n in list(cases)[:: -1 if turn and turn % 2 == 0 else 1] if n not in failed]:
+            try:
+                measure(name)
+            except Exception as error:  # whatever a case raises is its result
+                failed[name] = in_one_line(error)
+                del seconds[name]
+    return Timings(seconds, failed)
 
 
 def waiting(work: Work, device: torch.device) -> Work:
@@ -146,6 +167,7 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """One row per case: median, spread, speed against the base, and share of the matrix-product limit.
 
+    A case that failed has a row that says why; what is taken relative to it is 0.
     limits: which yardstick case a case is held against; gflop: work of every case, yardsticks included.
     """
     limits, gflop = limits or {}, gflop or {}
@@ -159,7 +181,7 @@ def rows_of(
             yardstick = limits[case]
             row["share_of_limit"] = timings.speedup(case, yardstick) * gflop[case] / gflop[yardstick]
         rows.append({key: value if isinstance(value, str) else float(f"{value:.4g}") for key, value in row.items()})
-    return rows
+    return rows + [{"case": case, "failed": why} for case, why in timings.failed.items()]
 
 
 def select(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
@@ -178,6 +200,12 @@ def _repeats(work: Work, least_seconds: float) -> int:
         if seconds > 10 * least_seconds:
             return 1
     return max(1, round(least_seconds / seconds))
+
+
+def in_one_line(error: Exception) -> str:
+    """Why a case failed, short enough for a table."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words[:MOST_LETTERS]}{'...' if len(words) > MOST_LETTERS else ''}"
 
 
 def _shown(value: Any) -> str:

@@ -322,7 +322,7 @@ def _less(value: float | None, other: float | None) -> float | None:
 
 def _pixel_gain(result: dict[str, Any]) -> float | None:
     places = result.get("localisation")
-    return places["pixel_auc"] - places["no_learning"]["pixel_auc"] if places else None
+    return _less(places.get("pixel_auc"), places["no_learning"].get("pixel_auc")) if places else None
 
 
 def _in_words(values: list[str], sign: str = "") -> str:

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from maam_lib import stopping
+
 app = typer.Typer(
     help="MAAM-Net kit: prepare data, train, evaluate, and reproduce the paper's notebooks.",
     no_args_is_help=True,
@@ -387,9 +389,9 @@ def detect(
             picture_width=picture_width,
             on_progress=line.show,
         )
-    except KeyboardInterrupt:
-        print(f"maam: stopped; what was scored is in {out}", file=sys.stderr)
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"what was scored is in {out}")
+        raise
     finally:
         line.end()
     for note in footage_notes(detector, footage):
@@ -434,18 +436,22 @@ def bench(
 
 def main() -> None:
     """Entry point: exit status 0 only on success, errors as one line, the traceback behind --debug."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        print("maam: stopped; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
-    except Exception as error:
-        if os.environ.get("MAAM_DEBUG"):
-            traceback.print_exc()
-        kind = "" if isinstance(error, ValueError | RuntimeError | OSError) else f"{type(error).__name__}: "
-        device = f" on device {rank}" if (rank := os.environ.get("LOCAL_RANK", "0")) != "0" else ""
-        sys.stderr.write(f"maam: error{device}: {kind}{' '.join(str(error).split())}\n")  # at once: others write too
-        sys.exit(1)
+    with stopping.listening():
+        try:
+            app()
+        except Exception as error:
+            if not stopping.was_asked():  # or it is what a library makes of the signal
+                _tell(error)
+            sys.exit(1)
+
+
+def _tell(error: Exception) -> None:
+    """An error as one line."""
+    if os.environ.get("MAAM_DEBUG"):
+        traceback.print_exception(error)
+    kind = "" if isinstance(error, ValueError | RuntimeError | OSError) else f"{type(error).__name__}: "
+    device = f" on device {rank}" if (rank := os.environ.get("LOCAL_RANK", "0")) != "0" else ""
+    sys.stderr.write(f"maam: error{device}: {kind}{' '.join(str(error).split())}\n")  # at once: others write too
 
 
 def _detector(run: str, root: Path) -> tuple[Any, Any]:
@@ -466,13 +472,15 @@ def _detector(run: str, root: Path) -> tuple[Any, Any]:
 
 
 def _parameters(pairs: list[str]) -> dict[str, Any]:
-    import yaml
-
     from maam_lib.config import SettingError
+    from maam_lib.plain_yaml import PlainYamlError, parse
 
     if wrong := [pair for pair in pairs if "=" not in pair]:
         raise SettingError(f"cannot read the parameter {wrong[0]!r}; write name=value")
-    return {name: yaml.safe_load(value) for name, value in (pair.split("=", 1) for pair in pairs)}
+    try:
+        return {name: parse(value) for name, value in (pair.split("=", 1) for pair in pairs)}
+    except PlainYamlError as error:
+        raise SettingError(f"cannot read a --parameter: {error}") from error
 
 
 def _print_epoch(row: dict[str, float]) -> None:

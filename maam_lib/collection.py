@@ -8,13 +8,15 @@ from typing import Any
 
 import pandas as pd
 
+from data_prep.guarded import UnreadableError
+from data_prep.layout import checked_name
 from maam_lib.config import Recipe, SettingError, load_recipe
 from maam_lib.evaluation import Calibration
 from maam_lib.experiments import VARIANTS, GridResults, base_recipe, cells_of, grid_results
 from maam_lib.judging import DATASETS, SIZES, ending_of
 from maam_lib.model import MAAMNet
 from maam_lib.results import BASE, REFERENCE, WEIGHTS, ResultError, read_result
-from maam_lib.runs import SCORES, RunFolder, load_weights, read_scores
+from maam_lib.runs import SCORES, RunError, RunFolder, load_weights, read_scores
 from maam_lib.tables import read_cost
 from maam_lib.training import build_network
 
@@ -63,14 +65,15 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
     searched = [*(folder for folder in folders if folder.is_dir()), REFERENCE]
     homes = {home.name: home for folder in reversed(searched) for home in folder.glob("*") if home.is_dir()}
     left_out: list[str] = []
-    own = [_named(RunFolder.open(run)) for run in runs]
+    own = _own(map(RunFolder.open, runs), left_out)
     found = Collection([], {}, left_out, {})
     for name in sorted({*homes, *ALWAYS, *(name for name, _ in own)}, key=_order):
         of_name = [run for other, run in own if other == name]
         try:
-            base = of_name[0].recipe if name.startswith(OWN) else base_recipe(homes.get(name, Path(name)))
+            checked_name(name)
+            base = of_name[0].recipe if of_name and name.startswith(OWN) else base_recipe(homes.get(name, Path(name)))
             grid = grid_results(base.model_copy(update={"name": name}), *searched, more=_results(of_name, left_out))
-        except SettingError as error:
+        except ValueError as error:  # SettingError among them
             left_out.append(f"{homes.get(name, name)}: {error}")
             continue
         left_out += grid.left_out
@@ -78,9 +81,25 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
             found.grids.append(grid)
         if (cost := _cost(name, searched, left_out)) is not None:
             found.costs[name] = cost
-        if (scored := _scored(grid, searched, of_name)) is not None:
+        try:
+            scored = _scored(grid, searched, of_name)
+        except (RunError, ResultError) as error:
+            left_out.append(str(error))
+            continue
+        if scored is not None:
             found.scored[name] = scored
     return found
+
+
+def _own(runs: Iterable[RunFolder], left_out: list[str]) -> list[tuple[str, RunFolder]]:
+    """Single runs with the name that their results go by; one with a damaged recipe is left out."""
+    named = []
+    for run in runs:
+        try:
+            named.append(_named(run))
+        except SettingError as error:
+            left_out.append(str(error))
+    return named
 
 
 def _named(run: RunFolder) -> tuple[str, RunFolder]:
@@ -100,7 +119,7 @@ def _results(runs: Sequence[RunFolder], left_out: list[str]) -> list[tuple[Path,
         path = run.folder / "metrics.json"
         try:
             found.append((path, read_result(path) | {"machine": run.machine}))
-        except ResultError as error:
+        except (ResultError, RunError) as error:
             left_out.append(str(error))
     return found
 
@@ -108,8 +127,8 @@ def _results(runs: Sequence[RunFolder], left_out: list[str]) -> list[tuple[Path,
 def _cost(name: str, folders: Sequence[Path], left_out: list[str]) -> dict[str, Any] | None:
     try:
         return read_cost(name, *folders)
-    except ValueError as error:
-        left_out.append(f"cost.json of {name}: not readable ({error}); remove it and sweep `--part table4` again")
+    except UnreadableError as error:
+        left_out.append(f"{error}; remove it and sweep `--part table4` again")
         return None
 
 

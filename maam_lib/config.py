@@ -6,10 +6,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from data_prep.guarded import UnreadableError, read_text
+from data_prep.layout import Channels, Name
+from maam_lib import plain_yaml
+from maam_lib.plain_yaml import PlainYamlError
 
 Origin = Literal["paper", "released code", "ours"]
+DEEPEST = 10  # recipe files that extend one another
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -31,12 +36,12 @@ class Section(BaseModel):
 
 
 class DataSettings(Section):
-    dataset: str = knob("synthetic", "name of the prepared dataset", "ours")
+    dataset: Name = knob("synthetic", "name of the prepared dataset", "ours")
     height: int = knob(96, "height of the stored frames", "paper", "pixels", ge=16, le=4096)
     width: int = knob(144, "width of the stored frames", "paper", "pixels", ge=16, le=4096)
-    channels: Literal[1, 3] = knob(3, "channels that the network sees: 1 gray, 3 colour (Table 1)", "paper",
+    channels: Channels = knob(3, "channels that the network sees: 1 gray, 3 colour (Table 1)", "paper",
                                    differs=27)  # fmt: skip
-    flow: str = knob("dis", "optical-flow estimator of the prepared dataset (the paper: FlowNet2)", "ours", differs=17)
+    flow: Name = knob("dis", "optical-flow estimator of the prepared dataset (the paper: FlowNet2)", "ours", differs=17)
     drop_last: int = knob(1, "frames left out at the end of each clip (Sec. 3.2.1; Avenue released: 2)", "paper",
                           "frames", differs=16, ge=1, le=16)  # fmt: skip
     follow: bool = knob(False, "before training, take size, channels, flow, patch and epochs from the prepared data; "
@@ -86,13 +91,17 @@ class TrainingSettings(Section):
     adam_form: Literal["paper", "released"] = knob(
         "paper", "where Adam adds its epsilon: Kingma and Ba's Algorithm 1, or TensorFlow's form", "paper", differs=14
     )
-    precision: Literal["auto", "float32", "bfloat16"] = knob(
-        "auto",
-        "number format of the convolutions; auto: bfloat16 on CUDA devices that have it, else float32",
-        "ours",
+    precision: Literal["float32", "bfloat16"] = knob(
+        "float32", "number format of the convolutions; on a GPU, float32 multiplies in TF32", "ours"
     )
     seed: int = knob(0, "initial values, order of the frames, dropout: all randomness", "ours", differs=12, ge=0,
                      lt=2**31)  # fmt: skip
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _auto_is_the_default(cls, value: Any) -> Any:
+        """Earlier kits wrote "auto", which took the format by the processor."""
+        return "float32" if value == "auto" else value
 
 
 class ScoringSettings(Section):
@@ -111,7 +120,7 @@ class ScoringSettings(Section):
 class Recipe(Section):
     """A named, complete set of settings."""
 
-    name: str
+    name: Name
     about: str = ""
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
@@ -147,7 +156,7 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """The resolved recipe, every setting written out."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        return plain_yaml.written(self.model_dump(mode="json"))
 
 
 def setting(recipe: Recipe, key: str) -> Any:
@@ -171,7 +180,8 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str | Path, *overrides: str) -> Recipe:
     """A recipe by its name, or from a YAML file, with `section.key=value` overrides applied.
 
-    A recipe file holds only what differs from the defaults, or from the recipe it `extends`.
+    A recipe file holds only what differs from the defaults, or from the recipe it `extends`: one of the kit's by name,
+    or a file, looked for beside this one and then from the working folder.
     Raises SettingError for an unknown recipe, key, type or value, naming it and what is allowed.
     """
     return _validated(_recipe_tree(name), f"recipe {name}").with_settings(*overrides)
@@ -186,19 +196,23 @@ def _recipe_tree(name: str | Path, below: tuple[str, ...] = ()) -> dict[str, Any
     name = str(name)
     is_file = name.endswith((".yaml", ".yml"))
     source = Path(name) if is_file else _recipe_folder() / f"{name}.yaml"
-    if not source.is_file():
-        raise SettingError(f"no recipe {name!r}; the kit has {', '.join(recipe_names())}, or give a .yaml file")
+    if not (source.exists() if is_file else name in recipe_names()):
+        raise SettingError(f"no recipe {name!r:.200}; the kit has {', '.join(recipe_names())}, or give a .yaml file")
     try:
-        tree = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingError(f"{source}: not readable as YAML: {' '.join(str(error).split())}") from error
+        tree = plain_yaml.parse(read_text(source, plain_yaml.MOST_CHARACTERS))
+    except PlainYamlError as error:
+        raise SettingError(f"{source}: not readable as YAML: {error}") from error
+    except (UnreadableError, FileNotFoundError) as error:
+        raise SettingError(str(error)) from error
     if not isinstance(tree, dict):
-        raise SettingError(f"{source}: expected settings like `model: {{num_items: 100}}`, found {tree!r}")
+        raise SettingError(f"{source}: expected settings like `model: {{num_items: 100}}`, found {tree!r:.80}")
     tree.setdefault("name", source.name.removesuffix(".yaml").removesuffix(".yml"))
     if parent := tree.pop("extends", None):
-        if name in below:
+        if name in below or len(below) == DEEPEST:
             raise SettingError(f"{source}: extends itself through {', '.join(below)}")
-        tree = _merged(_recipe_tree(parent, (*below, name)), tree)
+        if is_file and str(parent).endswith((".yaml", ".yml")):
+            parent = source.parent / str(parent)  # as seen from the file that names it
+        tree = _merged(_recipe_tree(str(parent), (*below, name)), tree)
     return tree
 
 
@@ -221,27 +235,26 @@ def _override(tree: dict[str, Any], override: str) -> None:
         sections = [name for name, value in tree.items() if isinstance(value, dict)]
         raise SettingError(f"unknown setting {path.strip()}: no section {section!r}; sections: {', '.join(sections)}")
     try:
-        tree[section][key] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingError(
-            f"cannot read the value of the setting {override!r}: {' '.join(str(error).split())}"
-        ) from error
+        tree[section][key] = plain_yaml.parse(text)
+    except PlainYamlError as error:
+        raise SettingError(f"cannot read the value of the setting {override!r:.80}: {error}") from error
 
 
 def _validated(tree: dict[str, Any], where: str) -> Recipe:
     try:
-        return Recipe.model_validate(tree)
+        return Recipe.model_validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
         raise SettingError(f"{where}: {'; '.join(_explain(e) for e in error.errors())}") from error
 
 
 def _explain(error: Any) -> str:
     """One pydantic error as: key, value, what is allowed."""
-    path = ".".join(str(part) for part in error["loc"])
+    path = f"{'.'.join(str(part) for part in error['loc']):.200}"
+    said = error["msg"].removeprefix("Value error, ")
     if not path:  # a rule of the whole recipe
-        return error["msg"].removeprefix("Value error, ")
+        return said
     if error["type"] != "extra_forbidden":
-        return f"{path} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+        return f"{path} = {error['input']!r:.80}: {said[0].lower()}{said[1:]}"
     section = error["loc"][0]
     known = Recipe.model_fields
     if len(error["loc"]) > 1:

@@ -8,22 +8,37 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-Split = Literal["train", "test"]
+from data_prep.clip import Split
+from data_prep.guarded import UnreadableError, open_npy
+from data_prep.layout import (
+    FORMAT_VERSION,
+    MANIFEST,
+    REPAIR,
+    DatasetError,
+    Manifest,
+    manifests,
+    read_manifest,
+    stored_form,
+)
 
-MANIFEST = "manifest.json"
-FORMAT_VERSION = 1
+__all__ = [  # what a prepared dataset is made of is said in `data_prep.layout`; here it keeps its old names
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "DatasetError",
+    "FrameFlowDataset",
+    "PreparedDataset",
+    "Split",
+    "find_dataset",
+    "stored_form",
+    "to_model_input",
+]
 DEFAULT_FLOW = "dis"  # what `maam prepare` takes when it is not told
-REPAIR = "delete {} and run the same `maam prepare` again: only what is damaged is written anew"
-
-
-class DatasetError(ValueError):
-    """A prepared dataset is absent, unfinished or damaged: one line that says where, what and what to do."""
 
 
 # Finding
@@ -38,21 +53,20 @@ def find_dataset(
     DatasetError with the command that prepares it where nothing fits or it is unfinished; and if several fit.
     """
     root = Path(root)
-    manifests = {path.parent: _read_manifest(path.parent) for path in sorted(root.glob(f"*/{MANIFEST}"))}
-    there = {folder: manifest for folder, manifest in manifests.items() if manifest.get("dataset") == dataset}
-    for folder, manifest in there.items():
-        _check_format(folder, manifest)
+    whole, damaged = manifests(root)
+    there = {folder: manifest for folder, manifest in whole.items() if manifest.dataset == dataset}
     fitting = [
         folder
         for folder, manifest in there.items()
-        if (size is None or manifest["frame_size"] == list(size))
-        and (flow is None or manifest["flow"]["estimator"] == flow)
+        if (size is None or manifest.frame_size == tuple(size)) and (flow is None or manifest.flow.estimator == flow)
     ]
     if len(fitting) == 1:
         return PreparedDataset(fitting[0])
     found = "; ".join(f"{folder.name}: {_in_words(manifest)}" for folder, manifest in there.items())
     if fitting:
         raise DatasetError(f"{root}: several prepared {dataset} fit ({found}); say which by size or flow")
+    for error in damaged.values():  # it may be the one that is asked for
+        raise error
     raise DatasetError(_not_found(root, dataset, size, flow, found))
 
 
@@ -83,26 +97,9 @@ def _is_unfinished(folder: Path) -> bool:
     return folder.is_dir() and not (folder / MANIFEST).exists()
 
 
-def _in_words(manifest: dict[str, Any]) -> str:
-    height, width = manifest["frame_size"]
-    return f"{height}x{width}, flow {manifest['flow']['estimator']}"
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise DatasetError(f"{folder} is unfinished (no {MANIFEST}); the same `maam prepare` continues it")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DatasetError(f"{path}: not readable as JSON ({error}); {REPAIR.format(path)}") from error
-
-
-def _check_format(folder: Path, manifest: dict[str, Any]) -> None:
-    found = manifest.get("format")
-    if found != FORMAT_VERSION:
-        path = folder / MANIFEST
-        raise DatasetError(f"{path}: format {found}, expected {FORMAT_VERSION} by this maam; prepare it again")
+def _in_words(manifest: Manifest) -> str:
+    height, width = manifest.frame_size
+    return f"{height}x{width}, flow {manifest.flow.estimator}"
 
 
 # One prepared dataset
@@ -123,16 +120,16 @@ class PreparedDataset:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self.manifest = _read_manifest(self.folder)
-        _check_format(self.folder, self.manifest)
-        self.name: str = self.manifest["dataset"]
-        self.frame_size: tuple[int, int] = tuple(self.manifest["frame_size"])
-        self.channels: int = self.manifest["channels"]
+        manifest = read_manifest(self.folder)
+        self.manifest: dict[str, Any] = manifest.as_written()
+        self.name: str = manifest.dataset
+        self.frame_size: tuple[int, int] = manifest.frame_size
+        self.channels: int = manifest.channels
         self._arrays = {
             (split, clip, array): self._open(split, clip, array)
-            for split in ("train", "test")
-            for clip in self.clips(split)
-            for array in self.manifest["clips"][split][clip]["sha256"]
+            for split, clips in manifest.clips.items()
+            for clip, entry in clips.items()
+            for array in entry.sha256
         }
         self.content_hash = self._content_hash()
 
@@ -140,9 +137,10 @@ class PreparedDataset:
         return PreparedDataset, (self.folder,)  # the path travels, not the pixels
 
     def __repr__(self) -> str:
-        totals = self.manifest["totals"]
+        totals, (height, width) = self.manifest["totals"], self.frame_size
         return (
-            f"PreparedDataset({str(self.folder)!r}: {self.name}, {_in_words(self.manifest)}, "
+            f"PreparedDataset({str(self.folder)!r}: {self.name}, {height}x{width}, "
+            f"flow {self.manifest['flow']['estimator']}, "
             f"{totals['train_frames']} training and {totals['test_frames']} test frames"
             f"{'' if self.manifest['complete'] else ', INCOMPLETE'})"
         )
@@ -198,10 +196,9 @@ class PreparedDataset:
         path = self.folder / split / clip / f"{array}.npy"
         repair = REPAIR.format(self.folder / MANIFEST)
         try:
-            # A plain view: the class of memory maps makes each indexing slower.
-            opened = np.load(path, mmap_mode="r").view(np.ndarray)
-        except (OSError, ValueError, EOFError) as error:
-            raise DatasetError(f"{where}: {array} cannot be opened ({error}); {repair}. File: {path}") from error
+            opened = open_npy(path).view(np.ndarray)  # a plain view: the class of memory maps makes indexing slower
+        except UnreadableError as error:
+            raise DatasetError(f"{where}: {array} cannot be opened ({error}); {repair}") from error
         frames = self.num_frames(split, clip)
         shape, dtype = stored_form(array, frames, self.frame_size, self.channels)
         if len(opened) != shape[0]:
@@ -223,19 +220,6 @@ class PreparedDataset:
         }
         content = [self.name, self.frame_size, self.channels, flow, hashes]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def stored_form(
-    array: str, frames: int, size: tuple[int, int], channels: int
-) -> tuple[tuple[int, ...], type[np.generic]]:
-    """Shape and type of an array of a prepared clip, by its name."""
-    return {
-        "frames": ((frames, *size, channels), np.uint8),
-        "flow": ((frames - 1, *size, 2), np.float16),
-        "labels": ((frames,), np.uint8),
-        "masks": ((frames, *size), np.uint8),
-        "tracks": ((frames, *size), np.int16),
-    }[array]
 
 
 # Items for training and scoring

@@ -7,28 +7,31 @@ index.html      curve, worst moments, events, settings; renewed every minute
 """
 
 import math
-import shutil
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+import av
+
 from maam_lib.annotation import AnnotatedVideo, Annotator, jpeg, picture_size
 from maam_lib.detection_page import Envelope, WorstMoments, detection_page
 from maam_lib.detector import DetectionError, Detector, Score
-from maam_lib.events import Alarms, Box, Event, EventFile, shortest_alarm
-from maam_lib.files import DiskFullError, write_text
+from maam_lib.events import Alarms, Box, Event, EventFile
+from maam_lib.files import write_text
 from maam_lib.footage import Footage
-from maam_lib.online import BATCH, Scored, score_online
+from maam_lib.online import BATCH, Heard, Scored, score_online
+from maam_lib.result_folder import check_free, check_room, claimed
+from maam_lib.unbroken import unbroken
 from maam_lib.version import __version__
 from maam_lib.windows import boxes
 
-SPARE_BYTES = 32_000_000  # left free on the disk: enough to finish what is being written
 PAGE_SECONDS = 60.0  # between two renewals of the page
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
+VIDEO = "annotated.mkv"
 SCORE_COLUMNS = "frame,time,appearance,motion,fused,normalised,alarm"
 
 
@@ -69,34 +72,41 @@ def detect(
 
     alarms_per_hour: a threshold for at most so many on normal footage (see `Detector.threshold_for`); None takes the
     detector's own. Everything is on the disk within a second and whole at any end: of the footage, by Ctrl-C, by an
-    error; a kill loses the last moments, since nothing has to be finished.
+    error; a kill loses the last moments, since nothing has to be finished. The folder is made when the first frame is
+    scored, and vanishes again where that one cannot be written.
 
     Raises DetectionError for a folder in use, DiskFullError before the disk is full, and whatever stops the scoring.
     """
-    _claim(out)
+    check_free(out)
     began = time.monotonic()
-    threshold = detector.threshold
-    if alarms_per_hour is not None:
-        threshold = detector.threshold_for(alarms_per_hour, footage.frame_rate, shortest_alarm(footage.frame_rate))
-    with ExitStack() as stack:
-        report = stack.enter_context(_Report(detector, footage, out, threshold, alarms_per_hour, picture_width))
-        items = score_online(detector, score, footage, picture_width=picture_width)
-        stack.callback(items.close)
+    threshold = detector.threshold if alarms_per_hour is None else detector.threshold_for(alarms_per_hour)
+    report = _Report(detector, footage, out, threshold, alarms_per_hour, picture_width)
+    heard = Heard(footage)
+    early: list[Event] = []  # before the first frame is scored
+    with closing(score_online(detector, score, heard, picture_width=picture_width)) as items, ExitStack() as finishing:
         for item in items:
-            if isinstance(item, Event):
-                report.trouble(item)
+            if report.progress.frames:
+                with unbroken():
+                    report.add(item)
+            elif isinstance(item, Event):
+                early.append(item)
                 continue
-            report.frame(item)
-            report.note_time(began, item)
-            if report.progress.frames % BATCH == 0:
-                report.flush()
-            if on_progress is not None:
-                on_progress(report.progress)
+            else:
+                with unbroken(), claimed(out):
+                    report.begin([*early, item])
+                    finishing.callback(lambda: report.finish(heard.lost()))
+            if isinstance(item, Scored):
+                report.note_time(began, item)
+                if on_progress is not None:
+                    on_progress(report.progress)
+    if not report.progress.frames:
+        found = "; ".join(event.note for event in early) or "none came"
+        raise DetectionError(f"{footage.name}: no two frames follow each other, so none was scored ({found})")
     return report.progress
 
 
 class _Report:
-    """The open files of one scored video; leaving it finishes them, whatever happened."""
+    """The files of one scored video: begun with its first scored frame, whole whenever they are finished."""
 
     def __init__(
         self,
@@ -111,39 +121,79 @@ class _Report:
         self.alarms_per_hour = alarms_per_hour
         self.progress = Progress(announced=footage.announced)
         self.level = float(detector.training.normalise(threshold))
-        self._alarms = Alarms(threshold, footage.frame_rate)
+        self._alarms = Alarms(threshold)
         self._annotator = Annotator(picture_size(footage.size, picture_width), self.level)
         self._envelope, self._moments = Envelope(), WorstMoments()
         self._page_at = time.monotonic() + PAGE_SECONDS
         self._lowest, self._highest = math.inf, -math.inf  # fused scores so far
 
-    def __enter__(self) -> "_Report":
-        self._video = AnnotatedVideo(self.out / "annotated.mkv", self.footage.frame_rate)
-        self._scores: TextIO = (self.out / "scores.csv").open("w", encoding="utf-8", newline="\n")
-        self._scores.write(SCORE_COLUMNS + "\n")
-        self._events = EventFile(self.out / "events.csv")
-        return self
+    def begin(self, items: list[Event | Scored]) -> None:
+        """Open the files and write the first events and the first frame; nothing stays open where that fails."""
+        with ExitStack() as failed:
+            self._scores: TextIO = failed.enter_context(
+                (self.out / "scores.csv").open("w", encoding="utf-8", newline="\n")
+            )
+            self._scores.write(SCORE_COLUMNS + "\n")
+            self._events = EventFile(self.out / "events.csv")
+            failed.callback(self._events.close)
+            self._video: AnnotatedVideo | None = AnnotatedVideo(self.out / VIDEO, self.footage.frame_rate)
+            failed.callback(self._close_video)
+            for item in items:
+                self.add(item)
+            self._scores.flush()
+            failed.pop_all()
 
-    def frame(self, scored: Scored) -> None:
+    def add(self, item: Event | Scored) -> None:
+        if isinstance(item, Event):
+            return self._trouble(item)
+        self._frame(item)
+        if self.progress.frames % BATCH == 0:
+            self._flush()
+
+    def _frame(self, scored: Scored) -> None:
         detector = self.detector
         found = detector.reached(scored.fused_map, self.threshold)
-        ended = self._alarms.add(
-            scored.number, scored.time, scored.fused, lambda: _largest_box(found, scored.source_size)
-        )
-        self._write_event(ended)
+        span, where = (scored.time, scored.until), lambda: _largest_box(found, scored.source_size)
+        self._write_event(self._alarms.add(scored.number, *span, scored.fused, where))
         on = self._alarms.on
         normalised = float(detector.training.normalise(scored.fused))
         row = f"{scored.appearance:.9g},{scored.motion:.9g},{scored.fused:.9g},{normalised:.5g}"
         self._scores.write(f"{scored.number},{scored.time:.3f},{row},{int(on)}\n")
         caption = f"{scored.time:.1f} s   score {normalised:.2f}   threshold {self.level:.2f}"
         picture = self._annotator.draw(scored.picture, found, normalised, on, caption)
-        self._video.write(picture)
+        self._show(picture, scored.time)
         self._lowest, self._highest = min(self._lowest, scored.fused), max(self._highest, scored.fused)
         self._envelope.add(normalised)
         self._moments.add(normalised, scored.number, scored.time, lambda: jpeg(picture))
         self.progress.frames += 1
 
-    def trouble(self, event: Event) -> None:
+    def _show(self, picture: Any, at: float) -> None:
+        """One more picture of the video; where it cannot be encoded, the scores go on without it."""
+        try:
+            if self._video is not None:
+                self._video.write(picture, at)
+        except OSError:  # of the disk
+            raise
+        except av.FFmpegError as error:
+            self._without_video(error)
+
+    def _close_video(self) -> None:
+        try:
+            if self._video is not None:
+                self._video.close()
+        except OSError:
+            raise
+        except av.FFmpegError as error:
+            self._without_video(error)
+
+    def _without_video(self, error: av.FFmpegError) -> None:
+        written = self.progress.frames
+        self._video = None
+        if not written:
+            (self.out / VIDEO).unlink(missing_ok=True)
+        self.footage.notes.append(f"{VIDEO} holds {written} frames: FFmpeg cannot encode more ({error.strerror})")
+
+    def _trouble(self, event: Event) -> None:
         """Frames do not follow each other here: an alarm that is on ends."""
         if event.kind in ("gap", "resized", "lost"):
             self._write_event(self._alarms.finish())
@@ -154,15 +204,10 @@ class _Report:
         progress.seconds, progress.footage_seconds = now - began, scored.time
         progress.lag = now - scored.arrived if self.footage.is_live else max(0.0, progress.seconds - scored.time)
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """Hand what is written to the disk, and stop while there is room to do so."""
         self._scores.flush()
-        free = shutil.disk_usage(self.out).free
-        if free < SPARE_BYTES:
-            raise DiskFullError(
-                f"{self.out}: {free / 1e6:.0f} MB left on this disk; stopped after {self.progress.frames} frames, and "
-                "what is written is whole. Make room, or name an --out on another disk"
-            )
+        check_room(self.out, f"stopped after {self.progress.frames} frames, and what is written is whole")
         if time.monotonic() > self._page_at:
             self._write_page()
             self._page_at = time.monotonic() + PAGE_SECONDS
@@ -204,21 +249,23 @@ class _Report:
     def _threshold_origin(self) -> str:
         if self.alarms_per_hour is None:
             return f"a quantile of the scores of {self.detector.normal}"
-        rate = self.footage.frame_rate
-        share = self.detector.share_for(self.alarms_per_hour, rate, shortest_alarm(rate))
+        share = self.detector.share_for(self.alarms_per_hour)
         said = f"at most {self.alarms_per_hour:g} alarms per hour on footage like {self.detector.normal}"
         training = self.detector.training
         beyond = f"; extrapolated beyond the {training.frames} frames scored"
         far = beyond if training.is_extrapolated(share) else ""
-        return f"{said}: {share:.2g} of the frames may reach it{far}"
+        return f"{said}: {share:.2g} of the time may be at it{far}"
 
-    def __exit__(self, *_: object) -> None:
-        with ExitStack() as last:  # the last one named is done first, and one that fails stops no other
+    def finish(self, lost: Event | None) -> None:
+        """End what is on, and close the files. lost: of a stream that is silent at this end."""
+        with unbroken(), ExitStack() as last:  # the last one named is done first, and one that fails stops no other
             last.callback(self._write_page)
             last.callback(self._events.close)
             last.callback(self._scores.close)
-            last.callback(self._video.close)
+            last.callback(self._close_video)
             last.callback(lambda: self._write_event(self._alarms.finish()))
+            if lost is not None:
+                last.callback(self._trouble, lost)
 
 
 def footage_notes(detector: Detector, footage: Footage) -> list[str]:
@@ -266,14 +313,6 @@ class ProgressLine:
     def end(self) -> None:
         if self._terminal:
             print(file=sys.stderr)
-
-
-def _claim(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise DetectionError(f"{out}: a file; name a folder")
-    if out.is_dir() and (strangers := sorted(path.name for path in out.iterdir())):
-        raise DetectionError(f"{out}: not empty (found {strangers[0]}); name another folder, so that nothing is lost")
-    out.mkdir(parents=True, exist_ok=True)
 
 
 def _largest_box(found: Any, source_size: tuple[int, int]) -> Box | None:

@@ -149,7 +149,7 @@ def _events(path: Path) -> str:
         return "<p>None.</p>"
     more = f"<p>And {left_out} more in events.csv.</p>" if left_out else ""
     lines = [f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in shown]
-    return f"<table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>{''.join(lines)}</table>{more}"
+    return f"<table><tr>{''.join(f'<th>{html.escape(name)}</th>' for name in head)}</tr>{''.join(lines)}</table>{more}"
 
 
 def _row(name: str, value: Any) -> str:

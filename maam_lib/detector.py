@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.flow import FLOW_ESTIMATORS
+from maam_lib.events import SHORTEST
 from maam_lib.windows import Padding, Pair, reached
 
 FORMAT = 1
@@ -102,23 +103,25 @@ class Detector:
         scores = TrainingScores.of(fused)
         return replace(self, training=scores, threshold=scores.exceeded_by(ALARM_SHARE), normal=f"the frames of {name}")
 
-    def threshold_for(self, alarms_per_hour: float, frame_rate: float, shortest_alarm: int) -> float:
+    def threshold_for(self, alarms_per_hour: float) -> float:
         """The threshold at which normal footage gives at most so many alarms per hour (ours; no label takes part).
 
-        An alarm needs `shortest_alarm` frames at the threshold, so with a share p of the frames there, an hour of
-        3600 * frame_rate frames has at most p * 3600 * frame_rate / shortest_alarm alarms. The score that the share p
-        of normal frames exceeds comes from the training scores. Training frames are those that the network knows
-        best: on new normal footage expect more alarms than asked for.
+        An alarm takes SHORTEST seconds of frames at the threshold, so where a share p of the time is at it, there are
+        at most p * 3600 / SHORTEST alarms in an hour. No frame rate takes part: the threshold is known before the
+        footage is, and a header's rate cannot change it. The score that the share p of normal frames exceeds comes
+        from the training scores. Training frames are those that the network knows best: on new normal footage expect
+        more alarms than asked for. The bound is met to the nearest frame, as SHORTEST is (see `Alarms`); where a
+        frame lasts longer than SHORTEST there are fewer alarms.
 
-        Raises DetectionError for a rate that is not above 0.
+        Raises DetectionError for a number that is not finite and above 0.
         """
-        if not alarms_per_hour > 0:
-            raise DetectionError(f"{alarms_per_hour:g} alarms per hour: expected more than 0")
-        return self.training.exceeded_by(self.share_for(alarms_per_hour, frame_rate, shortest_alarm))
+        return self.training.exceeded_by(self.share_for(alarms_per_hour))
 
-    def share_for(self, alarms_per_hour: float, frame_rate: float, shortest_alarm: int) -> float:
-        """The share of frames at the threshold that so many alarms per hour can have at most."""
-        return min(1.0, alarms_per_hour * shortest_alarm / (3600 * frame_rate))
+    def share_for(self, alarms_per_hour: float) -> float:
+        """The share of the time at the threshold that so many alarms per hour can have at most. Raises as above."""
+        if not 0 < alarms_per_hour < math.inf:
+            raise DetectionError(f"{alarms_per_hour:g} alarms per hour: expected a finite number above 0")
+        return min(1.0, alarms_per_hour * SHORTEST / 3600)
 
     def reached(self, fused: np.ndarray, threshold: float) -> np.ndarray:
         """Where one frame's patch sums (ph, pw) reach a threshold: bool (H, W) at `frame_size`."""

@@ -181,8 +181,8 @@ def _effect_row(name: str, results: Results) -> dict[str, Any]:
         "AUC on": _shown([r["auc"] for r in on]),
         "on - off [95 %]": _with_interval(differences),
         "effect": in_words(differences),
-        "support items off": _shown([r["memory"]["support_items"] for r in off], digits=1),
-        "support items on": _shown([r["memory"]["support_items"] for r in on], digits=1),
+        "support items off": _shown([r["memory"]["support_items"] for r in off if r["memory"]], digits=1),
+        "support items on": _shown([r["memory"]["support_items"] for r in on if r["memory"]], digits=1),
         "best no-learning": _shown([_best(r) for r in on]),
         "learning adds, on": _shown([r["learning_adds"] for r in on], sign="+"),
     }

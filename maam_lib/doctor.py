@@ -77,21 +77,31 @@ def _torch() -> Finding:
 def _device() -> Finding:
     import torch
 
-    from maam_lib.hardware import has_fast_bfloat16
-
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         return Finding("device", f"CUDA: {', '.join(names)}")
-    fast = "bfloat16 in hardware" if has_fast_bfloat16("cpu") else "float32"
-    return Finding("device", f"CPU, {torch.get_num_threads()} threads, {fast}; a GPU is optional")
+    return Finding("device", f"CPU, {torch.get_num_threads()} threads; a GPU is optional")
 
 
 def _kernel() -> Finding:
+    """The kernel that JupyterLab and voila start for the notebooks; reports run in this Python in any case."""
     from jupyter_client.kernelspec import KernelSpecManager
 
-    found = KernelSpecManager().find_kernel_specs().get("python3")
-    remedy = "" if found else f"{sys.executable} -m ipykernel install --sys-prefix"
-    return Finding("Jupyter kernel", found or "no kernel named python3", remedy)
+    from maam_lib.kernels import foreign_program
+
+    specs = KernelSpecManager()
+    found = specs.find_kernel_specs().get("python3")
+    if not found:
+        return Finding(
+            "Jupyter kernel", "no kernel named python3", f"{sys.executable} -m ipykernel install --sys-prefix"
+        )
+    if program := foreign_program(specs.get_kernel_spec("python3")):
+        return Finding(
+            "Jupyter kernel",
+            f"{found} starts {program}, not {sys.executable}",
+            "remove that folder, or take it out of JUPYTER_PATH; `maam reproduce` works all the same",
+        )
+    return Finding("Jupyter kernel", found)
 
 
 def _notebooks() -> Finding:

@@ -58,44 +58,65 @@ class EventFile:
 
 
 class Alarms:
-    """Turns scores into alarms, causally (ours): one begins once the score has stayed at the threshold for `shortest`
-    frames in a row, counted from the first of them, and ends once it has stayed below for `quiet` frames."""
+    """Turns scores into alarms by time, causally (ours).
 
-    def __init__(self, threshold: float, frame_rate: float):
+    A scored frame lasts until the next frame of the footage, which has come before it is scored. An alarm begins once
+    frames in a row at the threshold last SHORTEST seconds, counted from the first of them; it ends once frames in a
+    row below it last QUIET seconds. Both are met to the nearest frame: by as many frames as come closest to so many
+    seconds at the mean length of those in the row, and by at least one. At a constant rate r these are
+    round(SHORTEST * r) and round(QUIET * r) frames. Time of which no frame is scored (passed over, or a gap) counts
+    for neither; `finish` ends all at a gap.
+    """
+
+    def __init__(self, threshold: float):
         self.threshold = threshold
-        self.shortest = shortest_alarm(frame_rate)
-        self.quiet = max(1, round(QUIET * frame_rate))
+        self.on = False  # whether an alarm is on, as far as is known at the last frame given
         self._event: Event | None = None
-        self._above = self._below = 0
+        self._above, self._below = _Row(), _Row()
 
-    @property
-    def on(self) -> bool:
-        """Whether an alarm is on, as far as is known at the last frame given."""
-        return self._event is not None and self._above >= self.shortest
+    def add(self, frame: int, time: float, until: float, score: float, where: Callable[[], Box | None]) -> Event | None:
+        """One scored frame, shown from `time` to `until` in seconds; returns the alarm that ended with it.
 
-    def add(self, frame: int, time: float, score: float, where: Callable[[], Box | None]) -> Event | None:
-        """One scored frame; returns the alarm that ended with it. `where` is asked only at a new peak."""
+        `where` is asked only at a new peak.
+        """
         if score >= self.threshold:
-            self._below = 0
-            self._above += not self.on
+            self._below = _Row()
+            self._above.add(until - time)
+            self.on = self.on or self._above.lasts(SHORTEST)
             event = self._event = self._event or Event("alarm", frame, frame, time, time)
             event.last, event.end = frame, time
             if event.peak is None or score > event.peak:
                 event.peak_frame, event.peak, event.where = frame, float(score), where()
             return None
-        self._below += 1
+        self._below.add(until - time)
         if not self.on:
-            self._event, self._above = None, 0
+            self._event, self._above = None, _Row()
             return None
-        return self.finish() if self._below >= self.quiet else None
+        return self.finish() if self._below.lasts(QUIET) else None
 
     def finish(self) -> Event | None:
         """End what is on, as where the footage ends or breaks; returns the alarm, if one was on."""
         event = self._event if self.on else None
-        self._event, self._above, self._below = None, 0, 0
+        self.on, self._event, self._above, self._below = False, None, _Row(), _Row()
         return event
 
 
-def shortest_alarm(frame_rate: float) -> int:
-    """Frames in a row at the threshold that make an alarm."""
-    return max(1, round(SHORTEST * frame_rate))
+@dataclass
+class _Row:
+    """Frames in a row, and how long they last together."""
+
+    frames: int = 0
+    seconds: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.frames += 1
+        self.seconds += seconds
+
+    def lasts(self, wanted: float) -> bool:
+        """Whether these are as many frames as come closest to the wanted seconds, or more.
+
+        To a tenth of a frame first: stamps in whole milliseconds, as Matroska has them, decide nothing.
+        """
+        if self.seconds <= 0:
+            return False
+        return self.frames >= max(1, round(round(wanted * self.frames / self.seconds, 1)))

@@ -189,9 +189,9 @@ def grid_results(
     """Each variant's results for one recipe in `<folder>/<recipe>`, an earlier folder before a later, after any `more`.
 
     They are found by the hash of their settings. Of results on different data, those on the data asked for, else those
-    on the data that most have. Likewise of number formats: those of `more` and the first folder go before, since a
-    network trained in bfloat16 and one in float32 can differ by more than any variant. Damaged files, those of another
-    number format, and those of the first folder that are of other settings or data, are named in `left_out`.
+    on the data that most have. Damaged files, those trained in another number format than the recipe's, which an
+    earlier kit chose by the processor, and those of the first folder that are of other settings or data, are named in
+    `left_out`.
     """
     found, left_out = list(more), []
     for path in (path for folder in folders for path in result_files(folder / base.name)):
@@ -201,11 +201,6 @@ def grid_results(
             left_out.append(str(error))
     hashes = [result["data"]["content_hash"] for _, result in found]
     content_hash = content_hash or (max(hashes, key=hashes.count) if hashes else None)
-    every = [(path, form) for path, result in found if (form := format_of(result))]
-    first = {path for path, _ in more}
-    own = [form for path, form in every if path.is_relative_to(folders[0]) or path in first]
-    formats = own or [form for _, form in every]
-    chosen_format = max(formats, key=formats.count) if formats else None
     seeds = sorted({result["seed"] for _, result in found})
     hashes_of = {name: [cell.recipe.hash() for cell in cells_of(base, [name], seeds)] for name in VARIANTS}
     known = {recipe_hash for of_variant in hashes_of.values() for recipe_hash in of_variant}
@@ -216,8 +211,10 @@ def grid_results(
             foreign = "measured on other data"
         elif result["recipe_hash"] not in known:
             foreign = f"of other settings than any variant of {base.name}"
-        if not foreign and format_of(result) not in (None, chosen_format):
-            left_out.append(f"{path}: trained in {format_of(result)}, not compared with results in {chosen_format}")
+        elif format_of(result) not in (None, base.training.precision):
+            left_out.append(
+                f"{path}: trained in {format_of(result)}, not compared with results in {base.training.precision}"
+            )
             continue
         if foreign and (path.is_relative_to(folders[0]) or (path, result) in more):
             left_out.append(f"{path}: {foreign}")

@@ -99,7 +99,7 @@ def score_curves(
         axis.plot(frames, table[column], color=ALARM, linewidth=1.2)
         if threshold is not None:
             axis.axhline(threshold, color=QUIET, linestyle="--", linewidth=1)
-        axis.set_title(clip, fontsize=9)
+        axis.set_title(clip, fontsize=9, parse_math=False)
         axis.margins(x=0)
     figure.supxlabel("frame", fontsize=9)
     figure.supylabel(f"{column} score", fontsize=9)

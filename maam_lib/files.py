@@ -6,9 +6,10 @@ import os
 import platform
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2s
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,42 @@ def written_aside(path: Path) -> Iterator[Path]:
             remedy = "free some space and run the same command again"
             raise DiskFullError(f"{path}: the disk is full; nothing was replaced. {remedy}") from error
         raise
+
+
+@contextmanager
+def folder_aside(folder: Path, busy: Exception) -> Iterator[Path]:
+    """A temporary folder beside `folder` that takes its place when the block ends well, and vanishes when it fails.
+
+    Two renames do it, so a kill between them leaves the earlier folder as `.NAME.old`: the next call puts it back
+    first. Raises `busy` where another process is at it.
+    """
+    folder = Path(folder)
+    aside, old = aside_of(folder), folder.with_name(f".{folder.name}.old")
+    lock = folder.with_name(f".{folder.name}.lock")
+    with alone(lock, busy):
+        put_back(folder)
+        clear_asides(folder.parent)
+        try:
+            aside.mkdir()
+            yield aside
+            if folder.exists():
+                folder.rename(old)
+            aside.rename(folder)
+            remove(old)
+        except BaseException:  # also Ctrl-C
+            remove(aside)
+            put_back(folder)
+            raise
+        finally:
+            remove(lock)  # it lies among a user's own files
+
+
+def put_back(folder: Path) -> None:
+    """End what a kill has interrupted while `folder` was replaced: one whole folder stays, the new or the old one."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.is_dir() and not folder.exists():
+        old.rename(folder)
+    remove(old)
 
 
 def aside_of(path: Path) -> Path:
@@ -91,6 +128,33 @@ def alone(lock_file: Path, busy: Exception) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def in_turn(lock_file: Path, what: str) -> Iterator[None]:
+    """Hold a lock for the length of the block; where another process holds it, say so on stderr and wait for it.
+
+    The lock file is removed at the end, while it is held: filelock starts anew where it has locked a removed file.
+    what: that the two would do at once, as in "data/ped2 is being prepared".
+    """
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(lock_file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"maam: {what} by another process; waiting for it to end", file=sys.stderr, flush=True)
+        lock.acquire(timeout=-1)
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):  # Windows, which removes no open file
+            lock_file.unlink(missing_ok=True)
+        lock.release()
+
+
+def lock_beside(path: Path) -> Path:
+    """The lock file of who writes the file or folder `path`: hidden, in the same folder."""
+    return path.with_name(f".{path.name}.lock")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,14 +16,16 @@ import cv2
 import numpy as np
 
 from data_prep.clip import SourceError
-from data_prep.frames import IMAGE_SUFFIXES, VideoFacts
-from data_prep.videos import numbered_images
+from data_prep.deep_pictures import Scale, scale_of
+from data_prep.pictures import Pictures, colour_pictures, decoded, picture_folder
+from data_prep.video_files import Break, Shown, Video, open_file, open_stream
+from maam_lib.addresses import without_secrets
 from maam_lib.detector import DetectionError
 from maam_lib.events import Event
 from maam_lib.trouble import Frame, watched
 
 DEFAULT_RATE = 25.0  # frames per second, where the source does not say
-TIMEOUT = 10_000  # milliseconds that opening or reading a stream may take
+TIMEOUT = 10.0  # seconds that opening or reading a stream may take
 LONGEST_WAIT = 30.0  # seconds between two tries to get a stream back
 Wait = Callable[[float], object]
 
@@ -50,7 +52,7 @@ class Footage:
 def open_footage(
     where: str | Path, *, frame_rate: float | None = None, patience: float = 600.0, wait: Wait = time.sleep
 ) -> Footage:
-    """Open a video file, a folder of numbered images, a camera ("0") or a stream ("rtsp://..."), its first frames read.
+    """Open a video file, a folder of pictures, a camera ("0") or a stream ("rtsp://..."), its first frames read.
 
     frame_rate: of a folder, or in place of what a video says. patience: seconds that a lost camera or stream is tried
     again for, pausing by `wait` 1, 2, 4 ... at most 30 seconds. Gray becomes three equal channels, an alpha channel
@@ -60,17 +62,20 @@ def open_footage(
     """
     text = str(where)
     if re.fullmatch(r"\d+", text) and not Path(text).exists():
-        return _open_capture(int(text), f"camera {text}", frame_rate, patience, wait)
+        return _open_camera(int(text), frame_rate, patience, wait)
     if "://" in text:
-        return _open_capture(text, re.sub("//[^/@]*@", "//", text), frame_rate, patience, wait)  # no password shown
+        return _open_stream(text, frame_rate, patience, wait)
     path = Path(text)
     if path.is_dir():
         return _open_folder(path, frame_rate)
-    if not path.is_file():
+    if not path.exists():
         raise DetectionError(
             f"{path}: no such file; expected a video, a folder of frames, a camera's number or rtsp://"
         )
-    return _open_capture(text, text, frame_rate, patience, wait)
+    try:
+        return _recorded(text, open_file(path, threads=0), frame_rate)
+    except SourceError as error:
+        raise DetectionError(str(error)) from error
 
 
 # Folders
@@ -78,111 +83,170 @@ def open_footage(
 
 def _open_folder(folder: Path, frame_rate: float | None) -> Footage:
     try:
-        numbered = numbered_images(folder, IMAGE_SUFFIXES)
+        pictures = picture_folder(folder)
+        scale = scale_of(_decodable(pictures))
     except SourceError as error:
         raise DetectionError(str(error)) from error
     rate = frame_rate or DEFAULT_RATE
     notes = [] if frame_rate else [f"taken as {rate:g} frames per second; --frame-rate says otherwise"]
-    return _begun(str(folder), False, rate, len(numbered), notes, _folder_frames(numbered, rate))
+    notes += [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
+    announced = sum(max(pages, 1) for pages in pictures.pages)
+    return _begun(str(folder), False, rate, announced, notes, _folder_frames(pictures, scale, rate))
 
 
-def _folder_frames(numbered: list[tuple[int, Path]], rate: float) -> Generator[Frame]:
-    """The images in order of their numbers; where some are missing or unreadable, the next one does not follow."""
-    step = min((b - a for (a, _), (b, _) in pairwise(numbered)), default=1)
-    first, due = numbered[0][0], 0
-    damaged: list[str] = []
-    for number, path in numbered:
-        position = (number - first) // step
-        encoded = np.fromfile(path, np.uint8)
-        picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-        if picture is None:
-            damaged.append(path.name)
-            continue
-        missing = position - due
-        why = f"{damaged[0]} cannot be decoded" if damaged else f"{missing} missing before {path.name}"
-        frame = Frame(position, position / rate, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), time.monotonic())
-        yield replace(frame, follows=False, note=why) if missing else frame
-        due, damaged = position + 1, []
+def _decodable(pictures: Pictures) -> Iterator[np.ndarray]:
+    """The pictures as they are stored, but those that cannot be decoded."""
+    for path, count in zip(pictures.paths, pictures.pages, strict=True):
+        with suppress(SourceError):
+            yield from decoded(path, count)
 
 
-# Videos, cameras, streams
+def _folder_frames(pictures: Pictures, scale: Scale | None, rate: float) -> Generator[Frame]:
+    """The pictures in their order; where some are missing or unreadable, the next one does not follow."""
+    places = pictures.counter or tuple(range(len(pictures.paths)))
+    step = min((b - a for a, b in pairwise(places)), default=1)
+    number, due, pages_before, why = 0, places[0], 1, ""
+    for place, path, pages in zip(places, pictures.paths, pictures.pages, strict=True):
+        missing = (place - due) // step
+        number += missing * pages_before
+        after = number + max(pages, 1)
+        why = why or (f"{missing} missing before {path.name}" if missing else "")
+        try:
+            for pixels in colour_pictures((path,), (pages,), scale):
+                yield Frame(number, number / rate, pixels, time.monotonic(), follows=not why, note=why)
+                number, why = number + 1, ""
+        except SourceError as error:
+            reason = str(error).removeprefix(f"{path}: ").partition(";")[0].partition(" (")[0]
+            why = why or f"{path.name} {reason}"
+        number, due, pages_before = after, place + step, max(pages, 1)
 
 
-def _open_capture(where: str | int, name: str, frame_rate: float | None, patience: float, wait: Wait) -> Footage:
-    capture = open_capture(where)
+# Video files
+
+
+def _recorded(name: str, video: Video, frame_rate: float | None) -> Footage:
+    rate = frame_rate or video.frame_rate or DEFAULT_RATE
+    known = frame_rate or video.frame_rate
+    notes = [] if known else [f"says no frame rate; taken as {rate:g} per second"]
+    return _begun(name, False, rate, video.expected, notes, _file_frames(video, frame_rate, notes))
+
+
+def _file_frames(video: Video, frame_rate: float | None, notes: list[str]) -> Generator[Frame | Event]:
+    """The frames of a file at its own times, or by the rate that was asked for; an event where it stops early.
+
+    Frames that cannot be decoded keep their numbers; the next frame that can says why they are missing.
+    """
+    number, last, broken = 0, 0.0, ""
+    try:
+        for item in video.shown():
+            if isinstance(item, Break):
+                broken = broken or item.why
+                number += 0 if item.at_end else item.lost
+                continue
+            last = number / frame_rate if frame_rate else item.time
+            yield Frame(number, last, item.pixels, time.monotonic(), follows=not broken, note=broken)
+            number, broken = number + 1, ""
+    finally:
+        video.close()
+    if broken:
+        yield Event("cut", number, number, last, last, note=f"decoding stops after {number} frames: {broken}")
+    facts = video.facts
+    notes += (replace(facts, shortest=0.0, longest=0.0) if frame_rate else facts).notes
+
+
+# Cameras and streams
+
+Live = Generator[
+    tuple[np.ndarray, str]
+]  # frames uint8 (H, W, 3) RGB, and why some before one are missing; ends if lost
+
+
+def _open_camera(number: int, frame_rate: float | None, patience: float, wait: Wait) -> Footage:
+    capture = open_camera(number)
     if capture is None:
-        raise DetectionError(f"{name}: {_why_not(where)}")
-    announced = int(min(max(capture.get(cv2.CAP_PROP_FRAME_COUNT), 0), 1e12))
-    is_live = isinstance(where, int) or ("://" in where and announced == 0)
+        raise DetectionError(f"camera {number}: cannot be opened; is it plugged in, and not in use by another program?")
     said = capture.get(cv2.CAP_PROP_FPS)
-    known = math.isfinite(said) and 0 < said <= 1000
-    rate = frame_rate or (said if known else DEFAULT_RATE)
-    notes = [] if known or frame_rate else [f"says no frame rate; taken as {rate:g} per second"]
-    if is_live:
-        frames = _live_frames(capture, where, patience, wait)
-    else:
-        frames = _file_frames(capture, rate, announced, notes, has_stamps=frame_rate is None)
-    return _begun(name, is_live, rate, announced or None, notes, frames)
+    rate = said if math.isfinite(said) and 0 < said <= 1000 else None
+
+    def again() -> Live | None:
+        opened = open_camera(number)
+        return None if opened is None else _camera_frames(opened)
+
+    return _live(f"camera {number}", frame_rate or rate, _camera_frames(capture), again, patience, wait)
 
 
-def open_capture(where: str | int) -> cv2.VideoCapture | None:
-    """A camera, stream or file opened for reading; None where it cannot be."""
+def open_camera(number: int) -> cv2.VideoCapture | None:
+    """A camera of this machine opened for reading; None where it cannot be."""
     with _quiet():
-        if isinstance(where, int):
-            capture = cv2.VideoCapture(where)
-        else:
-            limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT]
-            capture = cv2.VideoCapture(where, cv2.CAP_FFMPEG, limits if "://" in where else [])
+        capture = cv2.VideoCapture(number)
     return capture if capture.isOpened() else None
 
 
-def _file_frames(
-    capture: cv2.VideoCapture, rate: float, announced: int, notes: list[str], *, has_stamps: bool
-) -> Generator[Frame | Event]:
-    """The frames of a file, at the times that it gives them or by the rate; an event where it stops early."""
-    number, start, last, shortest, longest = 0, 0.0, -1.0, math.inf, 0.0
+def _camera_frames(capture: cv2.VideoCapture) -> Live:
     try:
         while True:
             decoded, picture = capture.read()
             if not decoded:
-                break
-            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if has_stamps else number / rate
-            start = stamp if number == 0 else start
-            now = stamp - start
-            if now <= last:  # no time stamps, or wrong ones
-                now = last + 1 / rate
-            elif number:
-                shortest, longest = min(shortest, now - last), max(longest, now - last)
-            yield Frame(number, now, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), time.monotonic())
-            number, last = number + 1, now
+                return
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), ""
     finally:
         capture.release()
-    if number < 0.99 * announced - 1:
-        note = f"decoding stops after {number} of {announced} frames; was the file cut?"
-        yield Event("cut", number, announced - 1, max(last, 0.0), announced / rate, note=note)
-    if VideoFacts(number, 1000 * min(shortest, longest), 1000 * longest).varies:
-        notes.append(
-            f"the frame rate varies ({1000 * shortest:.0f} to {1000 * longest:.0f} ms from frame to frame); flow is "
-            "per frame, whatever its duration"
-        )
+
+
+def _open_stream(address: str, frame_rate: float | None, patience: float, wait: Wait) -> Footage:
+    name = without_secrets(address)
+    try:
+        video = open_stream(address, TIMEOUT)
+    except SourceError as error:
+        raise DetectionError(f"{name}: {error}") from None  # FFmpeg's own error repeats the address
+    if video.expected is not None:
+        return _recorded(name, video, frame_rate)
+
+    def again() -> Live | None:
+        try:
+            return _stream_frames(open_stream(address, TIMEOUT))
+        except SourceError:
+            return None
+
+    return _live(name, frame_rate or video.frame_rate, _stream_frames(video), again, patience, wait)
+
+
+def _stream_frames(video: Video) -> Live:
+    why = ""
+    try:
+        for item in video.shown():
+            if isinstance(item, Shown):
+                yield item.pixels, why
+                why = ""
+            else:
+                why = item.why
+    finally:
+        video.close()
+
+
+def _live(
+    name: str, rate: float | None, frames: Live, again: Callable[[], Live | None], patience: float, wait: Wait
+) -> Footage:
+    notes = [] if rate else [f"says no frame rate; taken as {DEFAULT_RATE:g} per second"]
+    return _begun(name, True, rate or DEFAULT_RATE, None, notes, _live_frames(frames, again, patience, wait))
 
 
 def _live_frames(
-    capture: cv2.VideoCapture | None, where: str | int, patience: float, wait: Wait
+    source: Live | None, again: Callable[[], Live | None], patience: float, wait: Wait
 ) -> Generator[Frame | Event]:
     """Frames by the clock; a stream that breaks off is opened again, and is over when that fails for too long."""
     number, began, last, lost, pause = 0, time.monotonic(), 0.0, None, 1.0
     try:
         while True:
-            decoded, picture = capture.read() if capture is not None else (False, None)
+            item = None if source is None else next(source, None)
             arrived = time.monotonic()
             now = arrived - began
-            if decoded:
+            if item is not None:
                 if lost is not None:
                     lost.last, lost.end, lost.note = number, now, "came back"
                     yield lost
-                pixels = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-                yield Frame(number, now, pixels, arrived, follows=lost is None)
+                pixels, why = item
+                yield Frame(number, now, pixels, arrived, follows=lost is None and not why, note=why)
                 number, last, lost = number + 1, now, None
                 continue
             if lost is None:
@@ -191,21 +255,11 @@ def _live_frames(
                 lost.end, lost.note = now, f"did not come back within {patience:g} s"
                 yield lost
                 return
-            if capture is not None:
-                capture.release()
             wait(pause)
-            pause, capture = min(2 * pause, LONGEST_WAIT), open_capture(where)
+            pause, source = min(2 * pause, LONGEST_WAIT), again()
     finally:
-        if capture is not None:
-            capture.release()
-
-
-def _why_not(where: str | int) -> str:
-    if isinstance(where, int):
-        return "cannot be opened; is it plugged in, and not in use by another program?"
-    if "://" in where:
-        return "cannot be opened; is the address right, and does the machine answer?"
-    return f"cannot be read as a video ({Path(where).stat().st_size} bytes); convert it: ffmpeg -i IN OUT.mp4"
+        if source is not None:
+            source.close()
 
 
 # What every source has in common
@@ -223,9 +277,10 @@ def _begun(
                 break
     found = [item for item in head if isinstance(item, Frame)]
     if len(found) < 2:
+        why = next((f" ({item.note})" for item in head if isinstance(item, Event) and item.note), "")
         raise DetectionError(
-            f"{name}: {len(found)} frame{'s'[: len(found) != 1]} can be decoded, expected 2 or more: a frame is scored "
-            "together with its flow to the next"
+            f"{name}: {len(found)} frame{'s'[: len(found) != 1]} can be decoded{why}, expected 2 or more: a frame is "
+            "scored together with its flow to the next"
         )
 
     def all_frames() -> Generator[Frame | Event]:

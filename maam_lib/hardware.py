@@ -1,4 +1,4 @@
-"""What this machine computes with: the device to run on, its fast number formats, and how memory is kept (ours)."""
+"""What this machine computes with: the device to run on, its compiler, and how memory is kept (ours)."""
 
 import ctypes
 import platform
@@ -9,14 +9,6 @@ import torch
 def best_accelerator() -> str:
     """The device to run on: "cuda" where there is one, else "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def has_fast_bfloat16(accelerator: str) -> bool:
-    """Whether matrix products in bfloat16 run on hardware made for it (CUDA from Ampere on; avx512_bf16 or AMX)."""
-    if accelerator == "cuda":
-        return torch.cuda.get_device_capability()[0] >= 8
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def compiler_trouble(device: torch.device) -> str:

@@ -95,7 +95,8 @@ class ScoreFigure(LiveFigure):
             for first, last in (abnormal_spans(frames, labels == 1) if labels is not None else [])
         ]
         self._curve_axis.set_xlim(frames[0], frames[-1] + 1)
-        self._curve_axis.set_title(f"{clip}: score over time, abnormal span shaded, threshold dashed", fontsize=9)
+        title = f"{clip}: score over time, abnormal span shaded, threshold dashed"
+        self._curve_axis.set_title(title, fontsize=9, parse_math=False)
         for name, top in tops.items():
             self._pictures[name].set_clim(0, top)
         self._curve.set_xdata(frames)

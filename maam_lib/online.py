@@ -5,8 +5,10 @@ when frame t+1 has come, since its flow is from t to t+1: one frame of delay. Th
 change of size or a lost stream, has no flow and is not scored.
 """
 
+import atexit
 import queue
 import threading
+import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -19,11 +21,13 @@ from data_prep.resize import resize_flow, resize_frame
 from maam_lib.detector import Detector, Score
 from maam_lib.events import Event
 from maam_lib.footage import Footage, Frame
+from maam_lib.trouble import GAP
 from maam_lib.windows import Pair
 
 BATCH = 4  # frames that go through the network together, where so many wait; on a CPU more are slower (measured)
 AHEAD = 8  # pairs of frames that decoding may be ahead
-LONGEST_END = 60.0  # seconds to wait for a thread when all ends; reading a dead stream may take ten
+LONGEST_STOP = 0.5  # seconds to wait for the threads where the scores are no longer wanted
+LONGEST_END = 60.0  # seconds that the program's end waits for one that still computes; a dead stream may take ten
 T = TypeVar("T")
 
 
@@ -32,7 +36,7 @@ class FramePair:
     """A frame and the next one, at the source's size."""
 
     frame: Frame
-    following: np.ndarray  # uint8 (H, W, 3) RGB
+    following: Frame
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Flowing:
     """A frame with its flow, as prepared data are stored, and the picture of it that people see."""
 
     frame: Frame  # its pixels are those of `picture`
+    until: float  # seconds: when the next frame comes
     source_size: Pair
     stored: np.ndarray  # uint8 (H, W, C) at the detector's size
     flow: np.ndarray  # float16 (H, W, 2), pixels per frame at that size
@@ -51,6 +56,7 @@ class Scored:
 
     number: int
     time: float  # seconds
+    until: float  # seconds: when the next frame comes
     arrived: float  # seconds of the monotonic clock
     picture: np.ndarray  # uint8 (H, W, 3) RGB, the source's, no larger than asked for
     source_size: Pair
@@ -63,7 +69,7 @@ class Scored:
 def score_online(
     detector: Detector,
     score: Score,
-    footage: Footage,
+    footage: "Footage | Heard",
     *,
     picture_width: int = 640,
     stop: threading.Event | None = None,
@@ -74,7 +80,8 @@ def score_online(
     size, the same rounding. Where a live source is faster than this machine, pairs of frames are passed over whole, so
     that flow never spans more than one frame; an Event "behind" says how many, once per unbroken stretch.
 
-    Leaving the iterator waits for the threads to end. Raises what goes wrong in any of them.
+    Leaving the iterator waits LONGEST_STOP seconds for the threads to end: one that reads a dead stream, or computes
+    for longer, ends by itself, at the latest with the program. Raises what goes wrong in any of them.
     """
     stop = stop or threading.Event()
     threads = cv2.getNumThreads()
@@ -86,9 +93,16 @@ def score_online(
         yield from results
     finally:
         stop.set()
-        for stage in (pairs, flowing, results):
-            stage.join()
+        _leave(pairs, flowing, results)
         cv2.setNumThreads(threads)
+
+
+def _leave(*stages: "Ahead") -> None:
+    """Wait a moment for the threads; for those that are still at it when the program ends, which must not cut them."""
+    until = time.monotonic() + LONGEST_STOP
+    for stage in stages:
+        if not stage.join(max(0.0, until - time.monotonic())):
+            atexit.register(stage.join, LONGEST_END)
 
 
 def measured_on(detector: Detector, score: Score, footage: Footage) -> Detector:
@@ -101,6 +115,32 @@ def measured_on(detector: Detector, score: Score, footage: Footage) -> Detector:
     return detector.measured_on(np.array(scores), footage.name.rpartition("/")[2])
 
 
+class Heard:
+    """Footage that is listened to: it knows for how long a live source has been silent (ours)."""
+
+    def __init__(self, footage: Footage):
+        self.is_live = footage.is_live
+        self._footage, self._last, self._over = footage, None, False
+        self._longest_step = max(GAP, 5 / footage.frame_rate)
+
+    def __iter__(self) -> Iterator[Frame | Event]:
+        for item in self._footage:
+            if isinstance(item, Frame):
+                self._last = item
+            yield item
+        self._over = True
+
+    def lost(self) -> Event | None:
+        """The event of a live source that is silent now, while someone still waits for it; None where it is not."""
+        if not self.is_live or self._over or self._last is None:
+            return None
+        silent, last = time.monotonic() - self._last.arrived, self._last
+        if silent <= self._longest_step:
+            return None
+        note = "had not come back when it was stopped"
+        return Event("lost", last.number + 1, last.number + 1, last.time, last.time + silent, note=note)
+
+
 def frame_pairs(frames: Iterable[Frame | Event]) -> Generator[FramePair | Event]:
     """Each frame with the one that follows it; events where they belong."""
     before: Frame | None = None
@@ -109,7 +149,7 @@ def frame_pairs(frames: Iterable[Frame | Event]) -> Generator[FramePair | Event]
             yield item
             continue
         if before is not None and item.follows:
-            yield FramePair(before, item.pixels)
+            yield FramePair(before, item)
         before = item
 
 
@@ -119,7 +159,9 @@ def with_flow(pairs: Iterable[FramePair | Event], detector: Detector, picture_wi
         if isinstance(pair, Event):
             yield pair
             continue
-        first, second = (in_channels(pixels, detector.channels) for pixels in (pair.frame.pixels, pair.following))
+        first, second = (
+            in_channels(pixels, detector.channels) for pixels in (pair.frame.pixels, pair.following.pixels)
+        )
         flow = resize_flow(estimate_flow(detector.flow, first, second), detector.frame_size)
         stored = resize_frame(first, detector.frame_size)
         height, width = size = first.shape[:2]
@@ -127,7 +169,7 @@ def with_flow(pairs: Iterable[FramePair | Event], detector: Detector, picture_wi
         if width > picture_width:
             shown = resize_frame(shown, (max(1, round(height * picture_width / width)), picture_width))
         frame = Frame(pair.frame.number, pair.frame.time, shown, pair.frame.arrived)
-        yield Flowing(frame, size, stored, flow.astype(np.float16))
+        yield Flowing(frame, pair.following.time, size, stored, flow.astype(np.float16))
 
 
 def scored(items: "Ahead[Flowing | Event]", detector: Detector, score: Score) -> Generator[Scored | Event]:
@@ -143,10 +185,12 @@ def _scores(batch: list[Flowing], detector: Detector, score: Score) -> list[Scor
     appearance, motion = score(np.stack([item.stored for item in batch]), np.stack([item.flow for item in batch]))
     fused = detector.fuse(appearance, motion)
     tops = zip(*(sums.max(axis=(1, 2)).tolist() for sums in (appearance, motion, fused)), strict=True)
-    return [
-        Scored(item.frame.number, item.frame.time, item.frame.arrived, item.frame.pixels, item.source_size, sums, *top)
-        for item, sums, top in zip(batch, fused, tops, strict=True)
-    ]
+    return [_scored(item, sums, top) for item, sums, top in zip(batch, fused, tops, strict=True)]
+
+
+def _scored(item: Flowing, fused_map: np.ndarray, tops: tuple[float, float, float]) -> Scored:
+    frame = item.frame
+    return Scored(frame.number, frame.time, item.until, frame.arrived, frame.pixels, item.source_size, fused_map, *tops)
 
 
 def in_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
@@ -167,9 +211,10 @@ class Ahead(Generic[T]):
         self._thread = threading.Thread(target=self._fill, args=(items,), daemon=True)
         self._thread.start()
 
-    def join(self) -> None:
-        """Wait until the thread has ended what it was at: a program must not end while it computes."""
-        self._thread.join(timeout=LONGEST_END)
+    def join(self, longest: float) -> bool:
+        """Wait until the thread has ended what it was at, at most so many seconds; returns whether it has."""
+        self._thread.join(timeout=longest)
+        return not self._thread.is_alive()
 
     def __iter__(self) -> Iterator[T]:
         while taken := self.take(1):

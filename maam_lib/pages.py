@@ -31,21 +31,23 @@ def notebook_page(notebook: NotebookNode, title: str) -> str:
 
 def index_page(summary: Mapping[str, Any], chapters: Sequence[tuple[str, str, NotebookNode]]) -> str:
     """The report's first page: what was run, each chapter with its first figure, every recorded number."""
-    facts = f"""<p>Recipe <strong>{html.escape(summary["recipe"])}</strong>, kit {summary["kit_version"]},
-        revision {summary["environment"]["git_revision"] or "unknown"}, Python {summary["environment"]["python"]},
-        torch {summary["environment"]["packages"].get("torch", "?")}, {html.escape(summary["environment"]["platform"])}.
+    environment = summary["environment"]
+    said = f"""kit {summary["kit_version"]}, revision {environment["git_revision"] or "unknown"}, Python
+        {environment["python"]}, torch {environment["packages"].get("torch", "?")}, {environment["platform"]}"""
+    facts = f"""<p>Recipe <strong>{html.escape(summary["recipe"])}</strong>, {html.escape(said)}.
         Machine-readable: <a href="results.json">results.json</a>.</p>"""
     parts = [f"<h1>MAAM-Net, reproduced: {html.escape(summary['recipe'])}</h1>", facts]
     if summary["paper"]:
-        parts.append(
-            f'<p><a href="{summary["paper"]}">The paper\'s tables, figures and claims, ours beside them</a></p>'
-        )
+        said = "The paper's tables, figures and claims, ours beside them"
+        parts.append(f'<p><a href="{html.escape(summary["paper"])}">{said}</a></p>')
     parts.append("<h2>Chapters</h2>")
     parts.append(f'<div class="gallery">{"".join(_card(summary, *chapter) for chapter in chapters)}</div>')
     parts.append("<h2>Numbers</h2>")
     for name, results in summary["results"].items():
         if results:
-            parts.append(f"<h3>{name}</h3><table>{''.join(_row(k, v) for k, v in results.items())}</table>")
+            parts.append(
+                f"<h3>{html.escape(name)}</h3><table>{''.join(_row(k, v) for k, v in results.items())}</table>"
+            )
     return _page(f"MAAM-Net: {summary['recipe']}", "".join(parts))
 
 
@@ -82,7 +84,7 @@ def _card(summary: Mapping[str, Any], name: str, page: str, notebook: NotebookNo
         data = output["data"]["image/png"].strip()
         picture = f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}">'
     title = html.escape(_heading(notebook) or name)
-    return f'<a href="{page}"><strong>{title}</strong> ({state["seconds"]:.0f} s){failed}{picture}</a>'
+    return f'<a href="{html.escape(page)}"><strong>{title}</strong> ({state["seconds"]:.0f} s){failed}{picture}</a>'
 
 
 def _row(name: str, value: Any) -> str:

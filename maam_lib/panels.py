@@ -35,7 +35,7 @@ def picture(axis: Axes, values: np.ndarray, title: str, cmap: str = "gray") -> N
         extent=(0, w, h, 0),
         **(bounds if single else {}),
     )
-    axis.set_title(title, fontsize=8)
+    axis.set_title(title, fontsize=8, parse_math=False)  # names of clips may hold dollars
     axis.set_xticks([])
     axis.set_yticks([])
 

@@ -14,6 +14,7 @@ from maam_lib.figures_tables import epoch_curves, knob_lines, support_bars
 from maam_lib.paper_pages import absent_html, figure_html
 from maam_lib.pictures import PICTURES, Picture, score_curves
 from maam_lib.results import BASE, paper_values
+from maam_lib.runs import RunError
 from maam_lib.training import dataset_for
 
 
@@ -57,7 +58,10 @@ def _of_network(name: str, scored: Scored, root: Path) -> str:
             f"{who}: {prepared.folder} holds other data than the scores were made of.",
             "Prepare the dataset as the recipe asks, or evaluate the run on it again.",
         )
-    picture = PICTURES[name](scored, prepared)
+    try:
+        picture = PICTURES[name](scored, prepared)
+    except RunError as error:
+        return absent_html(f"{who}: its weights cannot be used.", str(error))
     if picture is None:
         remedy = "It needs the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree."
         return absent_html(f"{who}: nothing to show.", remedy)

@@ -62,7 +62,7 @@ def card(verdict: Verdict, page_of: Callable[[str, str], str | None], number_pag
     because = f" ({html.escape(verdict.because)})" if verdict.because else ""
     kind = verdict.state.replace(" ", "-")
     return (
-        f'<section class="card {kind}" id="claim-{claim.name}"><h3>{html.escape(claim.text)}</h3>'
+        f'<section class="card {kind}" id="claim-{html.escape(claim.name)}"><h3>{html.escape(claim.text)}</h3>'
         f'<p>{html.escape(claim.place)}</p><p><span class="state">{verdict.state}</span>{because}</p>'
         f"<dl>{listed}</dl></section>"
     )
@@ -114,7 +114,7 @@ def variant_page(recipe: str, what: str, results: Sequence[Mapping[str, Any]], f
         listed = "".join(f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in rows.items())
         numbers = result_table(dict(result)).map(lambda v: "" if pd.isna(v) else f"{v:.3f}")
         measured = table_html(numbers.rename_axis("row").reset_index(), "all that was measured", _no_link)
-        parts.append(f"<h2>seed {result['seed']}</h2><table>{listed}</table>{measured}")
+        parts.append(f"<h2>seed {int(result['seed'])}</h2><table>{listed}</table>{measured}")
         if memory := result.get("memory"):
             parts.append(f"<p>Memory: {html.escape(json.dumps(memory))}</p>")
     return site_page(f"{recipe}: {what}", "".join(parts))
@@ -132,7 +132,7 @@ def _cell(value: Any, link: Callable[[Number], str | None]) -> str:
         kind = "as-printed" if value.distance <= NEAR else "near" if value.distance <= FAR else "far"
         return f'<span class="{kind}">{text}</span>'
     if isinstance(value, Number) and (target := link(value)):
-        return f'<a href="{target}">{text}</a>'
+        return f'<a href="{html.escape(target)}">{text}</a>'
     return text
 
 
@@ -143,4 +143,4 @@ def _with_code(text: str) -> str:
 
 def _linked(text: str, targets: Sequence[str | None]) -> str:
     target = next((t for t in targets if t), None)
-    return f'<a href="{target}">{text}</a>' if target else text
+    return f'<a href="{html.escape(target)}">{html.escape(text)}</a>' if target else html.escape(text)

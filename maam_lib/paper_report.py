@@ -10,8 +10,6 @@ results.json                      verdicts and tables for machines
 """
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from nbconvert.filters import markdown2html
 from maam_lib.claims import claims
 from maam_lib.collection import collect
 from maam_lib.experiments import VARIANTS
-from maam_lib.files import write_json, write_text
+from maam_lib.files import folder_aside, write_json, write_text
 from maam_lib.judging import Verdict, verdict
 from maam_lib.paper_pages import site_page, variant_page
 from maam_lib.paper_sections import first_page
@@ -46,9 +44,8 @@ def build_report(
     if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
         raise FileExistsError(f"{out}: holds something else than a report; name another folder with --out")
     found = collect(folders, runs)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
-        folder = Path(aside) / "report"
+    busy = RuntimeError(f"{out}: another process is writing this report; wait for it, or name another folder")
+    with folder_aside(out, busy) as folder:
         site = Site(folder, found, root)
         _write_variant_pages(site)
         _write_differences(site)
@@ -58,9 +55,6 @@ def build_report(
         )
         write_json(folder / "results.json", _for_machines(site, verdicts))
         write_text(folder / MARK, f"made by maam {__version__}\n")
-        if out.exists():
-            shutil.rmtree(out)
-        folder.rename(out)
     return out / "index.html"
 
 

@@ -128,7 +128,7 @@ def _table4(site: Site) -> str:
         '(<a href="differences.html#no-23">no. 23</a>); ours is wall time, one frame at a time.</p>'
     )
     details = [
-        f"<h3>{name}</h3>" + site.table(f"table4-{name}", tables.table4(cost), f"{name}: size and speed")
+        f"<h3>{html.escape(name)}</h3>" + site.table(f"table4-{name}", tables.table4(cost), f"{name}: size and speed")
         for name, cost in site.found.costs.items()
     ]
     missing = "" if details else absent_html("No speed is measured.", "maam sweep RECIPE --part table4")
@@ -160,7 +160,7 @@ def _each(site: Site, part: str, *makes: Callable[[GridResults], pd.DataFrame]) 
                 for make in makes
             ]
             rest = absent_html(f"{missing} of {len(variants)} variants are not measured.", command) if missing else ""
-            made.append(f"<h3>{name}</h3>{''.join(of_recipe)}{_why(grid)}{rest}")
+            made.append(f"<h3>{html.escape(name)}</h3>{''.join(of_recipe)}{_why(grid)}{rest}")
         elif name in ALWAYS:
             absent.append(command)
     if absent:
@@ -220,7 +220,7 @@ def _what_there_is(site: Site) -> str:
         + site.table("protocol", protocols, "How every number was made")
         + '<h2 id="machines">Seeds, machines, versions</h2>'
         + site.table("machines", machines, "Where the results come from")
-        + f"<p>This report: maam {__version__}, revision {facts['git_revision'] or 'unknown'}, "
+        + f"<p>This report: maam {__version__}, revision {html.escape(str(facts['git_revision'] or 'unknown'))}, "
         f"Python {facts['python']}, {html.escape(facts['platform'])}; {html.escape(versions)}.</p>"
     )
 

@@ -1,5 +1,7 @@
 """The report while it is built: what it is made of, where its files go, and where a number leads."""
 
+import html
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +36,8 @@ class Site:
         """Keep a table as CSV and LaTeX, and return it as HTML with links to both."""
         self.tables[name] = table
         write_text(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))
-        write_text(self.folder / "tables" / f"{name}.tex", table.to_latex(index=False, escape=True, caption=caption))
-        files = f'<p><a href="tables/{name}.csv">CSV</a>, <a href="tables/{name}.tex">LaTeX</a></p>'
+        in_latex = re.sub(r"([&%$#_{}])", r"\\\1", caption)  # pandas escapes the cells alone
+        write_text(self.folder / "tables" / f"{name}.tex", table.to_latex(index=False, escape=True, caption=in_latex))
+        file = html.escape(name)
+        files = f'<p><a href="tables/{file}.csv">CSV</a>, <a href="tables/{file}.tex">LaTeX</a></p>'
         return table_html(table, caption, self.link) + files

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pandas as pd
@@ -25,13 +26,19 @@ class Playback:
         if missing:
             raise DetectionError(f"{folder}: no {missing[0]} here; make it with `maam detect RUN VIDEO --out {folder}`")
         self.scores = pd.read_csv(self.folder / "scores.csv")
-        self._video = cv2.VideoCapture(str(self.folder / "annotated.mkv"))
-        self.frame_rate = self._video.get(cv2.CAP_PROP_FPS)
-        self._next, self._last = 0, None
+        self._video = av.open(str(self.folder / "annotated.mkv"))
+        self._stamps = sorted(packet.pts for packet in self._video.demux(video=0) if packet.pts is not None)
+        self._next, self._last = -1, None
         self._curve: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def frame_rate(self) -> float:
+        """Rows per second, in the mean over the scored footage."""
+        times = self.scores["time"]
+        return (len(self) - 1) / (times.iloc[-1] - times.iloc[0]) if len(self) > 1 else 1.0
 
     def picture(self, row: int) -> np.ndarray:
         """uint8 (H, W, 3) BGR: the marked frame of a row of `scores`, over the curve of all of them."""
@@ -58,11 +65,12 @@ class Playback:
         """The marked frame without its strip; playing on is cheaper than jumping."""
         if self._last is not None and self._next == row + 1:
             return self._last
-        if self._next != row:
-            self._video.set(cv2.CAP_PROP_POS_FRAMES, row)
-        read, picture = self._video.read()
-        if not read:
+        if row >= len(self._stamps):
             raise DetectionError(f"{self.folder / 'annotated.mkv'}: no frame {row}; was it cut?")
+        if self._next != row:
+            self._video.seek(self._stamps[row], stream=self._video.streams.video[0])
+            self._frames = self._video.decode(video=0)
+        picture = next(frame for frame in self._frames if frame.pts >= self._stamps[row]).to_ndarray(format="bgr24")
         self._next, self._last = row + 1, picture[:-STRIP]
         return self._last
 

@@ -11,13 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from maam_lib.config import Recipe
-from maam_lib.files import written_aside
 from maam_lib.model import MAAMNet
-from maam_lib.runs import RunFolder
+from maam_lib.runs import RunFolder, write_weights
 
 _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
@@ -128,8 +126,7 @@ def import_weights(prefix: Path, out: Path, *, run: Path | None = None, recipe: 
         _check_recipe(recipe, net)
     if run is not None and recipe is not None:
         RunFolder(run).adopt(recipe, net, f"imported from {Path(prefix).name}")
-    with written_aside(out) as aside:
-        save_file(net.state_dict(), aside, metadata={"origin": str(prefix), "similarity": "released"})
+    write_weights(out, net.state_dict(), {"origin": str(prefix), "similarity": "released"})
     return net
 
 

@@ -7,7 +7,6 @@ reports/reference/<recipe>/paper/seed0.json    "paper" is the recipe as it is
 reports/reference/<recipe>/weights.safetensors of its seed 0, with recipe.yaml, detector.json and scores.csv
 """
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -17,11 +16,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from data_prep.guarded import UnreadableError, in_form, read_json, read_text
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
 from maam_lib.files import write_json, write_text, written_aside
 from maam_lib.intervals import seed_spread
 from maam_lib.model import MAAMNet
+from maam_lib.result_files import Result
 from maam_lib.runs import SCORES, RunFolder, load_weights
 from maam_lib.training import build_network
 
@@ -30,8 +31,7 @@ REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
 BASE = "paper"  # the variant that is the recipe as it is
 ABSENT = "not measured"  # in tables
-NUMBERS = ("seed", "auc", "eer", "auc_appearance", "auc_motion", "learning_adds")
-NEEDED = {*NUMBERS, "recipe", "recipe_hash", "data", "no_learning", "best_no_learning", "memory", "protocol"}
+NEEDED = {name for name, field in Result.model_fields.items() if field.is_required()}
 Results = Mapping[str, list[dict[str, Any]]]  # variant -> one result per seed, in the order of the seeds
 TABLE_BEGINS, TABLE_ENDS = "<!-- results: python -m maam_lib.results -->", "<!-- /results -->"
 
@@ -59,18 +59,20 @@ def paper_values() -> dict[str, Any]:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """One result file; raises ResultError where it is not one."""
+    """One result file, its form checked (`result_files.Result`); raises ResultError where it is not one."""
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = read_json(path)
     except FileNotFoundError:
         raise ResultError(f"{path}: no such result; make it with `maam evaluate --run {path.parent}`") from None
-    except ValueError as error:
-        raise ResultError(f"{path}: not readable as JSON ({error}); was it cut? Evaluate the run again") from error
-    if not isinstance(result, dict) or (missing := NEEDED - set(result)) or "content_hash" not in result["data"]:
-        lacks = f" (no {', '.join(sorted(missing))})" if isinstance(result, dict) and missing else ""
+    except UnreadableError as error:
+        raise ResultError(f"{error}; was it cut? Evaluate the run again") from error
+    if not isinstance(result, dict) or (missing := NEEDED - set(result)):
+        lacks = f" (no {', '.join(sorted(missing))})" if isinstance(result, dict) else ""
         raise ResultError(f"{path}: not a metrics.json of this kit{lacks}; remove it or evaluate the run again")
-    if wrong := [name for name in NUMBERS if not isinstance(result[name], int | float)]:
-        raise ResultError(f"{path}: {wrong[0]} is {result[wrong[0]]!r}, expected a number; evaluate the run again")
+    try:
+        in_form(result, Result, str(path))
+    except UnreadableError as error:
+        raise ResultError(f"{error}; evaluate the run again") from error
     return result
 
 
@@ -112,7 +114,7 @@ def reference_network(name: str) -> tuple[Recipe, MAAMNet]:
 def reference_detector(name: str) -> Detector:
     """What scores any video with those weights: their settings and calibration; needs no data."""
     path = REFERENCE / name / DETECTOR
-    return Detector.from_json(path.read_text(encoding="utf-8"), str(path))
+    return Detector.from_json(read_text(path), str(path))
 
 
 def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False) -> Path:
@@ -186,6 +188,8 @@ def result_table(result: dict[str, Any]) -> pd.DataFrame:
         "motion alone": {"AUC": result["auc_motion"]},
     }
     for name, measured in result.get("protocols", {}).items():
+        if measured["auc"] is None:  # no clip has frames of both kinds
+            continue
         row = "fused" if name == "micro" else _protocol_row(name, measured)
         learned[row] = learned.get(row, {}) | _protocol_columns(measured)
     learned |= _localisation_rows(result.get("localisation") or {})
@@ -198,7 +202,8 @@ def result_table(result: dict[str, Any]) -> pd.DataFrame:
 
 def _protocol_row(name: str, measured: dict[str, Any]) -> str:
     if name == "macro":
-        return f"fused, mean of {measured['clips']} clips ({measured['single_class_clips']} of one class left out)"
+        clips, left_out = (measured.get(count, "?") for count in ("clips", "single_class_clips"))
+        return f"fused, mean of {clips} clips ({left_out} of one class left out)"
     return "fused, each clip to [0, 1]"
 
 
@@ -224,7 +229,7 @@ def _localisation_rows(measured: dict[str, Any]) -> dict[str, dict[str, float]]:
         "tracks (TBDC)": "tbdc",
     }
     return {
-        row: {"AUC": measured[name], "best no-learning": measured["no_learning"][name]}
+        row: {"AUC": measured[name], "best no-learning": measured["no_learning"].get(name)}
         for row, name in rows.items()
         if measured.get(name) is not None
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from data_prep.guarded import read_text
 from maam_lib import pscd
 from maam_lib.data import DatasetError, to_model_input
 from maam_lib.detector import DETECTOR, DetectionError, Detector, Score
@@ -27,7 +28,7 @@ def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | 
     """
     path, epoch = run.folder / DETECTOR, run.epochs_done
     if path.is_file():
-        kept = Detector.from_json(path.read_text(encoding="utf-8"), str(path))
+        kept = Detector.from_json(read_text(path), str(path))
         if kept.epoch == epoch:
             return kept
     net = build_network(run.recipe)
@@ -63,7 +64,7 @@ def open_run(run: RunFolder, root: Path) -> tuple[Detector, Score]:
 def score_with(net: MAAMNet, detector: Detector, device: torch.device | str | None = None) -> Score:
     """A network as a function from stored arrays to patch sums, as `detect` takes it; in float32, as `evaluate`."""
     device = torch.device(device or best_accelerator())
-    ready = prepare_for_inference(net.to(device), number_format="float32")
+    ready = prepare_for_inference(net.to(device))
 
     def score(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         stored = (torch.from_numpy(array).to(device) for array in (frames, flow))

@@ -9,28 +9,34 @@ metrics.json       from `maam evaluate`
 detector.json      from `maam evaluate`, or the first `maam detect`: what scores any video with this run
 """
 
-import json
+import hashlib
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from data_prep.guarded import UnreadableError, read_checked
 from maam_lib.config import Recipe, differences, load_recipe
-from maam_lib.files import write_json, write_text, written_aside
+from maam_lib.files import clear_asides, is_aside, write_json, write_text, written_aside
 from maam_lib.model import MAAMNet
+from maam_lib.result_files import Machine
 
 SCORES = "scores.csv"
+CHECKSUM = "sha256"  # in the metadata of a weights file: of its epoch and of all its numbers
+HISTORY = ("epoch", "total", "motion", "zero_flow", "seconds")  # columns that are read again
 
 
 class RunError(RuntimeError):
@@ -59,14 +65,21 @@ class RunFolder:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row per finished epoch; empty before the first."""
+        """One row per finished epoch; empty before the first. Raises RunError for a damaged file."""
         path = self.folder / "history.csv"
-        return pd.read_csv(path) if path.is_file() else pd.DataFrame({"epoch": []})
+        if not path.exists():
+            return pd.DataFrame({"epoch": []})
+        return _read_numbers(path, HISTORY, "continue the training in another folder, or repair the row")
 
     @property
     def epochs_done(self) -> int:
         """The last epoch whose weights and optimiser state are both whole; 0 before the first."""
-        return int(self._read("optimizer")[1]["epoch"]) if self._path("optimizer").is_file() else 0
+        if not self._path("optimizer").is_file():
+            return 0
+        epoch = self._read("optimizer")[1].get("epoch", "none")
+        if not re.fullmatch(r"\d{1,6}", epoch):
+            raise RunError(f"{self._path('optimizer')}: of epoch {epoch!r:.40}, expected a number; train anew")
+        return int(epoch)
 
     @property
     def is_finished(self) -> bool:
@@ -75,9 +88,13 @@ class RunFolder:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What run.json says; empty before training began."""
-        path = self.folder / "run.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        """What run.json says; empty before training began. Raises RunError for a damaged file."""
+        try:
+            return read_checked(self.folder / "run.json", Machine)
+        except FileNotFoundError:
+            return {}
+        except UnreadableError as error:
+            raise RunError(f"{error}; it says what the run was trained on: bring it back, or train anew") from error
 
     @property
     def machine(self) -> dict[str, Any]:
@@ -86,7 +103,7 @@ class RunFolder:
 
     def check_data(self, content_hash: str) -> None:
         """Raise RunError when this run was trained on other data than those of the given content hash."""
-        trained_on = self.facts.get("data", {}).get("content_hash", content_hash)
+        trained_on = (self.facts.get("data") or {}).get("content_hash", content_hash)
         if trained_on != content_hash:
             raise RunError(
                 f"{self.folder}: was trained on other data (content {trained_on[:12]}, now {content_hash[:12]}); "
@@ -97,13 +114,16 @@ class RunFolder:
         """Take the folder for writing; `release` gives it back (so does the end of the process).
 
         Raises RunError when another process writes there, when it holds a run and `resume` is not asked for, or
-        when the run there has other settings. More epochs than before are no other setting.
+        when the run there has other settings. More epochs than before are no other setting. A run that was killed
+        before its first epoch holds nothing, so it goes on unasked; temporary files of killed processes are cleared.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire()
         except Timeout:
             raise RunError(f"{self.folder}: another process is writing this run; wait for it or name another") from None
+        clear_asides(self.folder)
+        clear_asides(self.checkpoints)
         try:
             self._check_free_or_same(recipe, resume)
         except RunError:
@@ -116,13 +136,18 @@ class RunFolder:
 
     def _check_free_or_same(self, recipe: Recipe, resume: bool) -> None:
         if not (self.folder / "recipe.yaml").is_file():
-            if strangers := [p.name for p in self.folder.iterdir() if p.name != ".lock"]:
+            if strangers := [p.name for p in self.folder.iterdir() if p.name != ".lock" and not is_aside(p.name)]:
                 raise RunError(f"{self.folder}: not empty and no run (found {strangers[0]}); name another folder")
             return
-        if not resume:
+        if not resume and self._holds_something():
             raise RunError(f"{self.folder}: holds a run already; continue it with --resume or name another folder")
         if changed := changed_settings(self.recipe, recipe):
             raise RunError(f"{self.folder}: cannot resume with other settings ({changed}); name another folder")
+
+    def _holds_something(self) -> bool:
+        """Whether there is more than a kill in the first epoch, or in `adopt`, leaves."""
+        weights = list(self.checkpoints.glob("epoch_*.safetensors"))
+        return self._path("optimizer").is_file() or (self.folder / "metrics.json").is_file() or len(weights) > 1
 
     def adopt(self, recipe: Recipe, net: MAAMNet, origin: str) -> None:
         """Make this new folder the finished run of weights that were trained elsewhere, so that it can be evaluated.
@@ -155,9 +180,12 @@ class RunFolder:
         """Put network and optimiser where the last finished epoch left them; returns that epoch, 0 for none."""
         if epoch := self.epochs_done:
             self.load_weights(net, epoch)
-            state, _ = self._read("optimizer")
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": _nested(state), "param_groups": groups})
+            _ = self.history  # damaged, it stops the training now and not after an epoch
+            state, groups = _nested(self._read("optimizer")[0]), optimizer.state_dict()["param_groups"]
+            known = {number for group in groups for number in group["params"]}
+            if not set(state) <= known:
+                raise RunError(f"{self._path('optimizer')}: the state of another network; train anew in another folder")
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
         return epoch
 
     def load_weights(self, net: MAAMNet, epoch: int | None = None) -> int:
@@ -177,8 +205,7 @@ class RunFolder:
         return self.checkpoints / f"{name}.safetensors"
 
     def _save(self, name: str, tensors: Mapping[str, Tensor], epoch: int) -> None:
-        with written_aside(self._path(name)) as aside:
-            save_file({k: v.contiguous() for k, v in tensors.items()}, aside, metadata={"epoch": str(epoch)})
+        write_weights(self._path(name), tensors, {"epoch": str(epoch)})
 
     def _read(self, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
         return _load(self._path(name))
@@ -196,15 +223,68 @@ def load_weights(net: MAAMNet, path: Path) -> None:
         for k in own
         if k in tensors and tensors[k].shape != own[k].shape
     ]
+    misfits += [
+        f"{k} is {tensors[k].dtype}, expected {own[k].dtype}"
+        for k in own
+        if k in tensors and tensors[k].dtype != own[k].dtype
+    ]
     if misfits:
         more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
         raise RunError(f"{path}: weights of another network: {'; '.join(misfits[:3])}{more}. Was the recipe changed?")
+    if endless := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
+        raise RunError(
+            f"{path}: {endless[0]} holds NaN or infinite weights; take an earlier epoch, or train with a lower "
+            "training.learning_rate"
+        )
     net.load_state_dict(tensors)
 
 
+def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a weights file, aside first, with the checksum by which a later damage is noticed."""
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    with written_aside(path) as aside:
+        save_file(whole, aside, metadata={**metadata, CHECKSUM: checksum(whole, metadata)})
+
+
+def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """sha256 of a weights file's numbers and what its metadata say, but for this checksum itself (ours)."""
+    digest = hashlib.sha256(repr(sorted((k, v) for k, v in metadata.items() if k != CHECKSUM)).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
 def read_scores(folder: Path) -> pd.DataFrame:
-    """The `scores.csv` of a run, or of kept weights: clip, frame, label, appearance, motion, fused, whole_frame."""
-    return pd.read_csv(folder / SCORES, dtype={"clip": str})
+    """The `scores.csv` of a run, or of kept weights: clip, frame, label, appearance, motion, fused, whole_frame.
+
+    The names of clips are text, 001 and NA among them. Raises RunError for a damaged file.
+    """
+    path, columns = folder / SCORES, ("frame", "label", "appearance", "motion", "fused")
+    scores = _read_numbers(path, columns, "make it again: maam evaluate", text=("clip",))
+    if not (scores["label"].isin((0, 1)) & (scores["frame"] >= 0)).all() or scores.duplicated(["clip", "frame"]).any():
+        raise RunError(f"{path}: expected every frame once, with label 0 or 1; make it again: maam evaluate")
+    return scores
+
+
+def _read_numbers(path: Path, columns: Sequence[str], remedy: str, text: Sequence[str] = ()) -> pd.DataFrame:
+    """A CSV file of finite numbers, and of `text` columns taken as they are; RunError where it is not whole.
+
+    `columns` must be there; others may be, of numbers too.
+    """
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, encoding="utf-8")
+        if missing := [name for name in (*text, *columns) if name not in table]:
+            raise ValueError(f"no column {missing[0]}")
+        for name in table.columns.difference(text):
+            if not is_numeric_dtype(table[name]) or is_bool_dtype(table[name]) or not np.isfinite(table[name]).all():
+                raise ValueError(f"{name} holds other things than finite numbers")
+        for name in table.columns.intersection(("epoch", "frame", "label")):
+            table[name] = table[name].astype("int64")
+    except (OSError, ValueError, OverflowError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"{path}: not a whole table ({reason:.200}); was it cut? {remedy}") from error
+    return table
 
 
 def environment_facts() -> dict[str, Any]:
@@ -265,9 +345,14 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-        return load_file(path), metadata
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{path}: not a whole safetensors file ({error}); was it cut or copied in part?") from error
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, OverflowError, RuntimeError) as error:
+        reason = f"{' '.join(str(error).split()):.200}"
+        raise RunError(f"{path}: not a whole safetensors file ({reason}); was it cut or copied in part?") from error
+    said = metadata.get(CHECKSUM, next((value for value in metadata.values() if len(value) == 64), None))
+    if said not in (None, checksum(tensors, metadata)):  # None: written before there was one
+        raise RunError(f"{path}: its numbers are not those that were written (another checksum); copy it again")
+    return tensors, metadata
 
 
 def _flat(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -278,6 +363,6 @@ def _flat(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
 def _nested(flat: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in flat.items():
-        number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = value
+        number, _, name = key.partition(".")
+        state.setdefault(int(number) if number.isdecimal() else -1, {})[name] = value
     return state

@@ -7,13 +7,13 @@ import argparse
 import base64
 import io
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 from PIL import Image
 
-from maam_lib.files import write_text
+from maam_lib.files import folder_aside, write_text
+from maam_lib.paper_report import MARK
+from maam_lib.version import __version__
 
 LIMIT = 6_000_000  # bytes, of the whole copy
 WIDTH, QUALITY = 1000, 70  # of a picture: pixels at most; of WebP, up to 100
@@ -28,17 +28,18 @@ class SampleError(RuntimeError):
 
 
 def keep_sample(report: Path, out: Path) -> int:
-    """Copy a report's pages to `out`, which is replaced; returns the bytes of the copy.
+    """Copy a report's pages to `out`, in place of an earlier copy; returns the bytes of the pages.
 
-    Raises SampleError for a folder without an index.html, for a report with a failed chapter, and for a copy of more
-    than LIMIT bytes; what stood in `out` is then as it was.
+    Raises SampleError for a folder without an index.html, for a report with a failed chapter, for a copy of more than
+    LIMIT bytes, and where `out` holds anything but a copy; `out` is then as it was.
     """
     if not (report / "index.html").is_file():
         raise SampleError(f"{report}: no index.html; make a report first (maam reproduce)")
     if failed := sorted(path.name for path in report.glob("*.failed.html")):
         raise SampleError(f"{report}: {failed[0]} failed; mend it and run `maam reproduce` again")
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        aside = Path(folder) / "sample"
+    if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
+        raise SampleError(f"{out}: holds something else than a sample report; name another folder")
+    with folder_aside(out, SampleError(f"{out}: another process is writing it; wait for it")) as aside:
         for path in sorted(report.rglob("*")):
             inside = path.relative_to(report)
             if path.suffix in PAGES and (len(inside.parts) == 1 or inside.parts[0] in KEPT):
@@ -47,8 +48,7 @@ def keep_sample(report: Path, out: Path) -> int:
         size = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
         if size > LIMIT:
             raise SampleError(f"{report}: {size:,} bytes as a sample, expected {LIMIT:,} at most; its pictures grew")
-        shutil.rmtree(out, ignore_errors=True)
-        aside.rename(out)
+        write_text(aside / MARK, f"made by maam {__version__}\n")
     return size
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-import yaml
 from pydantic.fields import FieldInfo
 
+from maam_lib import plain_yaml
 from maam_lib.config import Recipe, Section, differences, load_recipe
 
 Kind = Literal["choice", "switch", "whole", "number", "pair", "text"]
@@ -64,7 +64,7 @@ def form_fields() -> dict[str, list[SettingField]]:
 
 def set_word(key: str, value: Any) -> str:
     """A setting as the command line takes it: `model.num_items=100`."""
-    written = yaml.safe_dump(value, default_flow_style=True, width=1000)
+    written = plain_yaml.written(value, in_one_line=True)
     return f"{key}={written.strip().removesuffix('...').strip()}"  # YAML closes a bare scalar with dots
 
 

@@ -1,6 +1,5 @@
 """How far a sweep is, told from the files that it leaves: from any machine that sees them, while it runs or after."""
 
-import json
 import platform
 import statistics
 import time
@@ -10,7 +9,9 @@ from typing import Any, Literal
 
 import psutil
 
+from data_prep.guarded import UnreadableError, read_checked
 from maam_lib.experiments import base_recipe, grid_results
+from maam_lib.result_files import Plan, Word
 from maam_lib.results import REFERENCE, ResultError
 from maam_lib.runs import RunFolder
 
@@ -56,12 +57,24 @@ def sweep_states(folder: Path) -> list[SweepState]:
         raise ResultError(
             f"{folder}: no sweep here (no */plan.json); start one with `maam sweep RECIPE --out {folder}`"
         )
-    return [sweep_state(home) for home in homes]
+    return [_readable_state(home) for home in homes]
+
+
+def _readable_state(home: Path) -> SweepState:
+    """A sweep whose own files are damaged is told of as well, so that it does not hide the others."""
+    try:
+        return sweep_state(home)
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # what a damaged file leads to
+        reason = f"plan or notes not readable ({type(error).__name__}: {' '.join(str(error).split())})"
+        return SweepState(home, [], None, [f"{reason}; run the same `maam sweep` again: it writes them anew"])
 
 
 def sweep_state(home: Path) -> SweepState:
     """How far the last sweep in `<folder>/<recipe>` is."""
-    plan = json.loads((home / "plan.json").read_text(encoding="utf-8"))
+    try:
+        plan = read_checked(home / "plan.json", Plan)
+    except (UnreadableError, FileNotFoundError) as error:
+        raise ResultError(f"{error}; start the sweep again, finished cells are kept") from error
     grid = grid_results(base_recipe(home), home.parent, REFERENCE, content_hash=plan["content_hash"])
     results = {result["recipe_hash"]: result for seeds in grid.results.values() for result in seeds}
     cells = [_cell_state(home, cell, results.get(cell["recipe_hash"])) for cell in plan["cells"]]
@@ -75,7 +88,10 @@ def _cell_state(home: Path, planned: dict[str, Any], result: dict[str, Any] | No
         return CellState(variant, seed, "done", f"AUC {result['auc']:.3f}")
     running, failed = (home / variant / f"seed{seed}.{kind}" for kind in ("running", "failed"))
     if running.is_file():
-        word = json.loads(running.read_text(encoding="utf-8"))
+        try:
+            word = read_checked(running, Word)
+        except (UnreadableError, FileNotFoundError) as error:  # damaged, or done in this moment
+            return CellState(variant, seed, "interrupted", f"{error}; the next sweep continues it")
         at = f"epoch {word['epoch']} of {word['epochs']} done"
         if not _is_alive(word):
             return CellState(variant, seed, "interrupted", f"{at}; the next sweep continues it")
@@ -84,7 +100,7 @@ def _cell_state(home: Path, planned: dict[str, Any], result: dict[str, Any] | No
             variant, seed, "running", f"{at}, for {clock(time.time() - word['began'])}, {sign}, on {word['host']}"
         )
     if failed.is_file():
-        return CellState(variant, seed, "failed", failed.read_text(encoding="utf-8").strip())
+        return CellState(variant, seed, "failed", failed.read_text(encoding="utf-8", errors="replace").strip())
     return CellState(variant, seed, "waiting")
 
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
-from filelock import FileLock, Timeout
 
 from data_prep.cluster import outcomes
 from maam_lib.config import Recipe, load_recipe
@@ -35,12 +35,11 @@ from maam_lib.experiments import (
     measure_cell,
     variants_of,
 )
-from maam_lib.files import DiskFullError, write_json, write_text
-from maam_lib.hardware import best_accelerator
+from maam_lib.files import DiskFullError, alone, clear_asides, write_json, write_text
 from maam_lib.results import REFERENCE, ResultError, read_result
 from maam_lib.runs import changed_settings, usable_cores
 from maam_lib.status import clock
-from maam_lib.training import fit, precision_name
+from maam_lib.training import fit
 
 _ONE_AT_A_TIME = threading.Lock()  # a worker with several threads would mix up the random numbers of two trainings
 
@@ -73,9 +72,11 @@ def sweep(
     """
     parts, home = list(parts), folder / recipe.name
     cells = cells_of(recipe, variants_of(parts, variants), range(seeds))
-    with _alone(home):
+    busy = SweepError(f"{home}: another sweep is at work there; wait for it, or name another folder")
+    with alone(home / ".lock", busy):
         _check_recipe(home, recipe)
         done, to_do = planned(cells, prepared, folder)
+        _clear(home, done)
         write_text(home / "recipe.yaml", recipe.to_yaml())
         workers = workers or (1 if scheduler else default_workers(recipe))
         _write_plan(home, cells, done, prepared, workers)
@@ -93,26 +94,33 @@ def sweep(
 
 def planned(cells: list[Cell], prepared: PreparedDataset, folder: Path) -> tuple[list[Cell], list[Cell]]:
     """The cells that have a result, and those that have none; raises ResultError as `sweep` does."""
-    accelerator, done = best_accelerator(), list[Cell]()
-    to_do: list[Cell] = []
+    done, to_do = list[Cell](), list[Cell]()
     for cell in cells:
         for place in (folder, REFERENCE):
             path = cell.result_file(place / cell.recipe.name)
             if not path.is_file():
                 continue
             result = read_result(path)
-            found = (result["recipe_hash"], result["data"]["content_hash"])
-            if found == (cell.recipe.hash(), prepared.content_hash):
-                if place == REFERENCE and format_of(result) not in (None, precision_name(cell.recipe, accelerator)):
-                    continue  # trained in another number format than this machine's: no pair for its results
+            other = _otherness(result, cell, prepared)
+            if not other:
                 done.append(cell)
                 break
             if place == folder:
-                what = "settings" if found[0] != cell.recipe.hash() else "data"
-                raise ResultError(f"{path}: a result of other {what}; move it away, or sweep into another folder")
+                raise ResultError(f"{path}: a result of {other}; move it away, or sweep into another folder")
         else:
             to_do.append(cell)
     return done, to_do
+
+
+def _otherness(result: dict[str, Any], cell: Cell, prepared: PreparedDataset) -> str:
+    """In what a result is not the cell's; "" where it is."""
+    if result["recipe_hash"] != cell.recipe.hash():
+        return "other settings"
+    if result["data"]["content_hash"] != prepared.content_hash:
+        return "other data"
+    if format_of(result) not in (None, cell.recipe.training.precision):
+        return f"another number format ({format_of(result)})"
+    return ""
 
 
 # Running
@@ -227,18 +235,13 @@ def _device_number() -> int | None:
     return name % torch.cuda.device_count() if isinstance(name, int) else 0
 
 
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise SweepError(f"{home}: another sweep is at work there; wait for it, or name another folder") from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _clear(home: Path, done: list[Cell]) -> None:
+    """Delete what killed sweeps left: temporary files, and notes beside finished cells."""
+    for place in (home, *(path for path in home.glob("*") if path.is_dir())):
+        clear_asides(place)
+    for cell in done:
+        for kind in ("running", "failed"):
+            cell.result_file(home).with_suffix(f".{kind}").unlink(missing_ok=True)
 
 
 def _check_recipe(home: Path, recipe: Recipe) -> None:

@@ -3,7 +3,6 @@
 Each takes the results of one recipe. A cell that has no result says so; nothing is computed but means and spreads.
 """
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data_prep.guarded import read_checked
 from maam_lib.differences import effect_table, paired, same_seeds
 from maam_lib.experiments import BRANCHES, LOSSES, PARTS, VARIANTS, GridResults, figure6_variants
+from maam_lib.result_files import Cost
 from maam_lib.results import ABSENT, BASE, REFERENCE, Number, Results, mean_and_spread, paper_values
 
 PAPERS_LOSSES = {"no-losses": "none", "sparse-only": "sparse", "latent-only": "latent", BASE: "sparse and latent"}
@@ -169,7 +170,7 @@ def figure5(grid: GridResults) -> pd.DataFrame:
             "losses": loss.what,
             "seeds": len(results),
             "support items": Number.of(mean_and_spread(items, digits=1), results) if items else ABSENT,
-            "of": results[0]["memory"]["items"] if results else "",
+            "of": next((r["memory"]["items"] for r in results if r["memory"]), ""),
             "against neither loss": _relative(support_changes(compared, losses)),
             "paper, of latent": paper_fall(grid) if losses == "latent-only" else "–",
         })  # fmt: skip
@@ -195,11 +196,11 @@ def figure6(grid: GridResults) -> pd.DataFrame:
 
 
 def read_cost(recipe: str, *folders: Path) -> dict[str, Any] | None:
-    """The first cost.json of a recipe that the folders hold; None where none does."""
+    """The first cost.json of a recipe that the folders hold, None where none does; UnreadableError if damaged."""
     for folder in folders:
         path = folder / recipe / "cost.json"
         if path.is_file():
-            return json.loads(path.read_text(encoding="utf-8"))
+            return read_checked(path, Cost)
     return None
 
 
@@ -242,8 +243,14 @@ def _gaps(values: list[float]) -> str:
 
 def support_changes(results: Results, name: str, beside: str = "no-losses") -> list[float]:
     """By what share the support items of a variant differ from another's, for every seed that has both."""
-    logs = paired(results, name, lambda r: math.log(r["memory"]["support_items"]), beside=beside)
+    logs = paired(results, name, _log_support, beside=beside)
     return [math.expm1(value) for value in logs]
+
+
+def _log_support(result: dict[str, Any]) -> float | None:
+    """None without memory, and where no query has a support item."""
+    items = (result["memory"] or {}).get("support_items")
+    return math.log(items) if items else None
 
 
 def paper_fall(grid: GridResults) -> str:

@@ -20,7 +20,7 @@ from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, find_dataset, to_model_input
 from maam_lib.devices import largest_divisor, share_statistics
 from maam_lib.feeding import Feed
-from maam_lib.hardware import best_accelerator, compiler_trouble, has_fast_bfloat16, keep_freed_memory
+from maam_lib.hardware import best_accelerator, compiler_trouble, keep_freed_memory
 from maam_lib.losses import Losses, total_loss
 from maam_lib.memory import support_count
 from maam_lib.model import MAAMNet, MAAMOutput
@@ -93,22 +93,23 @@ def fit(
     `on_epoch` gets each new row of the history, on the first device's process; when it returns True the training
     stops there, whole and resumable.
     Raises RunError for a folder in use, TrainingError for a loss that is not finite, too few frames, a batch that
-    the devices cannot share equally, or where compiling is asked for and impossible.
+    the devices cannot share equally, a run begun in another number format, or where compiling is asked for and
+    impossible.
     """
     accelerator = best_accelerator() if accelerator == "auto" else accelerator
     if devices == "auto":
         there = torch.cuda.device_count() if accelerator == "cuda" else 1
         devices = largest_divisor(recipe.training.batch_size, at_most=there)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its word on the number format is in run.json
-    fabric = Fabric(
-        accelerator=accelerator, devices=devices, precision=_FABRIC_NAMES[precision_name(recipe, accelerator)]
-    )
+    precision = _FABRIC_NAMES[recipe.training.precision]
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
     fabric.launch()
     keep_freed_memory()
     dataset = FrameFlowDataset(prepared, "train", drop_last=recipe.data.drop_last, channels=recipe.data.channels)
     _check_possible(fabric, recipe, dataset, compiled)
     run = RunFolder(folder)
     run.check_data(prepared.content_hash)
+    _check_format(run, recipe)
     if fabric.is_global_zero:
         run.claim(recipe, resume=resume)
     fabric.barrier()
@@ -135,6 +136,16 @@ def _check_possible(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, c
         )
     if compiled and (trouble := compiler_trouble(fabric.device)):
         raise TrainingError(f"the network cannot be compiled here ({trouble}); train without compiling")
+
+
+def _check_format(run: RunFolder, recipe: Recipe) -> None:
+    """TrainingError for a run that an earlier kit began in a number format of the processor's choice, not this one."""
+    began_in, wanted = run.facts.get("precision"), recipe.training.precision
+    if began_in not in (None, wanted) and not run.is_finished:
+        raise TrainingError(
+            f"{run.folder}: was begun in {began_in}, which `training.precision=auto` took on this processor; it now "
+            f"is {wanted}, and a run has one number format. Train anew in another folder"
+        )
 
 
 def epoch_seed(seed: int, epoch: int, purpose: int) -> int:
@@ -166,14 +177,14 @@ def _train(
     net = build_network(recipe)
     adam = build_optimizer(recipe, net)
     facts = _facts(fabric, recipe, dataset) | {"compiled": compiled}
-    if fabric.is_global_zero:
-        run.record(facts)
     if fabric.world_size > 1:
         net = share_statistics(net, fabric.device.type)
     if compiled:
         net.compile(dynamic=False)  # in place: the names of parameters stay; all batches have one shape
     module, optimizer = fabric.setup(net.to(memory_format=torch.channels_last), adam)
     done = run.load_epoch(net, adam)  # after the set-up: on the device
+    if fabric.is_global_zero and (done < settings.epochs or run.facts.get("epochs") != done):
+        run.record(facts | _so_far(run, done))
     module.train()
     feed = Feed(dataset, fabric.device)
     steps = len(dataset) // settings.batch_size
@@ -188,10 +199,15 @@ def _train(
             row = _train_epoch(fabric, recipe, feed, module, optimizer, epoch, progress)
             if fabric.is_global_zero:
                 run.save_epoch(net, adam, row)
-                run.record(facts | {"epochs": epoch, "training_seconds": round(run.history["seconds"].sum(), 1)})
+                run.record(facts | _so_far(run, epoch))
             wants_to_stop = on_epoch is not None and fabric.is_global_zero and on_epoch(row)
             if fabric.broadcast(bool(wants_to_stop)):
                 return
+
+
+def _so_far(run: RunFolder, epoch: int) -> dict[str, float]:
+    """What run.json says of the epochs behind it; nothing before the first."""
+    return {"epochs": epoch, "training_seconds": round(run.history["seconds"].sum(), 1)} if epoch else {}
 
 
 def _train_epoch(
@@ -247,14 +263,6 @@ def _check_finite(losses: Losses, epoch: int, step: int) -> None:
         )
 
 
-def precision_name(recipe: Recipe, accelerator: str) -> str:
-    """The number format of the convolutions; auto is bfloat16 where the processor computes in it natively."""
-    wanted = recipe.training.precision
-    if wanted == "auto":
-        return "bfloat16" if has_fast_bfloat16(accelerator) else "float32"
-    return wanted
-
-
 def _facts(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset) -> dict[str, object]:
     """What run.json says of this run."""
     on_cuda = fabric.device.type == "cuda"
@@ -269,7 +277,7 @@ def _facts(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset) -> dict[st
         },
         "device": torch.cuda.get_device_name(fabric.device) if on_cuda else "cpu",
         "devices": fabric.world_size,
-        "precision": precision_name(recipe, fabric.device.type),
+        "precision": recipe.training.precision,
         "threads": torch.get_num_threads(),
         "deterministic": not on_cuda,  # on CUDA some gradients are summed in varying order
         **environment_facts(),

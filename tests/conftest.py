@@ -45,7 +45,6 @@ TINY_SETTINGS = (
     "model.num_items=8",
     "training.epochs=2",
     "training.batch_size=8",
-    "training.precision=float32",
     "scoring.patch=[12, 8]",
 )
 

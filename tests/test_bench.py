@@ -1,13 +1,16 @@
 """The benchmark's arithmetic on made-up clocks, and the straight port against the library's network."""
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import peers
+from benchmarks import groups, network_groups, peers
+from benchmarks.page import section
 from benchmarks.straight_port import PARAMETERS, StraightPort
 from maam_lib import bench
 from maam_lib.bench import Demand, Group, Timings, interleaved, rows_of, select
@@ -38,6 +41,62 @@ def test_cases_take_turns_and_every_other_round_runs_backwards(monkeypatch: pyte
     assert calls == ["a", "a", "b", "b", "a", *"bbbb", *"bbbb", "a"], "warm-up, then two rounds"
 
 
+def test_a_case_that_fails_is_a_row_that_says_so_and_the_others_are_measured():
+    calls = []
+
+    def fails_later() -> None:
+        calls.append(None)
+        if len(calls) > 3:
+            raise AssertionError("dynamic shapes\nwhile freezing " + "and so on " * 100)
+
+    def fails_at_once() -> None:
+        raise ValueError("no")
+
+    cases = {"base": lambda: None, "later": fails_later, "at once": fails_at_once, "case": lambda: None}
+    timings = interleaved(cases, rounds=3, least_seconds=0)
+    assert {name: len(seconds) for name, seconds in timings.seconds.items()} == {"base": 3, "case": 3}
+    assert (timings.speedup("later", "base"), timings.speedup("case", "at once")) == (0, 0)
+    rows = rows_of(timings, "base", limits={"later": "base"}, gflop=dict.fromkeys(cases, 1.0))
+    group = Group("forward", rows, [Demand("later", 1, timings.speedup("later", "base"))])
+    assert [row["case"] for row in rows] == ["base", "case", "at once", "later"]
+    why = [name.removeprefix("forward, ") for name in group.failed]
+    assert why[0] == "at once: ValueError: no"
+    assert why[1].startswith("later: AssertionError: dynamic shapes while freezing and so on")
+    assert len(why[1]) < 250
+    assert "AssertionError: dynamic shapes" in str(group)
+    assert not group.demands[0].is_met
+
+
+def test_what_was_measured_is_written_where_a_case_or_a_group_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """And the exit status says so."""
+    good = Group("memory", [{"case": "ours", "ms": 1.0}])
+    half = Group("pscd", [{"case": "ours", "ms": 1.0}, {"case": "theirs", "failed": "RuntimeError: no"}])
+
+    def fails(*_: object) -> Group:
+        raise AssertionError("broken")
+
+    made = {"forward": fails, "memory": lambda *_: good, "pscd": lambda *_: half}
+    monkeypatch.setattr(groups, "ON_THE_DEVICE", made)
+    expected = r"^failed: forward, whole: AssertionError: broken; pscd, theirs: RuntimeError: no\. All others are"
+    with pytest.raises(groups.BenchError, match=expected):
+        groups.run(list(made), tmp_path, threads=None, rounds=2, device="cpu", out=tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["bench_memory.json", "bench_pscd.json"]
+    assert "RuntimeError: no" in (tmp_path / "out" / "bench_pscd.json").read_text()
+    page_section = section(json.loads((tmp_path / "out" / "bench_pscd.json").read_text()))
+    assert "| theirs |  | RuntimeError: no |" in page_section
+
+
+def test_the_forward_group_measures_float32_alone(monkeypatch: pytest.MonkeyPatch):
+    """On a processor with avx512_bf16 too; nothing is compiled."""
+    monkeypatch.setattr(network_groups, "SIZES", {"small": (1, 8, (32, 48))})
+    monkeypatch.setattr(bench, "PRODUCT_SIDE", 32)
+    group = network_groups.forward(torch.device("cpu"), 2)
+    cases = ["product, float32", "straight port", "network as trained", "prepared"]
+    assert [row["case"] for row in group.rows] == 2 * cases
+    assert len(group.demands) == 2
+    assert group.failed == []
+
+
 def test_a_share_of_the_limit_is_work_over_work_at_equal_time():
     timings = Timings({"product": [1.0, 1.0], "network": [4.0, 4.0]})
     rows = rows_of(timings, "product", limits={"network": "product"}, gflop={"product": 50.0, "network": 100.0})
@@ -48,8 +107,8 @@ def test_a_share_of_the_limit_is_work_over_work_at_equal_time():
 
 def test_a_demand_says_whether_it_is_met_and_what_is_lacking():
     assert str(Demand("forward", 3.2, 3.3)) == "forward: at least 3.2 times, found 3.3: met"
-    lacking = Demand("forward", 3.2, 1.9, needs="fast bfloat16")
-    assert str(lacking) == "forward: at least 3.2 times, found 1.9: NOT met (needs fast bfloat16)"
+    lacking = Demand("forward", 3.2, 1.9, needs="a GPU")
+    assert str(lacking) == "forward: at least 3.2 times, found 1.9: NOT met (needs a GPU)"
 
 
 def test_a_group_prints_and_keeps_everything():

@@ -92,7 +92,7 @@ def test_nothing_prepared_gives_the_command(tmp_path: Path) -> None:
 
 
 def test_a_fitted_recipe_trains(prepared: PreparedDataset, tmp_path: Path) -> None:
-    settings = ["training.epochs=1", "model.base_channels=4", "model.num_items=8", "training.precision=float32"]
+    settings = ["training.epochs=1", "model.base_channels=4", "model.num_items=8"]
     recipe, _ = fit_recipe(CAMERA, prepared.folder.parent, *settings)
     run = fit(recipe, prepared, tmp_path / "run")
     assert run.recipe == recipe

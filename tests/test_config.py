@@ -1,9 +1,11 @@
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from maam_lib.config import Recipe, SettingError, load_recipe, recipe_names
+from maam_lib.results import REFERENCE
 
 SECTIONS = ["data", "model", "loss", "training", "scoring"]
 KNOBS = [
@@ -207,6 +209,18 @@ def test_a_recipe_can_extend_a_file_that_extends_a_recipe(tmp_path: Path):
     assert (recipe.model.num_items, recipe.model.dropout, recipe.model.base_channels) == (5, 0, 8)
 
 
+def test_a_file_that_is_extended_lies_beside_the_one_that_extends_it(tmp_path: Path):
+    written(tmp_path, "extends: synthetic-mini\nmodel: {num_items: 5}\n", "below.yaml")
+    assert load_recipe(written(tmp_path, "extends: below.yaml\n")).model.num_items == 5
+
+
+@pytest.mark.parametrize("other", ["mine.yaml", "./mine.yaml", "sub/../mine.yaml"])
+def test_a_recipe_that_extends_itself_is_named(tmp_path: Path, other: str):
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(SettingError, match=r"mine\.yaml: extends itself through"):
+        load_recipe(written(tmp_path, f"extends: {other}\n"))
+
+
 @pytest.mark.parametrize("name", recipe_names())
 def test_recipe_to_yaml_and_back_is_the_same(tmp_path: Path, name: str):
     recipe = load_recipe(name, "model.shrink_threshold=0.004", "loss.sparse_weight=1.0e-7")
@@ -222,7 +236,7 @@ def test_the_hash_changes_with_every_setting(key: str):
     value = getattr(getattr(recipe, section), name)
     other = {
         "channels": 3, "similarity": "released", "sparse_form": "released", "latent_form": "attract",
-        "precision": "float32", "adam_form": "released", "branches": "appearance", "padding": "valid",
+        "precision": "bfloat16", "adam_form": "released", "branches": "appearance", "padding": "valid",
         "patch": [9, 9], "stride": [9, 9],
     }  # fmt: skip
     if name in other:
@@ -234,6 +248,24 @@ def test_the_hash_changes_with_every_setting(key: str):
     else:
         changed = f"{value}x" if isinstance(value, str) else value / 2
     assert recipe.with_settings(f"{key}={changed}").hash() != recipe.hash()
+
+
+def test_recipes_of_earlier_kits_are_read_and_keep_their_hash(tmp_path: Path):
+    """They say `precision: auto`, which was the default."""
+    recipe = load_recipe("ped2-laptop")
+    path = written(tmp_path, recipe.to_yaml().replace("precision: float32", "precision: auto"), "old.yaml")
+    assert "precision: auto" in path.read_text()
+    old = load_recipe(path)
+    assert (old.training.precision, old.hash()) == ("float32", recipe.hash())
+    assert load_recipe("ped2-laptop", "training.precision=auto").hash() == recipe.hash()
+    with pytest.raises(SettingError, match=r"training\.precision = 'half': .*'float32' or 'bfloat16'"):
+        load_recipe("ped2-laptop", "training.precision=half")
+
+
+@pytest.mark.parametrize("name", ["ped2-laptop", "ped2-mini", "synthetic-laptop", "synthetic-mini"])
+def test_the_kept_results_are_of_the_recipes_as_they_are(name: str):
+    [path] = REFERENCE.glob(f"{name}/paper/seed0.json")
+    assert json.loads(path.read_text())["recipe_hash"] == load_recipe(name).hash()
 
 
 def test_the_hash_does_not_change_with_name_or_description():

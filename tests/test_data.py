@@ -67,12 +67,12 @@ def test_only_the_path_travels_to_another_process(prepared: PreparedDataset) -> 
 def test_content_hash_is_of_what_a_model_sees(copied: Path) -> None:
     before = PreparedDataset(copied).content_hash
     change_manifest(copied, lambda manifest: manifest["versions"].update(numpy="9"))
-    change_manifest(copied, lambda manifest: manifest["source"].update(name="copy.tar.gz", sha256="0"))
+    change_manifest(copied, lambda manifest: manifest["source"].update(name="copy.tar.gz", sha256="0" * 64))
     assert PreparedDataset(copied).content_hash == before
     change_manifest(copied, lambda manifest: manifest["flow"]["settings"].update(patch_size=12))
     after_flow = PreparedDataset(copied).content_hash
     assert after_flow != before
-    change_manifest(copied, lambda manifest: manifest["clips"]["train"]["Train001"]["sha256"].update(frames="0"))
+    change_manifest(copied, lambda manifest: manifest["clips"]["train"]["Train001"]["sha256"].update(frames="0" * 64))
     assert PreparedDataset(copied).content_hash not in (before, after_flow)
 
 

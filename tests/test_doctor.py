@@ -1,6 +1,7 @@
 """The doctor: all is well here, and each need that is not met is told with its remedy."""
 
 import builtins
+import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,10 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 from maam_lib import doctor, model, reporting
 from maam_lib.doctor import Finding, examine
+from maam_lib.kernels import foreign_program
 
 Break = Callable[[pytest.MonkeyPatch, Path], None]
 
@@ -54,6 +56,13 @@ def no_kernel(patch: pytest.MonkeyPatch, _: Path) -> None:
     patch.setattr(KernelSpecManager, "find_kernel_specs", lambda _: {"ir": "/usr/share/jupyter/kernels/ir"})
 
 
+def foreign_kernel(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    (folder / "kernels" / "python3").mkdir(parents=True)
+    spec = {"argv": ["/bin/false", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    (folder / "kernels" / "python3" / "kernel.json").write_text(json.dumps(spec))
+    patch.setenv("JUPYTER_PATH", str(folder))
+
+
 def no_notebooks(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setattr(reporting, "NOTEBOOK_FOLDER", folder)
 
@@ -89,6 +98,12 @@ def broken_disk(patch: pytest.MonkeyPatch, _: Path) -> None:
         (nan_gradients, "PyTorch", torch.__version__, "reinstall PyTorch"),
         (no_torch, "torch", "libtorch.so: cannot open", "reinstall the environment"),
         (no_kernel, "Jupyter kernel", "no kernel named python3", f"{sys.executable} -m ipykernel install"),
+        (
+            foreign_kernel,
+            "Jupyter kernel",
+            f"starts /bin/false, not {sys.executable}",
+            "remove that folder, or take it",
+        ),
         (no_notebooks, "notebooks", f"missing {', '.join(reporting.SEQUENCE)}", "use the kit from a clone"),
         (full_disk, "disk", "1 GB free", "free some space or point --root"),
         (foreign_folder, "disk", "Permission denied", "point --root (or MAAM_ROOT) to a folder of yours"),
@@ -106,6 +121,23 @@ def test_what_is_broken_is_told_with_its_remedy(
     assert broken[need].remedy.startswith(remedy)
     assert str(broken[need]).startswith("FAIL  ")
     assert "\n      mend: " in str(broken[need])
+
+
+@pytest.mark.parametrize("version", ["", "3", f"3.{sys.version_info[1]}"])
+def test_this_python_by_any_of_its_names_is_no_foreign_kernel(version: str) -> None:
+    here = Path(sys.executable).parent
+    for program in (f"python{version}", str(here / f"python{version}")):
+        if "/" in program and not Path(program).exists():
+            continue
+        assert foreign_program(KernelSpec(argv=[program, "-m", "ipykernel_launcher"])) is None
+
+
+def test_another_environment_of_the_same_python_is_a_foreign_kernel(tmp_path: Path) -> None:
+    """Its Python is a link to the same file as ours."""
+    (tmp_path / "bin").mkdir()
+    other = tmp_path / "bin" / "python3"
+    other.symlink_to(Path(sys.executable).resolve())
+    assert foreign_program(KernelSpec(argv=[str(other)])) == str(other)
 
 
 def test_a_gpu_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maam_lib.detector import DetectionError, Detector, TrainingScores
-from maam_lib.events import COLUMNS, Alarms, Event, EventFile, shortest_alarm
+from maam_lib.events import COLUMNS, QUIET, SHORTEST, Alarms, Event, EventFile
 
 DETECTOR = Detector(
     recipe="synthetic-mini",
@@ -27,16 +27,15 @@ DETECTOR = Detector(
 
 def alarms_of(scores: list[float], rate: float = 10) -> tuple[list[tuple[int, int, float, int]], list[bool]]:
     """(first, last, peak, its frame) of the alarms at a threshold of 1, and whether one was on at each frame."""
-    alarms, ended, on = Alarms(1.0, rate), [], []
+    alarms, ended, on = Alarms(1.0), [], []
     for frame, score in enumerate(scores):
-        ended.append(alarms.add(frame, frame / rate, score, lambda: (0, 0, 1, 1)))
+        ended.append(alarms.add(frame, frame / rate, (frame + 1) / rate, score, lambda: (0, 0, 1, 1)))
         on.append(alarms.on)
     ended.append(alarms.finish())
     return [(e.first, e.last, e.peak, e.peak_frame) for e in ended if e is not None], on
 
 
 def test_an_alarm_needs_some_frames_in_a_row_and_counts_from_the_first() -> None:
-    assert shortest_alarm(10) == 2
     found, on = alarms_of([0, 1, 0, 1, 2, 1, 0])
     assert found == [(3, 5, 2, 4)]
     assert on == [False, False, False, False, True, True, True], "known two frames late, and held for a second"
@@ -51,10 +50,51 @@ def test_one_frame_per_second_is_enough_where_there_are_no_more() -> None:
     assert alarms_of([0, 1, 0, 0, 1], rate=1)[0] == [(1, 1, 1, 1), (4, 4, 1, 4)]
 
 
+@pytest.mark.parametrize("stamped", ["exactly", "in milliseconds"])
+@pytest.mark.parametrize("rate", [0.5, 1, 2.5, 5, 6, 7.5, 10, 12, 12.5, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30,
+                                  50, 60, 119.88])  # fmt: skip
+def test_at_a_constant_rate_it_is_a_whole_number_of_frames(rate: float, stamped: str) -> None:
+    """The nearest to SHORTEST and to QUIET, from any frame on, however the container rounds its stamps."""
+    shortest, quiet = (max(1, round(seconds * rate)) for seconds in (SHORTEST, QUIET))
+    stamps = [round(t / rate, 3 if stamped == "in milliseconds" else 15) for t in range(4 * quiet + 20)]
+    for first in range(4):
+        alarms = Alarms(1.0)
+        states = []
+        for t in range(first, first + shortest + quiet + 1):
+            alarms.add(t, stamps[t], stamps[t + 1], float(t < first + shortest), lambda: None)
+            states.append(alarms.on)
+        assert states == [*[False] * (shortest - 1), *[True] * quiet, False, False]
+
+
+def test_it_is_the_time_that_counts_and_not_the_frames() -> None:
+    """A camera that slows down in the dark: 0.05 s a frame, then 0.5 s; and short frames after a long one."""
+    alarms, time, on = Alarms(1.0), 0.0, []
+    for seconds, score in [(0.05, 1), (0.05, 1), (0.05, 1), (0.05, 1), (0.5, 0), (0.5, 0), (0.5, 1), (0.01, 0)]:
+        ended = alarms.add(len(on), time, time + seconds, score, lambda: None)
+        time += seconds
+        on.append((alarms.on, ended and (ended.first, ended.last, ended.start, ended.end)))
+    assert [state for state, _ in on] == [False, False, False, True, True, False, True, True]
+    assert on[5][1] == (0, 3, 0.0, pytest.approx(0.15)), "after two frames that last a second"
+
+
+def test_time_without_a_scored_frame_counts_for_neither() -> None:
+    """A slow machine passes over frames: 0.1 s are scored of each second."""
+    alarms = Alarms(1.0)
+    on = [alarms.add(t, float(t), t + 0.1, float(t < 3), lambda: None) or alarms.on for t in range(12)]
+    assert on == [False, *[True] * 11]
+    assert alarms.finish().last == 2
+    alarms.add(12, 12.0, 12.1, 1.0, lambda: None)
+    alarms.finish()  # a gap
+    alarms.add(30, 30.0, 30.1, 1.0, lambda: None)
+    assert not alarms.on
+
+
 def test_the_place_is_asked_for_at_new_peaks_only() -> None:
-    alarms, asked = Alarms(1.0, 10), []
+    alarms, asked = Alarms(1.0), []
     for frame, score in enumerate([0, 1, 3, 2, 1]):
-        alarms.add(frame, 0.0, score, lambda frame=frame: asked.append(frame) or (frame, 0, 1, 1))
+        alarms.add(
+            frame, frame / 10, (frame + 1) / 10, score, lambda frame=frame: asked.append(frame) or (frame, 0, 1, 1)
+        )
     assert asked == [1, 2]
     assert alarms.finish().where == (2, 0, 1, 1)
 
@@ -86,22 +126,22 @@ def test_fewer_alarms_per_hour_need_a_higher_threshold_that_normal_frames_keep_t
     scores = np.random.default_rng(1).exponential(5, 20_000)
     detector = Detector(**(vars(DETECTOR) | {"training": TrainingScores.of(scores)}))
     asked = [900.0, 450.0, 60.0, 6.0]
-    thresholds = [detector.threshold_for(rate, 25, 5) for rate in asked]
+    thresholds = [detector.threshold_for(rate) for rate in asked]
     assert thresholds == sorted(thresholds)
     for rate, threshold in zip(asked[:2], thresholds, strict=False):
-        share = detector.share_for(rate, 25, 5)
+        share = detector.share_for(rate)
         assert (scores >= threshold).mean() == pytest.approx(share, rel=0.25)
-        alarms = Alarms(threshold, 25)
-        ended = [alarms.add(t, t / 25, float(score), lambda: None) for t, score in enumerate(scores)]
+        alarms = Alarms(threshold)
+        ended = [alarms.add(t, t / 25, (t + 1) / 25, float(score), lambda: None) for t, score in enumerate(scores)]
         assert sum(e is not None for e in ended) <= rate * len(scores) / 25 / 3600
-    assert not DETECTOR.training.is_extrapolated(DETECTOR.share_for(18, 25, 5))
-    assert DETECTOR.training.is_extrapolated(DETECTOR.share_for(17, 25, 5))
+    assert not DETECTOR.training.is_extrapolated(DETECTOR.share_for(18))
+    assert DETECTOR.training.is_extrapolated(DETECTOR.share_for(17))
 
 
-@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
 def test_no_alarms_at_all_cannot_be_asked_for(rate: float) -> None:
-    with pytest.raises(DetectionError, match="alarms per hour: expected more than 0"):
-        DETECTOR.threshold_for(rate, 25, 5)
+    with pytest.raises(DetectionError, match="alarms per hour: expected a finite number above 0"):
+        DETECTOR.threshold_for(rate)
 
 
 # The detector as text

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from maam_lib.files import DiskFullError, alone, aside_of, clear_asides, is_aside, write_json, write_text, written_aside
+from maam_lib.files import (
+    DiskFullError,
+    alone,
+    aside_of,
+    clear_asides,
+    folder_aside,
+    is_aside,
+    write_json,
+    write_text,
+    written_aside,
+)
 
 
 def test_a_whole_file_takes_its_place(tmp_path: Path):
@@ -125,3 +135,49 @@ def test_a_lock_is_held_once_and_ends_with_its_process(tmp_path: Path):
         pass
     with alone(lock, ValueError("busy")):
         pass
+
+
+SWAPPED = """
+import os, signal, sys
+from pathlib import Path
+from maam_lib.files import folder_aside, write_text
+
+rename, number = Path.rename, 0
+
+def killed(path, to):
+    global number
+    number += 1
+    if number == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(path, to)
+
+Path.rename = killed
+with folder_aside(Path(sys.argv[1]), ValueError()) as aside:
+    write_text(aside / "page", "new")
+    if sys.argv[2] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_folder_is_replaced_whole_whenever_it_is_killed(at: int, tmp_path: Path):
+    """At 0 before the renames, at 1 before the first of them, at 2 between the two."""
+    folder = tmp_path / "report"
+    write_text(folder / "page", "old")
+    command = [sys.executable, "-c", SWAPPED, str(folder), str(at)]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert [path.read_text() for path in tmp_path.glob("*/page") if not is_aside(path.parent.name)] == ["old"]
+    with pytest.raises(KeyError), folder_aside(folder, ValueError()):
+        raise KeyError
+    assert (folder / "page").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+    with folder_aside(folder, ValueError()) as aside:
+        write_text(aside / "page", "newest")
+    assert (folder / "page").read_text() == "newest"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_is_replaced_by_one_at_a_time(tmp_path: Path):
+    with folder_aside(tmp_path / "a", ValueError()), pytest.raises(ValueError, match="busy"):  # noqa: SIM117
+        with folder_aside(tmp_path / "a", ValueError("busy")):
+            pass

@@ -12,9 +12,8 @@ from torch import nn
 from data_prep.prepare import prepare
 from data_prep.synthetic import read_synthetic, scene_settings
 from data_prep.ucsd import find_source
-from maam_lib import inference
 from maam_lib.evaluation import Evaluator, network_predictor
-from maam_lib.inference import FewChannels, InferenceNet, change_of_scores, prepare_for_inference
+from maam_lib.inference import FewChannels, InferenceNet, prepare_for_inference
 from maam_lib.metrics import roc_auc
 from maam_lib.model import MAAMNet
 from maam_lib.results import reference_network
@@ -74,39 +73,6 @@ def test_it_is_a_copy():
 def test_wrong_frames_are_named_as_by_the_network():
     with pytest.raises(ValueError, match=r"expected frames of shape \(B, 3, H, W\) with H, W >= 16"):
         prepare_for_inference(trained_like())(torch.zeros(1, 1, 32, 32))
-
-
-def test_bfloat16_is_near_and_answers_in_float32():
-    net, frames = trained_like(temperature=10.0), frames_of(32, 48)
-    exact, rounded = prepare_for_inference(net)(frames), prepare_for_inference(net, number_format="bfloat16")(frames)
-    assert {x.dtype for x in rounded} == {torch.float32}
-    assert 0 < (rounded.frame_hat - exact.frame_hat).abs().mean() < 0.02 * exact.frame_hat.abs().mean()
-
-
-@pytest.mark.parametrize(
-    ("fast", "with_frames", "tolerance", "chosen"),
-    [
-        (True, True, 1.0, torch.bfloat16),
-        (True, True, 0.0, torch.float32),  # changes too much
-        (False, True, 1.0, torch.float32),  # no hardware for it
-        (True, False, 1.0, torch.float32),  # nothing to check it on
-    ],
-)
-def test_auto_takes_bfloat16_only_where_it_is_fast_and_keeps_the_scores(
-    fast: bool, with_frames: bool, tolerance: float, chosen: torch.dtype, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(inference, "has_fast_bfloat16", lambda device: fast)
-    monkeypatch.setattr(inference, "TOLERANCE", tolerance)
-    ready = prepare_for_inference(trained_like(), frames_of(32, 48) if with_frames else None)
-    assert ready.dtype == chosen
-
-
-def test_a_change_of_scores_is_seen_at_one_patch():
-    net, frames = InferenceNet(trained_like()), frames_of(48, 72)
-    assert change_of_scores(net, net, frames) == 0
-    other = InferenceNet(trained_like())
-    other.decoders[0][-1].bias.data += 0.1
-    assert change_of_scores(net, other, frames) > 0.01
 
 
 def assert_scores_stay(name: str, root: Path) -> None:

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,8 +90,13 @@ def dataset(tmp_path: Path) -> Path:
         frames += np.arange(number, dtype=np.uint8)[:, None, None, None] * 10 + np.uint8([1, 2, 3])  # R, G, B
         np.save(folder / split / clip / "frames.npy", frames)
         sha256 = hashlib.sha256((folder / split / clip / "frames.npy").read_bytes()).hexdigest()
-        clips[split][clip] = {"frames": number, "sha256": {"frames": sha256}}
-    manifest = {"dataset": "toy", "frame_size": list(SIZE), "clips": clips}
+        clips[split][clip] = {"frames": number, "sha256": {"frames": sha256, "flow": "0" * 64}}
+    manifest = {
+        "format": 1, "dataset": "toy", "source": {"name": "toy", "sha256": "0" * 64, "frame_size": list(SIZE)},
+        "frame_size": list(SIZE), "channels": 3, "flow": {"estimator": "dis", "settings": {}, "units": "pixels"},
+        "versions": {}, "label_source": "none", "complete": True, "missing": [], "clips": clips,
+        "totals": {"train_frames": 3, "test_frames": 2, "abnormal_frames": 0},
+    }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
@@ -198,6 +204,19 @@ def test_a_second_call_goes_on_and_other_settings_are_refused(
     manifest["clips"]["train"]["01"]["sha256"]["frames"] = "0"
     (dataset / "manifest.json").write_text(json.dumps(manifest))
     assert "holds flow with another frames_sha256" in the_error(dataset, out, "--checkpoint", weights)
+
+
+def test_litter_of_the_killed_goes_and_of_the_living_stays(
+    fake: Path, dataset: Path, tmp_path: Path, weights: Path
+) -> None:
+    out = tmp_path / "flows"
+    run(dataset, out, "--checkpoint", weights)
+    dead, living = (out / "test" / f".{platform.node()}.{process}.partial" for process in (2**22 + 1, os.getppid()))
+    elsewhere = out / "train" / ".another-machine.1.partial"
+    for path in (dead, living, elsewhere):
+        path.write_bytes(b"half")
+    run(dataset, out, "--checkpoint", weights)
+    assert sorted(out.rglob("*.partial")) == sorted([living, elsewhere])
 
 
 def test_flow_that_is_none_leaves_no_clip(fake: Path, dataset: Path, tmp_path: Path, weights: Path) -> None:

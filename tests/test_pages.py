@@ -1,12 +1,26 @@
 import base64
+import csv
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
+import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from maam_lib.collection import Collection
+from maam_lib.config import load_recipe
+from maam_lib.detection_page import Envelope, detection_page
+from maam_lib.experiments import GridResults
+from maam_lib.figures import score_curves
+from maam_lib.judging import Claim, Finding, State, Verdict
 from maam_lib.pages import formulas_as_mathml, index_page, notebook_page
+from maam_lib.paper_pages import MACHINE, absent_html, card, figure_html, site_page, table_html, variant_page
+from maam_lib.paper_sections import first_page
+from maam_lib.paper_site import Site
+from maam_lib.results import Number, reference_results
 
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 
@@ -152,3 +166,84 @@ def test_the_index_leads_to_the_papers_tables_where_they_are_made():
 def test_the_index_says_which_chapter_failed():
     chapters = [("04_memory_items", "04_memory_items.html", executed_notebook())]
     assert '<p class="failed">cell 3: 1 &lt; 2</p>' in index_page(summary("cell 3: 1 < 2"), chapters)
+
+
+# Text from files is text
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"
+
+
+def assert_harmless(page: str) -> None:
+    assert "<img src=x" not in page
+    assert "<script>alert" not in page
+    assert not [url for url in Resources(page).fetched + Resources(page).links if "alert" in url and ":" in url]
+    assert "&lt;img src=x" in page
+
+
+def test_hostile_text_in_the_index_is_text():
+    hostile = {
+        "recipe": HOSTILE, "kit_version": HOSTILE, "paper": None, "results": {HOSTILE: {HOSTILE: HOSTILE}},
+        "environment": dict.fromkeys(("git_revision", "python", "platform"), HOSTILE) | {"packages": {}},
+        "notebooks": {"a": {"seconds": 1.0, "failure": HOSTILE}},
+    }  # fmt: skip
+    heading = new_notebook(cells=[new_markdown_cell(f"# {HOSTILE}\n"), *executed_notebook().cells[1:]])
+    page = index_page(hostile, [("a", "a.html", heading)])
+    assert_harmless(page)
+    assert page.count("&lt;img src=x") >= 8
+
+
+def test_hostile_text_in_a_card_is_text():
+    claim = Claim("name", HOSTILE, HOSTILE, HOSTILE, HOSTILE, lambda grid: None, paper=HOSTILE)
+    judged = Verdict(claim, {HOSTILE: Finding(State.OPEN, HOSTILE, (HOSTILE,))}, State.OPEN, HOSTILE)
+    assert_harmless(card(judged, lambda recipe, variant: f"runs/{recipe}/{variant}.html", str))
+
+
+def test_hostile_text_in_tables_and_pictures_is_text():
+    table = pd.DataFrame({HOSTILE: [HOSTILE, Number.of(HOSTILE, [{"recipe_hash": "a"}])]})
+    assert_harmless(table_html(table, HOSTILE, lambda number: f"runs/{HOSTILE}.html"))
+    assert_harmless(figure_html(plt.figure(), HOSTILE, HOSTILE))
+    assert_harmless(absent_html(HOSTILE, HOSTILE))
+    assert_harmless(site_page(HOSTILE, ""))
+
+
+def test_hostile_text_in_a_result_is_text():
+    row = {"auc": 0.5, "eer": 0.5}
+    result = {
+        "recipe_hash": HOSTILE, "seed": 0, "epoch": HOSTILE, "data": {"name": HOSTILE, "scored_frames": HOSTILE},
+        "protocol": {HOSTILE: HOSTILE}, "machine": dict.fromkeys(MACHINE, HOSTILE), "memory": {HOSTILE: HOSTILE},
+        "no_learning": {HOSTILE: row}, "auc_appearance": 0.5, "auc_motion": 0.5, **row,
+    }  # fmt: skip
+    page = variant_page(HOSTILE, HOSTILE, [result], [HOSTILE])
+    assert_harmless(page)
+    assert page.count("&lt;img src=x") >= 15
+
+
+def test_hostile_text_in_a_report_is_text(tmp_path: Path):
+    """Names of recipes cannot hold any, but for a grid made by hand."""
+    hostile = load_recipe("ped2").model_copy(update={"name": "a<img src=x onerror=alert(1)>", "about": HOSTILE})
+    result = {**reference_results()["ped2-laptop"][0], "machine": dict.fromkeys(MACHINE, HOSTILE)}
+    result |= {"protocol": {"auc": HOSTILE, "complete": True, HOSTILE: HOSTILE}, "data": {"name": HOSTILE}}
+    cost = {
+        "device": HOSTILE, "threads": 1, "parameters": 1, "flow_estimator": HOSTILE,
+        "multiply_adds": {"network": 2, "memory": 1},
+        "frames_per_second": {"network": 1.0, "with_pscd": 1.0, "end_to_end": 1.0},
+    }  # fmt: skip
+    found = Collection([GridResults(hostile, {"paper": [result]}, [])], {hostile.name: cost}, [HOSTILE], {})
+    assert_harmless(first_page(Site(tmp_path, found, tmp_path), []))
+
+
+def test_hostile_text_in_the_page_of_a_video_is_text(tmp_path: Path):
+    events = tmp_path / "events.csv"
+    with events.open("w", newline="") as file:
+        csv.writer(file).writerows([["start", HOSTILE], [HOSTILE, HOSTILE]])
+    assert_harmless(detection_page(HOSTILE, Envelope(), 0.5, 1.0, [], events, {HOSTILE: HOSTILE}, HOSTILE))
+
+
+def test_the_caption_of_a_table_is_text_in_latex(tmp_path: Path):
+    Site(tmp_path, Collection([], {}, [], {}), tmp_path).table("t", pd.DataFrame({"a": ["b"]}), "my_mini: 95 % & more")
+    assert r"\caption{my\_mini: 95 \% \& more}" in (tmp_path / "tables" / "t.tex").read_text(encoding="utf-8")
+
+
+def test_names_of_clips_with_dollars_are_drawn():
+    table = pd.DataFrame({"frame": [0, 1], "label": [0, 1], "fused": [0.0, 1.0]})
+    score_curves({"$\\frac$ and $x": table}).canvas.draw()

@@ -10,7 +10,7 @@ import pytest
 from test_pages import Resources
 
 from maam_lib.collection import OWN, collect
-from maam_lib.files import write_text
+from maam_lib.files import aside_of, write_text
 from maam_lib.paper_figures import epoch_picture
 from maam_lib.paper_report import MARK, build_report
 from maam_lib.paper_sections import NAMES
@@ -153,6 +153,15 @@ def test_a_report_replaces_an_earlier_one_and_nothing_else(report: Path, tmp_pat
     with pytest.raises(FileExistsError, match="holds something else than a report"):
         build_report(full, root=tmp_path)
     assert (full / "thesis.txt").read_text() == "mine"
+
+
+def test_a_report_killed_between_its_renames_is_put_back_and_replaced(report: Path, tmp_path: Path):
+    shutil.copytree(report, tmp_path / ".out.old")
+    litter = tmp_path / f".out.{aside_of(tmp_path).name.split('.')[-3]}.{2**22 + 1}.aside"
+    litter.mkdir()
+    build_report(tmp_path / "out", root=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / MARK).is_file()
 
 
 def test_without_prepared_videos_the_report_says_how_to_get_the_pictures(tmp_path: Path):

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from data_prep.prepare import PreparationError, prepare
 from data_prep.synthetic import SCENE_VERSIONS, SceneSettings
 from data_prep.ucsd import find_source
 from maam_lib.data import PreparedDataset
+from maam_lib.files import aside_of
 
 prepare = partial(prepare, workers=1, progress=False)
 
@@ -360,3 +362,69 @@ def test_a_scene_of_another_version_is_not_taken_for_this_one(root: Path, monkey
     monkeypatch.setitem(SCENE_VERSIONS, "lane", 0)
     with pytest.raises(PreparationError, match="the generated scene of another version of the kit; delete the folder"):
         prepare("synthetic", None, root, workers=1)
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"dataset": "ped2"}', "null", "[" * 100_000])
+def test_a_damaged_manifest_stops_no_other_dataset(
+    content: str, ped2: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "avenue").mkdir(parents=True)
+    (root / "avenue/manifest.json").write_text(content)
+    assert prepare("ped2", ped2, root) == root / "ped2"
+    assert f"maam: passed over: {root / 'avenue/manifest.json'}: " in capsys.readouterr().err
+    (root / "ped2/manifest.json").write_text(content)
+    with pytest.raises(PreparationError, match=r"ped2/manifest\.json: .*delete it and prepare again"):
+        prepare("ped2", ped2, root)
+
+
+def test_another_dataset_under_the_name_is_never_written_into(ped2: Path, root: Path) -> None:
+    prepare("ped2", ped2, root)
+    (root / "ped2-16x18").mkdir()
+    other = manifest_of(root / "ped2") | {"dataset": "mine"}
+    (root / "ped2-16x18/manifest.json").write_text(json.dumps(other))
+    with pytest.raises(PreparationError, match="ped2-16x18 holds mine at 24x36 with flow dis under this name; rename"):
+        prepare("ped2", ped2, root, size=(16, 18))
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127])
+def test_the_longest_names_of_clips_have_room(name: str, tmp_path: Path) -> None:
+    ensure_clip(replace(exact_clip(), name=name), tmp_path, SETTINGS)
+    assert [path.name for path in (tmp_path / "test").iterdir()] == [name]
+
+
+def test_litter_of_the_killed_goes_and_of_the_living_stays(ped2: Path, root: Path) -> None:
+    folder = prepare("ped2", ped2, root)
+    (folder / "manifest.json").unlink()
+    mine = aside_of(folder / "train" / "a clip")
+    dead = mine.with_name(mine.name.replace(f".{os.getpid()}.", f".{2**22 + 1}."))  # beyond the largest process number
+    for litter in (mine, dead, folder / ".manifest.json.partial", folder / ".unpacked"):
+        litter.mkdir()
+    prepare("ped2", ped2, root)
+    assert list(folder.rglob(".*")) == [mine]
+
+
+@pytest.mark.parametrize("record", ["[]", "{}", "null", '{"settings": [], "sha256": 1, "frames": 1, "abnormal": 1}'])
+def test_a_damaged_record_of_a_clip_is_written_anew(record: str, ped2: Path, root: Path) -> None:
+    folder = prepare("ped2", ped2, root)
+    whole = contents(folder)
+    (folder / "manifest.json").unlink()
+    (folder / "train/Train001/clip.json").write_text(record)
+    assert contents(prepare("ped2", ped2, root)) == whole
+
+
+def test_loose_pictures_are_named_as_what_was_found(ped2: Path, root: Path) -> None:
+    for path in (ped2 / "Train/Train001").glob("*.tif"):
+        path.rename(ped2 / "Train" / path.name)
+    for clip in ("Train001", "Train002"):
+        shutil.rmtree(ped2 / "Train" / clip)
+    with pytest.raises(
+        SourceError, match=r"Train: expected folders Train001 .*, found 6 \.tif files, such as 006\.tif"
+    ):
+        prepare("ped2", ped2, root, allow_incomplete=True)
+
+
+def test_frames_of_another_kind_are_named_as_what_was_found(ped2: Path, root: Path) -> None:
+    for path in (ped2 / "Train/Train001").glob("*.tif"):
+        path.rename(path.with_suffix(".webp"))
+    with pytest.raises(SourceError, match=r"Train001: expected 001\.jpe?g and so on, found 6 \.webp files"):
+        prepare("ped2", ped2, root)

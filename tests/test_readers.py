@@ -8,7 +8,7 @@ from reader_contract import ReaderContract
 
 from data_prep.clip import Clip
 from data_prep.expected import OFFICIAL_COUNTS
-from data_prep.readers import READERS, Request, fingerprint
+from data_prep.readers import READERS, Request
 from data_prep.synthetic import SceneSettings, read_synthetic
 
 
@@ -39,21 +39,9 @@ def test_every_reader_says_what_it_read(sources: dict[str, Path], tmp_path: Path
         assert len(read.clips) == 4
         assert read.name
         assert read.label_source
-        assert len(read.sha256) == 64
+        parts = READERS[dataset].parts(Request(source, tmp_path / "scratch"))
+        assert sum(len(part.files()) for part in parts) >= 4
         assert read.notes == []
-
-
-def test_fingerprint_changes_with_names_and_sizes_and_with_each_of_several(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "1.txt").write_text("one")
-    (tmp_path / "b.zip").write_text("two")
-    alone, both = fingerprint(tmp_path / "a"), fingerprint(tmp_path / "a", tmp_path / "b.zip")
-    (tmp_path / "a" / ".hidden").write_text("x")
-    assert fingerprint(tmp_path / "a") == alone
-    (tmp_path / "b.zip").write_text("TWO")
-    assert fingerprint(tmp_path / "a", tmp_path / "b.zip") != both
-    (tmp_path / "a" / "1.txt").rename(tmp_path / "a" / "2.txt")
-    assert fingerprint(tmp_path / "a") != alone
 
 
 @pytest.mark.parametrize(

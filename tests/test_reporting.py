@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,8 +13,9 @@ from jupyter_core.utils import ensure_event_loop
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_pages import PICTURE, Resources
 
-from maam_lib import reporting
-from maam_lib.config import SettingError
+from maam_lib import kernels, reporting
+from maam_lib.config import SettingError, load_recipe
+from maam_lib.files import alone
 from maam_lib.reporting import (
     RESULT_MIME,
     ReportError,
@@ -21,6 +24,7 @@ from maam_lib.reporting import (
     reproduce,
     run_notebook,
 )
+from maam_lib.runs import RunFolder
 
 pytestmark = pytest.mark.usefixtures("closed_event_loop")
 
@@ -104,6 +108,61 @@ def test_recorded_results_are_read_from_outputs() -> None:
     }
 
 
+def test_a_recipe_file_is_read_once_and_paths_are_those_of_the_caller(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def execute(notebook: Path, running: Path, parameters: dict, *_: object) -> None:
+        (tmp_path / "own.yaml").write_text("extends: nothing")  # edited meanwhile
+        seen.append(parameters | {"plan": load_recipe(parameters["recipe"], *parameters["settings"])})
+        running.write_bytes(notebook.read_bytes())
+
+    for name in ("good", "dies"):
+        notebook = nbformat.read(notebooks / f"{name}.ipynb", as_version=4)
+        notebook.cells[1].source = "\n".join(
+            f"{n} = ''" for n in ("recipe", "settings", "root", "run", "sweep", "video")
+        )
+        notebook.cells = [cell for cell in notebook.cells if "figure" not in cell.metadata.get("tags", [])]
+        nbformat.write(notebook, notebooks / f"{name}.ipynb")
+    monkeypatch.setattr(reporting, "_execute", execute)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "base.yaml").write_text("extends: synthetic-mini\nmodel: {num_items: 9}")
+    (tmp_path / "below" / "middle.yaml").write_text("extends: base.yaml")
+    (tmp_path / "own.yaml").write_text("extends: below/middle.yaml\ntraining: {epochs: 3}")
+    given = {"sweep": "sweeps", "video": "rtsp://a/b"}
+    call = {"settings": ["training.seed=4"], "notebooks": ["good", "dies"], "parameters": given, "say": str}
+    reproduce("own.yaml", Path("data"), Path("out"), **call)
+    for parameters in seen:
+        plan = parameters["plan"]
+        assert (plan.name, plan.model.num_items, plan.training.epochs, plan.training.seed) == ("own", 9, 3, 4)
+        paths = {name: parameters[name] for name in ("recipe", "root", "run", "sweep")}
+        places = {"recipe": "out/recipe.yaml", "root": "data", "run": "out/run", "sweep": "sweeps"}
+        assert paths == {name: str(tmp_path / place) for name, place in places.items()}
+        assert parameters["video"] == "rtsp://a/b"
+    assert len(seen) == 2
+
+
+def test_a_training_with_other_settings_is_refused_before_anything_runs(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "_execute", must_not_run)
+    run = RunFolder(tmp_path / "out" / "run")
+    run.claim(load_recipe("synthetic-mini"), resume=False)
+    run.release()
+    with pytest.raises(ReportError, match=r"holds a training with other settings \(model\.num_items: \d+ -> 7\)"):
+        reproduce("synthetic-mini", tmp_path, tmp_path / "out", settings=["model.num_items=7"], notebooks=["good"])
+
+
+def test_two_reports_into_one_folder(notebooks: Path, tmp_path: Path) -> None:
+    with (
+        alone(tmp_path / "out" / ".lock", ValueError()),
+        pytest.raises(ReportError, match="another process is writing"),
+    ):
+        reproduce("synthetic-mini", tmp_path, tmp_path / "out", notebooks=["good"])
+
+
 # What runs well
 
 
@@ -130,6 +189,54 @@ def test_two_reports_at_once_do_not_collide(notebooks: Path, tmp_path: Path) -> 
     assert "answer.share = 0.25" in page
 
 
+def test_notebooks_run_in_this_python_whichever_kernel_comes_first(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JUPYTER_PATH of a cluster's module, or of JupyterHub, may lead to the kernel of another Python."""
+    foreign = tmp_path / "jupyter" / "kernels" / "python3"
+    foreign.mkdir(parents=True)
+    spec = {"argv": ["/bin/false", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    (foreign / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    path = notebooks / "good.ipynb"
+    asks = nbformat.read(path, as_version=4)
+    asks.cells.append(new_code_cell("import sys\nrecord('python', sys.executable)"))
+    nbformat.write(asks, path)
+    chapter = run_notebook(path, tmp_path / "out", {})
+    assert chapter.failure is None
+    assert chapter.results["python"] == sys.executable
+
+
+@pytest.mark.parametrize("short", ["/tmp", "/nowhere"])
+def test_a_long_folder_of_temporary_files_is_too_long_for_no_kernel(
+    short: str, notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket's path has at most 107 characters: then under /tmp, and where that is not there, by ports."""
+    long = tmp_path / ("scratch" * 13)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    monkeypatch.setattr(kernels, "SHORT_FOLDER", short)
+    with kernels.private_files() as config:
+        manager = config.KernelManager
+        assert ("ip" in manager) == (short == "/tmp")
+        assert manager.connection_file.startswith(short if "ip" in manager else str(long))
+    assert run_notebook(notebooks / "good.ipynb", tmp_path / "out", {}).failure is None
+    assert list(long.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "names", [["HOME"], ["JUPYTER_RUNTIME_DIR"], ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "IPYTHONDIR"]]
+)
+def test_no_folder_of_the_user_need_be_writable(
+    names: list[str], notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in containers: no folder can be made under a file."""
+    (tmp_path / "file").touch()
+    for name in names:
+        monkeypatch.setenv(name, str(tmp_path / "file" / name))
+    assert run_notebook(notebooks / "good.ipynb", tmp_path / "out", {}).failure is None
+
+
 # What fails
 
 
@@ -145,7 +252,7 @@ def test_a_report_stops_at_a_failing_cell_names_it_and_keeps_what_is_there(noteb
         reproduce("synthetic-mini", **call)
     assert (out / "fails.ipynb").read_text() == "an earlier good result"
     names = ["fails.failed.html", "fails.failed.ipynb", "fails.ipynb", "good.html", "good.ipynb"]
-    assert files(out) == [*names, "index.html", "results.json"]
+    assert files(out) == [".lock", *names, "index.html", "results.json"]
     assert "before" in (out / "fails.failed.html").read_text()
     summary = json.loads((out / "results.json").read_text())
     assert summary["notebooks"]["good"]["failure"] is None

@@ -4,17 +4,20 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from importlib import metadata
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from conftest import tiny_recipe
+import torch
+from conftest import TINY_SETTINGS, tiny_recipe
 from safetensors.torch import load_file, save_file
 
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation import evaluate
+from maam_lib.files import is_aside
 from maam_lib.runs import RunError, RunFolder, load_weights
 from maam_lib.training import build_network, fit
 
@@ -132,6 +135,69 @@ def test_a_strangers_folder_is_left_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "recipe.yaml").exists()
 
 
+# Kills
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from maam_lib import files
+from maam_lib.config import load_recipe
+from maam_lib.runs import RunFolder
+
+replace, number = os.replace, 0
+
+def killed(source, to):
+    global number
+    number += 1
+    if number == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(source, to)
+
+files.os.replace = killed
+from maam_lib.training import build_network
+recipe = load_recipe("synthetic-mini", *sys.argv[3:])
+RunFolder(Path(sys.argv[1])).adopt(recipe, build_network(recipe), "elsewhere")
+"""
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_run_that_was_killed_before_it_held_anything_goes_on_with_the_same_command(at: int, tmp_path: Path) -> None:
+    """Before recipe, weights, facts and optimiser state take their places."""
+    recipe, run = tiny_recipe(), RunFolder(tmp_path / "run")
+    command = [sys.executable, "-c", KILLED, str(run.folder), str(at), *TINY_SETTINGS]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert any(is_aside(path.name) for path in run.folder.rglob(".*"))
+    run.adopt(recipe, build_network(recipe), "elsewhere")
+    assert run.is_finished
+    assert not any(is_aside(path.name) for path in run.folder.rglob(".*"))
+    with pytest.raises(RunError, match="holds a run already"):
+        run.adopt(recipe, build_network(recipe), "elsewhere")
+
+
+@pytest.mark.parametrize("kept", ["metrics.json", "optimizer", "epoch_002"])
+def test_a_run_that_holds_something_is_never_taken_for_one_that_was_just_begun(kept: str, run: RunFolder) -> None:
+    for name in {"metrics.json", "optimizer", "epoch_002"} - {kept}:
+        (run.folder / name if name == "metrics.json" else run.checkpoints / f"{name}.safetensors").unlink()
+    with pytest.raises(RunError, match="holds a run already"):
+        run.claim(run.recipe, resume=False)
+
+
+def test_weights_ahead_of_the_optimiser_change_nothing(scene: PreparedDataset, tmp_path: Path) -> None:
+    """A kill after the weights and the row of an epoch, before its optimiser state: that epoch is trained again."""
+    recipe = tiny_recipe("training.epochs=3")
+    whole = fit(recipe, scene, tmp_path / "whole")
+    killed = fit(recipe, scene, tmp_path / "killed", on_epoch=lambda row: row["epoch"] == 2)
+    ahead = load_file(killed.weights_file(2))
+    save_file({name: tensor * 0 for name, tensor in ahead.items()}, killed.weights_file(3), metadata={"epoch": "3"})
+    row = killed.history.iloc[[-1]].assign(epoch=3, total=9.0)
+    pd.concat([killed.history, row]).to_csv(killed.folder / "history.csv", index=False)
+    assert killed.epochs_done == 2
+    resumed = fit(recipe, scene, tmp_path / "killed", resume=True)
+    assert resumed.history["total"].tolist() == whole.history["total"].tolist()
+    expected, found = (load_file(of.weights_file(3)) for of in (whole, resumed))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
 # Damage
 
 
@@ -142,6 +208,53 @@ def test_a_cut_checkpoint_is_named(name: str, run: RunFolder, scene: PreparedDat
     expected = rf"{name}\.safetensors: not a whole safetensors file .*was it cut or copied in part\?"
     with pytest.raises(RunError, match=expected):
         fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
+
+
+@pytest.mark.parametrize("name", ["epoch_002", "optimizer"])
+def test_a_flipped_bit_in_a_checkpoint_is_noticed(name: str, run: RunFolder, scene: PreparedDataset) -> None:
+    path = run.checkpoints / f"{name}.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=rf"{name}\.safetensors: its numbers are not those that were written"):
+        fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
+
+
+def test_another_epoch_in_a_checkpoint_is_noticed(run: RunFolder) -> None:
+    path = run.checkpoints / "optimizer.safetensors"
+    path.write_bytes(path.read_bytes().replace(b'"epoch":"2"', b'"epoch":"1"'))
+    with pytest.raises(RunError, match="its numbers are not those that were written"):
+        _ = run.epochs_done
+
+
+def test_weights_without_a_checksum_load_as_before(run: RunFolder, tmp_path: Path) -> None:
+    tensors = load_file(run.weights_file())
+    save_file(tensors, tmp_path / "old.safetensors")
+    net = build_network(run.recipe)
+    load_weights(net, tmp_path / "old.safetensors")
+    assert all(torch.equal(value, tensors[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda items: items * float("nan"), "items holds NaN or infinite weights; take an earlier epoch"),
+        (lambda items: items.half(), r"items is torch\.float16, expected torch\.float32"),
+    ],
+)
+def test_weights_that_are_no_weights_are_named(change: Callable, said: str, run: RunFolder, tmp_path: Path) -> None:
+    tensors = load_file(run.weights_file())
+    save_file(tensors | {"items": change(tensors["items"])}, tmp_path / "other.safetensors")
+    with pytest.raises(RunError, match=said):
+        load_weights(build_network(run.recipe), tmp_path / "other.safetensors")
+
+
+def test_a_damaged_history_stops_a_training_before_its_first_epoch(run: RunFolder, scene: PreparedDataset) -> None:
+    path = run.folder / "history.csv"
+    path.write_text(path.read_text()[:-30])
+    with pytest.raises(RunError, match=r"history\.csv: not a whole table .* was it cut\?"):
+        fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
+    assert not run.weights_file(3).exists()
 
 
 def test_weights_that_are_gone_are_named(run: RunFolder) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from maam_lib import sample
 from maam_lib.files import write_text
+from maam_lib.paper_report import MARK
 from maam_lib.sample import SampleError, keep_sample, small_pictures
 
 
@@ -35,8 +36,8 @@ def report(tmp_path: Path) -> Path:
 def test_pages_are_kept_and_trainings_are_not(report: Path, tmp_path: Path):
     size = keep_sample(report, tmp_path / "sample")
     kept = sorted(path.relative_to(tmp_path / "sample") for path in (tmp_path / "sample").rglob("*") if path.is_file())
-    assert kept == [Path("index.html"), Path("paper/index.html"), Path("results.json")]
-    assert size == sum((tmp_path / "sample" / path).stat().st_size for path in kept)
+    assert kept == [Path("index.html"), Path(MARK), Path("paper/index.html"), Path("results.json")]
+    assert size == sum((tmp_path / "sample" / path).stat().st_size for path in kept if path.name != MARK)
     assert size < (report / "index.html").stat().st_size / 3
     assert (report / "run" / "metrics.json").is_file(), "the report is as it was"
 
@@ -69,6 +70,9 @@ def test_what_stood_there_is_replaced_only_by_a_whole_sample(
 ):
     out = tmp_path / "sample"
     write_text(out / "old.html", "old")
+    with pytest.raises(SampleError, match="holds something else than a sample report"):
+        keep_sample(report, out)
+    write_text(out / MARK, "an earlier sample")
     with pytest.raises(SampleError, match=r"no index\.html"):
         keep_sample(tmp_path, out)
     monkeypatch.setattr(sample, "LIMIT", 100)
@@ -77,7 +81,7 @@ def test_what_stood_there_is_replaced_only_by_a_whole_sample(
     write_text(report / "05_pscd.failed.html", "no")
     with pytest.raises(SampleError, match=r"05_pscd\.failed\.html failed"):
         keep_sample(report, out)
-    assert [path.name for path in out.iterdir()] == ["old.html"]
+    assert sorted(path.name for path in out.iterdir()) == [MARK, "old.html"]
     (report / "05_pscd.failed.html").unlink()
     monkeypatch.undo()
     keep_sample(report, out)

@@ -1,6 +1,12 @@
-"""What is said of the kit outside its code agrees with it: environments, pins, the map from the paper to the code."""
+"""What is said of the kit outside its code agrees with it: environments, pins, the map from the paper to the code.
 
+And what the kit sets before anything else: how the threads of torch wait.
+"""
+
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +15,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from data_prep import SPIN_COUNT
 
 PROJECT = Path(__file__).parents[1]
 CONDA_NAMES = {"pytorch": "torch"}  # conda's name: pip's
@@ -109,6 +117,65 @@ def test_every_direct_dependency_is_pinned_to_one_version_that_pyproject_accepts
 
 def test_pyproject_has_bounds_and_no_pins(asked: dict[str, Requirement]) -> None:
     assert [name for name, r in asked.items() if not re.match(r"(<[\d.]+,)?>=", str(r.specifier))] == []
+
+
+# Threads
+
+COMMAND = "import sys; sys.argv = ['maam', 'evaluate', '--run', '/nowhere']; from maam_lib.cli import main; main()"
+KERNEL = """
+import asyncio
+from maam_lib.kernels import OwnKernel
+async def run() -> None:
+    kernel = OwnKernel()
+    kernel.kernel_spec.argv[1:] = ["-c", "import torch"]
+    await kernel.start_kernel()
+    await kernel.provisioner.wait()
+asyncio.run(run())
+"""
+WORKERS = """
+import importlib
+from data_prep.cluster import unordered
+if __name__ == "__main__":
+    list(unordered(importlib.import_module, ["torch"], workers=2))
+"""
+
+
+def spin_counts(code: str, folder: Path, **env: str) -> set[str]:
+    """What libgomp, by its own word, reads in a program and its children, each time that it is loaded."""
+    script = folder / "program.py"
+    script.write_text(code)
+    unset = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS")}
+    env = unset | {"PYTHONPATH": str(PROJECT), "OMP_DISPLAY_ENV": "verbose"} | env
+    done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=120)
+    said = re.findall(r"GOMP_SPINCOUNT = '(\w+)'", done.stderr)
+    assert said, done.stderr
+    return set(said)
+
+
+needs_libgomp = pytest.mark.skipif(sys.platform != "linux", reason="torch has libgomp on Linux alone")
+
+
+@needs_libgomp
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import maam_lib, torch",
+        "import data_prep, torch",
+        "from maam_lib import fit\nfit",
+        COMMAND,
+        KERNEL,
+        WORKERS,
+    ],
+    ids=["library", "data_prep", "a lazy name", "command", "kernel", "workers"],
+)
+def test_threads_do_not_spin_whichever_way_torch_is_loaded(code: str, tmp_path: Path) -> None:
+    assert spin_counts(code, tmp_path) == {SPIN_COUNT}
+
+
+@needs_libgomp
+@pytest.mark.parametrize(("env", "found"), [({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")])
+def test_what_the_user_says_of_threads_holds(env: dict[str, str], found: str, tmp_path: Path) -> None:
+    assert spin_counts("import maam_lib, torch", tmp_path, **env) == {found}
 
 
 # The paper's map

@@ -16,6 +16,7 @@ from fake_sources import (
     cut,
     masks,
     moving,
+    write_images,
     write_shanghaitech,
     write_video,
     zipped,
@@ -93,6 +94,40 @@ def test_frames_are_read_one_at_a_time(tree: Path, tmp_path: Path) -> None:
         next(frames)
 
 
+def training_frames(tree: Path, first: int = 0) -> None:
+    """The training clips as folders of frames in place of videos."""
+    for name, num_frames in SHANGHAI_TRAIN.items():
+        write_images(tree / "training/frames" / name, moving(name, num_frames), first=first)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_training_clips_may_be_folders_of_frames(first: int, tree: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tree / "training/videos")
+    training_frames(tree, first)
+    clips = read(tree, tmp_path)
+    assert {clip.name: clip.num_frames for clip in clips} == SHANGHAI_TRAIN | SHANGHAI_TEST
+    for frame, original in zip(clips[0].frames(), moving("01_001", 5), strict=True):
+        assert np.abs(frame.astype(int) - original).mean() < 12
+    (tree / f"training/frames/01_001/{first:03d}.jpg").unlink()
+    with pytest.raises(SourceError, match=rf"01_001/{first:03d}\.jpg is missing|10 frames, expected 11"):
+        read(tree, tmp_path, allow_incomplete=True)
+
+
+def test_videos_and_frames_at_once_are_named(tree: Path, tmp_path: Path) -> None:
+    training_frames(tree)
+    with pytest.raises(
+        SourceError, match=r"training: 2 clips as videos/\*\.avi and 2 as folders in frames/; expected one"
+    ):
+        read(tree, tmp_path)
+
+
+def test_another_layout_is_named_as_what_was_found(tree: Path, tmp_path: Path) -> None:
+    for path in (tree / "training/videos").iterdir():
+        path.rename(path.with_suffix(".mp4"))
+    with pytest.raises(SourceError, match=r"videos: expected videos, such as 01_001\.avi, found 2 \.mp4 files"):
+        read(tree, tmp_path, allow_incomplete=True)
+
+
 # Damage: each names the file and the remedy
 
 
@@ -139,7 +174,7 @@ def test_video_that_stops_early(tree: Path, tmp_path: Path) -> None:
     write_video(path, moving("long", 40))
     cut(path, 0.8)
     (tree / "training/videos/13_002.avi").unlink()
-    with pytest.raises(SourceError, match=r"01_001\.avi: decoding stops after \d+ of 40 frames; was the file cut"):
+    with pytest.raises(SourceError, match=r"01_001\.avi: decoding stops after \d+ frames .* Was it cut"):
         prepare("shanghaitech", tree, tmp_path / "data", allow_incomplete=True, workers=1)
 
 

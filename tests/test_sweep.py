@@ -19,7 +19,7 @@ from maam_lib.config import load_recipe
 from maam_lib.cost import memory_needed
 from maam_lib.data import PreparedDataset
 from maam_lib.experiments import GridResults
-from maam_lib.files import DiskFullError
+from maam_lib.files import DiskFullError, _this_machine
 from maam_lib.results import BASE, ResultError
 from maam_lib.status import SweepState, sweep_state, sweep_states
 from maam_lib.sweep import SweepError, default_workers, sweep
@@ -100,6 +100,19 @@ def test_results_of_the_kit_in_another_number_format_are_measured_anew(
     assert grid.left_out == [
         f"{path}: trained in float8, not compared with results in {result['machine']['precision']}"
     ]
+
+
+def test_ones_own_result_in_another_number_format_is_named_and_stays(
+    run_sweep: Callable[..., GridResults], tmp_path: Path
+) -> None:
+    run_sweep(tmp_path, variants=VARIANTS[:1])
+    [path] = tmp_path.rglob("seed0.json")
+    result = json.loads(path.read_text())
+    before = json.dumps(result | {"machine": result["machine"] | {"precision": "bfloat16"}})
+    path.write_text(before)
+    with pytest.raises(ResultError, match=r"seed0\.json: a result of another number format \(bfloat16\); move it away"):
+        run_sweep(tmp_path, variants=VARIANTS[:1])
+    assert path.read_text() == before
 
 
 def test_a_worker_killed_in_the_middle_changes_no_number(
@@ -235,6 +248,34 @@ def test_the_time_left_is_told_from_epochs_before_any_cell_is_done(
     assert state(tmp_path).seconds_left == 40 * 1, "one cell of one epoch, one worker"
     shutil.rmtree(run)
     assert state(tmp_path).seconds_left is None
+
+
+def test_a_damaged_sweep_hides_no_other(run_sweep: Callable[..., GridResults], tmp_path: Path) -> None:
+    run_sweep(variants=[BASE])
+    for name, text in {"a": "{", "b": "[]", "c": "{}"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "plan.json").write_text(text)
+    damaged, whole = sweep_states(tmp_path)[:3], sweep_states(tmp_path)[3]
+    assert len(whole.of("done")) == 1
+    assert all("run the same `maam sweep` again" in str(told) for told in damaged)
+
+
+# Kills
+
+
+def test_what_killed_sweeps_leave_stops_no_cell_and_is_cleared(
+    run_sweep: Callable[..., GridResults], tmp_path: Path
+) -> None:
+    home, litter = tmp_path / "synthetic-mini", f".recipe.yaml.{_this_machine()}.{2**22 + 1}.aside"
+    run_sweep(variants=[BASE])
+    (home / BASE / "seed0.running").write_text("{}")
+    for folder in (home, home / BASE, home / "no-memory" / "seed0"):  # the last: killed while it claimed its folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / litter).write_text("half")
+    run_sweep()
+    assert str(state(tmp_path)) == f"{home}: 2 cells: 2 done"
+    assert not list(tmp_path.rglob("*.running"))
+    assert not list(tmp_path.rglob("*.aside"))
 
 
 # How many

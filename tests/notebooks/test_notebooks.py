@@ -70,6 +70,12 @@ def test_the_kernel_is_the_one_that_everybody_has(notebook: NotebookNode) -> Non
     assert notebook.metadata["kernelspec"]["name"] == "python3"
 
 
+def test_the_kit_is_imported_before_torch(notebook: NotebookNode) -> None:
+    """It says how torch's threads wait, which they read when torch is loaded."""
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    assert re.findall(r"^(?:from|import) (maam_lib|torch)\b", code, re.MULTILINE)[:1] != ["torch"]
+
+
 def test_one_cell_of_parameters_holds_commented_literals(notebook: NotebookNode) -> None:
     [cell] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     tokens = tokenize.generate_tokens(io.StringIO(cell.source).readline)
