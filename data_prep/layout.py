@@ -18,7 +18,7 @@ from data_prep.guarded import UnreadableError, in_form, read_json
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
-REPAIR = "delete {} and run the same `maam prepare` again: only what is damaged is written anew"
+REPAIR = "delete {} and prepare again: only what is damaged is written anew"
 LONGEST_NAME = 255  # bytes of a folder's name
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for itself
 
@@ -157,7 +157,7 @@ def read_manifest(folder: Path) -> Manifest:
             raise UnreadableError(f"{path}: {type(content).__name__}, expected the manifest of a prepared dataset")
         found = content.get("format")
         if found != FORMAT_VERSION:
-            expected = f"expected {FORMAT_VERSION} by this maam; prepare it again"
+            expected = f"expected {FORMAT_VERSION} by this maam; delete it and prepare again"
             raise DatasetError(f"{path}: format {found!r:.40}, {expected}")
         manifest = in_form(content, Manifest, str(path))
         if set(manifest.clips) != {"train", "test"}:
@@ -165,7 +165,7 @@ def read_manifest(folder: Path) -> Manifest:
     except FileNotFoundError:
         raise DatasetError(f"{folder} is unfinished (no {MANIFEST}); the same `maam prepare` continues it") from None
     except UnreadableError as error:
-        raise DatasetError(f"{error}; {REPAIR.format(path)}") from error
+        raise DatasetError(f"{error}; {REPAIR.format('it')}") from error
     return manifest
 
 

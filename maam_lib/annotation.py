@@ -21,6 +21,7 @@ TINT = 0.35  # of the alarm's colour over abnormal regions
 CODEC = "mpeg4"  # which every player reads; Matroska stays playable when it is cut
 QUALITY = {"flags": "+qscale", "global_quality": str(3 * 118), "g": "12"}  # 118: FFmpeg's unit; a key frame every 12
 WRITTEN_AT_ONCE = {"flush_packets": "1", "cluster_time_limit": "1000"}  # milliseconds of video that a kill may lose
+RATES = (0.01, 1000.0)  # frames per second
 STAMP = Fraction(1, 1000)  # second; MPEG-4 allows no finer ones than 1/65535
 
 
@@ -93,9 +94,9 @@ class AnnotatedVideo:
     """
 
     def __init__(self, path: Path, frame_rate: float):
-        """frame_rate: that the header announces, per second; to six digits."""
+        """frame_rate: that the header announces, per second; to six digits, and within RATES."""
         self.path = path
-        self._rate = Fraction(frame_rate).limit_denominator(1_000_000)
+        self._rate = Fraction(min(max(frame_rate, RATES[0]), RATES[1])).limit_denominator(1_000_000)
         self._file: av.container.OutputContainer | None = None
         self._last = -1  # time stamp of the last picture
 

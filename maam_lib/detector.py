@@ -7,13 +7,15 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from data_prep.flow import FLOW_ESTIMATORS
+from data_prep.layout import Channels
 from maam_lib.events import SHORTEST
-from maam_lib.windows import Padding, Pair, reached
+from maam_lib.windows import Padding, reached
 
 FORMAT = 1
 DETECTOR = "detector.json"  # its file in the folder of a run
@@ -21,6 +23,9 @@ TRAINING_FRAMES = "normal training frames"
 ALARM_SHARE = 0.01  # of new normal frames, that may reach the threshold found on them
 LEAST_NORMAL = 50  # frames that such a threshold can be found on
 TAIL = 0.1  # share of the training scores, the highest, that the tail is fitted to
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")  # of what is read from a file
+Count = Annotated[int, Field(ge=1)]
+Sides = tuple[Annotated[int, Field(ge=1, le=100_000)], Annotated[int, Field(ge=1, le=100_000)]]  # (height, width)
 # uint8 (B, H, W, C) and float16 (B, H, W, 2), as prepared data are stored -> two float32 (B, ph, pw) of patch sums
 Score = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -36,11 +41,13 @@ class TrainingScores:
     Beyond the scores that were seen the tail is taken to fall exponentially (ours): an assumption, not a measurement.
     """
 
-    frames: int  # how many were scored
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    frames: Count  # how many were scored
     low: float  # the smallest
     high: float  # the largest
     tail_start: float  # their 90 % quantile
-    tail_mean: float  # mean excess over it, of those above it
+    tail_mean: Annotated[float, Field(ge=0)]  # mean excess over it, of those above it
 
     @classmethod
     def of(cls, scores: np.ndarray) -> "TrainingScores":
@@ -71,16 +78,18 @@ class TrainingScores:
 class Detector:
     """One trained network's settings for scoring, and what was calibrated on its training frames, without labels."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
     recipe: str  # name of the recipe
-    epoch: int  # of the weights that it was calibrated with
+    epoch: Annotated[int, Field(ge=0)]  # of the weights that it was calibrated with
     trained_on: str  # name of the prepared dataset
-    frame_size: Pair  # (H, W) that frames and flow are resized to
-    channels: int  # of the frames as they are stored: 1 gray, 3 RGB
+    frame_size: Sides  # (H, W) that frames and flow are resized to
+    channels: Channels  # of the frames as they are stored: 1 gray, 3 RGB
     flow: str  # estimator, at the source's size
-    patch: Pair
-    stride: Pair
+    patch: Sides
+    stride: Sides
     padding: Padding
-    psi: float  # weight of appearance
+    psi: Annotated[float, Field(ge=0, le=1)]  # weight of appearance
     threshold: float  # tau of Eq. 12, on fused scores before Eq. 11
     training: TrainingScores
     normal: str = TRAINING_FRAMES  # what `threshold` and `training` were measured on
@@ -139,12 +148,20 @@ class Detector:
     def from_json(cls, text: str, where: str) -> "Detector":
         """Read what `to_json` wrote; raises DetectionError, naming `where`, for anything else."""
         try:
-            content: dict[str, Any] = json.loads(text)
-            if content.pop("format") != FORMAT:
+            content = json.loads(text)
+            if not isinstance(content, dict):
+                raise ValueError("expected one mapping")
+            if content.pop("format", None) != FORMAT:
                 raise DetectionError(f"{where}: written by another version of maam; make it again")
-            pairs = {key: tuple(content[key]) for key in ("frame_size", "patch", "stride")}
-            return cls(**(content | pairs | {"training": TrainingScores(**content["training"])}))
-        except (ValueError, TypeError, KeyError) as error:
-            if isinstance(error, DetectionError):
-                raise
-            raise DetectionError(f"{where}: not readable as a detector ({error}); make it again") from error
+            return _FORM.validate_json(json.dumps(content))
+        except DetectionError:
+            raise
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            said = f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg'].removeprefix('Value error, ')}"
+        except (ValueError, RecursionError) as error:
+            said = str(error)
+        raise DetectionError(f"{where}: not readable as a detector ({said:.300}); make it again")
+
+
+_FORM = TypeAdapter(Detector)

@@ -16,7 +16,7 @@ from maam_lib.data import to_model_input
 from maam_lib.detector import DetectionError, Detector
 from maam_lib.files import written_aside
 from maam_lib.model import MAAMNet
-from maam_lib.onnx_file import INPUTS, METADATA_KEY, OUTPUTS, open_onnx
+from maam_lib.onnx_file import INPUTS, METADATA_KEY, OUTPUTS, open_onnx, sealed
 from maam_lib.run_detector import score_with
 
 TOLERANCE = 1e-4  # of patch sums, relative to the largest: both compute in float32, in different order
@@ -80,6 +80,7 @@ def write_onnx(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:
         node.metadata_props.clear()  # where in this machine's files each operator came from
     with written_aside(Path(path)) as aside:
         program.save(aside, external_data=False)
+        aside.write_bytes(sealed(aside.read_bytes()))
         return _checked(net, detector, aside)
 
 

@@ -1,5 +1,6 @@
 """From a trained run to a detector of any video: calibrated once on its training data, kept beside the run."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | 
     """The detector of a run's last epoch: read from `detector.json`, or calibrated now and kept there (ours).
 
     root: folder of prepared datasets, needed only where it is calibrated: on the same training frames, by the same
-    rule and so with the same psi and threshold as `maam evaluate`. A detector of an earlier epoch is made anew.
+    rule and so with the same psi and threshold as `maam evaluate`. A detector of an earlier epoch is made anew. Where
+    the run's folder cannot be written, a note on stderr says that it is not kept.
     Raises RunError and DatasetError where the run has no epoch or its data are not there.
     """
     path, epoch = run.folder / DETECTOR, run.epochs_done
@@ -43,7 +45,10 @@ def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | 
     evaluator = Evaluator(run.recipe, prepared, device or best_accelerator())
     errors = evaluator.errors(network_predictor(net.to(evaluator.device)), "train")
     detector = calibrated_detector(run.recipe, prepared, errors, epoch)
-    write_text(path, detector.to_json())
+    try:
+        write_text(path, detector.to_json())
+    except OSError as error:  # a run on a disk that is only read
+        print(f"note: {path} cannot be kept ({error.strerror}); it is made anew each time", file=sys.stderr)
     return detector
 
 

@@ -1,6 +1,7 @@
 """`detect` as a whole: what it writes agrees, is whole at any end, and needs no torch for an exported file."""
 
 import csv
+import errno
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import warnings
 from collections import namedtuple
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pandas as pd
@@ -21,8 +23,8 @@ from test_pages import Resources
 from typer.testing import CliRunner
 
 from data_prep.synthetic import read_synthetic, scene_settings
-from maam_lib import cli, detection
-from maam_lib.annotation import STRIP, Annotator, picture_size
+from maam_lib import cli
+from maam_lib.annotation import STRIP, AnnotatedVideo, Annotator, picture_size
 from maam_lib.detection import Progress, detect, footage_notes, progress_line
 from maam_lib.detection_page import BINS, MOMENTS, Envelope, WorstMoments
 from maam_lib.detector import DetectionError
@@ -30,8 +32,8 @@ from maam_lib.events import COLUMNS
 from maam_lib.files import DiskFullError
 from maam_lib.footage import open_footage
 from maam_lib.online import measured_on
-from maam_lib.onnx_file import open_onnx
-from maam_lib.run_detector import open_run
+from maam_lib.onnx_file import CHECKSUM_KEY, open_onnx
+from maam_lib.run_detector import detector_of_run, open_run
 from maam_lib.runs import RunFolder
 
 PROJECT = Path(__file__).parents[1]
@@ -226,8 +228,8 @@ def test_ctrl_c_leaves_everything_whole(video: Path, tmp_path: Path) -> None:
 
 def test_a_disk_that_fills_stops_it_with_whole_files(video: Path, tmp_path: Path, monkeypatch) -> None:
     usage = namedtuple("usage", "total used free")
-    left = iter([5e9, 31e6])
-    monkeypatch.setattr(detection.shutil, "disk_usage", lambda _: usage(0, 0, next(left)))
+    left = iter([5e9, 5e9, 31e6])  # when the folder is made, after four frames and after eight
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, next(left)))
     with pytest.raises(DiskFullError, match="31 MB left on this disk; stopped after 8 frames, and what is written is"):
         detect(DETECTOR, bright, open_footage(video), tmp_path / "out")
     assert len(pd.read_csv(tmp_path / "out" / "scores.csv")) == 8 == len(decoded(tmp_path / "out" / "annotated.mkv"))
@@ -298,7 +300,7 @@ import sys
 class Blocker:
     allowed = {"maam_lib", "data_prep", "numpy", "cv2", "av", "onnxruntime", "flatbuffers", "google", "packaging",
                "typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham", "typing_extensions",
-               "annotated_doc", "pydantic", "pydantic_core", "annotated_types",
+               "annotated_doc", "psutil", "filelock", "pydantic", "pydantic_core", "annotated_types",
                "typing_inspection"}  # typer's own needs among them
     def find_spec(self, name, path=None, target=None):
         top = name.split(".")[0]
@@ -348,23 +350,29 @@ def test_an_exported_file_scores_as_its_run_without_torch(exported: Path, tmp_pa
 
 
 INTERRUPTED = """
-import os, signal
+import os
 from maam_lib import cli, detection
 
 def show(line, progress):
     if progress.frames == 20:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), {number})
 
 detection.ProgressLine.show = show
 cli.main()
 """
 
 
-def test_ctrl_c_is_one_line_and_ends_every_thread(exported: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_one_line_and_leaves_a_whole_folder(exported: Path, tmp_path: Path, number: signal.Signals) -> None:
     write_images(tmp_path / "in", moving("hall", 200, (48, 64)), "{:03d}.png")
-    answer = maam("detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "out", code=INTERRUPTED)
-    assert (answer.returncode, answer.stderr) == (130, f"maam: stopped; what was scored is in {tmp_path / 'out'}\n")
-    assert 20 <= len(pd.read_csv(tmp_path / "out" / "scores.csv")) <= 21
+    code = INTERRUPTED.format(number=int(number))
+    answer = maam("detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "out", code=code)
+    assert answer.stderr == f"maam: stopped; what was scored is in {tmp_path / 'out'}\n"
+    assert answer.returncode == 128 + number
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert 20 <= len(scores) <= 21
+    assert len(decoded(tmp_path / "out" / "annotated.mkv")) == len(scores)
+    assert (tmp_path / "out" / "index.html").read_text().rstrip().endswith("</html>")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
 
 
@@ -376,11 +384,53 @@ def test_the_blocker_of_that_test_blocks(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_export_is_told(exported: Path, tmp_path: Path) -> None:
-    (tmp_path / "cut.onnx").write_bytes(exported.read_bytes()[:5000])
-    with pytest.raises(DetectionError, match=r"cut.onnx: not readable as ONNX .* was it cut\?"):
-        open_onnx(tmp_path / "cut.onnx")
+    whole, damaged = exported.read_bytes(), tmp_path / "damaged.onnx"
+    places = np.random.default_rng(0).integers(0, len(whole), 200).tolist()
+    changed = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in [*places, -1 % len(whole)]]
+    for content in [b"", whole[:5000], whole[:-1], whole + b"0", *changed]:
+        damaged.write_bytes(content)
+        with pytest.raises(DetectionError, match=r"damaged.onnx: not a whole file of `maam export`.*Export it again"):
+            open_onnx(damaged)
     with pytest.raises(DetectionError, match=r"no such file; make it with `maam export RUN"):
         open_onnx(tmp_path / "none.onnx")
+
+
+def test_the_checksum_leaves_a_plain_onnx_file(exported: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(exported)
+    onnx.checker.check_model(model)
+    assert [entry.key for entry in model.metadata_props][-1] == CHECKSUM_KEY.decode()
+
+
+def test_a_run_that_cannot_be_written_is_scored_all_the_same(
+    finished_run: RunFolder, scene_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_only(path: Path, text: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    kept = detector_of_run(finished_run, scene_root)
+    (finished_run.folder / "detector.json").unlink()
+    monkeypatch.setattr("maam_lib.run_detector.write_text", read_only)
+    assert detector_of_run(finished_run, scene_root) == kept
+    said = capsys.readouterr().err
+    assert said.startswith("note: ")
+    assert "detector.json cannot be kept (Read-only file system)" in said
+
+
+@pytest.mark.parametrize("rate", [0.00076, 0.01, 0.5, 23.976, 66.123, 119.8765, 1000, 1e6])
+def test_any_frame_rate_writes_its_video(rate: float, tmp_path: Path) -> None:
+    video = AnnotatedVideo(tmp_path / "a.mkv", rate)
+    pictures = [np.full((64, 320, 3), 10 * t, np.uint8) for t in range(8)]
+    for t, picture in enumerate(pictures):
+        video.write(picture, t / rate)
+    video.close()
+    with av.open(str(tmp_path / "a.mkv")) as file:
+        frames = list(file.decode(video=0))
+    assert len(frames) == 8
+    expected = [max(t, round(1000 * t / rate)) / 1000 for t in range(8)]
+    np.testing.assert_allclose([frame.time for frame in frames], expected, atol=1e-3)
+    means = [frame.to_ndarray(format="gray").mean() for frame in frames]
+    assert means == sorted(means)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_a_training_tells_its_own_time(line: LiveLine, tmp_path: Path) -> None:
     line.end_chapter(10)
     line.begin(17)
     line.at_cell(7)
-    write_text(tmp_path / "run" / "history.csv", "epoch,seconds\n1,100\n2,300\n")
+    write_text(tmp_path / "run" / "history.csv", "epoch,total,motion,zero_flow,seconds\n1,1,1,1,100\n2,1,1,1,300\n")
     assert line.seconds_left(spent=400) == 2 * 200 + 20
     assert line.text() == ("chapter 2 of 3, 03_train, cell 7 of 17, epoch 2 of 4 done; about 7 min 00 s left")
     write_text(tmp_path / "run" / "history.csv", "")
