@@ -65,7 +65,7 @@ def picture_folder(folder: Path, suffixes: set[str] = PICTURE_SUFFIXES) -> Pictu
     """
     entries = visible_entries(folder)
     paths = [path for path in entries if path.suffix.lower() in suffixes and path.is_file()]
-    others = [path.name for path in entries if path not in set(paths)]
+    others = sorted({path.name for path in entries} - {path.name for path in paths})
     if not paths:
         there = f"; there are {listed(others)}" if others else ""
         raise SourceError(f"{folder}: no images in this folder; expected {', '.join(sorted(suffixes))} files{there}")
