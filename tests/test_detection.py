@@ -298,8 +298,8 @@ def test_progress_is_one_line() -> None:
 BLOCKED = """
 import sys
 class Blocker:
-    allowed = {"maam_lib", "data_prep", "numpy", "cv2", "av", "PIL", "onnxruntime", "flatbuffers", "google", "packaging",
-               "typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham", "typing_extensions",
+    allowed = {"maam_lib", "data_prep", "numpy", "cv2", "av", "PIL", "onnxruntime", "flatbuffers", "google",
+               "packaging", "typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham", "typing_extensions",
                "annotated_doc", "psutil", "filelock", "pydantic", "pydantic_core", "annotated_types",
                "typing_inspection"}  # typer's own needs among them
     def find_spec(self, name, path=None, target=None):
