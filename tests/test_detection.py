@@ -299,8 +299,8 @@ BLOCKED = """
 import sys
 class Blocker:
     allowed = {"maam_lib", "data_prep", "numpy", "cv2", "av", "PIL", "onnxruntime", "flatbuffers", "google",
-               "packaging", "typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham", "typing_extensions",
-               "annotated_doc", "psutil", "filelock", "pydantic", "pydantic_core", "annotated_types",
+               "packaging", "typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham",
+               "typing_extensions", "annotated_doc", "psutil", "filelock", "pydantic", "pydantic_core", "annotated_types",
                "typing_inspection"}  # typer's own needs among them
     def find_spec(self, name, path=None, target=None):
         top = name.split(".")[0]
