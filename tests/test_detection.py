@@ -5,8 +5,10 @@ import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import warnings
 from collections import namedtuple
 from pathlib import Path
@@ -300,8 +302,8 @@ import sys
 class Blocker:
     allowed = {"maam_lib", "data_prep", "numpy", "cv2", "av", "PIL", "onnxruntime", "flatbuffers", "google",
                "packaging", "typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham",
-               "typing_extensions", "annotated_doc", "psutil", "filelock", "pydantic", "pydantic_core", "annotated_types",
-               "typing_inspection"}  # typer's own needs among them
+               "typing_extensions", "annotated_doc", "psutil", "filelock", "pydantic", "pydantic_core",
+               "annotated_types", "typing_inspection"}  # typer's own needs among them
     def find_spec(self, name, path=None, target=None):
         top = name.split(".")[0]
         if top not in self.allowed and top not in sys.stdlib_module_names and not top.startswith("_"):
@@ -374,6 +376,50 @@ def test_a_signal_is_one_line_and_leaves_a_whole_folder(exported: Path, tmp_path
     assert len(decoded(tmp_path / "out" / "annotated.mkv")) == len(scores)
     assert (tmp_path / "out" / "index.html").read_text().rstrip().endswith("</html>")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+
+
+def test_ctrl_c_on_a_silent_stream_is_one_line(exported: Path, tmp_path: Path) -> None:
+    """The other end keeps the connection and sends no more: reading it would block for ten seconds and more."""
+    write_video(tmp_path / "a.avi", moving("hall", 60, (48, 64)), "MJPG")
+    out, connections = tmp_path / "out", []
+
+    def serve() -> None:
+        while True:
+            connections.append(server.accept()[0])
+            if len(connections) == 1:
+                connections[0].sendall((tmp_path / "a.avi").read_bytes())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        code = "from maam_lib.cli import main; main()"
+        command = [
+            sys.executable,
+            "-c",
+            code,
+            "detect",
+            "--onnx",
+            str(exported),
+            address,
+            "--out",
+            str(out),
+            "--patience",
+            "20",
+        ]
+        environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and not (out / "index.html").exists() and not scored_rows(out):
+                os.sched_yield()
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+        for connection in connections:
+            connection.close()
+    assert (process.returncode, told) == (130, f"maam: stopped; what was scored is in {out}\n")
+    assert sorted(path.name for path in out.iterdir()) == FILES
+
+
+def scored_rows(out: Path) -> int:
+    return (out / "scores.csv").read_text().count("\n") - 1 if (out / "scores.csv").is_file() else 0
 
 
 def test_the_blocker_of_that_test_blocks(tmp_path: Path) -> None:

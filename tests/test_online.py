@@ -18,7 +18,7 @@ from maam_lib.data import PreparedDataset
 from maam_lib.detector import DetectionError
 from maam_lib.events import Event
 from maam_lib.footage import Footage, Frame, open_footage
-from maam_lib.online import Ahead, FramePair, Scored, frame_pairs, score_online
+from maam_lib.online import Ahead, FramePair, Heard, Scored, frame_pairs, score_online
 from maam_lib.run_detector import detector_of_run, open_run
 from maam_lib.runs import RunError, RunFolder
 from maam_lib.training import dataset_for, fit
@@ -35,6 +35,23 @@ def frame(number: int, *, follows: bool = True) -> Frame:
 
 def footage(items: Generator[Frame | Event], *, is_live: bool = False) -> Footage:
     return Footage("made", is_live, 25, None, (48, 64), [], items)
+
+
+@pytest.mark.parametrize(("is_live", "silent", "is_lost"), [(True, 30, True), (True, 0.5, False), (False, 30, False)])
+def test_a_live_source_that_is_silent_at_the_end_is_lost(
+    is_live: bool, silent: float, is_lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Heard(footage((frame(t) for t in range(9)), is_live=is_live))
+    items = iter(heard)
+    for _ in range(4):
+        next(items)
+    monkeypatch.setattr("time.monotonic", lambda: silent)
+    lost = heard.lost()
+    assert (lost is not None) == is_lost
+    if lost is not None:
+        assert (lost.kind, lost.first, lost.start, lost.end) == ("lost", 4, 3 / 25, 3 / 25 + 30)
+    assert [item.number for item in items] == [4, 5, 6, 7, 8]
+    assert heard.lost() is None, "its end has come"
 
 
 @pytest.fixture
