@@ -153,9 +153,11 @@ class RunFolder:
         """Make this new folder the finished run of weights that were trained elsewhere, so that it can be evaluated.
 
         They count as the recipe's last epoch; `origin` says in run.json, and in every result, where they come from.
-        Raises RunError as `claim` does.
+        Done again, as after a kill, it writes the same anew, unless the run has been evaluated. Raises RunError as
+        `claim` does.
         """
-        self.claim(recipe, resume=False)
+        is_the_same = self.facts.get("weights_from") == origin and not (self.folder / "metrics.json").is_file()
+        self.claim(recipe, resume=is_the_same)
         try:
             self._save(_epoch_name(recipe.training.epochs), net.state_dict(), recipe.training.epochs)
             self.record({"recipe": recipe.name, "recipe_hash": recipe.hash(), "weights_from": origin})

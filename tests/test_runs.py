@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation import evaluate
-from maam_lib.files import is_aside
+from maam_lib.files import is_aside, write_text
 from maam_lib.runs import RunError, RunFolder, load_weights
 from maam_lib.training import build_network, fit
 
@@ -170,6 +170,10 @@ def test_a_run_that_was_killed_before_it_held_anything_goes_on_with_the_same_com
     run.adopt(recipe, build_network(recipe), "elsewhere")
     assert run.is_finished
     assert not any(is_aside(path.name) for path in run.folder.rglob(".*"))
+    run.adopt(recipe, build_network(recipe), "elsewhere")  # killed after its last file, it is given again
+    with pytest.raises(RunError, match="holds a run already"):
+        run.adopt(recipe, build_network(recipe), "another place")
+    write_text(run.folder / "metrics.json", "{}")
     with pytest.raises(RunError, match="holds a run already"):
         run.adopt(recipe, build_network(recipe), "elsewhere")
 
