@@ -19,6 +19,7 @@ from data_prep.archives import unpack
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
 from data_prep.frames import AGAIN, Size, check_size, of_one_size
+from data_prep.masks import abnormal_pixels
 from data_prep.matlab_files import Variable, cell_arrays, variables
 from data_prep.source_files import what_is_in
 from data_prep.video_files import count_frames, video_frames
@@ -146,13 +147,13 @@ def _in_words(found: dict[str, Variable]) -> str:
 def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
     """One mask per frame, uint8 (H, W)."""
     for number, mask in enumerate(cell_arrays(path, "volLabel"), start=1):
-        if mask.ndim != 2 or mask.dtype.kind not in "bui":
+        if mask.ndim != 2 or mask.dtype.kind not in "buif":
             raise SourceError(
-                f"{path}: mask {number} is {mask.dtype} {mask.shape}, expected integers (H, W); is it one of the "
+                f"{path}: mask {number} is {mask.dtype} {mask.shape}, expected numbers (H, W); is it one of the "
                 f"official files in {MASKS}?"
             )
         check_size(f"{path}, mask {number}", mask, size)
-        yield (mask > 0).astype(np.uint8)
+        yield abnormal_pixels(mask, f"{path}, mask {number}")
 
 
 def _mask_labels(path: Path) -> np.ndarray:

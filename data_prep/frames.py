@@ -4,18 +4,15 @@ Sizes are (height, width); colour frames are RGB.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from data_prep.clip import Clip, SourceError
 from data_prep.source_files import what_is_in
 
-IMAGE_SUFFIXES = {".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 AGAIN = "unpack or download the source again"
 Size = tuple[int, int]
 
@@ -72,33 +69,6 @@ def _files_by_number(folder: Path, suffixes: set[str]) -> dict[int, Path]:
                 raise SourceError(f"{path}: {files[number].name} is there too; remove one of the two")
             files[number] = path
     return files
-
-
-def gray_images(paths: tuple[Path, ...], size: Size | None = None) -> Iterator[np.ndarray]:
-    """Each file as a frame, uint8 (H, W, 1)."""
-    for path in paths:
-        yield _decode(path, size, cv2.IMREAD_GRAYSCALE)[..., None]
-
-
-def colour_images(paths: tuple[Path, ...], size: Size | None = None) -> Iterator[np.ndarray]:
-    """Each file as a frame, uint8 (H, W, 3) RGB."""
-    for path in paths:
-        yield cv2.cvtColor(_decode(path, size, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-
-
-def mask_images(paths: tuple[Path, ...], size: Size | None = None) -> Iterator[np.ndarray]:
-    """Each file as a mask, uint8 (H, W): 1 where it is not black."""
-    for path in paths:
-        yield (_decode(path, size, cv2.IMREAD_GRAYSCALE) > 0).astype(np.uint8)
-
-
-def _decode(path: Path, size: Size | None, flags: int) -> np.ndarray:
-    encoded = np.fromfile(path, np.uint8)
-    frame = cv2.imdecode(encoded, flags) if encoded.size else None
-    if frame is None:
-        raise SourceError(f"{path}: cannot be decoded ({encoded.size} bytes); {AGAIN}")
-    check_size(str(path), frame, size)
-    return frame
 
 
 def check_size(where: str, frame: np.ndarray, size: Size | None) -> None:

@@ -84,7 +84,9 @@ def _read_videos(request: Request) -> Source:
 def _videos_parts(request: Request) -> list[Part]:
     if not request.source.is_dir():
         raise SourceError(f"{request.source}: no such folder; --source is a folder that holds train/ and test/")
-    return [Part(request.source, ("train", "test", MASK_FOLDER), r".+/.+|.+\.csv")]
+    names = [path.name for path in request.source.iterdir()]
+    folders = tuple(name for name in names if name.casefold() in ("train", "test", MASK_FOLDER))
+    return [Part(request.source, folders, r".+/.+|.+\.csv")]
 
 
 READERS: dict[str, Reader] = {

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from data_prep.clip import Clip, Split
+from data_prep.own_labels import COLUMNS, LABEL_FILE
 from data_prep.synthetic import read_synthetic, scene_settings
-from data_prep.videos import COLUMNS, LABEL_FILE
 
 RATE = 25.0  # frames per second
 ENLARGED = 2  # times the scene's own size, as cameras have more pixels than the network sees

@@ -8,7 +8,6 @@ testing/test_pixel_mask/01_0014.npy                 (T, H, W) 1 = abnormal
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,15 +17,10 @@ import numpy as np
 from data_prep.archives import is_junk, unpack
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import check_counts
-from data_prep.frames import (
-    AGAIN,
-    Size,
-    check_size,
-    colour_images,
-    numbered_files,
-    of_one_size,
-)
+from data_prep.frames import AGAIN, numbered_files, of_one_size
 from data_prep.guarded import UnreadableError, open_npy
+from data_prep.masks import array_masks
+from data_prep.pictures import colour_pictures
 from data_prep.source_files import what_is_in
 from data_prep.video_files import count_frames, video_frames
 
@@ -114,7 +108,7 @@ def _training_clips(training: Path) -> list[Clip]:
     first = 0 if any((folder / "000.jpg").is_file() for folder in folders) else 1  # some tools count from 1
     for folder in folders:
         paths = numbered_files(folder, {".jpg"}, first=first)
-        clips.append(Clip("train", folder.name, len(paths), frames=partial(colour_images, paths)))
+        clips.append(Clip("train", folder.name, len(paths), frames=partial(colour_pictures, paths)))
     return clips
 
 
@@ -132,7 +126,7 @@ def _entries(folder: Path, *, folders: bool) -> list[Path]:
 
 def _test_clip(folder: Path, testing: Path) -> Clip:
     paths = numbered_files(folder, {".jpg"}, first=0)
-    clip = Clip("test", folder.name, len(paths), frames=partial(colour_images, paths))
+    clip = Clip("test", folder.name, len(paths), frames=partial(colour_pictures, paths))
     label_file = testing / "test_frame_mask" / f"{clip.name}.npy"
     labels = _open(label_file, clip, "labels", dimensions=1)
     if not np.isin(labels, (0, 1)).all():
@@ -142,7 +136,7 @@ def _test_clip(folder: Path, testing: Path) -> Clip:
     if not mask_file.is_file():
         return clip
     _open(mask_file, clip, "masks", dimensions=3)
-    return replace(clip, masks=partial(_masks, mask_file))
+    return replace(clip, masks=partial(array_masks, mask_file))
 
 
 def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
@@ -166,9 +160,3 @@ def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
 
 def _labels(path: Path) -> np.ndarray:
     return open_npy(path).astype(np.uint8)
-
-
-def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
-    for number, mask in enumerate(open_npy(path), start=1):
-        check_size(f"{path}, mask {number}", mask, size)
-        yield (mask > 0).astype(np.uint8)

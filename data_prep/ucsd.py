@@ -17,7 +17,9 @@ import numpy as np
 from data_prep.archives import is_junk, unpack
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.frames import gray_images, mask_images, numbered_files, of_one_size
+from data_prep.frames import numbered_files, of_one_size
+from data_prep.masks import mask_pictures
+from data_prep.pictures import gray_pictures
 from data_prep.source_files import what_is_in
 
 Subset = Literal["ped1", "ped2"]
@@ -109,12 +111,12 @@ def _test_clip(folder: Path, ranges: Ranges, label_file: Path) -> Clip:
     if not mask_folder.is_dir():
         return clip
     masks = numbered_files(mask_folder, MASK_SUFFIXES, clip.num_frames)
-    return replace(clip, masks=partial(mask_images, masks))
+    return replace(clip, masks=partial(mask_pictures, masks))
 
 
 def _clip(split: Split, folder: Path) -> Clip:
     paths = numbered_files(folder, FRAME_SUFFIXES)
-    return Clip(split, folder.name, len(paths), frames=partial(gray_images, paths))
+    return Clip(split, folder.name, len(paths), frames=partial(gray_pictures, paths))
 
 
 def _clip_folders(parent: Path, pattern: str) -> list[Path]:

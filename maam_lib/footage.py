@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from data_prep.clip import SourceError
-from data_prep.frames import IMAGE_SUFFIXES
+from data_prep.deep_pictures import Scale, scale_of
+from data_prep.pictures import Pictures, colour_pictures, decoded, picture_folder
 from data_prep.video_files import Break, Shown, Video, open_file, open_stream
-from data_prep.videos import numbered_images
 from maam_lib.addresses import without_secrets
 from maam_lib.detector import DetectionError
 from maam_lib.events import Event
@@ -52,7 +52,7 @@ class Footage:
 def open_footage(
     where: str | Path, *, frame_rate: float | None = None, patience: float = 600.0, wait: Wait = time.sleep
 ) -> Footage:
-    """Open a video file, a folder of numbered images, a camera ("0") or a stream ("rtsp://..."), its first frames read.
+    """Open a video file, a folder of pictures, a camera ("0") or a stream ("rtsp://..."), its first frames read.
 
     frame_rate: of a folder, or in place of what a video says. patience: seconds that a lost camera or stream is tried
     again for, pausing by `wait` 1, 2, 4 ... at most 30 seconds. Gray becomes three equal channels, an alpha channel
@@ -83,31 +83,42 @@ def open_footage(
 
 def _open_folder(folder: Path, frame_rate: float | None) -> Footage:
     try:
-        numbered = numbered_images(folder, IMAGE_SUFFIXES)
+        pictures = picture_folder(folder)
+        scale = scale_of(_decodable(pictures))
     except SourceError as error:
         raise DetectionError(str(error)) from error
     rate = frame_rate or DEFAULT_RATE
     notes = [] if frame_rate else [f"taken as {rate:g} frames per second; --frame-rate says otherwise"]
-    return _begun(str(folder), False, rate, len(numbered), notes, _folder_frames(numbered, rate))
+    notes += [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
+    announced = sum(max(pages, 1) for pages in pictures.pages)
+    return _begun(str(folder), False, rate, announced, notes, _folder_frames(pictures, scale, rate))
 
 
-def _folder_frames(numbered: list[tuple[int, Path]], rate: float) -> Generator[Frame]:
-    """The images in order of their numbers; where some are missing or unreadable, the next one does not follow."""
-    step = min((b - a for (a, _), (b, _) in pairwise(numbered)), default=1)
-    first, due = numbered[0][0], 0
-    damaged: list[str] = []
-    for number, path in numbered:
-        position = (number - first) // step
-        encoded = np.fromfile(path, np.uint8)
-        picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-        if picture is None:
-            damaged.append(path.name)
-            continue
-        missing = position - due
-        why = f"{damaged[0]} cannot be decoded" if damaged else f"{missing} missing before {path.name}"
-        frame = Frame(position, position / rate, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), time.monotonic())
-        yield replace(frame, follows=False, note=why) if missing else frame
-        due, damaged = position + 1, []
+def _decodable(pictures: Pictures) -> Iterator[np.ndarray]:
+    """The pictures as they are stored, but those that cannot be decoded."""
+    for path, count in zip(pictures.paths, pictures.pages, strict=True):
+        with suppress(SourceError):
+            yield from decoded(path, count)
+
+
+def _folder_frames(pictures: Pictures, scale: Scale | None, rate: float) -> Generator[Frame]:
+    """The pictures in their order; where some are missing or unreadable, the next one does not follow."""
+    places = pictures.counter or tuple(range(len(pictures.paths)))
+    step = min((b - a for a, b in pairwise(places)), default=1)
+    number, due, pages_before, why = 0, places[0], 1, ""
+    for place, path, pages in zip(places, pictures.paths, pictures.pages, strict=True):
+        missing = (place - due) // step
+        number += missing * pages_before
+        after = number + max(pages, 1)
+        why = why or (f"{missing} missing before {path.name}" if missing else "")
+        try:
+            for pixels in colour_pictures((path,), (pages,), scale):
+                yield Frame(number, number / rate, pixels, time.monotonic(), follows=not why, note=why)
+                number, why = number + 1, ""
+        except SourceError as error:
+            reason = str(error).removeprefix(f"{path}: ").partition(";")[0].partition(" (")[0]
+            why = why or f"{path.name} {reason}"
+        number, due, pages_before = after, place + step, max(pages, 1)
 
 
 # Video files

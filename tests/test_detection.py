@@ -300,10 +300,10 @@ def test_progress_is_one_line() -> None:
 BLOCKED = """
 import sys
 class Blocker:
-    allowed = {"maam_lib", "data_prep", "numpy", "cv2", "av", "onnxruntime", "flatbuffers", "google", "packaging",
-               "typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham", "typing_extensions",
-               "annotated_doc", "psutil", "filelock", "pydantic", "pydantic_core", "annotated_types",
-               "typing_inspection"}  # typer's own needs among them
+    allowed = {"maam_lib", "data_prep", "numpy", "cv2", "av", "PIL", "onnxruntime", "flatbuffers", "google",
+               "packaging", "typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham",
+               "typing_extensions", "annotated_doc", "psutil", "filelock", "pydantic", "pydantic_core",
+               "annotated_types", "typing_inspection"}  # typer's own needs among them
     def find_spec(self, name, path=None, target=None):
         top = name.split(".")[0]
         if top not in self.allowed and top not in sys.stdlib_module_names and not top.startswith("_"):

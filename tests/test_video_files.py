@@ -419,8 +419,8 @@ def test_what_is_no_video_is_one_clear_error(make, name: str, said: str, tmp_pat
 
 def test_a_text_among_the_clips_is_named(tmp_path: Path) -> None:
     source = write_footage(tmp_path)
-    text(source / "train/README.txt")
-    with pytest.raises(VideoError, match=r"README\.txt: .*it is a text"):
+    text(source / "train/README.ans")
+    with pytest.raises(VideoError, match=r"README\.ans: .*it is a text"):
         read_videos(source)
 
 

@@ -1,5 +1,6 @@
 """The reader of a user's own footage: formats, labels, sizes, frame rates, and every kind of damage."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -114,6 +115,103 @@ def write_slowing_video(path: Path) -> None:
     path.write_bytes(content)
 
 
+# Labels and files under other names
+
+
+@pytest.mark.parametrize("text", [LABELS, LABELS.replace(",", ";"), LABELS.replace("\n", "\r\n\r\n"), LABELS.upper()])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_label_file_as_programs_write_it(text: str, encoding: str, source: Path) -> None:
+    text = text.replace("EVENING", "evening").replace("NIGHT", '"night" ')
+    (source / "Labels.csv").write_bytes(text.encode(encoding))
+    footage = read_videos(source)
+    assert of_test(footage.clips, "evening").labels().tolist() == [0, 1, 1, 0, 0, 1, 0]
+    assert footage.notes == ["labels are read from Labels.csv"]
+    assert footage.label_source == "the user's own Labels.csv"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("clip,first,last\nentrée,1,2\n".encode("cp1252"), r"line 2 is not UTF-8 \(byte 0xe9\); save it as UTF-8"),
+        ("clip,first,last\nevening,1,2\n".encode("utf-16"), "looks like UTF-16|is not UTF-8.*; save it as UTF-8"),
+        (b"clip,first,last\nevening,1,2,4,5\n", "line 2: 5 fields, expected clip,first,last; one interval per line"),
+    ],
+)
+def test_a_label_file_of_another_form_is_named(content: bytes, message: str, source: Path) -> None:
+    (source / "labels.csv").write_bytes(content)
+    with pytest.raises(SourceError, match=rf"labels\.csv.*{message}"):
+        read_videos(source)
+
+
+def test_an_accent_is_the_same_however_it_is_stored(source: Path) -> None:
+    (source / "test/night.mp4").rename(source / "test/entre\u0301e.mp4")
+    (source / "labels.csv").write_text("clip,first,last\nevening,,\nentr\u00e9e,1,2\n", encoding="utf-8")
+    write_images(source / "masks/entre\u0301e", masks(6, [1, 2]), "{}.png")
+    assert of_test(read_videos(source).clips, "entr\u00e9e").labels().sum() == 2
+
+
+def test_masks_as_arrays_are_read(source: Path, tmp_path: Path) -> None:
+    (source / "masks").mkdir()
+    np.save(source / "masks/evening.npy", masks(7, [3, 4]).astype(bool))
+    np.save(source / "masks/night.npy", masks(6, []).astype(np.float32))
+    folder = prepare("videos", source, tmp_path / "data", workers=1)
+    assert np.load(folder / "test/evening/masks.npy").any(axis=(1, 2)).tolist() == [0, 0, 0, 1, 1, 0, 0]
+    assert "masks/evening.npy: masks are read from this array" in notes(folder)
+    np.save(source / "masks/night.npy", masks(5, []))
+    with pytest.raises(SourceError, match="masks/night: 5 masks but 6 frames"):
+        read_videos(source)
+
+
+def test_labels_that_are_not_read_are_named(source: Path) -> None:
+    (source / "masks").mkdir()
+    shutil.copy(source / "test/evening.mkv", source / "masks")
+    (source / "ground_truth").mkdir()
+    (source / "labels.txt").write_text("evening 1 2")
+    outside, of_masks = read_videos(source).notes
+    assert outside == "passed over: ground_truth, labels.txt; only train/, test/, labels.csv and masks/ are read"
+    assert of_masks.startswith("masks/: evening.mkv passed over; masks are lossless pictures")
+
+
+def test_masks_as_jpeg_are_refused(source: Path) -> None:
+    write_images(source / "masks/evening", masks(7, [3]), "{}.jpg")
+    with pytest.raises(SourceError, match=r"masks/evening/0\.jpg: JPEG smears a mask; store masks as \.bmp, \.png"):
+        read_videos(source)
+
+
+def test_what_is_no_footage_is_passed_over_and_named(source: Path) -> None:
+    (source / "train/README.txt").write_text("camera 3, hall, recorded in May\n" * 40)
+    (source / "train/clip.nfo").write_text("hall")
+    os.mkfifo(source / "train/pipe.mp4")
+    footage = read_videos(source)
+    assert [clip.name for clip in footage.clips] == ["morning", "noon", "evening", "night"]
+    assert footage.notes == ["train/: README.txt, clip.nfo, pipe.mp4 passed over: no video"]
+
+
+@pytest.mark.parametrize("folder", ["train", "masks"])
+def test_loose_pictures_belong_in_a_folder_per_clip(folder: str, source: Path) -> None:
+    (source / folder).mkdir(exist_ok=True)
+    shutil.copy(source / "train/noon/frame_0001.png", source / folder / "0001.png")
+    with pytest.raises(SourceError, match=rf"{folder}.* belong in a folder per clip.*{folder}/CLIP/0001\.png"):
+        read_videos(source)
+
+
+def test_a_name_that_ffmpeg_takes_for_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_video(tmp_path / "train/hall.avi", moving("hall", 5))
+    (tmp_path / "train/hall.avi").rename(tmp_path / "train/12:30.avi")
+    monkeypatch.chdir(tmp_path)
+    assert [clip.name for clip in read_videos(Path()).clips] == ["12:30"]
+
+
+def test_folders_in_either_case(source: Path, tmp_path: Path) -> None:
+    (source / "train").rename(source / "Train")
+    assert len(read_videos(source).clips) == 4
+    root = tmp_path / "data"
+    prepare("videos", source, root, workers=1)
+    cv2.imwrite(str(source / "Train/noon/frame_0002.png"), np.zeros((32, 48, 3), np.uint8))
+    with pytest.raises(PreparationError):
+        prepare("videos", source, root, workers=1)
+
+
 # Sizes
 
 
@@ -162,8 +260,8 @@ def test_empty_folder(tmp_path: Path) -> None:
 
 
 def test_file_that_is_no_video(source: Path) -> None:
-    (source / "train/notes.txt").write_text("not a video")
-    with pytest.raises(SourceError, match=r"notes\.txt: cannot be read as a video \(11 bytes\)"):
+    (source / "train/notes.mp4").write_text("not a video")
+    with pytest.raises(SourceError, match=r"notes\.mp4: cannot be read as a video \(11 bytes\)"):
         read_videos(source)
 
 

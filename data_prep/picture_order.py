@@ -1,0 +1,147 @@
+"""The order of the pictures of a clip, from all numbers in their names; what speaks against it is noted."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.clip import SourceError
+
+SPREAD = 20_000_000  # ns from file to file, in the median: files copied in one go are closer and tell nothing
+Numbers = tuple[int, ...]
+
+# A time in a name: a date, with or without a time of day; seconds (or parts of them) since 1970; a time of day.
+_STAMP = re.compile(
+    r"""(?<!\d)(?:
+    (?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])
+        (?:\D{0,3}[0-2]\d([-_.:h]?)[0-5]\d\2[0-5]\d (?:[._-]?\d{3}(?:\d{3})?)?)?
+    |[1-9]\d{9,}(?:\.\d+)?
+    |[0-2]\d[-_.:h][0-5]\d[-_.:m][0-5]\d (?:[._-]\d{3,6})?
+    )(?!\d)""",
+    re.VERBOSE,
+)
+_DECIMAL = re.compile(r"(?<![\d.])(\d+)\.(\d+)(?!\.?\d)")
+
+
+@dataclass(frozen=True)
+class Order:
+    """Pictures in the order of a clip."""
+
+    paths: tuple[Path, ...]
+    counter: Numbers | None  # the number of each, where the names hold one plain counter and no time
+    notes: list[str]
+
+    @property
+    def gap(self) -> tuple[Path, Path] | None:
+        """The two pictures between which the counter first leaves its even step; None where it does not."""
+        steps = np.diff(self.counter or (0,))
+        uneven = np.flatnonzero(steps != steps.min()) if len(steps) else ()
+        return (self.paths[uneven[0]], self.paths[uneven[0] + 1]) if len(uneven) else None
+
+
+def in_order(paths: Sequence[Path]) -> Order:
+    """Pictures in natural order over all numbers in their names: 1, 2, 10; 12-59-59, 13-00-00; 1.75, 1.8.
+
+    Notes say where the last number alone, or the files' times (if they are spread over time), give another order.
+    Raises SourceError for a name without a number and for two names with the same numbers.
+    """
+    notes: list[str] = []
+    number = _reading(paths, notes)
+    ordered = tuple(sorted(paths, key=lambda path: (number(path), path.name)))
+    for path, other in pairwise(ordered):
+        if number(path) == number(other):
+            raise SourceError(
+                f"{other}: {path.name} has the same number; a clip's folder holds the pictures of one clip, each once"
+            )
+    numbers = [number(path) for path in ordered]
+    notes += [*_other_kinds(ordered), *_last_number_note(ordered, numbers), *_file_times_note(ordered)]
+    return Order(ordered, _counter(ordered, numbers, notes), notes)
+
+
+# Numbers
+
+
+def _reading(paths: Sequence[Path], notes: list[str]) -> Callable[[Path], Numbers]:
+    """How the numbers of a name are read: digits after a point are whole numbers, or decimals where they must be."""
+    fractions = [match[2] for path in paths for match in _DECIMAL.finditer(path.stem)]
+    if len(set(map(len, fractions))) < 2:
+        return _numbers
+    longest = max(map(len, fractions))
+    if any(fraction.endswith("0") and len(fraction) > 1 for fraction in fractions):
+        notes.append("the digits after the point in their names are read as whole numbers: 1.9 comes before 1.10")
+        return _numbers
+    notes.append("the digits after the point in their names are read as decimals: 1.25 comes before 1.5")
+    return lambda path: _numbers(path, lambda match: f"{match[1]}.{match[2].ljust(longest, '0')}")
+
+
+def _numbers(path: Path, decimals: Callable[[re.Match[str]], str] | None = None) -> Numbers:
+    stem = _DECIMAL.sub(decimals, path.stem) if decimals else path.stem
+    numbers = tuple(int(digits) for digits in re.findall(r"\d+", stem))
+    if not numbers:
+        raise SourceError(f"{path}: no number in its name; expected names such as 0001{path.suffix}")
+    return numbers
+
+
+def _counter(paths: Sequence[Path], numbers: list[Numbers], notes: list[str]) -> Numbers | None:
+    """The one number that changes from name to name; None where several do, or where it belongs to a time."""
+    if len(set(map(len, numbers))) > 1:
+        return None
+    columns = list(zip(*numbers, strict=True))
+    changing = [place for place, column in enumerate(columns) if len(set(column)) > 1]
+    if len(changing) != 1:
+        return None
+    counter = columns[changing[0]]
+    if len(set(np.diff(counter).tolist())) == 1 or not (_is_clock(counter) or _in_stamp(paths, changing[0])):
+        return counter
+    if not _is_clock(counter):
+        notes.append("named by the time, at uneven steps: whether a frame is missing cannot be told from the names")
+    return None
+
+
+def _in_stamp(paths: Sequence[Path], place: int) -> bool:
+    """Whether the number at this place of the names is part of a time, in each of them."""
+    spans = ((list(re.finditer(r"\d+", path.stem))[place].span(), path.stem) for path in paths)
+    return all(any(m.start() <= a and b <= m.end() for m in _STAMP.finditer(stem)) for (a, b), stem in spans)
+
+
+def _is_clock(counter: Numbers) -> bool:
+    """Whether uneven numbers are even as times of day: 125959, 130000 (or 1259, 1300)."""
+    parts = np.array([(number // 10_000, number // 100 % 100, number % 100) for number in counter])
+    if (parts >= (24, 60, 60)).any():
+        return False
+    return len(set(np.diff(parts @ (3600, 60, 1)).tolist())) == 1
+
+
+# What speaks against the order
+
+
+def _other_kinds(paths: Sequence[Path]) -> list[str]:
+    """A note where the text before the numbers, or how many there are, differs from name to name."""
+    kinds = {(re.match(r"\D*", path.stem)[0].casefold(), len(re.findall(r"\d+", path.stem))): path for path in paths}
+    if len(kinds) == 1:
+        return []
+    some = " and ".join(path.name for path in list(kinds.values())[:2])
+    return [f"names of {len(kinds)} kinds, such as {some}; all are taken for frames of this clip"]
+
+
+def _last_number_note(paths: Sequence[Path], numbers: list[Numbers]) -> list[str]:
+    other = next((t for t, (a, b) in enumerate(pairwise(numbers)) if a[-1] > b[-1]), None)
+    if other is None:
+        return []
+    pair = f"{paths[other].name} before {paths[other + 1].name}"
+    return [f"in the order of all numbers in their names ({pair}); the last number alone gives another order"]
+
+
+def _file_times_note(paths: Sequence[Path]) -> list[str]:
+    times = np.array([path.stat().st_mtime_ns for path in paths])
+    steps = np.diff(np.sort(times))
+    if len(steps) < 2 or steps.min() == 0 or np.median(steps) < SPREAD:
+        return []
+    backwards = np.flatnonzero(np.diff(times) < 0)
+    if not len(backwards):
+        return []
+    before, after = paths[backwards[0]].name, paths[backwards[0] + 1].name
+    return [f"in the order of their names ({before} before {after}); the files' times give another order"]
