@@ -449,15 +449,20 @@ def test_the_checksum_leaves_a_plain_onnx_file(exported: Path) -> None:
 
 
 def test_a_run_that_cannot_be_written_is_scored_all_the_same(
-    finished_run: RunFolder, scene_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    finished_run: RunFolder,
+    scene_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def read_only(path: Path, text: str) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
-    kept = detector_of_run(finished_run, scene_root)
-    (finished_run.folder / "detector.json").unlink()
+    run = RunFolder(shutil.copytree(finished_run.folder, tmp_path / "run"))
+    kept = detector_of_run(run, scene_root)
+    (run.folder / "detector.json").unlink()
     monkeypatch.setattr("maam_lib.run_detector.write_text", read_only)
-    assert detector_of_run(finished_run, scene_root) == kept
+    assert detector_of_run(run, scene_root) == kept
     said = capsys.readouterr().err
     assert said.startswith("note: ")
     assert "detector.json cannot be kept (Read-only file system)" in said
