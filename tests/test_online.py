@@ -109,7 +109,7 @@ def test_a_detector_is_kept_beside_its_run_until_the_run_goes_on(run: RunFolder,
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert (first.psi, first.threshold) == (metrics["psi"], metrics["threshold"]), "the rule of evaluate"
     kept = run.folder / "detector.json"
-    kept.write_text(kept.read_text().replace('"epoch": 2', '"epoch": 1').replace('"psi": 0', '"psi": 9'))
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"epoch": 1, "psi": 0.5}))
     assert detector_of_run(run, scene_root) == first, "of another epoch: made anew"
 
 
