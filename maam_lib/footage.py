@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 
 from data_prep.clip import SourceError
 from data_prep.deep_pictures import Scale, scale_of
-from data_prep.pictures import Pictures, colour_pictures, decoded, picture_folder
+from data_prep.pictures import Pictures, colour_pictures, decoded, picture_folder, quiet_opencv
 from data_prep.video_files import Break, Shown, Video, open_file, open_stream
 from maam_lib.addresses import without_secrets
 from maam_lib.detector import DetectionError
@@ -177,7 +177,7 @@ def _open_camera(number: int, frame_rate: float | None, patience: float, wait: W
 
 def open_camera(number: int) -> cv2.VideoCapture | None:
     """A camera of this machine opened for reading; None where it cannot be."""
-    with _quiet():
+    with quiet_opencv():
         capture = cv2.VideoCapture(number)
     return capture if capture.isOpened() else None
 
@@ -270,7 +270,7 @@ def _begun(
 ) -> Footage:
     """Footage whose first two frames are known to be there."""
     head: list[Frame | Event] = []
-    with _quiet():
+    with quiet_opencv():
         for item in frames:
             head.append(item)
             if sum(isinstance(seen, Frame) for seen in head) == 2:
@@ -291,14 +291,3 @@ def _begun(
             frames.close()
 
     return Footage(name, is_live, rate, announced, found[0].pixels.shape[:2], notes, all_frames())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """OpenCV's own complaints are left out: the error that follows says it in one line."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)
