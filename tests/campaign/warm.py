@@ -10,6 +10,7 @@ import select
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,8 +70,9 @@ class Running:
 
     def listen(self, limit: float = LIMIT, until: bytes | None = None) -> bool:
         """Take in what the command tells until it ends, or tells `until`; False where the time is over first."""
+        end = time.monotonic() + limit
         while until is None or until not in self._told:
-            if not select.select([self._log], [], [], limit)[0]:
+            if not select.select([self._log], [], [], max(0.0, end - time.monotonic()))[0]:
                 return False
             if not (told := os.read(self._log, 65536)):
                 return until is None
