@@ -1,6 +1,7 @@
 """Shared fixtures: small fake sources in the official on-disk layout, prepared datasets, a small finished run."""
 
 import os
+import signal
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ from maam_lib.model import MAAMNet
 from maam_lib.runs import RunFolder
 from maam_lib.scores import Predict
 from maam_lib.training import build_network, dataset_for, fit
+
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the commands that are tested would ignore it as well
 
 FRAME_SIZE = (24, 36)
 TRAIN = {"Train001": 6, "Train002": 7}
