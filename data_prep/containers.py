@@ -25,7 +25,7 @@ Header = Callable[[BinaryIO], tuple[int, int]]  # reads a header: its own size a
 
 
 def missing_bytes(path: Path) -> int:
-    """Bytes that the file lacks of what its header states: MP4 and its kin, AVI, Matroska and WebM (ours).
+    """Bytes that the file lacks of what its header states: MP4 and its kin, AVI, Matroska, WebM and GIF (ours).
 
     0 for a whole file, for one whose header was never finished (a recorder that lost power), and for other formats.
     """
@@ -39,6 +39,9 @@ def missing_bytes(path: Path) -> int:
             return max(0, _end(file, length, _ebml_element) - length)
         if begin[4:] in BOXES:
             return max(0, _end(file, length, _box) - length)
+        if begin[:4] == b"GIF8":  # its last byte is a semicolon; some writers pad it with zeros
+            file.seek(max(0, length - 16))
+            return int(not file.read().rstrip(b"\0").endswith(b";"))
     return 0
 
 

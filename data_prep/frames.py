@@ -76,5 +76,5 @@ def check_size(where: str, frame: np.ndarray, size: Size | None) -> None:
     if size is not None and frame.shape[:2] != size:
         raise SourceError(
             f"{where}: {frame.shape[0]}x{frame.shape[1]} pixels, expected {size[0]}x{size[1]} as in the first "
-            f"frame; {AGAIN}"
+            "frame: all frames and masks of a clip have one size. Split the clip where it changes, or convert it"
         )

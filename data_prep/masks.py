@@ -31,7 +31,7 @@ def mask_pictures(
 ) -> Iterator[np.ndarray]:
     """Every picture of the files as a mask, uint8 (H, W); pages: pictures in each file, None for one in each."""
     for path, count in zip(paths, pages or (1,) * len(paths), strict=True):
-        for mask in [_mask_file(path)] if count == 1 else decoded(path, count):
+        for mask in _masks_of(path, count):
             check_size(str(path), mask, size)
             yield abnormal_pixels(mask, str(path))
 
@@ -54,19 +54,31 @@ def mask_array(path: Path) -> np.ndarray:
     return array
 
 
-def _mask_file(path: Path) -> np.ndarray:
-    """The one picture of a file; by Pillow where OpenCV loses what counts: colours under alpha, palette numbers."""
+def _masks_of(path: Path, count: int) -> Iterator[np.ndarray]:
+    """The pictures of a file; by Pillow where OpenCV loses what counts: colours under alpha, palette numbers."""
+    by_pillow = []
     try:
-        with Image.open(path) as picture:
-            if picture.mode == "P":
-                return _of_palette(picture, path)
-            if picture.format == "TIFF" and picture.mode == "RGBA" and max(picture.tag_v2.get(BITS, (8,))) == 8:
-                return np.asarray(picture)[..., :3]
+        with Image.open(path) as file:
+            for page in range(count):
+                file.seek(page)
+                if file.mode == "P":
+                    by_pillow.append(_of_palette(file, path))
+                elif file.format == "TIFF" and file.mode == "RGBA" and max(file.tag_v2.get(BITS, (8,))) == 8:
+                    by_pillow.append(np.asarray(file)[..., :3])
+                else:
+                    break
     except SourceError:
         raise
     except BROKEN:  # also a kind that only OpenCV knows: it has the last word
         pass
-    return decode_file(path, AS_STORED)
+    if len(by_pillow) == count:
+        yield from by_pillow
+    elif count == 1:
+        yield decode_file(path, AS_STORED)
+    elif by_pillow:
+        raise SourceError(f"{path}: pages of several kinds (with alpha or a palette, and without); store them alike")
+    else:
+        yield from decoded(path, count)
 
 
 def _of_palette(picture: Image.Image, path: Path) -> np.ndarray:

@@ -187,10 +187,11 @@ def _text(path: Path) -> str:
 def _interval(where: str, name: str, first: str, last: str, num_frames: int) -> Intervals:
     if not first and not last:
         return ()
-    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < num_frames):
+    numbers = first.isdecimal() and last.isdecimal() and max(len(first), len(last)) < 10
+    if not (numbers and int(first) <= int(last) < num_frames):
         raise SourceError(
-            f"{where}: {first!r} to {last!r} is no interval of {name}; expected frames 0 to {num_frames - 1}, first "
-            "and last included"
+            f"{where}: {first!r:.40} to {last!r:.40} is no interval of {name}; expected frames 0 to "
+            f"{num_frames - 1}, first and last included"
         )
     return ((int(first), int(last)),)
 

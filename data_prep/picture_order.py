@@ -23,6 +23,8 @@ _STAMP = re.compile(
     )(?!\d)""",
     re.VERBOSE,
 )
+_DAY_FIRST = re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])([-_.])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d(?!\d)")
+_HALF_DAY = re.compile(r"\d\s*[ap]\.?m\.?(?![a-z])", re.IGNORECASE)
 _DECIMAL = re.compile(r"(?<![\d.])(\d+)\.(\d+)(?!\.?\d)")
 
 
@@ -57,7 +59,12 @@ def in_order(paths: Sequence[Path]) -> Order:
                 f"{other}: {path.name} has the same number; a clip's folder holds the pictures of one clip, each once"
             )
     numbers = [number(path) for path in ordered]
-    notes += [*_other_kinds(ordered), *_last_number_note(ordered, numbers), *_file_times_note(ordered)]
+    notes += [
+        *_other_kinds(ordered),
+        *_clock_notes(ordered),
+        *_last_number_note(ordered, numbers),
+        *_file_times_note(ordered),
+    ]
     return Order(ordered, _counter(ordered, numbers, notes), notes)
 
 
@@ -125,6 +132,16 @@ def _other_kinds(paths: Sequence[Path]) -> list[str]:
         return []
     some = " and ".join(path.name for path in list(kinds.values())[:2])
     return [f"names of {len(kinds)} kinds, such as {some}; all are taken for frames of this clip"]
+
+
+def _clock_notes(paths: Sequence[Path]) -> list[str]:
+    """Notes where names hold dates or times whose numbers do not rise with time."""
+    name, notes = paths[0].stem, []
+    if _DAY_FIRST.search(name) and len(paths) > 1:
+        notes.append(f"named by dates with the day first ({name}): over a month's end their order is not that of time")
+    if any(_HALF_DAY.search(path.stem) for path in paths):
+        notes.append(f"named by a clock of twelve hours ({name}): over 12 o'clock their order is not that of time")
+    return notes
 
 
 def _last_number_note(paths: Sequence[Path], numbers: list[Numbers]) -> list[str]:

@@ -164,10 +164,19 @@ def open_file(path: Path, *, threads: int) -> "Video":
     except (av.FFmpegError, UnicodeError) as error:
         raise VideoError(f"{refused}; {AGAIN}, or {CONVERT}") from error
     try:
+        if container.format.name.endswith("_pipe") and _is_one_picture(path):
+            raise VideoError("it is one picture; put the pictures of a clip into a folder of its own")
         return Video(container, threads=threads, missing=missing)
     except VideoError as error:
         container.close()
         raise VideoError(f"{refused}: {error}") from error
+
+
+def _is_one_picture(path: Path) -> bool:
+    """Whether a file that FFmpeg takes for joined pictures, as raw Motion JPEG is, holds one alone."""
+    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
+        packets = (packet for packet in container.demux(video=0) if packet.size)
+        return next(packets, None) is None or next(packets, None) is None
 
 
 def open_stream(address: str, timeout: float) -> "Video":
@@ -303,7 +312,7 @@ def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
         raise VideoError(f"FFmpeg has no decoder for it here; {CONVERT}")
     if stream.codec_context.name in TEXT_CODECS:
         raise VideoError("it is a text; keep it in another folder")
-    if container.format.name.endswith("_pipe") or container.format.name in ("image2", "ico"):
+    if container.format.name in ("image2", "ico"):
         raise VideoError("it is one picture; put the pictures of a clip into a folder of its own")
     return stream
 

@@ -20,13 +20,15 @@ class Pictures:
     """Makes a picture of each decoded frame, in order (ours).
 
     From the first frame that is interlaced on, frames go through FFmpeg's bwdif, which needs the following frame:
-    pictures then come one frame later. Frames that are not interlaced stay as they are. Raises PictureError for a
+    pictures then come one frame later. Frames that are not interlaced stay as they are. How a picture is turned holds
+    until a frame says otherwise: some videos say it in their key frames only. Raises PictureError for a
     colour matrix or a pixel format that cannot be converted.
     """
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
         self._deinterlacer: _Deinterlacer | None = None
+        self._turn: bytes | None = None  # the display matrix of the last frame that had one
 
     def add(self, frame: av.VideoFrame, time: float) -> Iterator[tuple[float, np.ndarray]]:
         """The pictures that are ready, each uint8 (H, W, 3) RGB, with their times."""
@@ -60,7 +62,9 @@ class Pictures:
             raise PictureError(
                 f"colours that cannot be converted (matrix {int(frame.colorspace)} of ITU-T H.273, {frame.format.name})"
             ) from error
-        return _upright(rgb.to_ndarray(), frame)
+        if (matrix := frame.side_data.get("DISPLAYMATRIX")) is not None:
+            self._turn = bytes(matrix)
+        return _upright(rgb.to_ndarray(), self._turn)
 
 
 def _layout(frame: av.VideoFrame) -> tuple:
@@ -94,12 +98,11 @@ class _Deinterlacer:
             yield done, at
 
 
-def _upright(picture: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+def _upright(picture: np.ndarray, matrix: bytes | None) -> np.ndarray:
     """The picture as its display matrix says it is to be seen, by quarter turns and mirrors; as OpenCV turned it."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return picture
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(int)
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(int)
     if abs(b) + abs(c) > abs(a) + abs(d):
         picture, x, y = picture.swapaxes(0, 1), c, b
     else:

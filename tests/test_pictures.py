@@ -342,3 +342,39 @@ def test_a_mask_of_no_numbers_is_an_error(tmp_path: Path) -> None:
     np.save(tmp_path / "b.npy", np.where(MASK, np.nan, 0)[None])
     with pytest.raises(SourceError, match=r"b\.npy, mask 1: 20 values are no numbers \(NaN\)"):
         list(array_masks(tmp_path / "b.npy"))
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_mask_under_alpha_counts_in_a_file_and_in_a_stack(stacked: bool, tmp_path: Path) -> None:
+    shapes = np.zeros((6, *SIZE), np.uint8)
+    shapes[2:4, 5:9, 5:15] = 255
+    pages = [Image.fromarray(np.dstack([shape, shape, shape, 0 * shape])) for shape in shapes]
+    if stacked:
+        pages[0].save(tmp_path / "0.tif", save_all=True, append_images=pages[1:])
+        masks = list(mask_pictures((tmp_path / "0.tif",), (6,)))
+    else:
+        paths = tuple(tmp_path / f"{t}.tif" for t in range(6))
+        for page, path in zip(pages, paths, strict=True):
+            page.save(path)
+        masks = list(mask_pictures(paths))
+    np.testing.assert_array_equal(masks, shapes > 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["31-01-2024_23-59-59", "01-02-2024_00-00-00"], "dates with the day first"),
+        (["11-59-59 AM", "01-00-00 PM"], "a clock of twelve hours"),
+        (["2024-01-31_23-59-59", "2024-02-01_00-00-00"], ""),
+    ],
+)
+def test_clocks_whose_numbers_do_not_rise_with_time_are_noted(names: list[str], said: str, tmp_path: Path) -> None:
+    notes = [
+        note for note in in_order([touched(tmp_path / f"{name}.png") for name in names]).notes if "named by" in note
+    ]
+    assert [said in note for note in notes] == ([True] if said else [])
+
+
+def touched(path: Path) -> Path:
+    path.touch()
+    return path

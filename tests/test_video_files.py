@@ -11,7 +11,9 @@ import av.filter
 import cv2
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from fake_sources import cut, moving, write_footage
+from PIL import Image
 
 from data_prep.containers import missing_bytes
 from data_prep.video_files import VideoError, count_frames, survey_video, video_frames
@@ -474,3 +476,50 @@ def test_an_error_of_a_stream_shows_no_password(address: str) -> None:
     assert "SS" not in str(error.value)
     assert error.value.__cause__ is None
     assert error.value.__suppress_context__
+
+
+def encoded(path: Path, codec: str, form: str, pictures: list[np.ndarray], pix_fmt: str, **options: str) -> Path:
+    """Pictures (H, W, 3) as a video, a key frame every five."""
+    with av.open(str(path), "w", form) as file:
+        stream = file.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt, stream.gop_size = pix_fmt, 5
+        for picture in pictures:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        file.mux(stream.encode(None))
+    return path
+
+
+def test_a_turn_that_is_said_in_key_frames_holds_for_all(tmp_path: Path) -> None:
+    pictures = list(moving("hall", 20, (48, 64)))
+    plain = encoded(tmp_path / "a.mp4", "libx264", "mp4", pictures, "yuv420p", bf="0")
+    with av.open(str(plain)) as source, av.open(str(tmp_path / "b.ts"), "w", "mpegts") as file:
+        stream = file.add_stream_from_template(source.streams.video[0])
+        turning = BitStreamFilterContext(
+            "h264_mp4toannexb,h264_metadata=display_orientation=insert:flip=horizontal", source.streams.video[0], stream
+        )
+        for packet in source.demux(video=0):
+            for turned in turning.filter(packet if packet.size else None):
+                turned.stream = stream
+                file.mux(turned)
+    expected = [frame[:, ::-1] for frame in video_frames(plain, 20)]
+    np.testing.assert_array_equal(list(video_frames(tmp_path / "b.ts", 20)), expected)
+
+
+def test_raw_motion_jpeg_is_a_video(tmp_path: Path) -> None:
+    pictures = [np.full((48, 64, 3), 10 * t, np.uint8) for t in range(9)]
+    raw = encoded(tmp_path / "a.mjpeg", "mjpeg", "mjpeg", pictures, "yuvj420p")
+    assert survey_video(raw).num_frames == 9
+    one = encoded(tmp_path / "one.mjpeg", "mjpeg", "mjpeg", pictures[:1], "yuvj420p")
+    with pytest.raises(VideoError, match="it is one picture"):
+        survey_video(one)
+
+
+def test_a_cut_gif_is_told(tmp_path: Path) -> None:
+    pages = [Image.fromarray(np.full((48, 64), 20 * t, np.uint8)) for t in range(10)]
+    whole = tmp_path / "a.gif"
+    pages[0].save(whole, save_all=True, append_images=pages[1:])
+    assert survey_video(whole).num_frames == 10
+    (tmp_path / "cut.gif").write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    with pytest.raises(VideoError, match=r"cut\.gif: .*Was it cut"):
+        survey_video(tmp_path / "cut.gif")
