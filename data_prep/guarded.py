@@ -130,7 +130,9 @@ def open_npy(path: Path) -> np.ndarray:
         raise UnreadableError(f"{path}: cannot be opened ({error.strerror})") from error
     said = _NPY_HEADER.fullmatch(header[12 if header[6:7] > b"\1" else 10 :].decode("latin-1"))
     if said is None or None in said.groups():
-        raise UnreadableError(f"{path}: not a whole NumPy array of numbers (its header is none); was it cut?")
+        raise UnreadableError(
+            f"{path}: not a whole NumPy array of numbers (by its header); was it cut, or is it of text?"
+        )
     try:
         dtype, shape = np.dtype(said["descr"]), tuple(int(side) for side in said["shape"].split(",") if side.strip())
         expected = len(header) + math.prod(shape) * dtype.itemsize

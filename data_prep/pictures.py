@@ -120,7 +120,10 @@ def _head(path: Path) -> tuple[int, bool]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of tags that say something odd
             with Image.open(path) as picture:
-                return getattr(picture, "n_frames", 1) if is_stack else 1, picture.has_transparency_data
+                count = getattr(picture, "n_frames", 1) if is_stack else 1
+                if picture.info.get("default_image") and count > 1:  # an animated PNG's stand-in, which is not played
+                    count -= 1
+                return count, picture.has_transparency_data
     except UnidentifiedImageError:  # OpenCV knows more kinds of TIFF
         with quiet_opencv():
             return cv2.imcount(str(path)), False

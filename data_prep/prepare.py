@@ -315,9 +315,13 @@ def _settings(
     dataset: str, read: Source, sha256: str, labels_sha256: str | None, flow: str, size: tuple[int, int] | None
 ) -> dict[str, Any]:
     """The head of the manifest: all that decides what the arrays hold. Recorded with every clip."""
-    height, width, channels = next(read.clips[0].frames()).shape
+    first = read.clips[0]
+    height, width, channels = next(first.frames()).shape
     if size is None and min(height, width) < SMALLEST_SIDE:
-        raise SourceError(f"{read.name}: frames of {height}x{width}, expected {SMALLEST_SIDE} or more a side")
+        raise SourceError(
+            f"{read.name}, {first.split}/{first.name}: frames of {height}x{width}, expected {SMALLEST_SIDE} or more a "
+            "side; enlarge them with --size"
+        )
     source = {"name": read.name, "sha256": sha256, "frame_size": [height, width]}
     return {
         "format": FORMAT_VERSION,

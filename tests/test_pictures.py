@@ -378,3 +378,11 @@ def test_clocks_whose_numbers_do_not_rise_with_time_are_noted(names: list[str], 
 def touched(path: Path) -> Path:
     path.touch()
     return path
+
+
+def test_the_default_picture_of_an_animated_png_is_no_frame(tmp_path: Path) -> None:
+    pages = [Image.fromarray(np.full(SIZE, 20 * t, np.uint8)) for t in range(6)]
+    pages[0].save(tmp_path / "0.png", save_all=True, append_images=pages[1:], default_image=True)
+    found = picture_folder(tmp_path)
+    frames = list(colour_pictures(found.paths, found.pages))
+    assert [int(frame.mean()) for frame in frames] == [20, 40, 60, 80, 100]
