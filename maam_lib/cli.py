@@ -351,7 +351,7 @@ def detect(
         float | None, typer.Option(help="Threshold for at most so many on normal footage; else the run's own.")
     ] = None,
     frame_rate: Annotated[
-        float | None, typer.Option(min=0.01, help="Of a folder, or of a video that is wrong.")
+        float | None, typer.Option(min=0.01, max=1000, help="Of a folder, or of a video that is wrong.")
     ] = None,
     patience: Annotated[float, typer.Option(min=0, help="Seconds to try to get a lost stream back.")] = 600.0,
     picture_width: Annotated[int, typer.Option(min=320, max=3840, help="Of the annotated video, at most.")] = 640,
@@ -362,9 +362,11 @@ def detect(
     from maam_lib.detector import DetectionError
     from maam_lib.footage import open_footage
     from maam_lib.online import measured_on
+    from maam_lib.result_folder import check_free
 
     if (onnx is None) == (video is None):
         raise DetectionError("expected RUN VIDEO, or --onnx FILE VIDEO")
+    check_free(out)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its errors are told by ours
     if onnx is None:
         from maam_lib.run_detector import score_with
@@ -375,6 +377,8 @@ def detect(
         from maam_lib.onnx_file import open_onnx
 
         detector, score = open_onnx(onnx)
+    if alarms_per_hour is not None:
+        detector.threshold_for(alarms_per_hour)  # what cannot be asked for is told before normal footage is measured
     footage = open_footage(video or run, frame_rate=frame_rate, patience=patience)
     if normal is not None:
         detector = measured_on(detector, score, open_footage(normal, frame_rate=frame_rate))
@@ -390,7 +394,7 @@ def detect(
             on_progress=line.show,
         )
     except KeyboardInterrupt as stop:
-        stop.add_note(f"what was scored is in {out}")
+        stop.add_note(f"what was scored is in {out}" if out.is_dir() else "no frame was scored yet")
         raise
     finally:
         line.end()
@@ -406,8 +410,9 @@ def export(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Write network, memory and PSCD as one ONNX file, checked against PyTorch (needs the extra `onnx`)."""
-    from maam_lib.export import write_onnx
+    from maam_lib.export import check_target, write_onnx
 
+    check_target(onnx)
     detector, net = _detector(run, root)
     check = write_onnx(net, detector, onnx)
     print(f"exported: {onnx}; {check}; next: maam detect --onnx {onnx} VIDEO --out DIR")

@@ -4,6 +4,7 @@ ONNX and not torch.export's own format: the file is to run where torch is not in
 """
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from maam_lib.data import to_model_input
 from maam_lib.detector import DetectionError, Detector
 from maam_lib.files import written_aside
 from maam_lib.model import MAAMNet
-from maam_lib.onnx_file import INPUTS, METADATA_KEY, OUTPUTS, open_onnx, sealed
+from maam_lib.onnx_file import INPUTS, METADATA_KEY, OUTPUTS, is_sealed, open_onnx, sealed
 from maam_lib.run_detector import score_with
 
 TOLERANCE = 1e-4  # of patch sums, relative to the largest: both compute in float32, in different order
@@ -52,6 +53,15 @@ class ScoringGraph(nn.Module):
         output = self.net(x)
         where = {"patch": detector.patch, "stride": detector.stride, "padding": detector.padding}
         return tuple(pscd.score_maps(x, output.frame_hat, f, output.flow_hat, psi=detector.psi, **where))
+
+
+def check_target(path: Path) -> None:
+    """Raises DetectionError unless `path` can become an ONNX file: it is new, or an earlier one of `maam export`."""
+    if path.exists() and not (path.is_file() and is_sealed(path.read_bytes())):
+        raise DetectionError(f"{path}: not a file of `maam export`; name another, so that nothing is lost")
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise DetectionError(f"{path}: cannot be written ({nearest} is not a folder that can be written); name another")
 
 
 def write_onnx(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:

@@ -201,12 +201,15 @@ def in_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
 class Ahead(Generic[T]):
     """The items of an iterable, made on a thread of its own and at most `capacity` ahead of who takes them.
 
-    may_pass: where the queue is full, frame pairs are dropped instead of waited with, and counted in an event.
+    may_pass: where the queue is full, frame pairs are dropped instead of waited with, and counted in an event, which
+    is taken with the next item or, where none comes, as soon as the queue is empty.
     """
 
     def __init__(self, items: Generator[T], capacity: int, stop: threading.Event, *, may_pass: bool = False):
         self._queue: queue.Queue = queue.Queue(capacity)
         self._stop, self._may_pass = stop, may_pass
+        self._passed: Event | None = None
+        self._passing = threading.Lock()  # held to decide whether a pair is dropped, and to take what was dropped
         self._end: _End | None = None
         self._thread = threading.Thread(target=self._fill, args=(items,), daemon=True)
         self._thread.start()
@@ -229,6 +232,7 @@ class Ahead(Generic[T]):
             except queue.Empty:
                 if taken or self._stop.is_set():
                     break
+                taken += self._passed_so_far()
                 continue
             if isinstance(item, _End):
                 self._end = item
@@ -240,25 +244,41 @@ class Ahead(Generic[T]):
 
     def _fill(self, items: Generator[T]) -> None:
         error: BaseException | None = None
-        passed: Event | None = None
         try:
             for item in items:
-                if self._may_pass and isinstance(item, FramePair) and self._queue.full():
-                    passed = _passed_over(passed, item.frame)
+                if self._may_pass and isinstance(item, FramePair) and self._passes(item.frame):
                     continue
-                if passed is not None:
-                    self._put(passed)
-                    passed = None
+                self._put_passed()
                 self._put(item)
                 if self._stop.is_set():
                     break
-            if passed is not None:
-                self._put(passed)
+            self._put_passed()
         except BaseException as raised:  # of any kind: it is raised again where the items are taken
             error = raised
         finally:
             items.close()  # on the thread that reads: captures are released where they are used
             self._put(_End(error))
+
+    def _passes(self, frame: Frame) -> bool:
+        with self._passing:
+            full = self._queue.full()
+            if full:
+                self._passed = _passed_over(self._passed, frame)
+            return full
+
+    def _put_passed(self) -> None:
+        with self._passing:
+            passed, self._passed = self._passed, None
+        if passed is not None:
+            self._put(passed)
+
+    def _passed_so_far(self) -> list[Event]:
+        """What was dropped after all that has been taken, where nothing else waits."""
+        with self._passing:
+            if self._passed is None or not self._queue.empty():
+                return []
+            passed, self._passed = self._passed, None
+            return [passed]
 
     def _put(self, item: object) -> None:
         while not self._stop.is_set():

@@ -40,6 +40,11 @@ def sealed(model: bytes) -> bytes:
     return model + b"\x72%c%s" % (len(entry), entry)
 
 
+def is_sealed(model: bytes) -> bool:
+    """Whether an ONNX file ends with the checksum of its other bytes."""
+    return sealed(model[:-SEAL]) == model
+
+
 def _session(path: Path, threads: int) -> Any:
     try:
         import onnxruntime
@@ -48,7 +53,7 @@ def _session(path: Path, threads: int) -> Any:
     if not path.is_file():
         raise DetectionError(f"{path}: no such file; make it with `maam export RUN --onnx {path}`")
     model = path.read_bytes()
-    if sealed(model[:-SEAL]) != model:
+    if not is_sealed(model):
         raise DetectionError(
             f"{path}: not a whole file of `maam export`: its checksum is absent or of other bytes. Was it cut or "
             "changed, or exported by an earlier kit? Export it again"

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import html
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import sys
 import threading
 import warnings
 from collections import namedtuple
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -31,6 +33,7 @@ from maam_lib.detection import Progress, detect, footage_notes, progress_line
 from maam_lib.detection_page import BINS, MOMENTS, Envelope, WorstMoments
 from maam_lib.detector import DetectionError
 from maam_lib.events import COLUMNS
+from maam_lib.export import check_target
 from maam_lib.files import DiskFullError
 from maam_lib.footage import open_footage
 from maam_lib.online import measured_on
@@ -439,6 +442,66 @@ def test_a_file_that_is_no_export_is_told(exported: Path, tmp_path: Path) -> Non
             open_onnx(damaged)
     with pytest.raises(DetectionError, match=r"no such file; make it with `maam export RUN"):
         open_onnx(tmp_path / "none.onnx")
+
+
+def test_an_export_replaces_nothing_but_an_export(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "holiday.mp4").write_bytes(b"the only copy")
+    with pytest.raises(DetectionError, match=r"holiday.mp4: not a file of `maam export`; name another"):
+        check_target(tmp_path / "holiday.mp4")
+    with pytest.raises(DetectionError, match=r"net.onnx: cannot be written .*holiday.mp4 is not a folder"):
+        check_target(tmp_path / "holiday.mp4" / "net.onnx")
+    check_target(exported)
+    check_target(tmp_path / "new" / "net.onnx")
+
+
+@pytest.mark.parametrize("announced", [24, 1000])
+def test_alarms_are_those_of_the_times_in_any_container(announced: int, tmp_path: Path) -> None:
+    """20 frames per second, ten in the dark: the same pictures at the same times, whatever a header announces."""
+    stamps = np.cumsum([0, *[50] * 20, *[100] * 30, *[50] * 20, *[100] * 10]).tolist()  # milliseconds
+    bright_at = {*range(15, 17), *range(30, 34), *range(44, 47), *range(60, 75)}
+    for name in ("a.mkv", "a.mp4"):
+        with av.open(str(tmp_path / name), "w") as file:
+            stream = file.add_stream("mpeg4", rate=announced if name == "a.mkv" else 25)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            stream.codec_context.time_base = Fraction(1, 1000)
+            for t, stamp in enumerate(stamps):
+                lit = np.full((48, 64, 3), 200 if t in bright_at else 16 + t % 2, np.uint8)
+                shown = av.VideoFrame.from_ndarray(lit, "rgb24")
+                shown.pts, shown.time_base = stamp, Fraction(1, 1000)
+                file.mux(stream.encode(shown))
+            file.mux(stream.encode(None))
+        detect(DETECTOR, bright, open_footage(tmp_path / name), tmp_path / f"of {name}", alarms_per_hour=1000)
+    for file in ("scores.csv", "events.csv"):
+        assert (tmp_path / "of a.mkv" / file).read_text() == (tmp_path / "of a.mp4" / file).read_text()
+    events = pd.read_csv(tmp_path / "of a.mkv" / "events.csv")
+    found = [pd.read_csv(tmp_path / "of a.mkv" / "scores.csv")["time"].iloc[t] for t in (30, 44)]
+    assert events["start"].iloc[0] == found[0], "two frames of 0.05 s are too short, four of 0.1 s are not"
+
+
+def test_a_hostile_name_is_text_on_the_page(video: Path, tmp_path: Path) -> None:
+    hostile = tmp_path / "<img src=x onerror=alert(1)>\"'&.avi"
+    video.rename(hostile)
+    detect(DETECTOR, bright, open_footage(hostile), tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    found = Resources(page)
+    assert all(url.startswith("data:image/jpeg;base64,") for url in found.fetched)
+    assert "<img src=x" not in page
+    assert html.escape(hostile.name) in page
+
+
+def test_what_cannot_be_is_told_before_anything_is_read(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "kept").touch()
+    asked = ["detect", "--onnx", exported, tmp_path / "no.mp4", "--normal", tmp_path / "no.mp4", "--out"]
+    for words, said in [
+        ([tmp_path / "full"], "full: not empty (found kept)"),
+        ([tmp_path / "out", "--alarms-per-hour", "nan"], "nan alarms per hour"),
+        ([tmp_path / "out", "--frame-rate", "inf"], "--frame-rate"),
+    ]:
+        answer = CliRunner().invoke(cli.app, [str(word) for word in [*asked, *words]])
+        assert answer.exit_code != 0
+        assert said in f"{answer.exception} {answer.output}"
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_checksum_leaves_a_plain_onnx_file(exported: Path) -> None:

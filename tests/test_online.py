@@ -157,6 +157,23 @@ def test_a_slow_machine_passes_over_whole_pairs_of_a_camera() -> None:
     assert sum(int(event.note.split()[0]) for event in behind) == 299 - len(scored)
 
 
+def test_what_was_passed_over_is_told_although_the_camera_has_gone_silent() -> None:
+    silent, told = threading.Event(), threading.Event()
+
+    def pairs() -> Generator[FramePair | Event]:
+        yield from (FramePair(frame(t), frame(t + 1)) for t in range(10))
+        silent.set()
+        assert told.wait(timeout=30)
+
+    ahead = Ahead(pairs(), 4, threading.Event(), may_pass=True)
+    assert silent.wait(timeout=30)
+    taken = [item for _ in range(5) for item in ahead.take(1)]
+    told.set()
+    assert [item.frame.number for item in taken[:4]] == [0, 1, 2, 3]
+    assert (taken[4].kind, taken[4].first, taken[4].last) == ("behind", 4, 9)
+    assert ahead.take(1) == []
+
+
 # Threads
 
 
