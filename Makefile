@@ -46,7 +46,7 @@ reproduce: env  ## run the notebooks into reports/$(RECIPE) (RECIPE=synthetic-la
 
 sample: env  ## make reports/sample anew: the executed notebooks and the report, small enough to keep
 	$(BIN)/maam reproduce synthetic-laptop --root runs/sample-data --out runs/sample-report
-	$(BIN)/python -m maam_lib.sample runs/sample-report reports/sample
+	$(BIN)/python -m maam_lib.report.sample runs/sample-report reports/sample
 
 test: env    ## run the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)

@@ -12,19 +12,18 @@ import numpy as np
 import torch
 
 from benchmarks.network_groups import channels_last, optimiser_step
+from benchmarks.timing import Demand, Group, interleaved, rows_of
 from data_prep.flow import FLOW_ESTIMATORS, estimate_flow
 from data_prep.prepare import prepare
 from maam_lib import pscd
-from maam_lib.bench import Demand, Group, interleaved, rows_of
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
-from maam_lib.inference import prepare_for_inference
+from maam_lib.evaluation import PatchErrors, frame_metrics, score_table
+from maam_lib.grid import reference_network
 from maam_lib.losses import total_loss
 from maam_lib.model import MAAMNet
-from maam_lib.protocols import frame_metrics
-from maam_lib.results import reference_network
-from maam_lib.scores import PatchErrors, score_table
 from maam_lib.training import build_network, dataset_for
+from maam_lib.video.inference import prepare_for_inference
 
 FRAMES = 32  # of a test set that go through the network: its time per frame does not depend on which
 BATCH = 8

@@ -26,23 +26,29 @@ import pandas as pd
 import torch
 
 from data_prep.flow import estimate_flow
-from data_prep.resize import resize_flow, resize_frame
-from data_prep.synthetic import read_synthetic, scene_settings
+from data_prep.frames import resize_flow, resize_frame
+from data_prep.scenes import read_synthetic, scene_settings
 from maam_lib import pscd
-from maam_lib.annotation import AnnotatedVideo, Annotator, picture_size
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import to_model_input
-from maam_lib.detection import detect
 from maam_lib.detector import LEAST_NORMAL, Detector, TrainingScores
-from maam_lib.export import write_onnx
-from maam_lib.footage import Footage, Frame, open_footage
+from maam_lib.grid import REFERENCE, reference_detector
 from maam_lib.model import MAAMNet
-from maam_lib.online import BATCH, in_channels
-from maam_lib.onnx_file import open_onnx
-from maam_lib.results import REFERENCE, reference_detector
-from maam_lib.run_detector import detector_of_run, score_with
-from maam_lib.runs import RunFolder, processor_name, read_scores
-from maam_lib.training import build_network
+from maam_lib.training import RunFolder, build_network, processor_name, read_scores
+from maam_lib.video import (
+    BATCH,
+    AnnotatedVideo,
+    Annotator,
+    Footage,
+    Frame,
+    detect,
+    in_channels,
+    open_footage,
+    open_onnx,
+    picture_size,
+)
+from maam_lib.video.export import write_onnx
+from maam_lib.video.scorer import detector_of_run, score_with
 from maam_lib.windows import default_stride
 
 SOURCE_SIZE = (240, 360)  # that of Ped2

@@ -17,15 +17,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from data_prep.files import write_json
 from maam_lib import Evaluator, dataset_for, network_predictor, pscd
 from maam_lib.data import FrameFlowDataset
-from maam_lib.explorers import MemoryExplorer, ScoreExplorer
-from maam_lib.files import write_json
-from maam_lib.memory_view import MemoryView
-from maam_lib.rescoring import Rescorer, ScoreChoice, rescorer_for
-from maam_lib.results import reference_network
-from maam_lib.runs import processor_name
-from maam_lib.score_view import ScoreView
+from maam_lib.grid import reference_network
+from maam_lib.playground import (
+    MemoryExplorer,
+    MemoryView,
+    Rescorer,
+    ScoreChoice,
+    ScoreExplorer,
+    ScoreView,
+    rescorer_for,
+)
+from maam_lib.training import processor_name
 
 RESULTS = Path(__file__).parent / "results" / "explorers.json"
 DEMAND = 0.2  # seconds, at the 95th percentile

@@ -10,7 +10,7 @@ from pathlib import Path
 from data_prep.flow import FLOW_ESTIMATORS
 from data_prep.prepare import prepare
 from maam_lib import PreparedDataset, load_recipe
-from maam_lib.flow_accuracy import compare_estimators
+from maam_lib.analysis import compare_estimators
 
 
 def main() -> None:

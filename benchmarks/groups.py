@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from benchmarks import data_groups, network_groups
-from maam_lib.bench import Group, in_one_line, select
-from maam_lib.files import write_json
-from maam_lib.hardware import best_accelerator
-from maam_lib.runs import usable_cores
+from benchmarks.timing import Group, in_one_line, select
+from data_prep.files import write_json
+from maam_lib.fast import best_accelerator
+from maam_lib.training import usable_cores
 
 RESULTS = Path(__file__).parent / "results"
 ON_THE_DEVICE: dict[str, Callable[[torch.device, int], Group]] = {

@@ -10,14 +10,14 @@ from torch.nn import functional as F
 
 from benchmarks import peers, scaling
 from benchmarks.straight_port import PARAMETERS, StraightPort, training_loss
+from benchmarks.timing import Demand, Group, Work, interleaved, matrix_product, rows_of, waiting
 from maam_lib import memory, pscd
-from maam_lib.bench import Demand, Group, Work, interleaved, matrix_product, rows_of, waiting
 from maam_lib.config import LossSettings
-from maam_lib.cost import multiply_adds
-from maam_lib.hardware import keep_freed_memory
-from maam_lib.inference import prepare_for_inference
+from maam_lib.fast import keep_freed_memory
+from maam_lib.grid import multiply_adds
 from maam_lib.losses import total_loss
 from maam_lib.model import MAAMNet, MAAMOutput
+from maam_lib.video.inference import prepare_for_inference
 
 Size = tuple[int, int]
 SIZES = {"240x360x1, 500 items": (1, 500, (240, 360)), "180x320x3, 2000 items": (3, 2000, (180, 320))}

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from maam_lib.files import write_text
+from data_prep.files import write_text
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"

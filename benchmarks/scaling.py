@@ -10,9 +10,9 @@ import time
 import torch
 from lightning_fabric import Fabric
 
-from maam_lib.bench import Demand, Group, Timings, rows_of
+from benchmarks.timing import Demand, Group, Timings, rows_of
 from maam_lib.config import LossSettings
-from maam_lib.devices import share_statistics
+from maam_lib.fast import share_statistics
 from maam_lib.losses import total_loss
 from maam_lib.model import MAAMNet
 

@@ -17,11 +17,10 @@ from tqdm import tqdm
 
 from data_prep.clip import Clip, SourceError
 from data_prep.cluster import unordered
+from data_prep.files import UnreadableError, aside_of, clear_asides, read_checked, remove
 from data_prep.flow import FLOW_ESTIMATORS, estimate_flow
-from data_prep.guarded import UnreadableError, read_checked
+from data_prep.frames import resize_flow, resize_frame, resize_nearest
 from data_prep.layout import ClipRecord
-from data_prep.resize import resize_flow, resize_frame, resize_nearest
-from maam_lib.files import aside_of, clear_asides, remove
 
 RECORD = "clip.json"
 

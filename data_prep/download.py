@@ -14,8 +14,7 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from data_prep.clip import SourceError
-from data_prep.source_files import file_sha256
-from maam_lib.files import in_turn, lock_beside
+from data_prep.files import file_sha256, in_turn, lock_beside
 
 BLOCK = 1 << 16  # bytes; at most so many are lost when a connection stalls
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.clip import SourceError
-from data_prep.guarded import UnreadableError, open_npy
+from data_prep.files import UnreadableError, open_npy
 
 FLO_MARK = b"PIEH"  # the float 202021.25, little-endian
 FLO_HEADER = 12  # bytes: mark, width, height

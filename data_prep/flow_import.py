@@ -20,17 +20,16 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from data_prep import __version__
 from data_prep.clip import Clip
 from data_prep.clip_files import clear_litter, ensure_clip
+from data_prep.files import UnreadableError, in_turn, lock_beside, open_npy, read_checked, write_json
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS
 from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError, FlowFiles, find_flow
-from data_prep.guarded import UnreadableError, open_npy, read_checked
+from data_prep.frames import resize_flow
 from data_prep.layout import MANIFEST, DatasetError, HowMade, read_manifest
 from data_prep.prepare import PreparationError
-from data_prep.resize import resize_flow
-from maam_lib.files import in_turn, lock_beside, write_json
-from maam_lib.version import __version__
 
 COMPARED_PAIRS = 32  # of frames, evenly spread over all clips
 _HEAD = ("format", "dataset", "source", "frame_size", "channels", "flow", "versions")  # recorded with every clip

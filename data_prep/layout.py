@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from data_prep.clip import Split
-from data_prep.guarded import UnreadableError, in_form, read_json
+from data_prep.files import UnreadableError, in_form, read_json
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1

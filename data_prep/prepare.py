@@ -1,7 +1,7 @@
 """From a source to a prepared dataset: reader and flow joined, in parallel, resumable, checked.
 
 <root>/<dataset>/manifest.json                 written last; a folder without it is unfinished
-<root>/<dataset>/source.json                   what it was prepared from: see data_prep.source_files
+<root>/<dataset>/source.json                   what it was prepared from: see data_prep.files.source_files
 <root>/<dataset>/<split>/<clip>/*.npy          see data_prep.clip_files
 <root>/.<dataset>.lock                         there, and held, while the folder is written
 """
@@ -20,29 +20,33 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_prep.archives import SPARE_BYTES
+from data_prep import __version__
 from data_prep.clip import Clip, Source, SourceError
 from data_prep.clip_files import clear_litter, ensure_clips, read_record, stored_bytes
 from data_prep.expected import missing_clips
-from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS, flow_settings
-from data_prep.layout import FORMAT_VERSION, MANIFEST, DatasetError, manifests, read_manifest
-from data_prep.readers import READERS, Request
-from data_prep.source_files import (
+from data_prep.files import (
+    SPARE_BYTES,
     Part,
     States,
+    aside_of,
     changed,
     examine,
     file_sha256,
+    in_turn,
     listing_sha256,
     load_states,
+    lock_beside,
+    remove,
     save_states,
     source_sha256,
     text_sha256,
+    write_text,
 )
-from data_prep.synthetic import scene_hash, scene_settings
-from data_prep.videos import LABEL_FILE
-from maam_lib.files import aside_of, in_turn, lock_beside, remove, write_text
-from maam_lib.version import __version__
+from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS, flow_settings
+from data_prep.layout import FORMAT_VERSION, MANIFEST, DatasetError, manifests, read_manifest
+from data_prep.readers import LABEL_FILE
+from data_prep.scenes import scene_hash, scene_settings
+from data_prep.sources import READERS, Request
 
 DATASETS = tuple(READERS)
 SMALLEST_SIDE = 16  # pixels; the network halves four times

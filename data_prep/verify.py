@@ -12,7 +12,7 @@ from tqdm import tqdm
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.clip_files import file_hash
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.guarded import UnreadableError, open_npy
+from data_prep.files import UnreadableError, open_npy
 from data_prep.layout import MANIFEST, ClipEntry, DatasetError, Manifest, manifests, read_manifest, stored_form
 from data_prep.prepare import notes
 

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from maam_lib import Evaluator, dataset_for, figures, network_predictor
+from maam_lib import Evaluator, dataset_for, network_predictor
 from maam_lib.evaluation import calibrate, detection_row, score_table
-from maam_lib.experiments import reference_grid
-from maam_lib.paper_figures import epoch_picture
-from maam_lib.results import BASE, reference_network
+from maam_lib.figures import plots as figures
+from maam_lib.grid import BASE, reference_grid, reference_network
+from maam_lib.report import epoch_picture
 
 DOCS = Path(__file__).parent
 SHOWN = {"Test001": 30, "Test006": 38, "Test004": 45}  # clip -> frame of the generated scene

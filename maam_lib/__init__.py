@@ -1,11 +1,12 @@
 """MAAM-Net as code: one module per noun of the paper. The names below are what the notebooks import."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-import data_prep  # noqa: F401  before torch: it sets how torch's threads wait
-from maam_lib.version import __version__
+from data_prep import __version__  # before torch: it sets how torch's threads wait
 
+CLONE = Path(__file__).parents[1]  # the folder of the clone; of an installed package, site-packages
 # Loaded when first used, so that `import maam_lib` costs nothing and the command line starts at once.
 _HOME = {
     "Evaluator": "evaluation",
@@ -13,7 +14,7 @@ _HOME = {
     "MAAMNet": "model",
     "PreparedDataset": "data",
     "Recipe": "config",
-    "RunFolder": "runs",
+    "RunFolder": "training",
     "build_network": "training",
     "dataset_for": "training",
     "evaluate": "evaluation",
@@ -22,7 +23,7 @@ _HOME = {
     "load_recipe": "config",
     "network_predictor": "evaluation",
     "recipe_names": "config",
-    "record": "reporting",
+    "record": "notebook",
 }
 __all__ = ["__version__", *_HOME]
 

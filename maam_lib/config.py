@@ -8,10 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from data_prep.guarded import UnreadableError, read_text
+from data_prep.files import PlainYamlError, UnreadableError, plain_yaml, read_text
 from data_prep.layout import Channels, Name
-from maam_lib import plain_yaml
-from maam_lib.plain_yaml import PlainYamlError
 
 Origin = Literal["paper", "released code", "ours"]
 DEEPEST = 10  # recipe files that extend one another

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import Dataset
 
 from data_prep.clip import Split
-from data_prep.guarded import UnreadableError, open_npy
+from data_prep.files import UnreadableError, open_npy
 from data_prep.layout import (
     FORMAT_VERSION,
     MANIFEST,

@@ -14,9 +14,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from data_prep.flow import FLOW_ESTIMATORS
 from data_prep.layout import Channels
-from maam_lib.events import SHORTEST
 from maam_lib.windows import Padding, reached
 
+SHORTEST = 0.2  # seconds that the score must stay at the threshold before it is an alarm
 FORMAT = 1
 DETECTOR = "detector.json"  # its file in the folder of a run
 TRAINING_FRAMES = "normal training frames"

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from maam_lib import memory
 from maam_lib.config import LossSettings
-from maam_lib.devices import mean_over_devices
+from maam_lib.fast import mean_over_devices
 from maam_lib.model import MAAMOutput
 
 

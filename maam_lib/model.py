@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maam_lib import memory
-from maam_lib.convolution import Size, convolve, convolve_transposed, turned
-from maam_lib.dropout import drop, drop_and_rectify
+from maam_lib.fast import Size, convolve, convolve_transposed, drop, drop_and_rectify, turned
 from maam_lib.memory import Similarity
 
 INITIAL_SD = 0.02  # of weights and memory items, a normal cut at two sd (released code; the paper does not say)

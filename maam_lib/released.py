@@ -15,7 +15,7 @@ from torch import Tensor
 
 from maam_lib.config import Recipe
 from maam_lib.model import MAAMNet
-from maam_lib.runs import RunFolder, write_weights
+from maam_lib.training import RunFolder, write_weights
 
 _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 

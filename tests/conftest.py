@@ -11,19 +11,16 @@ import numpy as np
 import pytest
 from jupyter_core.utils import ensure_event_loop
 
-from data_prep import synthetic
 from data_prep.clip import Clip
 from data_prep.expected import OFFICIAL_COUNTS, OfficialCounts
 from data_prep.prepare import prepare
-from data_prep.synthetic import SceneSettings, read_synthetic
-from data_prep.ucsd import RELEASE
+from data_prep.readers import RELEASE
+from data_prep.scenes import SceneSettings, read_synthetic, synthetic
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import evaluate, network_predictor
+from maam_lib.evaluation import Predict, evaluate, network_predictor
 from maam_lib.model import MAAMNet
-from maam_lib.runs import RunFolder
-from maam_lib.scores import Predict
-from maam_lib.training import build_network, dataset_for, fit
+from maam_lib.training import RunFolder, build_network, dataset_for, fit
 
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the commands that are tested would ignore it as well

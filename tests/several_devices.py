@@ -16,11 +16,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from maam_lib import training
 from maam_lib.config import Recipe
-from maam_lib.devices import mean_over_devices, place, share_statistics
+from maam_lib.fast.devices import mean_over_devices, place, share_statistics
 from maam_lib.losses import latent_loss, total_loss
-from maam_lib.runs import RunFolder
+from maam_lib.training import loop as training
+from maam_lib.training.runs import RunFolder
 
 FRAMES = 2  # of the global batch: with two devices, one each
 

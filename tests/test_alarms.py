@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maam_lib import alarms
+from maam_lib.analysis import alarms
 
 #         frame  0  1  2  3  4  5  6  7  8  9
 LABELS_A = [0, 0, 1, 1, 0, 0, 0, 0, 0, 0]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep import archives
-from data_prep.archives import SPARE_BYTES, unpack
 from data_prep.clip import SourceError
+from data_prep.files import archives
+from data_prep.files.archives import SPARE_BYTES, unpack
 
 
 def anything(parts: tuple[str, ...]) -> bool:

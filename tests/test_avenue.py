@@ -25,10 +25,10 @@ from fake_sources import (
 )
 from reader_contract import ReaderContract
 
-from data_prep.avenue import read_avenue
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import OFFICIAL_COUNTS
 from data_prep.prepare import PreparationError, prepare
+from data_prep.readers.avenue import read_avenue
 
 OTHER = [[(2, 5), (7, 7)], []]  # the other label set: frames counted from 1
 

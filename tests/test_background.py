@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from conftest import TINY_SETTINGS
 
-from maam_lib.background import BackgroundTraining, as_command, training_words
-from maam_lib.comparison import compared, histories, runs_under
 from maam_lib.config import SettingError
-from maam_lib.results import ResultError
-from maam_lib.runs import RunFolder
+from maam_lib.grid.results import ResultError
+from maam_lib.playground.background import BackgroundTraining, as_command, training_words
+from maam_lib.playground.comparison import compared, histories, runs_under
+from maam_lib.training.runs import RunFolder
 
 PATIENCE = 240  # seconds: the machine may be busy
 

@@ -10,11 +10,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import groups, network_groups, peers
+from benchmarks import timing as bench
 from benchmarks.page import section
 from benchmarks.straight_port import PARAMETERS, StraightPort
-from maam_lib import bench
-from maam_lib.bench import Demand, Group, Timings, interleaved, rows_of, select
-from maam_lib.convolution import turned
+from benchmarks.timing import Demand, Group, Timings, interleaved, rows_of, select
+from maam_lib.fast.convolution import turned
 from maam_lib.model import MAAMNet
 
 

@@ -10,13 +10,13 @@ import pytest
 from fake_sources import write_footage, write_video
 
 from data_prep.prepare import camera_size, prepare
-from data_prep.scene_footage import write_scene_footage
-from data_prep.synthetic import read_synthetic, scene_settings
-from data_prep.videos import read_videos
-from maam_lib.camera import fit_recipe, moving_things
+from data_prep.readers.videos import read_videos
+from data_prep.scenes.footage import write_scene_footage
+from data_prep.scenes.synthetic import read_synthetic, scene_settings
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import DatasetError, PreparedDataset
-from maam_lib.training import dataset_for, fit
+from maam_lib.training.camera import fit_recipe, moving_things
+from maam_lib.training.loop import dataset_for, fit
 
 CAMERA = load_recipe("camera")
 

@@ -15,12 +15,13 @@ from golden import regenerate
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from data_prep import synthetic
-from data_prep.synthetic import read_synthetic
-from maam_lib import cli, reporting
-from maam_lib.doctor import Finding
-from maam_lib.results import read_result
-from maam_lib.runs import RunFolder
+from data_prep.scenes import synthetic
+from data_prep.scenes.synthetic import read_synthetic
+from maam_lib import cli
+from maam_lib.cli.doctor import Finding
+from maam_lib.grid.results import read_result
+from maam_lib.report import notebooks as reporting
+from maam_lib.training.runs import RunFolder
 
 COMMANDS = sorted(get_command(cli.app).commands)
 SET = [word for setting in TINY_SETTINGS for word in ("--set", setting)]
@@ -167,7 +168,7 @@ def test_an_error_of_ours_is_named_by_its_kind(maam: Maam, monkeypatch: pytest.M
     def broken(_: Path) -> list[Finding]:
         raise KeyError("need")
 
-    monkeypatch.setattr("maam_lib.doctor.examine", broken)
+    monkeypatch.setattr("maam_lib.cli.doctor.examine", broken)
     assert the_error(maam("doctor")) == "maam: error: KeyError: 'need'"
 
 
@@ -175,7 +176,7 @@ def test_stopping_with_the_keyboard(maam: Maam, monkeypatch: pytest.MonkeyPatch)
     def stopped(_: Path) -> list[Finding]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("maam_lib.doctor.examine", stopped)
+    monkeypatch.setattr("maam_lib.cli.doctor.examine", stopped)
     answer = maam("doctor")
     assert answer.status == 130
     assert "Traceback" not in answer.err
@@ -186,7 +187,7 @@ def test_stopping_with_the_keyboard(maam: Maam, monkeypatch: pytest.MonkeyPatch)
 
 def test_doctor_fails_where_something_is_missing(maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert maam("doctor", "--root", tmp_path).status == 0
-    monkeypatch.setattr("maam_lib.doctor.examine", lambda _: [Finding("disk", "none", "buy one")])
+    monkeypatch.setattr("maam_lib.cli.doctor.examine", lambda _: [Finding("disk", "none", "buy one")])
     answer = maam("doctor", "--root", tmp_path)
     assert answer.status == 1
     assert answer.out == "FAIL  disk               none\n      mend: buy one\n"

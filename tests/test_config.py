@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from maam_lib.config import Recipe, SettingError, load_recipe, recipe_names
-from maam_lib.results import REFERENCE
+from maam_lib.grid.results import REFERENCE
 
 SECTIONS = ["data", "model", "loss", "training", "scoring"]
 KNOBS = [

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from maam_lib import convolution
-from maam_lib.convolution import convolve, convolve_transposed, narrow_gradient, strided_gradient, turned
+from maam_lib.fast import convolution
+from maam_lib.fast.convolution import convolve, convolve_transposed, narrow_gradient, strided_gradient, turned
 
 SIDES = st.integers(1, 9)
 

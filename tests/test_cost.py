@@ -4,10 +4,10 @@ import pytest
 import torch
 from conftest import tiny_recipe
 
-from maam_lib import cost
 from maam_lib.config import load_recipe
-from maam_lib.cost import flow_estimator, measure_cost, memory_needed, multiply_adds, work_of
 from maam_lib.data import PreparedDataset
+from maam_lib.grid import cost
+from maam_lib.grid.cost import flow_estimator, measure_cost, memory_needed, multiply_adds, work_of
 from maam_lib.model import MAAMNet
 
 

@@ -26,20 +26,20 @@ from test_events import DETECTOR
 from test_pages import Resources
 from typer.testing import CliRunner
 
-from data_prep.synthetic import read_synthetic, scene_settings
+from data_prep.files.writing import DiskFullError
+from data_prep.scenes.synthetic import read_synthetic, scene_settings
 from maam_lib import cli
-from maam_lib.annotation import STRIP, AnnotatedVideo, Annotator, picture_size
-from maam_lib.detection import Progress, detect, footage_notes, progress_line
-from maam_lib.detection_page import BINS, MOMENTS, Envelope, WorstMoments
 from maam_lib.detector import DetectionError
-from maam_lib.events import COLUMNS
-from maam_lib.export import check_target
-from maam_lib.files import DiskFullError
-from maam_lib.footage import open_footage
-from maam_lib.online import measured_on
-from maam_lib.onnx_file import CHECKSUM_KEY, open_onnx
-from maam_lib.run_detector import detector_of_run, open_run
-from maam_lib.runs import RunFolder
+from maam_lib.training.runs import RunFolder
+from maam_lib.video.annotation import STRIP, AnnotatedVideo, Annotator, picture_size
+from maam_lib.video.detection import Progress, detect, footage_notes, progress_line
+from maam_lib.video.detection_page import BINS, MOMENTS, Envelope, WorstMoments
+from maam_lib.video.events import COLUMNS
+from maam_lib.video.export import check_target
+from maam_lib.video.footage import open_footage
+from maam_lib.video.online import measured_on
+from maam_lib.video.onnx_file import CHECKSUM_KEY, open_onnx
+from maam_lib.video.scorer import detector_of_run, open_run
 
 PROJECT = Path(__file__).parents[1]
 FILES = ["annotated.mkv", "events.csv", "index.html", "scores.csv"]
@@ -259,11 +259,11 @@ from pathlib import Path
 import numpy as np
 sys.path.insert(0, sys.argv[3])
 from test_events import DETECTOR
-from maam_lib.detection import detect
-from maam_lib.footage import open_footage
-from maam_lib.onnx_file import open_onnx
-from maam_lib.run_detector import open_run
-from maam_lib.runs import RunFolder
+from maam_lib.video.detection import detect
+from maam_lib.video.footage import open_footage
+from maam_lib.video.onnx_file import open_onnx
+from maam_lib.video.scorer import open_run
+from maam_lib.training.runs import RunFolder
 
 def nothing(frames, flow):
     return (np.zeros((len(frames), 16, 32), np.float32),) * 2
@@ -356,7 +356,8 @@ def test_an_exported_file_scores_as_its_run_without_torch(exported: Path, tmp_pa
 
 INTERRUPTED = """
 import os
-from maam_lib import cli, detection
+from maam_lib import cli
+from maam_lib.video import detection
 
 def show(line, progress):
     if progress.frames == 20:
@@ -524,7 +525,7 @@ def test_a_run_that_cannot_be_written_is_scored_all_the_same(
     run = RunFolder(shutil.copytree(finished_run.folder, tmp_path / "run"))
     kept = detector_of_run(run, scene_root)
     (run.folder / "detector.json").unlink()
-    monkeypatch.setattr("maam_lib.run_detector.write_text", read_only)
+    monkeypatch.setattr("maam_lib.video.scorer.write_text", read_only)
     assert detector_of_run(run, scene_root) == kept
     said = capsys.readouterr().err
     assert said.startswith("note: ")

@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 from several_devices import first_step, fit_in_float64, released_latent_loss
 from torch.nn import functional as F
 
-from maam_lib import dropout
-from maam_lib.devices import Place, largest_divisor
-from maam_lib.dropout import drop, drop_and_rectify
+from maam_lib.fast import dropout
+from maam_lib.fast.devices import Place, largest_divisor
+from maam_lib.fast.dropout import drop, drop_and_rectify
 from maam_lib.model import MAAMNet
-from maam_lib.runs import RunFolder
+from maam_lib.training.runs import RunFolder
 
 HERE = Path(__file__).parent
 RECIPES = {

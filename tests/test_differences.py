@@ -10,7 +10,9 @@ from conftest import tiny_recipe
 
 from maam_lib.config import load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.differences import (
+from maam_lib.evaluation.measuring import Evaluator, evaluate, network_predictor
+from maam_lib.evaluation.scores import Predict
+from maam_lib.grid.differences import (
     SWITCHES,
     effect_table,
     in_words,
@@ -20,13 +22,11 @@ from maam_lib.differences import (
     scoring_variants,
     sizes_table,
 )
-from maam_lib.evaluation import Evaluator, evaluate, network_predictor
-from maam_lib.experiments import IN_DEPTH, WITH_EFFECTS, reference_grid, with_effects, with_sizes
+from maam_lib.grid.experiments import IN_DEPTH, WITH_EFFECTS, reference_grid, with_effects, with_sizes
+from maam_lib.grid.results import BASE
 from maam_lib.metrics import roc_auc
-from maam_lib.results import BASE
-from maam_lib.runs import RunFolder
-from maam_lib.scores import Predict
-from maam_lib.training import build_network
+from maam_lib.training.loop import build_network
+from maam_lib.training.runs import RunFolder
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -185,7 +185,7 @@ def test_every_switch_has_three_seeds_on_the_same_data(recipe: str):
 @pytest.mark.parametrize(("page", "made_anew"), [("differences.md", with_effects), ("sweeps.md", with_sizes)])
 def test_the_tables_in_the_docs_are_those_of_the_kept_results(page: str, made_anew: Callable[[str], str]):
     text = (DOCS / page).read_text(encoding="utf-8")
-    assert made_anew(text) == text, "make them anew: python -m maam_lib.experiments"
+    assert made_anew(text) == text, "make them anew: python -m maam_lib.grid.experiments"
 
 
 def test_every_number_of_a_table_comes_from_a_result_file():

@@ -13,9 +13,11 @@ import pytest
 import torch
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
-from maam_lib import doctor, model, reporting
-from maam_lib.doctor import Finding, examine
-from maam_lib.kernels import foreign_program
+from maam_lib import model
+from maam_lib.cli import doctor
+from maam_lib.cli.doctor import Finding, examine
+from maam_lib.report import notebooks as reporting
+from maam_lib.report.kernels import foreign_program
 
 Break = Callable[[pytest.MonkeyPatch, Path], None]
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from maam_lib.dropout import drop_and_rectify
+from maam_lib.fast.dropout import drop_and_rectify
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.9])

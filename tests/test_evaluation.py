@@ -14,23 +14,20 @@ from conftest import tiny_recipe
 from maam_lib import baselines, pscd
 from maam_lib.config import ScoringSettings
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation import (
+from maam_lib.evaluation.measuring import Evaluator, detection_row, evaluate, memory_facts
+from maam_lib.evaluation.scores import (
     Calibration,
     EvaluationError,
-    Evaluator,
     PatchErrors,
     Predict,
     calibrate,
-    detection_row,
-    evaluate,
-    memory_facts,
     patch_errors_under,
     score_table,
 )
 from maam_lib.metrics import roc_auc
 from maam_lib.model import MAAMNet
-from maam_lib.runs import RunFolder
-from maam_lib.training import fit
+from maam_lib.training.loop import fit
+from maam_lib.training.runs import RunFolder
 
 BRANCHES = ["appearance", "motion", "fused"]
 PATCH, STRIDE = (12, 8), (3, 2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from maam_lib.detector import DetectionError, Detector, TrainingScores
-from maam_lib.events import COLUMNS, QUIET, SHORTEST, Alarms, Event, EventFile
+from maam_lib.video.events import COLUMNS, QUIET, SHORTEST, Alarms, Event, EventFile
 
 DETECTOR = Detector(
     recipe="synthetic-mini",

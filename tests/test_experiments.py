@@ -9,7 +9,7 @@ from conftest import tiny_recipe
 
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.experiments import (
+from maam_lib.grid.experiments import (
     OF_THE_PAPER,
     PARTS,
     VARIANTS,
@@ -22,8 +22,8 @@ from maam_lib.experiments import (
     measure_cell,
     variants_of,
 )
-from maam_lib.results import BASE, REFERENCE, paper_values
-from maam_lib.runs import RunFolder
+from maam_lib.grid.results import BASE, REFERENCE, paper_values
+from maam_lib.training.runs import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation import Evaluator, network_predictor
-from maam_lib.explorers import MemoryExplorer, ScoreExplorer, TrainingPanel
-from maam_lib.memory_view import MemoryView
+from maam_lib.evaluation.measuring import Evaluator, network_predictor
 from maam_lib.model import MAAMNet
-from maam_lib.rescoring import ScoreChoice, rescorer_for
-from maam_lib.runs import RunFolder
-from maam_lib.score_view import ScoreView
+from maam_lib.playground.explorers.memory import MemoryExplorer
+from maam_lib.playground.explorers.scores import ScoreExplorer
+from maam_lib.playground.explorers.training import TrainingPanel
+from maam_lib.playground.memory_view import MemoryView
+from maam_lib.playground.rescoring import ScoreChoice, rescorer_for
+from maam_lib.playground.score_view import ScoreView
+from maam_lib.training.runs import RunFolder
 
 PACKAGE = Path(__file__).parents[1] / "maam_lib"
 

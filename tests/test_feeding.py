@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from maam_lib import feeding
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.feeding import Feed, Way, best_way
-from maam_lib.training import batches
+from maam_lib.training import feeding
+from maam_lib.training.feeding import Feed, Way, best_way
+from maam_lib.training.loop import batches
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 WAYS = ["kept", "ahead", "direct"]

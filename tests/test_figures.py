@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from maam_lib import figures, figures_memory, figures_pscd, figures_tables
+from maam_lib.figures import memory as figures_memory
+from maam_lib.figures import plots as figures
+from maam_lib.figures import pscd as figures_pscd
+from maam_lib.figures import tables as figures_tables
 
 RANDOM = np.random.default_rng(0)
 GRAY = RANDOM.integers(0, 256, (16, 24, 1), np.uint8)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maam_lib.files import (
+from data_prep.files.writing import (
     DiskFullError,
     alone,
     aside_of,
@@ -89,7 +89,7 @@ def test_an_interrupt_leaves_no_file_aside(tmp_path: Path):
 def killed_while_writing(path: Path) -> None:
     program = f"""
 import os, pathlib, signal
-from maam_lib.files import alone, written_aside
+from data_prep.files.writing import alone, written_aside
 path = pathlib.Path({str(path)!r})
 with alone(path.with_name(".lock"), ValueError()), written_aside(path) as aside:
     aside.write_text("half")
@@ -140,7 +140,7 @@ def test_a_lock_is_held_once_and_ends_with_its_process(tmp_path: Path):
 SWAPPED = """
 import os, signal, sys
 from pathlib import Path
-from maam_lib.files import folder_aside, write_text
+from data_prep.files.writing import folder_aside, write_text
 
 rename, number = Path.rename, 0
 

@@ -9,10 +9,10 @@ import pytest
 from conftest import SMALL_SCENE, prepare_clips, tiny_recipe
 
 from data_prep.flow import FLOW_ESTIMATORS, estimate_flow
-from data_prep.synthetic import read_synthetic
+from data_prep.scenes.synthetic import read_synthetic
+from maam_lib.analysis.flow_accuracy import compare_estimators, end_point_error, largest_patch_auc
 from maam_lib.data import DatasetError, PreparedDataset
-from maam_lib.evaluation import Evaluator
-from maam_lib.flow_accuracy import compare_estimators, end_point_error, largest_patch_auc
+from maam_lib.evaluation.measuring import Evaluator
 
 
 @pytest.fixture(scope="module")

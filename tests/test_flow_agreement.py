@@ -8,7 +8,7 @@ import pytest
 from conftest import SMALL_SCENE
 
 from data_prep.flow_agreement import Agreement, compare_with_dis
-from data_prep.synthetic import read_synthetic
+from data_prep.scenes.synthetic import read_synthetic
 
 SCENE_SIZE = (SMALL_SCENE.height, SMALL_SCENE.width)
 

@@ -16,7 +16,7 @@ from data_prep.clip_files import ensure_clip
 from data_prep.flow_files import FlowFileError
 from data_prep.flow_import import plan_import
 from data_prep.prepare import PreparationError, prepare
-from data_prep.synthetic import read_synthetic
+from data_prep.scenes.synthetic import read_synthetic
 from maam_lib import cli
 from maam_lib.data import PreparedDataset, find_dataset
 

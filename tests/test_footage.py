@@ -12,10 +12,11 @@ import pytest
 from fake_sources import cut, moving, write_images, write_video
 from test_videos import write_slowing_video
 
-from maam_lib import footage
 from maam_lib.detector import DetectionError
-from maam_lib.events import Event
-from maam_lib.footage import Footage, Frame, open_footage
+from maam_lib.video import footage
+from maam_lib.video.events import Event
+from maam_lib.video.footage import Footage, open_footage
+from maam_lib.video.trouble import Frame
 
 
 def frames_of(source: Footage) -> list[Frame]:

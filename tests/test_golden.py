@@ -15,7 +15,7 @@ from maam_lib.config import LossSettings
 from maam_lib.losses import total_loss
 from maam_lib.model import MAAMNet, MAAMOutput
 from maam_lib.released import net_from_variables, variable_names, variables_from_net
-from maam_lib.training import ReleasedAdam
+from maam_lib.training.loop import ReleasedAdam
 
 HERE = Path(__file__).parent / "golden"
 BESIDE = Path(__file__).parents[1].parent / "shared" / "golden"

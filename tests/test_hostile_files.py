@@ -16,23 +16,23 @@ from hypothesis import strategies as st
 from mutations import damaged_bytes, damaged_json, damaged_yaml, holds
 
 from data_prep.clip_files import read_record
-from data_prep.guarded import UnreadableError, open_npy, read_json, read_text
+from data_prep.files import plain_yaml
+from data_prep.files.plain_yaml import PlainYamlError
+from data_prep.files.reading import UnreadableError, open_npy, read_json, read_text
 from data_prep.layout import DatasetError, checked_name, read_manifest
 from data_prep.prepare import PreparationError, prepare
 from data_prep.verify import verify
-from maam_lib import plain_yaml
-from maam_lib.collection import collect
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import PreparedDataset, find_dataset
-from maam_lib.paper_pages import variant_page
-from maam_lib.paper_report import build_report
-from maam_lib.plain_yaml import PlainYamlError
-from maam_lib.result_files import Plan, Word
-from maam_lib.results import REFERENCE, ResultError, read_result
-from maam_lib.runs import RunError, RunFolder, load_weights, read_scores
-from maam_lib.status import sweep_states
-from maam_lib.tables import read_cost
-from maam_lib.training import build_network
+from maam_lib.evaluation.result import Plan, Word
+from maam_lib.grid.results import REFERENCE, ResultError, read_result
+from maam_lib.grid.status import sweep_states
+from maam_lib.grid.tables import read_cost
+from maam_lib.report.build import build_report
+from maam_lib.report.collection import collect
+from maam_lib.report.html import variant_page
+from maam_lib.training.loop import build_network
+from maam_lib.training.runs import RunError, RunFolder, load_weights, read_scores
 
 fuzz = settings(
     max_examples=80,

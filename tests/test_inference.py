@@ -10,15 +10,15 @@ from conftest import prepare_clips
 from torch import nn
 
 from data_prep.prepare import prepare
-from data_prep.synthetic import read_synthetic, scene_settings
-from data_prep.ucsd import find_source
-from maam_lib.evaluation import Evaluator, network_predictor
-from maam_lib.inference import FewChannels, InferenceNet, prepare_for_inference
+from data_prep.readers.ucsd import find_source
+from data_prep.scenes.synthetic import read_synthetic, scene_settings
+from maam_lib.evaluation.measuring import Evaluator, network_predictor
+from maam_lib.evaluation.scores import score_table
+from maam_lib.grid.results import reference_network
 from maam_lib.metrics import roc_auc
 from maam_lib.model import MAAMNet
-from maam_lib.results import reference_network
-from maam_lib.scores import score_table
-from maam_lib.training import dataset_for
+from maam_lib.training.loop import dataset_for
+from maam_lib.video.inference import FewChannels, InferenceNet, prepare_for_inference
 
 
 def trained_like(**settings: object) -> MAAMNet:

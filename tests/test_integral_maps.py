@@ -4,9 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maam_lib import integral_maps, pscd
+from maam_lib import pscd
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.integral_maps import IntegralMaps, KeptErrorsError, keep_errors
+from maam_lib.playground import integral_maps
+from maam_lib.playground.integral_maps import IntegralMaps, KeptErrorsError, keep_errors
 from maam_lib.windows import patch_bounds
 
 SIDES = st.integers(1, 12)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maam_lib import intervals
-from maam_lib.intervals import clip_interval, compare_runs, paired_clip_interval, seed_interval, seed_spread
+from maam_lib.evaluation import intervals
+from maam_lib.evaluation.intervals import clip_interval, compare_runs, paired_clip_interval, seed_interval, seed_spread
 from maam_lib.metrics import PROTOCOLS, MetricError, measure
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from maam_lib import items, memory
+from maam_lib import memory
+from maam_lib.analysis import items
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
-from maam_lib.items import CELL
+from maam_lib.evaluation import reintegration
+from maam_lib.evaluation.reintegration import CELL
 from maam_lib.model import MAAMNet
 
 
@@ -32,7 +34,7 @@ def test_recalled_is_what_the_network_does_in_one_piece(net: MAAMNet, test_frame
 
 def test_abnormal_places_hold_an_abnormal_pixel(scene: PreparedDataset, test_frames: FrameFlowDataset) -> None:
     keys = test_frames.keys()[::5]
-    places = items.abnormal_places(test_frames, keys, (3, 4))  # 48x64
+    places = reintegration.abnormal_places(test_frames, keys, (3, 4))  # 48x64
     for place, (clip, frame) in zip(places, keys, strict=True):
         mask = scene.masks(clip)[frame]
         for row in range(3):
@@ -48,7 +50,7 @@ def test_a_clip_without_masks_is_named(
 ) -> None:
     monkeypatch.setattr(scene, "masks", lambda clip: None)
     with pytest.raises(DatasetError, match="synthetic/test/Test001 has no pixel masks"):
-        items.abnormal_places(test_frames, [("Test001", 0)], (3, 4))
+        reintegration.abnormal_places(test_frames, [("Test001", 0)], (3, 4))
 
 
 def test_answers_are_the_strongest_and_only_those_that_answer() -> None:
@@ -135,7 +137,7 @@ def test_reintegration_errors_of_known_pairs() -> None:
     same, longer, across = (torch.tensor(v).reshape(1, 2, 1, 1) for v in ([3.0, 4.0], [6.0, 8.0], [-4.0, 3.0]))
     expected = {"same": (same, 0, 0), "longer": (longer, 0, 1), "across": (across, 1, np.sqrt(2))}
     for read_out, angle, distance in expected.values():
-        errors = items.reintegration_error(query, read_out)
+        errors = reintegration.reintegration_error(query, read_out)
         assert errors["angle"].item() == pytest.approx(angle, abs=1e-6)
         assert errors["distance"].item() == pytest.approx(distance, abs=1e-6)
 
@@ -155,7 +157,7 @@ def test_variance_is_split_between_places_and_frames() -> None:
 
 def test_moving_places_hold_a_pixel_that_moves(scene: PreparedDataset, test_frames: FrameFlowDataset) -> None:
     keys = test_frames.keys()[::7]
-    places = items.moving_places(test_frames, keys, (3, 4), least=0.7)
+    places = reintegration.moving_places(test_frames, keys, (3, 4), least=0.7)
     for place, (clip, frame) in zip(places, keys, strict=True):
         speed = np.linalg.norm(scene.flow("test", clip)[frame].astype(np.float32), axis=2)
         largest = speed.reshape(3, CELL, 4, CELL).max(axis=(1, 3))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from conftest import tiny_recipe
 
-from maam_lib.files import write_text
-from maam_lib.live_line import SAMPLE, TRAINING, LiveLine, earlier_seconds
-from maam_lib.reporting import SEQUENCE
+from data_prep.files.writing import write_text
+from maam_lib.report.live_line import SAMPLE, TRAINING, LiveLine, earlier_seconds
+from maam_lib.report.notebooks import SEQUENCE
 
 BEFORE = {"a": 10.0, TRAINING: 60.0, "c": 20.0}
 

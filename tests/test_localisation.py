@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from maam_lib.localisation import CoveredFrames, EveryPixel, FoundRegions, components, region_thresholds
+from maam_lib.evaluation.localisation import CoveredFrames, EveryPixel, FoundRegions, components, region_thresholds
 from maam_lib.metrics import MetricError
 
 SIZE = (7, 9)

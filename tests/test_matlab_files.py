@@ -10,9 +10,9 @@ from fake_sources import cut
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep import matlab_files
 from data_prep.clip import SourceError
-from data_prep.matlab_files import cell_arrays, variables
+from data_prep.readers import matlab_files
+from data_prep.readers.matlab_files import cell_arrays, variables
 
 
 def small_cell(dtype: str = "uint8") -> np.ndarray:

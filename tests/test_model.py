@@ -8,7 +8,7 @@ from torch import nn
 
 from maam_lib import memory
 from maam_lib.config import LossSettings
-from maam_lib.convolution import turned
+from maam_lib.fast.convolution import turned
 from maam_lib.losses import total_loss
 from maam_lib.model import INITIAL_SD, NORM_EPSILON, Decoder, DecoderBlock, EncoderBlock, MAAMNet
 

@@ -16,12 +16,13 @@ from test_events import DETECTOR
 from data_prep.clip import Clip
 from maam_lib.data import PreparedDataset
 from maam_lib.detector import DetectionError
-from maam_lib.events import Event
-from maam_lib.footage import Footage, Frame, open_footage
-from maam_lib.online import Ahead, FramePair, Heard, Scored, frame_pairs, score_online
-from maam_lib.run_detector import detector_of_run, open_run
-from maam_lib.runs import RunError, RunFolder
-from maam_lib.training import dataset_for, fit
+from maam_lib.training.loop import dataset_for, fit
+from maam_lib.training.runs import RunError, RunFolder
+from maam_lib.video.events import Event
+from maam_lib.video.footage import Footage, open_footage
+from maam_lib.video.online import Ahead, FramePair, Heard, Scored, frame_pairs, score_online
+from maam_lib.video.scorer import detector_of_run, open_run
+from maam_lib.video.trouble import Frame
 
 
 def zeros(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,8 +94,8 @@ def _moving_clip(split: str, name: str) -> Clip:
 
 
 def prepare_sized(root: Path, clips: list[Clip], size: tuple[int, int]) -> Path:
-    from data_prep import synthetic
     from data_prep.prepare import prepare
+    from data_prep.scenes import synthetic
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic, "read_synthetic", lambda _: clips)

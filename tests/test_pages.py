@@ -10,17 +10,17 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from maam_lib.collection import Collection
 from maam_lib.config import load_recipe
-from maam_lib.detection_page import Envelope, detection_page
-from maam_lib.experiments import GridResults
-from maam_lib.figures import score_curves
-from maam_lib.judging import Claim, Finding, State, Verdict
-from maam_lib.pages import formulas_as_mathml, index_page, notebook_page
-from maam_lib.paper_pages import MACHINE, absent_html, card, figure_html, site_page, table_html, variant_page
-from maam_lib.paper_sections import first_page
-from maam_lib.paper_site import Site
-from maam_lib.results import Number, reference_results
+from maam_lib.figures.plots import score_curves
+from maam_lib.grid.experiments import GridResults
+from maam_lib.grid.judging import Claim, Finding, State, Verdict
+from maam_lib.grid.results import Number, reference_results
+from maam_lib.report.collection import Collection
+from maam_lib.report.html import MACHINE, absent_html, card, figure_html, site_page, table_html, variant_page
+from maam_lib.report.notebook_pages import formulas_as_mathml, index_page, notebook_page
+from maam_lib.report.sections import first_page
+from maam_lib.report.site import Site
+from maam_lib.video.detection_page import Envelope, detection_page
 
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 

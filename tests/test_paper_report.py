@@ -9,14 +9,13 @@ import pandas as pd
 import pytest
 from test_pages import Resources
 
-from maam_lib.collection import OWN, collect
-from maam_lib.files import aside_of, write_text
-from maam_lib.paper_figures import epoch_picture
-from maam_lib.paper_report import MARK, build_report
-from maam_lib.paper_sections import NAMES
-from maam_lib.results import REFERENCE, paper_values
-from maam_lib.runs import RunError, RunFolder
-from maam_lib.tables import ABSENT
+from data_prep.files.writing import aside_of, write_text
+from maam_lib.grid.results import ABSENT, REFERENCE, paper_values
+from maam_lib.report.build import MARK, build_report
+from maam_lib.report.collection import OWN, collect
+from maam_lib.report.figures import epoch_picture
+from maam_lib.report.sections import NAMES
+from maam_lib.training.runs import RunError, RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_pages import PICTURE, Resources, summary
 
-from maam_lib.pages import index_page, notebook_page
-from maam_lib.picture_texts import pictures_with_texts
+from maam_lib.report.notebook_pages import index_page, notebook_page
+from maam_lib.report.picture_texts import pictures_with_texts
 
 SEE = '**What you should see:** a "curve" of $\\psi$ that [rises](05_pscd.ipynb). It falls <b>later</b>.'
 

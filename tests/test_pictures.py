@@ -12,13 +12,14 @@ from fake_sources import moving, write_images
 from PIL import Image
 
 from data_prep.clip import SourceError
-from data_prep.deep_pictures import scale_of
-from data_prep.masks import array_masks, mask_pictures
-from data_prep.picture_order import in_order
-from data_prep.pictures import colour_pictures, picture_folder, whole_folder
-from data_prep.videos import read_videos
-from maam_lib.events import Event
-from maam_lib.footage import Frame, open_footage
+from data_prep.frames.deep_pictures import scale_of
+from data_prep.frames.masks import array_masks, mask_pictures
+from data_prep.frames.picture_order import in_order
+from data_prep.frames.pictures import colour_pictures, picture_folder, whole_folder
+from data_prep.readers.videos import read_videos
+from maam_lib.video.events import Event
+from maam_lib.video.footage import open_footage
+from maam_lib.video.trouble import Frame
 
 SIZE = (24, 36)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from test_detection import DETECTOR, bright, scene_video
 
-from maam_lib.annotation import STRIP
-from maam_lib.detection import detect
 from maam_lib.detector import DetectionError
-from maam_lib.explorers import player
-from maam_lib.footage import open_footage
-from maam_lib.playback import CURVE, Playback
+from maam_lib.playground.explorers import player
+from maam_lib.video.annotation import STRIP
+from maam_lib.video.detection import detect
+from maam_lib.video.footage import open_footage
+from maam_lib.video.playback import CURVE, Playback
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,12 @@ from data_prep import clip_files
 from data_prep import prepare as prepare_module
 from data_prep.clip import Clip, SourceError
 from data_prep.clip_files import ensure_clip
+from data_prep.files.writing import aside_of
 from data_prep.flow import estimate_flow
 from data_prep.prepare import PreparationError, prepare
-from data_prep.synthetic import SCENE_VERSIONS, SceneSettings
-from data_prep.ucsd import find_source
+from data_prep.readers.ucsd import find_source
+from data_prep.scenes.synthetic import SCENE_VERSIONS, SceneSettings
 from maam_lib.data import PreparedDataset
-from maam_lib.files import aside_of
 
 prepare = partial(prepare, workers=1, progress=False)
 
@@ -356,7 +356,7 @@ def test_two_clips_of_the_real_ped2(real_data: Path, root: Path, tmp_path: Path)
 
 def test_a_scene_of_another_version_is_not_taken_for_this_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = SceneSettings(height=32, width=32, train_clips=1, test_clips=1, frames_per_clip=40)
-    monkeypatch.setattr("data_prep.synthetic.SceneSettings", lambda: small)
+    monkeypatch.setattr("data_prep.scenes.synthetic.SceneSettings", lambda: small)
     folder = prepare("synthetic", None, root, workers=1)
     assert prepare("synthetic", None, root, workers=1) == folder
     monkeypatch.setitem(SCENE_VERSIONS, "lane", 0)

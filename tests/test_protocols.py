@@ -10,12 +10,12 @@ from conftest import tiny_recipe
 
 from maam_lib import baselines, pscd
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Evaluator, network_predictor
+from maam_lib.evaluation.measuring import Evaluator, network_predictor
+from maam_lib.evaluation.protocols import frame_protocols, localised
+from maam_lib.evaluation.scores import PatchErrors
 from maam_lib.metrics import PROTOCOLS, measure, roc_auc
-from maam_lib.protocols import frame_protocols, localised
-from maam_lib.runs import RunFolder
-from maam_lib.scores import PatchErrors
-from maam_lib.training import build_network
+from maam_lib.training.loop import build_network
+from maam_lib.training.runs import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from reader_contract import ReaderContract
 
 from data_prep.clip import Clip
 from data_prep.expected import OFFICIAL_COUNTS
-from data_prep.readers import READERS, Request
-from data_prep.synthetic import SceneSettings, read_synthetic
+from data_prep.scenes.synthetic import SceneSettings, read_synthetic
+from data_prep.sources import READERS, Request
 
 
 class TestContract(ReaderContract):

@@ -10,9 +10,9 @@ import torch
 from golden import regenerate
 
 from maam_lib.config import load_recipe
-from maam_lib.convolution import turned
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import evaluate
+from maam_lib.evaluation.measuring import evaluate
+from maam_lib.fast.convolution import turned
 from maam_lib.model import MAAMNet
 from maam_lib.released import (
     VariableError,
@@ -21,8 +21,8 @@ from maam_lib.released import (
     read_checkpoint,
     variables_from_net,
 )
-from maam_lib.runs import RunError, RunFolder, load_weights
-from maam_lib.training import build_network
+from maam_lib.training.loop import build_network
+from maam_lib.training.runs import RunError, RunFolder, load_weights
 
 MINI = Path(__file__).parents[1].parent / "shared" / "golden" / "mini.ckpt"
 ENCODER = "generator-encoder/gen_h1/conv"

@@ -13,18 +13,13 @@ from jupyter_core.utils import ensure_event_loop
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_pages import PICTURE, Resources
 
-from maam_lib import kernels, reporting
+from data_prep.files.writing import alone
 from maam_lib.config import SettingError, load_recipe
-from maam_lib.files import alone
-from maam_lib.reporting import (
-    RESULT_MIME,
-    ReportError,
-    declared_parameters,
-    recorded_results,
-    reproduce,
-    run_notebook,
-)
-from maam_lib.runs import RunFolder
+from maam_lib.notebook import RESULT_MIME, recorded_results
+from maam_lib.report import kernels
+from maam_lib.report import notebooks as reporting
+from maam_lib.report.notebooks import ReportError, declared_parameters, reproduce, run_notebook
+from maam_lib.training.runs import RunFolder
 
 pytestmark = pytest.mark.usefixtures("closed_event_loop")
 
@@ -37,7 +32,7 @@ KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "languag
 # name -> cells after the heading and the parameters; (source, tags) or source
 BEHAVIOURS = {
     "good": [
-        "from maam_lib.reporting import record\nrecord('answer.whole', number)\nrecord('answer.share', number / 8)",
+        "from maam_lib.notebook import record\nrecord('answer.whole', number)\nrecord('answer.share', number / 8)",
         (SHOW_PICTURE, ["figure"]),
     ],
     "fails": ["print('before')", "if number == 1:\n    raise ValueError('two\\nlines')"],

@@ -4,15 +4,15 @@ import pytest
 from maam_lib import pscd
 from maam_lib.config import load_recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation import Evaluator, network_predictor
-from maam_lib.integral_maps import IntegralMaps, KeptErrors
+from maam_lib.evaluation.measuring import Evaluator, network_predictor
+from maam_lib.evaluation.scores import patch_errors_under
+from maam_lib.grid.results import read_result
 from maam_lib.metrics import normalise_per_clip, roc_auc
-from maam_lib.rescoring import Rescorer, ScoreChoice, rescorer_for
-from maam_lib.results import read_result
-from maam_lib.runs import RunFolder
-from maam_lib.score_view import ScoreView
-from maam_lib.scores import patch_errors_under
-from maam_lib.training import build_network
+from maam_lib.playground.integral_maps import IntegralMaps, KeptErrors
+from maam_lib.playground.rescoring import Rescorer, ScoreChoice, rescorer_for
+from maam_lib.playground.score_view import ScoreView
+from maam_lib.training.loop import build_network
+from maam_lib.training.runs import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
-from maam_lib import results
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.results import (
+from maam_lib.grid import results
+from maam_lib.grid.results import (
     ResultError,
     keep_reference,
     mean_and_spread,
@@ -26,8 +26,8 @@ from maam_lib.results import (
     summary,
     with_results,
 )
-from maam_lib.runs import RunError, RunFolder, read_scores
-from maam_lib.training import build_network
+from maam_lib.training.loop import build_network
+from maam_lib.training.runs import RunError, RunFolder, read_scores
 
 PROJECT = Path(__file__).parents[1]
 HEADLINE = {"ped2": "0.977", "avenue": "0.909", "shanghaitech": "0.713"}  # of the abstract
@@ -181,7 +181,7 @@ def test_summary_has_one_row_per_group() -> None:
 
 def test_the_readme_shows_the_results_that_are_kept() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert with_results(readme) == readme, "make the table anew: python -m maam_lib.results"
+    assert with_results(readme) == readme, "make the table anew: python -m maam_lib.grid.results"
 
 
 def test_the_readme_picture_of_the_epochs_is_drawn_from_what_is_kept(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_no_code_or_notebook_types_a_number_of_the_paper() -> None:
         if path != Path(__file__)
         for found in typed.findall(_written(path))
     ]
-    assert strays == [], "take them from maam_lib.results.paper_values"
+    assert strays == [], "take them from maam_lib.grid.results.paper_values"
 
 
 def _written(path: Path) -> str:

@@ -15,11 +15,11 @@ import torch
 from conftest import TINY_SETTINGS, tiny_recipe
 from safetensors.torch import load_file, save_file
 
+from data_prep.files.writing import is_aside, write_text
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import evaluate
-from maam_lib.files import is_aside, write_text
-from maam_lib.runs import RunError, RunFolder, load_weights
-from maam_lib.training import build_network, fit
+from maam_lib.evaluation.measuring import evaluate
+from maam_lib.training.loop import build_network, fit
+from maam_lib.training.runs import RunError, RunFolder, load_weights
 
 HOLD = "import filelock, sys; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); input()"
 
@@ -140,9 +140,9 @@ def test_a_strangers_folder_is_left_alone(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from maam_lib import files
+from data_prep.files import writing as files
 from maam_lib.config import load_recipe
-from maam_lib.runs import RunFolder
+from maam_lib.training.runs import RunFolder
 
 replace, number = os.replace, 0
 
@@ -154,7 +154,7 @@ def killed(source, to):
     return replace(source, to)
 
 files.os.replace = killed
-from maam_lib.training import build_network
+from maam_lib.training.loop import build_network
 recipe = load_recipe("synthetic-mini", *sys.argv[3:])
 RunFolder(Path(sys.argv[1])).adopt(recipe, build_network(recipe), "elsewhere")
 """

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maam_lib import sample
-from maam_lib.files import write_text
-from maam_lib.paper_report import MARK
-from maam_lib.sample import SampleError, keep_sample, small_pictures
+from data_prep.files.writing import write_text
+from maam_lib.report import sample
+from maam_lib.report.build import MARK
+from maam_lib.report.sample import SampleError, keep_sample, small_pictures
 
 
 def picture(width: int = 1600, height: int = 400) -> str:

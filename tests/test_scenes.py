@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep import synthetic
 from data_prep.clip import Clip, SourceError
 from data_prep.prepare import prepare
-from data_prep.scene_card import scene_card
-from data_prep.scene_difficulty import DIFFICULTIES
-from data_prep.scene_render import MIN_VISIBLE
-from data_prep.synthetic import (
+from data_prep.scenes import synthetic
+from data_prep.scenes.card import scene_card
+from data_prep.scenes.difficulty import DIFFICULTIES
+from data_prep.scenes.render import MIN_VISIBLE
+from data_prep.scenes.synthetic import (
     SCENES,
     SceneSettings,
     clip_cameras,

@@ -5,15 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maam_lib import metrics, pscd, sensitivity
+from maam_lib import metrics, pscd
+from maam_lib.analysis import sensitivity
+from maam_lib.analysis.score_steps import score_steps
+from maam_lib.analysis.sensitivity import SavedErrors
 from maam_lib.config import ScoringSettings
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Evaluator
+from maam_lib.evaluation.measuring import Evaluator
+from maam_lib.evaluation.scores import Predict, calibrate, score_table
 from maam_lib.model import MAAMNet
-from maam_lib.runs import RunFolder
-from maam_lib.score_steps import score_steps
-from maam_lib.scores import Predict, calibrate, score_table
-from maam_lib.sensitivity import SavedErrors
+from maam_lib.training.runs import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from maam_lib.config import Recipe, Section, SettingError, differences, load_recipe, recipe_names, setting
-from maam_lib.settings_form import form_fields, set_word, set_words
+from maam_lib.playground.settings_form import form_fields, set_word, set_words
 
 EVERY = {field.key: field for fields in form_fields().values() for field in fields}
 

@@ -124,7 +124,7 @@ def test_pyproject_has_bounds_and_no_pins(asked: dict[str, Requirement]) -> None
 COMMAND = "import sys; sys.argv = ['maam', 'evaluate', '--run', '/nowhere']; from maam_lib.cli import main; main()"
 KERNEL = """
 import asyncio
-from maam_lib.kernels import OwnKernel
+from maam_lib.report.kernels import OwnKernel
 async def run() -> None:
     kernel = OwnKernel()
     kernel.kernel_spec.argv[1:] = ["-c", "import torch"]

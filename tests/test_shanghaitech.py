@@ -26,7 +26,7 @@ from reader_contract import ReaderContract
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import OFFICIAL_COUNTS
 from data_prep.prepare import prepare
-from data_prep.shanghaitech import read_shanghaitech, scene_of
+from data_prep.readers.shanghaitech import read_shanghaitech, scene_of
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ from fake_sources import (
 )
 
 from data_prep import prepare as prepare_module
-from data_prep import source_files
 from data_prep.clip_files import ensure_clips
 from data_prep.expected import OFFICIAL_COUNTS
+from data_prep.files import source_files
+from data_prep.files.source_files import RECORD, Part, examine, listing_sha256, text_sha256, what_is_in
 from data_prep.prepare import PreparationError, prepare
-from data_prep.source_files import RECORD, Part, examine, listing_sha256, text_sha256, what_is_in
 
 LATER = 2_000_000_000  # seconds since 1970, far from all real times
 EARLIER = 1_000_000_000

@@ -12,7 +12,7 @@ import pytest
 from conftest import TINY_SETTINGS
 from fake_sources import moving, write_video
 
-from maam_lib.runs import RunFolder
+from maam_lib.training.runs import RunFolder
 
 STOPPED = "maam: stopped; what was finished is kept\n"
 MAIN = "from maam_lib.cli import main; main()"
@@ -103,7 +103,7 @@ def test_a_killed_report_leaves_no_kernel(start: Start, tmp_path: Path):
 
 HANGS = """
 import sys, threading
-from maam_lib import stopping
+from maam_lib.cli import stopping
 with stopping.listening():
     try:
         print("ready", flush=True)
@@ -114,7 +114,7 @@ with stopping.listening():
 """
 SWALLOWS = """
 import threading
-from maam_lib import stopping
+from maam_lib.cli import stopping
 with stopping.listening():
     try:
         print("ready", flush=True)

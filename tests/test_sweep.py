@@ -13,16 +13,16 @@ from cluster_tasks import cell_killed_after_an_epoch
 from conftest import tiny_recipe
 from filelock import FileLock
 
-from maam_lib import status
-from maam_lib import sweep as module
+from data_prep.files.writing import DiskFullError, _this_machine
 from maam_lib.config import load_recipe
-from maam_lib.cost import memory_needed
 from maam_lib.data import PreparedDataset
-from maam_lib.experiments import GridResults
-from maam_lib.files import DiskFullError, _this_machine
-from maam_lib.results import BASE, ResultError
-from maam_lib.status import SweepState, sweep_state, sweep_states
-from maam_lib.sweep import SweepError, default_workers, sweep
+from maam_lib.grid import status
+from maam_lib.grid import sweep as module
+from maam_lib.grid.cost import memory_needed
+from maam_lib.grid.experiments import GridResults
+from maam_lib.grid.results import BASE, ResultError
+from maam_lib.grid.status import SweepState, sweep_state, sweep_states
+from maam_lib.grid.sweep import SweepError, default_workers, sweep
 
 VARIANTS = (BASE, "no-memory")
 ON_MACHINE = ("seconds", "machine")  # what differs from one time to the next

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from data_prep.clip import Clip, SourceError
-from data_prep.scene_parts import Actor, Part
-from data_prep.scene_render import MIN_VISIBLE, Footage, render
-from data_prep.synthetic import SceneSettings, event_kinds, events, read_synthetic
+from data_prep.scenes.parts import Actor, Part
+from data_prep.scenes.render import MIN_VISIBLE, Footage, render
+from data_prep.scenes.synthetic import SceneSettings, event_kinds, events, read_synthetic
 from maam_lib.metrics import roc_auc
 from maam_lib.pscd import patch_sums
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from maam_lib.config import load_recipe
-from maam_lib.experiments import OF_THE_PAPER, PARTS, GridResults
-from maam_lib.results import BASE, paper_values, summary
-from maam_lib.tables import (
-    ABSENT,
+from maam_lib.grid.experiments import OF_THE_PAPER, PARTS, GridResults
+from maam_lib.grid.results import ABSENT, BASE, paper_values, summary
+from maam_lib.grid.tables import (
     figure5,
     figure6,
     grid_tables,

@@ -18,14 +18,15 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from data_prep.clip import Clip
-from maam_lib import runs, training
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation import Evaluator, evaluate, network_predictor
-from maam_lib.hardware import compiler_trouble
+from maam_lib.evaluation.measuring import Evaluator, evaluate, network_predictor
+from maam_lib.fast.hardware import compiler_trouble
 from maam_lib.losses import total_loss
-from maam_lib.runs import RunFolder
-from maam_lib.training import TrainingError, batches, build_network, build_optimizer, dataset_for, epoch_seed, fit
+from maam_lib.training import loop as training
+from maam_lib.training import runs
+from maam_lib.training.loop import TrainingError, batches, build_network, build_optimizer, dataset_for, epoch_seed, fit
+from maam_lib.training.runs import RunFolder
 
 TIMES = ["seconds", "frames_per_second"]
 STEPS = 78 // 8  # of one epoch: two clips of 40 frames without their last, batches of 8

@@ -13,7 +13,7 @@ from conftest import ABNORMAL, FRAME_SIZE, TEST, TRAIN, fake_frames, fake_masks,
 from reader_contract import ReaderContract
 
 from data_prep.clip import Clip, SourceError
-from data_prep.ucsd import RELEASE, parse_label_file, read_ucsd
+from data_prep.readers.ucsd import RELEASE, parse_label_file, read_ucsd
 
 
 class TestContract(ReaderContract):

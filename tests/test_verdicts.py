@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from maam_lib import exercises, verdicts
-from maam_lib.verdicts import EXERCISES, ExerciseError, between, function, value
+from maam_lib import exercises
+from maam_lib.exercises import checking as verdicts
+from maam_lib.exercises.checking import EXERCISES, ExerciseError, between, function, value
 
 
 @pytest.mark.parametrize(

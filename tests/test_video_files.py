@@ -15,13 +15,14 @@ from av.bitstream import BitStreamFilterContext
 from fake_sources import cut, moving, write_footage
 from PIL import Image
 
-from data_prep.containers import missing_bytes
-from data_prep.video_files import VideoError, count_frames, survey_video, video_frames
-from data_prep.videos import read_videos
-from maam_lib.addresses import without_secrets
+from data_prep.frames.containers import missing_bytes
+from data_prep.frames.video_files import VideoError, count_frames, survey_video, video_frames
+from data_prep.readers.videos import read_videos
 from maam_lib.detector import DetectionError
-from maam_lib.events import Event
-from maam_lib.footage import Frame, open_footage
+from maam_lib.video.addresses import without_secrets
+from maam_lib.video.events import Event
+from maam_lib.video.footage import open_footage
+from maam_lib.video.trouble import Frame
 
 SIZE = (64, 96)
 RATE = 25

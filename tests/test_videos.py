@@ -12,7 +12,7 @@ from reader_contract import ReaderContract
 
 from data_prep.clip import Clip, SourceError
 from data_prep.prepare import PreparationError, notes, prepare
-from data_prep.videos import read_videos
+from data_prep.readers.videos import read_videos
 from maam_lib.data import DatasetError, PreparedDataset
 
 LABELS = "clip,first,last\nevening,1,2\nevening, 5, 5\nnight,,\n"

@@ -4,7 +4,7 @@ Numbers are chapter and place: "02.3" is the third exercise of the notebook 02. 
 solutions in `notebooks/solutions/`. `method` holds the chapters 00 to 05, `practice` 06 to 09.
 """
 
-from maam_lib.exercises import method, practice  # their judges register themselves
-from maam_lib.verdicts import Verdict, check
+from maam_lib.exercises import method, practice
+from maam_lib.exercises.checking import Verdict, check
 
 __all__ = ["Verdict", "check", "method", "practice"]

@@ -7,14 +7,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from maam_lib import alarms, items, losses, memory, metrics, pscd
+from maam_lib import losses, memory, metrics, pscd
+from maam_lib.analysis import Recall, alarms, items
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, to_model_input
-from maam_lib.items import Recall
+from maam_lib.evaluation import Calibration, PatchErrors, reintegration
+from maam_lib.exercises.checking import Judgement, between, exercise, fixed_random, function, value
 from maam_lib.losses import Losses
 from maam_lib.model import MAAMNet
-from maam_lib.scores import Calibration, PatchErrors
-from maam_lib.verdicts import Judgement, between, exercise, fixed_random, function, value
 
 # 00 Start here
 
@@ -177,7 +177,7 @@ def angle_between(answer: Any, recalled: Recall) -> Judgement | None:
     """A function (query, read_out) -> 1 - cos of every place."""
 
     def reference(query: Tensor, read_out: Tensor) -> np.ndarray:
-        return items.reintegration_error(query, read_out)["angle"]
+        return reintegration.reintegration_error(query, read_out)["angle"]
 
     return function(
         answer, reference, [(recalled.query, recalled.read_out), (recalled.query, recalled.query.roll(1, 2))]

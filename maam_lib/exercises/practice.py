@@ -9,15 +9,15 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from maam_lib import alarms, losses, memory, metrics, pscd
+from maam_lib import losses, memory, metrics, pscd
+from maam_lib.analysis import alarms
 from maam_lib.detector import TrainingScores
-from maam_lib.differences import paired
-from maam_lib.intervals import LEVEL, seed_interval, seed_spread
-from maam_lib.playback import Playback
-from maam_lib.rescoring import Rescorer, ScoreChoice
-from maam_lib.results import BASE, Results
+from maam_lib.evaluation import LEVEL, seed_interval, seed_spread
+from maam_lib.exercises.checking import Judgement, between, exercise, fixed_random, function, value
+from maam_lib.grid import BASE, Results, paired
+from maam_lib.playground import Rescorer, ScoreChoice
 from maam_lib.training import ReleasedAdam
-from maam_lib.verdicts import Judgement, between, exercise, fixed_random, function, value
+from maam_lib.video import Playback
 
 # 06 The tables
 

@@ -10,10 +10,11 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from servers import LAB, run_all_in_lab, served
 
-from maam_lib.detection import detect
 from maam_lib.detector import Detector, TrainingScores
-from maam_lib.footage import Footage, Frame
-from maam_lib.reporting import NOTEBOOK_FOLDER
+from maam_lib.report.notebooks import NOTEBOOK_FOLDER
+from maam_lib.video.detection import detect
+from maam_lib.video.footage import Footage
+from maam_lib.video.trouble import Frame
 
 pytest_plugins = ("real_browser",)  # its fixtures: `chromium` and `window`
 pytestmark = pytest.mark.browser
@@ -54,7 +55,7 @@ def lab(tmp_path: Path, window: Any, result: Path) -> Iterator[str]:
     """The address of a JupyterLab with a notebook of the player alone, its cell as in 08_your_camera."""
     chapter = nbformat.read(NOTEBOOK_FOLDER / "08_your_camera.ipynb", as_version=4)
     [player] = [c.source for c in chapter.cells if "skip-execution" in c.metadata.get("tags", [])]
-    opening = f"from maam_lib.playback import Playback\nplayback = Playback({str(result)!r})"
+    opening = f"from maam_lib.video.playback import Playback\nplayback = Playback({str(result)!r})"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     folder = tmp_path / "notebooks"
     folder.mkdir()

@@ -12,8 +12,8 @@ from playground_page import PlaygroundPage
 from real_browser import SCREENSHOTS
 from servers import LAB, go, run_all_in_lab, served
 
-from maam_lib.reporting import NOTEBOOK_FOLDER
-from maam_lib.runs import RunFolder
+from maam_lib.report.notebooks import NOTEBOOK_FOLDER
+from maam_lib.training.runs import RunFolder
 
 pytest_plugins = ("real_browser",)  # its fixtures: `chromium` and `window`
 pytestmark = pytest.mark.browser

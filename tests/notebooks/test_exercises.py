@@ -16,11 +16,11 @@ from conftest import TINY_SETTINGS
 from nbformat import NotebookNode
 
 from data_prep import prepare as preparing
-from maam_lib import exercises, experiments, results
-from maam_lib.exercises import Verdict
-from maam_lib.reporting import NOTEBOOK_FOLDER, SEQUENCE
-from maam_lib.runs import RunFolder
-from maam_lib.verdicts import EXERCISES
+from maam_lib import exercises
+from maam_lib.exercises.checking import EXERCISES, Verdict
+from maam_lib.grid import experiments, results
+from maam_lib.report.notebooks import NOTEBOOK_FOLDER, SEQUENCE
+from maam_lib.training.runs import RunFolder
 
 CHAPTERS = sorted({number.split(".")[0] for number in EXERCISES})
 SOLUTIONS = {path.stem[:2]: path for path in (NOTEBOOK_FOLDER / "solutions").glob("*.ipynb")}

@@ -15,10 +15,11 @@ import pytest
 from nbformat import NotebookNode
 from test_pages import Resources
 
-from maam_lib import reporting
-from maam_lib.pages import notebook_page
-from maam_lib.reporting import NOTEBOOK_FOLDER, SEQUENCE, recorded_results, reproduce
-from maam_lib.results import REFERENCE, paper_values
+from maam_lib.grid.results import REFERENCE, paper_values
+from maam_lib.notebook import recorded_results
+from maam_lib.report import notebooks as reporting
+from maam_lib.report.notebook_pages import notebook_page
+from maam_lib.report.notebooks import NOTEBOOK_FOLDER, SEQUENCE, reproduce
 
 MOST_LINES = 25
 PATHS = sorted(path for path in NOTEBOOK_FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)

@@ -1,0 +1,33 @@
+"""Files read with checks, archives unpacked, and what is written: never lost, never half there."""
+
+from data_prep.files.archives import SPARE_BYTES, is_junk, unpack
+from data_prep.files.plain_yaml import PlainYamlError, parse
+from data_prep.files.reading import UnreadableError, in_form, open_npy, read_checked, read_json, read_text
+from data_prep.files.source_files import (
+    Part,
+    States,
+    changed,
+    examine,
+    file_sha256,
+    listing_sha256,
+    load_states,
+    save_states,
+    source_sha256,
+    text_sha256,
+    what_is_in,
+)
+from data_prep.files.unbroken import SIGNALS
+from data_prep.files.writing import (
+    DiskFullError,
+    alone,
+    aside_of,
+    clear_asides,
+    folder_aside,
+    in_turn,
+    is_aside,
+    lock_beside,
+    remove,
+    write_json,
+    write_text,
+    written_aside,
+)

@@ -1,0 +1,158 @@
+"""What a dataset was prepared from: every file that its reader reads, known by its size, time and content.
+
+<dataset>/source.json      name of each file within the source -> [size, time in ns, sha256]
+
+An unchanged file is known by its size and time alone; only a file with another one is read again, so that a touched or
+copied source is no other source, and an edit that keeps the size is noticed.
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep.files.archives import is_junk
+from data_prep.files.writing import write_text
+
+RECORD = "source.json"
+TICK = 2_000_000_000  # ns; a file system may note times no finer than that, so that an edit keeps the time
+
+
+@dataclass(frozen=True)
+class Part:
+    """An archive, or the folder in which a reader reads some files, and those at its top."""
+
+    path: Path
+    folders: tuple[str, ...] = ()  # the folders directly in `path` that are read, however deep
+    names: str = ".*"  # a regular expression for the path of a file within `path`, as in train/morning/0001.jpg
+
+    def files(self) -> dict[str, Path]:
+        """The files of this part by their path within it; of an archive, itself. Links are followed."""
+        if self.path.is_file():
+            return {self.path.name: self.path}
+        found = [path for path in self.path.iterdir() if path.is_file() and not is_junk(path.name)]
+        for folder in (self.path / name for name in self.folders):
+            found += _files_below(folder, ()) if folder.is_dir() else ()
+        named = {path.relative_to(self.path).as_posix(): path for path in found}
+        is_read = re.compile(self.names, re.DOTALL | re.IGNORECASE).fullmatch
+        return {name: named[name] for name in sorted(named) if is_read(name)}
+
+
+@dataclass(frozen=True)
+class FileState:
+    """One file of a source."""
+
+    size: int
+    modified: int  # ns
+    sha256: str
+
+
+States = dict[str, FileState]
+
+
+def _files_below(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+    """Visible files however deep; a link to one of the folders above is not followed."""
+    stat = folder.stat()
+    here = (stat.st_dev, stat.st_ino)
+    if here in above:
+        return
+    for path in folder.iterdir():
+        if is_junk(path.name):
+            continue
+        if path.is_dir():
+            yield from _files_below(path, (*above, here))
+        elif path.is_file():
+            yield path
+
+
+def examine(files: dict[str, Path], known: States) -> States:
+    """The state of each file; one whose size and time are `known` is not read."""
+    states = {}
+    for name, path in files.items():
+        stat, before = path.stat(), known.get(name)
+        if before is None or (before.size, before.modified) != (stat.st_size, stat.st_mtime_ns):
+            before = FileState(stat.st_size, stat.st_mtime_ns, file_sha256(path))
+        states[name] = before
+    return states
+
+
+def changed(before: States, now: States) -> list[str]:
+    """Names of the files that are new, gone, or hold something else."""
+    names = sorted(before.keys() | now.keys())
+    return [n for n in names if n not in before or n not in now or before[n].sha256 != now[n].sha256]
+
+
+def source_sha256(parts: Iterable[Part], states: States) -> str:
+    """sha256 of a source's content: of an archive its own, of a folder that over names and contents of files."""
+    digests = [_part_sha256(part, states) for part in parts]
+    return digests[0] if len(digests) == 1 else text_sha256("\n".join(digests))
+
+
+def _part_sha256(part: Part, states: States) -> str:
+    if part.path.is_file():
+        return states[part.path.name].sha256
+    return text_sha256("".join(f"{name} {states[name].sha256}\n" for name in part.files()))
+
+
+def listing_sha256(paths: list[Path]) -> str:
+    """The sha256 recorded before RECORD came: of an archive its own, of a folder that over names and sizes of files."""
+    if len(paths) > 1:
+        return text_sha256("".join(f"{path.name} {listing_sha256([path])}\n" for path in paths))
+    [source] = paths
+    if source.is_file():
+        return file_sha256(source)
+    below = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    visible = sorted(path.as_posix() for path in below if not any(part.startswith(".") for part in path.parts))
+    return text_sha256("".join(f"{name} {(source / name).stat().st_size}\n" for name in visible))
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def text_sha256(text: str) -> str:
+    """sha256 of a text; names of files may hold bytes that are no UTF-8."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+# The record beside the dataset
+
+
+def save_states(folder: Path, states: States) -> None:
+    """Write the record into a dataset's folder."""
+    lines = {name: [state.size, state.modified, state.sha256] for name, state in states.items()}
+    write_text(folder / RECORD, json.dumps(lines) + "\n")
+
+
+def load_states(folder: Path) -> States:
+    """The record in a dataset's folder; nothing where there is no whole one.
+
+    The time of a file that was written within a TICK of the record proves nothing, as it may have been written again
+    since: it is given as -1, so that the file is read.
+    """
+    path = folder / RECORD
+    try:
+        recorded = path.stat().st_mtime_ns
+        lines = json.loads(path.read_text(encoding="utf-8"))
+        states = {name: FileState(int(size), int(time), str(sha256)) for name, (size, time, sha256) in lines.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+    return {
+        name: state if state.modified < recorded - TICK else FileState(state.size, -1, state.sha256)
+        for name, state in states.items()
+    }
+
+
+def what_is_in(folder: Path) -> str:
+    """What is found in a folder, for messages: "3 folders and 40 .jpg files, such as 000.jpg"."""
+    if not folder.is_dir():
+        return "no such folder"
+    paths = sorted(path for path in folder.iterdir() if not is_junk(path.name))
+    kinds = Counter("folder" if path.is_dir() else f"{path.suffix} file".strip() for path in paths)
+    words = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.most_common(3)]
+    return f"{' and '.join(words)}, such as {paths[-1].name}" if paths else "nothing"

@@ -1,0 +1,28 @@
+"""Frames and masks as the sources store them: pictures and videos."""
+
+from data_prep.frames.deep_pictures import Scale, scale_of
+from data_prep.frames.frame_files import AGAIN, Size, check_size, numbered_files, of_one_size, with_size
+from data_prep.frames.masks import abnormal_pixels, array_masks, mask_array, mask_pictures
+from data_prep.frames.pictures import (
+    PICTURE_SUFFIXES,
+    Pictures,
+    colour_pictures,
+    decoded,
+    gray_pictures,
+    listed,
+    picture_folder,
+    quiet_opencv,
+    visible_entries,
+    whole_folder,
+)
+from data_prep.frames.resize import resize_flow, resize_frame, resize_nearest
+from data_prep.frames.video_files import (
+    Break,
+    Shown,
+    Video,
+    count_frames,
+    open_file,
+    open_stream,
+    survey_video,
+    video_frames,
+)

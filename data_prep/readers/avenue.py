@@ -1,0 +1,207 @@
+"""CUHK Avenue in its official layout, from the two archives or the unpacked folders, side by side.
+
+Avenue Dataset/training_videos/01.avi ...                   16 clips, 640x360, colour   Avenue_Dataset.zip
+Avenue Dataset/testing_videos/01.avi ...                    21 clips
+ground_truth_demo/testing_label_mask/1_label.mat ...        volLabel: one cell per       ground_truth_demo.zip
+                                                            frame, a pixel mask
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.clip import Clip, SourceError, Split
+from data_prep.expected import OFFICIAL_COUNTS, check_counts
+from data_prep.files import unpack, what_is_in
+from data_prep.frames import AGAIN, Size, abnormal_pixels, check_size, count_frames, of_one_size, video_frames
+from data_prep.readers.matlab_files import Variable, cell_arrays, variables
+
+VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
+_SPLIT_FOLDERS: dict[Split, str] = {"train": "training_videos", "test": "testing_videos"}
+_MASK_FOLDER = "testing_label_mask"
+FRAMES = "one label per frame (as in frame_labels_avenue.npy) does not say where a clip ends, and is not read"
+
+
+def read_avenue(
+    source: Path, scratch: Path, *, labels: Path | None = None, allow_incomplete: bool = False
+) -> list[Clip]:
+    """The clips of Avenue, training clips first, each in order of its number.
+
+    source: the folder that holds both archives or both unpacked folders (or one of each), or
+    Avenue_Dataset.zip itself; archives are unpacked into `scratch`, which the caller deletes once the clips have
+    been read. Frames are uint8 (H, W, 3) RGB. Labels and masks are the official pixel masks: a frame is abnormal
+    where its mask is not empty. `labels`: a MATLAB file of frame intervals (`gt`: one cell per test clip, [first;
+    last] rows counted from 1) in their place; then there are no masks, since the two label sets differ.
+
+    Raises SourceError: no such files; an archive that is cut or unsafe; a video that is none; a MATLAB file of
+    another structure; not one mask per frame; counts that deviate. A video that stops early, and a mask of
+    another size than the frames, raise it when they are read. Masks are read one at a time.
+    """
+    videos, masks = find_avenue(source, needs_masks=labels is None)
+    folder = _unpacked(videos, scratch, ("avi",))
+    clips = [_clip(split, path) for split in _SPLIT_FOLDERS for path in _videos(folder / _SPLIT_FOLDERS[split])]
+    if not clips:
+        raise SourceError(f"{videos}: no clips; expected training_videos/01.avi and so on, found {what_is_in(folder)}")
+    if labels is None:
+        mask_folder = _unpacked(masks, scratch, ("mat",)) / _MASK_FOLDER
+        clips = [_with_masks(clip, mask_folder) if clip.split == "test" else clip for clip in clips]
+    else:
+        intervals = read_intervals(labels, len(OFFICIAL_COUNTS["avenue"].test))
+        clips = [_with_intervals(clip, intervals, labels) if clip.split == "test" else clip for clip in clips]
+    check_counts("avenue", clips, allow_incomplete=allow_incomplete, official_labels=labels is None)
+    return of_one_size(clips)
+
+
+def find_avenue(source: Path, *, needs_masks: bool = True) -> tuple[Path, Path | None]:
+    """The videos and the masks that `source` means: each an archive, or the folder above the official folders."""
+    if not source.exists():
+        raise SourceError(f"{source}: no such file or folder; --source is the folder of {VIDEOS} and {MASKS}")
+    videos = source if source.is_file() else _part([source], VIDEOS, tuple(_SPLIT_FOLDERS.values()))
+    if not needs_masks:
+        return videos, None
+    beside = [source.parent] if source.is_file() else [source, source.parent] if videos == source else [source]
+    return videos, _part(beside, MASKS, (_MASK_FOLDER,))
+
+
+def _part(places: list[Path], archive: str, folders: tuple[str, ...]) -> Path:
+    """The archive, or the folder above one of `folders`, in a place or in a folder directly in it."""
+    for place in places:
+        for candidate in (place, *sorted(path for path in place.iterdir() if path.is_dir())):
+            if any((candidate / folder).is_dir() for folder in folders):
+                return candidate
+        if (place / archive).is_file():
+            return place / archive
+    raise SourceError(
+        f"{places[0]}: expected {archive}, or a folder with {' and '.join(folders)}; found neither. --source is the "
+        f"folder that holds {VIDEOS} and {MASKS}, or what was unpacked from them, side by side"
+    )
+
+
+def _unpacked(part: Path, scratch: Path, suffixes: tuple[str, ...]) -> Path:
+    """The folder above the official folders, unpacked where it is an archive."""
+    if part.is_dir():
+        return part
+    folders = (*_SPLIT_FOLDERS.values(), _MASK_FOLDER)
+    files = unpack(part, scratch, lambda parts: any(f in parts for f in folders) and parts[-1].endswith(suffixes))
+    if not files:
+        raise SourceError(f"{part}: no {' or '.join(suffixes)} files inside; is it another archive?")
+    return files[0].parent.parent
+
+
+# Clips
+
+
+def _videos(folder: Path) -> list[Path]:
+    paths = list(folder.iterdir()) if folder.is_dir() else []
+    videos = sorted(path for path in paths if re.fullmatch(r"\d{2}\.avi", path.name))
+    if paths and not videos:
+        raise SourceError(f"{folder}: expected 01.avi, 02.avi and so on, found {what_is_in(folder)}")
+    return videos
+
+
+def _clip(split: Split, path: Path) -> Clip:
+    num_frames = count_frames(path)
+    return Clip(split, path.stem, num_frames, frames=partial(video_frames, path, num_frames))
+
+
+# The official masks
+
+
+def _with_masks(clip: Clip, mask_folder: Path) -> Clip:
+    path = mask_folder / f"{int(clip.name)}_label.mat"
+    if not path.is_file():
+        raise SourceError(f"{path} is missing: the masks of test clip {clip.name}; {AGAIN}")
+    num_masks = _num_masks(path)
+    if num_masks != clip.num_frames:
+        raise SourceError(
+            f"avenue/test/{clip.name}: {clip.num_frames} frames but {num_masks} masks; expected one mask per frame. "
+            f"Was the video or the mask file cut? Masks: {path}"
+        )
+    return replace(clip, labels=partial(_mask_labels, path), masks=partial(_masks, path))
+
+
+def _num_masks(path: Path) -> int:
+    """The number of masks, from the file's headers alone."""
+    found = variables(path)
+    masks = found.get("volLabel")
+    if masks is None or masks.kind != "cell" or len(masks.shape) != 2 or masks.shape[0] != 1:
+        raise SourceError(
+            f"{path}: expected volLabel, a 1xT cell of masks, found {_in_words(found)}; is it one of the "
+            f"official files in {MASKS}?"
+        )
+    return masks.shape[1]
+
+
+def _in_words(found: dict[str, Variable]) -> str:
+    return ", ".join(f"{name}: {variable}" for name, variable in found.items()) or "nothing"
+
+
+def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
+    """One mask per frame, uint8 (H, W)."""
+    for number, mask in enumerate(cell_arrays(path, "volLabel"), start=1):
+        if mask.ndim != 2 or mask.dtype.kind not in "buif":
+            raise SourceError(
+                f"{path}: mask {number} is {mask.dtype} {mask.shape}, expected numbers (H, W); is it one of the "
+                f"official files in {MASKS}?"
+            )
+        check_size(f"{path}, mask {number}", mask, size)
+        yield abnormal_pixels(mask, f"{path}, mask {number}")
+
+
+def _mask_labels(path: Path) -> np.ndarray:
+    return np.array([mask.any() for mask in _masks(path)], np.uint8)
+
+
+# The other label set: intervals of frames
+
+
+def read_intervals(path: Path, num_clips: int) -> list[np.ndarray]:
+    """Abnormal intervals of each test clip, each int (2, n): first and last frames, counted from 1, both included.
+
+    path: a MATLAB file whose `gt` is a cell with one such array per clip (as released with "Future Frame
+    Prediction for Anomaly Detection", Liu et al. 2018). Raises SourceError for another structure.
+    """
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file; --labels is a MATLAB file of frame intervals, such as avenue.mat")
+    if path.suffix.lower() in (".npy", ".npz"):
+        raise SourceError(f"{path}: expected a MATLAB file of frame intervals, such as avenue.mat; {FRAMES}")
+    found = variables(path)
+    cells = found.get("gt")
+    if cells is None or cells.kind != "cell" or prod(cells.shape) != num_clips:
+        raise SourceError(
+            f"{path}: expected gt, a cell with the intervals of {num_clips} test clips, found {_in_words(found)}; "
+            f"{FRAMES}"
+        )
+    return [_intervals(cell, f"{path}, clip {number}") for number, cell in enumerate(cell_arrays(path, "gt"), start=1)]
+
+
+def _intervals(cell: np.ndarray, where: str) -> np.ndarray:
+    intervals = np.asarray(cell)
+    if intervals.size == 0:
+        return np.zeros((2, 0), int)
+    is_pairs = intervals.ndim == 2 and intervals.shape[0] == 2 and intervals.dtype.kind in "uif"
+    if not is_pairs or (intervals < 1).any() or (intervals[0] > intervals[1]).any():
+        raise SourceError(f"{where}: expected [first; last] frames counted from 1, found {intervals.tolist()}")
+    return intervals.astype(int)
+
+
+def _with_intervals(clip: Clip, intervals: list[np.ndarray], path: Path) -> Clip:
+    own = intervals[int(clip.name) - 1]
+    if own.size and own.max() > clip.num_frames:
+        raise SourceError(
+            f"avenue/test/{clip.name}: labels run to frame {own.max()}, but it has {clip.num_frames} frames; was the "
+            f"video cut? Labels: {path}"
+        )
+    return replace(clip, labels=partial(_interval_labels, own, clip.num_frames))
+
+
+def _interval_labels(intervals: np.ndarray, num_frames: int) -> np.ndarray:
+    labels = np.zeros(num_frames, np.uint8)
+    for first, last in intervals.T:
+        labels[first - 1 : last] = 1
+    return labels

@@ -1,0 +1,210 @@
+"""The labels of a user's own footage: a file of intervals, and masks as pictures or arrays (see `data_prep.readers.videos`)."""
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.clip import Clip, SourceError
+from data_prep.frames import (
+    PICTURE_SUFFIXES,
+    array_masks,
+    listed,
+    mask_array,
+    mask_pictures,
+    visible_entries,
+    whole_folder,
+)
+
+LABEL_FILE, MASK_FOLDER = "labels.csv", "masks"
+COLUMNS = ["clip", "first", "last"]
+LOSSY = {".jpg", ".jpeg"}
+LOSSLESS = PICTURE_SUFFIXES - LOSSY
+Intervals = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 0, both included
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The masks of one clip, as stored."""
+
+    count: int
+    read: partial[Iterator[np.ndarray]]  # each uint8 (H, W); takes `size`
+
+
+def labelled(clips: list[Clip], source: Path, notes: list[str]) -> tuple[list[Clip], str]:
+    """The clips with the labels and masks of the source, and where these are from, in words.
+
+    The label file says which frames of a clip are abnormal; without it, the masks do. What looks like labels and is
+    not read is noted. Raises SourceError: labels or masks of no test clip or that do not fit it, an unlabelled clip
+    among labelled ones.
+    """
+    test = {clip.name: clip for clip in clips if clip.split == "test"}
+    label_file = named(source, LABEL_FILE)
+    intervals = read_label_file(label_file, test) if label_file else {}
+    if label_file and test and not intervals:
+        notes.append(f"{label_file.name} names no clip")
+    elif label_file and label_file.name != LABEL_FILE:
+        notes.append(f"labels are read from {label_file.name}")
+    folder = named(source, MASK_FOLDER)
+    masks = _masks(folder, test, notes) if folder else {}
+    found = {name: _with_labels(clip, intervals.get(name), masks.get(name), folder) for name, clip in test.items()}
+    without = [name for name, clip in found.items() if clip.labels is None]
+    if without and len(without) < len(found):
+        raise SourceError(
+            f"{source}: no labels of test clip {listed(without)}, but of others; if nothing in it is abnormal, add "
+            f"the line {without[0]},, to {LABEL_FILE}"
+        )
+    by_masks = [name for name in masks if name not in intervals]
+    sources = ([label_file.name] if intervals else []) + ([f"{MASK_FOLDER}/"] if by_masks else [])
+    words = f"the user's own {' and '.join(sources)}" if sources else "none: the footage has no labels"
+    return [found[clip.name] if clip.split == "test" else clip for clip in clips], words
+
+
+def named(folder: Path, name: str) -> Path | None:
+    """The file or folder of this name in either case, such as Labels.csv; SourceError where there are several."""
+    found = [path for path in visible_entries(folder) if path.name.casefold() == name]
+    if len(found) > 1:
+        raise SourceError(f"{folder}: {found[0].name} and {found[1].name}; which of the two counts? Remove the other")
+    return found[0] if found else None
+
+
+def clip_name(name: str) -> str:
+    """A clip's name in one form of Unicode: file systems, editors and archives differ in how they store an accent."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _with_labels(clip: Clip, intervals: Intervals | None, masks: Masks | None, folder: Path | None) -> Clip:
+    if masks is not None:
+        if masks.count != clip.num_frames:
+            raise SourceError(
+                f"{folder / clip.name}: {masks.count} masks but {clip.num_frames} frames; expected one mask per frame"
+            )
+        clip = replace(clip, masks=masks.read, labels=partial(_mask_labels, masks.read))
+    if intervals is not None:
+        clip = replace(clip, labels=partial(_interval_labels, intervals, clip.num_frames))
+    return clip
+
+
+def _check_known(where: Path, names: Iterable[str], test: dict[str, Clip]) -> None:
+    for name in names:
+        if name not in test:
+            raise SourceError(f"{where}: no test clip {name!r}; there are {listed(list(test)) or 'none'}")
+
+
+# Masks
+
+
+def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, Masks]:
+    masks: dict[str, Masks] = {}
+    passed_over = []
+    for path in visible_entries(folder):
+        name = clip_name(path.name if path.is_dir() else path.stem)
+        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
+            raise SourceError(f"{path}: masks belong in a folder per clip: {folder / 'CLIP' / path.name}")
+        if not path.is_dir() and path.suffix.lower() != ".npy":
+            passed_over.append(path.name)
+            continue
+        _check_known(folder, [name], test)
+        if name in masks:
+            raise SourceError(f"{folder}: masks of {name} as pictures and as an array; remove the one or the other")
+        masks[name] = _picture_masks(path, notes) if path.is_dir() else _array_masks(path)
+        if not path.is_dir():
+            notes.append(f"{folder.name}/{path.name}: masks are read from this array")
+    if passed_over:
+        notes.append(
+            f"{folder.name}/: {listed(passed_over)} passed over; masks are lossless pictures, one per frame, in "
+            f"{folder.name}/CLIP/, or an array (T, H, W) in {folder.name}/CLIP.npy"
+        )
+    return masks
+
+
+def _picture_masks(folder: Path, notes: list[str]) -> Masks:
+    lossy = [path for path in visible_entries(folder) if path.suffix.lower() in LOSSY]
+    if lossy:
+        raise SourceError(f"{lossy[0]}: JPEG smears a mask; store masks as {', '.join(sorted(LOSSLESS))}")
+    pictures = whole_folder(folder, LOSSLESS)
+    said = list(pictures.notes)
+    if pictures.with_alpha:
+        said.append("alpha does not count: a transparent pixel is abnormal where its colour is not black")
+    notes += [f"{MASK_FOLDER}/{folder.name}: {note}" for note in said]
+    return Masks(sum(pictures.pages), partial(mask_pictures, pictures.paths, pictures.pages))
+
+
+def _array_masks(path: Path) -> Masks:
+    return Masks(len(mask_array(path)), partial(array_masks, path))
+
+
+def _mask_labels(read: partial[Iterator[np.ndarray]]) -> np.ndarray:
+    return np.array([mask.any() for mask in read()], np.uint8)
+
+
+# Intervals
+
+
+def read_label_file(path: Path, test: dict[str, Clip]) -> dict[str, Intervals]:
+    """The abnormal intervals of each clip that labels.csv names; SourceError that names the line where it is wrong.
+
+    UTF-8, separated by commas, semicolons or tabs; blank lines, and spaces around a field, do not count.
+    """
+    lines = _lines(path)
+    _check_known(path, [name for _, (name, _, _) in lines], test)
+    intervals: dict[str, Intervals] = {}
+    for where, (name, first, last) in lines:
+        intervals[name] = intervals.get(name, ()) + _interval(where, name, first, last, test[name].num_frames)
+    return intervals
+
+
+def _lines(path: Path) -> list[tuple[str, list[str]]]:
+    """Where each line is, and its three fields."""
+    text = _text(path)
+    head = text.partition("\n")[0]
+    delimiter = max(",;\t", key=head.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        fields = [(f"{path}, line {rows.line_num}", [field.strip() for field in row]) for row in rows]
+    except csv.Error as error:
+        raise SourceError(f"{path}, line {rows.line_num}: not readable as CSV ({error})") from error
+    filled = [(where, row) for where, row in fields if any(row)]
+    if not filled or [name.casefold() for name in filled[0][1]] != COLUMNS:
+        columns = filled[0][1] if filled else None
+        raise SourceError(f"{path}: columns {columns}, expected {','.join(COLUMNS)} in the first line")
+    for where, row in filled[1:]:
+        if len(row) > len(COLUMNS):
+            raise SourceError(f"{where}: {len(row)} fields, expected {','.join(COLUMNS)}; one interval per line")
+    return [(where, [clip_name(row[0]), *row[1:], "", ""][:3]) for where, row in filled[1:]]
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        if b"\0" not in content:
+            return content.decode("utf-8-sig")
+        kind = "looks like UTF-16"
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        kind = f"line {line} is not UTF-8 (byte 0x{content[error.start]:02x})"
+    raise SourceError(f"{path}: {kind}; save it as UTF-8 (in Excel: CSV UTF-8)")
+
+
+def _interval(where: str, name: str, first: str, last: str, num_frames: int) -> Intervals:
+    if not first and not last:
+        return ()
+    numbers = first.isdecimal() and last.isdecimal() and max(len(first), len(last)) < 10
+    if not (numbers and int(first) <= int(last) < num_frames):
+        raise SourceError(
+            f"{where}: {first!r:.40} to {last!r:.40} is no interval of {name}; expected frames 0 to "
+            f"{num_frames - 1}, first and last included"
+        )
+    return ((int(first), int(last)),)
+
+
+def _interval_labels(intervals: Intervals, num_frames: int) -> np.ndarray:
+    labels = np.zeros(num_frames, np.uint8)
+    for first, last in intervals:
+        labels[first : last + 1] = 1
+    return labels

@@ -1,0 +1,165 @@
+"""ShanghaiTech Campus in its official layout, from the archive or the unpacked folder.
+
+training/videos/01_001.avi ...                      330 clips of 13 scenes (the first number of the name), colour,
+training/frames/01_001/000.jpg ...                  or the same as frames, as MNAD, HF2-VAD and others keep them
+testing/frames/01_0014/000.jpg ...                  107 clips, 480x856
+testing/test_frame_mask/01_0014.npy                 (T,) 1 = abnormal
+testing/test_pixel_mask/01_0014.npy                 (T, H, W) 1 = abnormal
+"""
+
+import re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.clip import Clip, SourceError
+from data_prep.expected import check_counts
+from data_prep.files import UnreadableError, is_junk, open_npy, unpack, what_is_in
+from data_prep.frames import (
+    AGAIN,
+    array_masks,
+    colour_pictures,
+    count_frames,
+    numbered_files,
+    of_one_size,
+    video_frames,
+)
+
+NUM_SCENES = 13
+_PARTS = ("training", "testing")
+_ARCHIVES = ("shanghaitech*.tar.gz", "shanghaitech*.tar", "shanghaitech*.zip")
+_CLIP_NAME = r"(\d{2})_\d{3,4}"
+
+
+def read_shanghaitech(source: Path, scratch: Path, *, allow_incomplete: bool = False) -> list[Clip]:
+    """The clips of ShanghaiTech, training clips first, each in order of its name.
+
+    source: the archive, the folder that holds it, or the unpacked folder (that of `training` and `testing`, or
+    the one above); an archive is unpacked into `scratch`, which the caller deletes once the clips have been read.
+    Frames are uint8 (H, W, 3) RGB. Labels come from test_frame_mask; pixel masks are left out only where a
+    source that may be incomplete has none for a clip.
+
+    Raises SourceError: not an archive, truncated, unsafe; no such tree; a frame missing; no labels; not one label
+    and one mask per frame; a clip of no known scene; counts that deviate. Damaged frames, videos that stop early,
+    and frames or masks of another size raise it when they are read.
+    """
+    found = find_shanghaitech(source)
+    tree = _unpack(found, scratch) if found.is_file() else found
+    clips = _training_clips(tree / "training")
+    clips += [_test_clip(folder, tree / "testing") for folder in _entries(tree / "testing" / "frames", folders=True)]
+    if not clips:
+        raise SourceError(
+            f"{tree}: no clips; expected training/videos/01_001.avi, testing/frames/01_0014/000.jpg and so on, found "
+            f"{what_is_in(tree)}"
+        )
+    check_counts("shanghaitech", clips, allow_incomplete=allow_incomplete)
+    return of_one_size(clips)
+
+
+def scene_of(clip: str) -> int:
+    """The scene (camera) of a clip, 1 to 13, from its name; SourceError where the name is of another form."""
+    match = re.fullmatch(_CLIP_NAME, clip)
+    if not match or not 1 <= int(match[1]) <= NUM_SCENES:
+        raise SourceError(f"shanghaitech/{clip}: expected a name such as 01_0014, its scene 01 to {NUM_SCENES} first")
+    return int(match[1])
+
+
+def find_shanghaitech(source: Path) -> Path:
+    """The archive, or the folder of `training` and `testing`, that `source` means; SourceError if there is none."""
+    if source.is_file():
+        return source
+    if not source.is_dir():
+        raise SourceError(f"{source}: no such file or folder; --source is the archive or the unpacked folder")
+    for folder in (source, *sorted(path for path in source.iterdir() if path.is_dir())):
+        if any((folder / part).is_dir() for part in ("testing/frames", "training/videos", "training/frames")):
+            return folder
+    archives = sorted({path for pattern in _ARCHIVES for path in source.glob(pattern)})
+    if len(archives) != 1:
+        raise SourceError(
+            f"{source}: expected training/videos and testing/frames, or one shanghaitech archive, in this folder, "
+            f"found {len(archives) or 'none of them'} ({what_is_in(source)}); point --source at one of them"
+        )
+    return archives[0]
+
+
+def _unpack(archive: Path, scratch: Path) -> Path:
+    def is_wanted(parts: tuple[str, ...]) -> bool:
+        return any(part in parts for part in _PARTS)
+
+    if not unpack(archive, scratch, is_wanted):
+        raise SourceError(f"{archive}: neither training/ nor testing/ inside; is it another archive?")
+    return next(path for part in _PARTS for path in sorted(scratch.rglob(part)) if path.is_dir()).parent
+
+
+# Clips
+
+
+def _training_clips(training: Path) -> list[Clip]:
+    videos = _entries(training / "videos", folders=False)
+    folders = _entries(training / "frames", folders=True)
+    if videos and folders:
+        raise SourceError(
+            f"{training}: {len(videos)} clips as videos/*.avi and {len(folders)} as folders in frames/; expected one "
+            "of the two, with all clips; move the other away"
+        )
+    clips = []
+    for path in videos:
+        num_frames = count_frames(path)
+        clips.append(Clip("train", path.stem, num_frames, frames=partial(video_frames, path, num_frames)))
+    first = 0 if any((folder / "000.jpg").is_file() for folder in folders) else 1  # some tools count from 1
+    for folder in folders:
+        paths = numbered_files(folder, {".jpg"}, first=first)
+        clips.append(Clip("train", folder.name, len(paths), frames=partial(colour_pictures, paths)))
+    return clips
+
+
+def _entries(folder: Path, *, folders: bool) -> list[Path]:
+    """The clips of a folder, either folders of frames or .avi files, in order of their names."""
+    paths = [path for path in folder.iterdir() if not is_junk(path.name)] if folder.is_dir() else []
+    clips = sorted(path for path in paths if (path.is_dir() if folders else path.suffix.lower() == ".avi"))
+    if paths and not clips:
+        expected = "folders of frames, such as 01_0014/000.jpg" if folders else "videos, such as 01_001.avi"
+        raise SourceError(f"{folder}: expected {expected}, found {what_is_in(folder)}")
+    for path in clips:
+        scene_of(path.stem)
+    return clips
+
+
+def _test_clip(folder: Path, testing: Path) -> Clip:
+    paths = numbered_files(folder, {".jpg"}, first=0)
+    clip = Clip("test", folder.name, len(paths), frames=partial(colour_pictures, paths))
+    label_file = testing / "test_frame_mask" / f"{clip.name}.npy"
+    labels = _open(label_file, clip, "labels", dimensions=1)
+    if not np.isin(labels, (0, 1)).all():
+        raise SourceError(f"{label_file}: values {np.unique(labels).tolist()}, expected 0 and 1; {AGAIN}")
+    clip = replace(clip, labels=partial(_labels, label_file))
+    mask_file = testing / "test_pixel_mask" / f"{clip.name}.npy"
+    if not mask_file.is_file():
+        return clip
+    _open(mask_file, clip, "masks", dimensions=3)
+    return replace(clip, masks=partial(array_masks, mask_file))
+
+
+def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
+    """An array of the source, memory-mapped, with one entry per frame of the clip."""
+    if not path.is_file():
+        raise SourceError(f"{path} is missing: the {name} of test clip {clip.name}; {AGAIN}")
+    try:
+        array = open_npy(path)
+    except UnreadableError as error:
+        raise SourceError(f"{error} {AGAIN[0].upper()}{AGAIN[1:]}") from error
+    if array.ndim != dimensions or array.dtype.kind not in "buif":
+        axes = "(T,)" if dimensions == 1 else "(T, H, W)"
+        raise SourceError(f"{path}: {array.dtype} {array.shape}, expected numbers {axes}; {AGAIN}")
+    if len(array) != clip.num_frames:
+        raise SourceError(
+            f"shanghaitech/test/{clip.name}: {clip.num_frames} frames but {len(array)} {name}; expected one per frame. "
+            f"Was it cut? File: {path}"
+        )
+    return array
+
+
+def _labels(path: Path) -> np.ndarray:
+    return open_npy(path).astype(np.uint8)

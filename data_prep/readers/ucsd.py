@@ -1,0 +1,177 @@
+"""UCSD Ped1 and Ped2 in their official layout, from the archive or the unpacked folder.
+
+UCSDped2/Train/Train001/001.tif ...            frames, gray
+UCSDped2/Test/Test001/001.tif ...
+UCSDped2/Test/Test001_gt/001.bmp ...           pixel masks (Ped1: for ten clips only)
+UCSDped2/Test/UCSDped2.m                       frame ranges of the abnormal events, one entry per test clip
+"""
+
+import re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from data_prep.clip import Clip, SourceError, Split
+from data_prep.expected import OFFICIAL_COUNTS, check_counts
+from data_prep.files import is_junk, unpack, what_is_in
+from data_prep.frames import gray_pictures, mask_pictures, numbered_files, of_one_size
+
+Subset = Literal["ped1", "ped2"]
+Ranges = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 1, both included
+
+RELEASE = "UCSD_Anomaly_Dataset.v1p2"
+FRAME_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
+MASK_SUFFIXES = {".bmp", ".png"}
+
+
+def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: bool = False) -> list[Clip]:
+    """The clips of UCSD Ped1 or Ped2, training clips first, each in order of its number.
+
+    source: the archive, the folder that holds it, or a folder of the unpacked tree (the one above
+    `UCSD_Anomaly_Dataset.v1p2`, that one, or `UCSDped2` itself). An archive is unpacked into `scratch`, which
+    the caller deletes once the clips have been read. Frames are uint8 (H, W, 1); labels come from the `.m`
+    file and are checked frame by frame against the masks, where a clip has them; counts are checked against
+    the official ones. `allow_incomplete` lets whole clips be absent, never a cut clip.
+
+    Raises SourceError: not an archive, truncated, no such tree; a frame or mask missing or of another size;
+    labels that do not fit; counts that deviate. A frame that cannot be decoded raises it when it is read.
+    """
+    found = find_source(source, subset)
+    tree = _unpack(found, subset, scratch) if found.is_file() else found
+    clips = _training_clips(tree) + _test_clips(tree, OFFICIAL_COUNTS[subset].test)
+    if not clips:
+        raise SourceError(f"{tree}: no clips; expected Train/Train001/001.tif and so on, found {what_is_in(tree)}")
+    check_counts(subset, clips, allow_incomplete=allow_incomplete)
+    clips = of_one_size(clips)
+    for clip in clips:
+        _check_masks(clip, subset)
+    return clips
+
+
+def find_source(source: Path, subset: Subset) -> Path:
+    """The archive or the `UCSDped1` / `UCSDped2` folder that `source` means; SourceError if there is none."""
+    tree_name = f"UCSD{subset}"
+    if source.is_file():
+        return source
+    if not source.is_dir():
+        raise SourceError(f"{source}: no such file or folder; --source is the archive or the unpacked folder")
+    for tree in (source / RELEASE / tree_name, source / tree_name, source):
+        if (tree.name == tree_name and tree.is_dir()) or (tree / "Test" / f"{tree_name}.m").is_file():
+            return tree
+    archives = sorted(path for path in source.glob("UCSD*.tar.gz") if not is_junk(path.name))
+    if len(archives) != 1:
+        raise SourceError(
+            f"{source}: expected {tree_name}/, {RELEASE}/{tree_name}/ or one UCSD*.tar.gz in this folder, "
+            f"found {len(archives) or 'none of them'} ({what_is_in(source)}); point --source at one of them"
+        )
+    return archives[0]
+
+
+def _unpack(archive: Path, subset: Subset, scratch: Path) -> Path:
+    """Unpack one subset into `scratch` and return its `UCSDped1` or `UCSDped2` folder."""
+    tree_name = f"UCSD{subset}"
+    if not unpack(archive, scratch, lambda parts: tree_name in parts):
+        expected = f"{RELEASE}/{tree_name}/"
+        raise SourceError(f"{archive}: no {tree_name} inside; expected {expected}. Is it another archive?")
+    return next(path for path in sorted(scratch.rglob(tree_name)) if path.is_dir())
+
+
+# Clips
+
+
+def _training_clips(tree: Path) -> list[Clip]:
+    return [_clip("train", folder) for folder in _clip_folders(tree / "Train", r"Train\d{3}")]
+
+
+def _test_clips(tree: Path, official: dict[str, int]) -> list[Clip]:
+    folders = _clip_folders(tree / "Test", r"Test\d{3}")
+    if not folders:
+        return []
+    label_file = tree / "Test" / f"{tree.name}.m"
+    entries = dict(zip(official, parse_label_file(label_file, len(official)), strict=True))
+    return [_test_clip(folder, entries.get(folder.name, ()), label_file) for folder in folders]
+
+
+def _test_clip(folder: Path, ranges: Ranges, label_file: Path) -> Clip:
+    clip = _clip("test", folder)
+    last = max((last for _, last in ranges), default=0)
+    if last > clip.num_frames:
+        raise SourceError(
+            f"{label_file}: labels of {folder.name} run to frame {last}, but it has {clip.num_frames}; "
+            "is the label file from another release, or the clip cut?"
+        )
+    clip = replace(clip, labels=partial(_labels, ranges, clip.num_frames))
+    mask_folder = folder.with_name(f"{folder.name}_gt")
+    if not mask_folder.is_dir():
+        return clip
+    masks = numbered_files(mask_folder, MASK_SUFFIXES, clip.num_frames)
+    return replace(clip, masks=partial(mask_pictures, masks))
+
+
+def _clip(split: Split, folder: Path) -> Clip:
+    paths = numbered_files(folder, FRAME_SUFFIXES)
+    return Clip(split, folder.name, len(paths), frames=partial(gray_pictures, paths))
+
+
+def _clip_folders(parent: Path, pattern: str) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    folders = sorted(path for path in parent.iterdir() if path.is_dir() and re.fullmatch(pattern, path.name))
+    if not folders and any(not is_junk(path.name) for path in parent.iterdir()):
+        name = pattern.replace(r"\d{3}", "001")
+        raise SourceError(f"{parent}: expected folders {name} and so on, one per clip, found {what_is_in(parent)}")
+    return folders
+
+
+# Labels
+
+
+def parse_label_file(label_file: Path, num_clips: int) -> list[Ranges]:
+    """The abnormal ranges of each test clip, from `TestVideoFile{end+1}.gt_frame = [60:152, 160:180];` lines.
+
+    Raises SourceError: no such file, not one entry per test clip, or an entry that is no list of frames.
+    """
+    if not label_file.is_file():
+        raise SourceError(f"{label_file} is missing: the frame labels of all test clips; unpack the source again")
+    text = re.sub(r"%.*", "", label_file.read_text(encoding="utf-8", errors="replace"))  # % starts a comment
+    entries = re.findall(r"gt_frame\s*=\s*\[([^\]]*)\]", text)
+    if len(entries) != num_clips:
+        raise SourceError(
+            f"{label_file}: labels of {len(entries)} clips, expected one entry for each of {num_clips} test "
+            "clips; was the file cut?"
+        )
+    return [_parse_ranges(entry, label_file) for entry in entries]
+
+
+def _parse_ranges(entry: str, label_file: Path) -> Ranges:
+    ranges = []
+    for part in re.sub(r"\s*:\s*", ":", entry).replace(",", " ").replace(";", " ").split():
+        match = re.fullmatch(r"(\d+)(?::(\d+))?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last:
+            raise SourceError(f"{label_file}: {part!r} in [{entry}] is no range of frames, such as 60:152")
+        ranges.append((first, last))
+    return tuple(ranges)
+
+
+def _labels(ranges: Ranges, num_frames: int) -> np.ndarray:
+    labels = np.zeros(num_frames, np.uint8)
+    for first, last in ranges:
+        labels[first - 1 : last] = 1
+    return labels
+
+
+def _check_masks(clip: Clip, subset: Subset) -> None:
+    """A frame is abnormal if and only if its mask is not empty; the first frame that differs is an error."""
+    if clip.masks is None or clip.labels is None:
+        return
+    for number, (label, mask) in enumerate(zip(clip.labels(), clip.masks(), strict=True), start=1):
+        if mask.any() != label:
+            said, shown = ("abnormal", "empty") if label else ("normal", "not empty")
+            raise SourceError(
+                f"{subset}/test/{clip.name}: frame {number:03d} is {said} in UCSD{subset}.m, but its mask in "
+                f"{clip.name}_gt is {shown}; are the labels or the masks shifted or from another release?"
+            )

@@ -1,0 +1,164 @@
+"""The user's own footage: videos of any format that FFmpeg reads, or folders of pictures.
+
+train/lobby.mp4, train/morning/0001.jpg ...    normal footage; a clip is named after its file or folder
+test/evening.mkv, test/night/0001.jpg ...      footage to score
+labels.csv                                     optional: clip,first,last of each abnormal interval of frames,
+                                               counted from 0, both included; a clip without any: `night,,`
+masks/evening/0001.png ...                     optional: one picture per frame, black where nothing is abnormal
+masks/night.npy                                or an array (T, H, W), 0 where nothing is abnormal
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import get_args
+
+from data_prep.clip import Clip, SourceError, Split
+from data_prep.frames import (
+    PICTURE_SUFFIXES,
+    Size,
+    colour_pictures,
+    decoded,
+    listed,
+    scale_of,
+    survey_video,
+    video_frames,
+    visible_entries,
+    whole_folder,
+    with_size,
+)
+from data_prep.readers.own_labels import LABEL_FILE, MASK_FOLDER, clip_name, labelled, named
+
+# Suffixes of what lies beside videos.
+NO_VIDEO = tuple(
+    f".{suffix}"
+    for suffixes in (
+        "txt nfo md rst log csv tsv json xml yaml yml ini cfg html htm pdf doc docx xls xlsx db dat py sh m mat npy",
+        "npz srt sub ass vtt idx wav mp3 aac flac zip gz tar 7z rar md5 sha1 sha256 part",
+    )
+    for suffix in suffixes.split()
+)
+STRETCH = 0.01  # a change of the aspect ratio that is worth a note
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What was found: clips, where their labels are from, and what the user should know of it."""
+
+    clips: list[Clip]
+    label_source: str
+    notes: list[str]
+
+
+def read_videos(source: Path, *, size: Size | None = None) -> Footage:
+    """The clips of a folder of footage (see the top of this file), training clips first, in order of their names.
+
+    Frames are uint8 (H, W, 3) RGB. Every video is decoded once to its end, since what its header says of its length
+    is an estimate in some formats; so are pictures of more than 8 bits, to find the scale of their clip. Labels: from
+    labels.csv, else from the masks; either every test clip has some or none has. size: (H, W) that the frames will be
+    stored at; clips of several sizes need one, and where it changes their aspect ratio a note says so. Notes also name
+    everything that was passed over, and say how pictures of more than 8 bits were brought to 8.
+
+    Raises SourceError: no such folder, no clips, a file that is no video or ends early, loose pictures, a frame
+    missing, a clip there twice, an unlabelled clip among labelled ones, labels or masks that do not fit their clip,
+    several sizes.
+    """
+    source = source.absolute()  # FFmpeg takes the relative name 12:30.avi for an address
+    if not source.is_dir():
+        raise SourceError(f"{source}: no such folder; --source is a folder that holds train/ and test/")
+    notes = _unknown_entries(source)
+    clips = [clip for split in get_args(Split) for clip in _clips(split, named(source, split), notes)]
+    if not clips:
+        raise SourceError(f"{source}: no footage; expected videos or folders of frames in train/ and test/")
+    _check_names(clips)
+    sizes = {f"{clip.split}/{clip.name}": next(clip.frames()).shape[:2] for clip in clips}
+    notes += _size_notes(source, sizes, size)
+    clips, label_source = labelled(clips, source, notes)
+    clips = [with_size(clip, sizes[f"{clip.split}/{clip.name}"]) for clip in clips]
+    return Footage(clips, label_source, notes)
+
+
+def _unknown_entries(source: Path) -> list[str]:
+    known = {*get_args(Split), LABEL_FILE, MASK_FOLDER}
+    others = [path.name for path in visible_entries(source) if path.name.casefold() not in known]
+    expected = "train/, test/, labels.csv and masks/"
+    return [f"passed over: {listed(others, most=10)}; only {expected} are read"] if others else []
+
+
+# Clips
+
+
+def _clips(split: Split, folder: Path | None, notes: list[str]) -> Iterator[Clip]:
+    passed_over, loose = [], []
+    for path in visible_entries(folder) if folder else []:
+        if path.is_dir():
+            yield _picture_clip(split, path, notes)
+        elif not path.is_file() or path.suffix.lower() in NO_VIDEO:
+            passed_over.append(path.name)
+        elif path.suffix.lower() in PICTURE_SUFFIXES:
+            loose.append(path.name)
+        else:
+            yield _video_clip(split, path, notes)
+    if loose:
+        raise SourceError(
+            f"{folder}: pictures belong in a folder per clip, such as {split}/CLIP/{loose[0]}; loose in {split}/: "
+            f"{listed(loose)}"
+        )
+    if passed_over:
+        notes.append(f"{split}/: {listed(passed_over)} passed over: no video")
+
+
+def _picture_clip(split: Split, folder: Path, notes: list[str]) -> Clip:
+    name = clip_name(folder.name)
+    pictures = whole_folder(folder)
+    scale = scale_of(chain.from_iterable(map(decoded, pictures.paths, pictures.pages)))
+    said = [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
+    notes += [f"{split}/{name}: {note}" for note in said]
+    frames = partial(colour_pictures, pictures.paths, pictures.pages, scale)
+    return Clip(split, name, sum(pictures.pages), frames=frames)
+
+
+def _video_clip(split: Split, path: Path, notes: list[str]) -> Clip:
+    name = clip_name(path.stem)
+    facts = survey_video(path)
+    notes += [f"{split}/{name}: {note}" for note in facts.notes]
+    return Clip(split, name, facts.num_frames, frames=partial(video_frames, path, facts.num_frames))
+
+
+def _check_names(clips: list[Clip]) -> None:
+    seen = set()
+    for clip in clips:
+        if (clip.split, clip.name) in seen:
+            raise SourceError(
+                f"{clip.split}/{clip.name} is there twice (as a file and a folder, or in two formats); remove one"
+            )
+        seen.add((clip.split, clip.name))
+        if not clip.name.isprintable():
+            raise SourceError(f"{clip.split}/{clip.name!r}: a name that cannot be written in UTF-8; rename it")
+        if clip.num_frames < 2:
+            raise SourceError(f"{clip.split}/{clip.name}: {clip.num_frames} frame, expected 2 or more; remove it")
+
+
+def _size_notes(source: Path, sizes: dict[str, Size], stored: Size | None) -> list[str]:
+    """A note for each clip that is stretched; SourceError where clips differ and no stored size was chosen."""
+    if stored is None:
+        first = next(iter(sizes))
+        other = next((clip for clip in sizes if sizes[clip] != sizes[first]), None)
+        if other is not None:
+            raise SourceError(
+                f"{source}: {first} is {_words(sizes[first])}, but {other} is {_words(sizes[other])}; choose one size "
+                "to store all of them at: --size H W"
+            )
+        return []
+    stretched = {clip: (stored[1] / stored[0]) / (size[1] / size[0]) for clip, size in sizes.items()}
+    return [
+        f"{clip}: {_words(sizes[clip])} is stored at {_words(stored)}, {factor:.2f} times as wide for its height"
+        for clip, factor in stretched.items()
+        if abs(factor - 1) > STRETCH
+    ]
+
+
+def _words(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"

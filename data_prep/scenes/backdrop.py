@@ -1,0 +1,57 @@
+"""An empty scene in the making: surfaces painted into the ground and the walls behind it, then roughened."""
+
+import numpy as np
+
+from data_prep.scenes.ground import noise
+from data_prep.scenes.parts import Colour
+from data_prep.scenes.view import SCENE_HEIGHT, View
+
+
+class Backdrop:
+    """The pixels of an empty scene and where they lie.
+
+    Attributes, each (H, W): `x` in scene units; `row` of the ground; `aside`, body heights to the right of the
+    middle of the view; `far`, distance over focal length times 100, both meant for the ground below the horizon.
+    """
+
+    def __init__(self, view: View, height: int, width: int, seeds: list[int]) -> None:
+        unit = SCENE_HEIGHT / height
+        y, self.x = np.meshgrid((np.arange(height) + 0.5) * unit, (np.arange(width) + 0.5) * unit, indexing="ij")
+        self.width = width * unit
+        self.row = y - view.slope * (self.x - self.width / 2)
+        size = np.maximum(self.row - view.horizon, 2.0) * view.rise
+        self.aside, self.far = (self.x - self.width / 2) / size, 100.0 / size
+        self.rng = np.random.Generator(np.random.PCG64(seeds))
+        self.coarse, self.fine = noise(self.rng, self.x, y, 9.0), noise(self.rng, self.x, y * 1.6, 2.2)
+        self.levels = np.zeros((height, width, 3), np.int32)
+        self.rough = np.full(self.row.shape, 7)
+
+    def band(self, low: float, high: float) -> np.ndarray:
+        """bool (H, W): between two rows."""
+        return (self.row >= low) & (self.row < high)
+
+    def paint(self, where: np.ndarray, colour: Colour, rough: int = 7) -> None:
+        """One colour; `rough`: how uneven it is, in levels."""
+        self.levels[where], self.rough[where] = colour, rough
+
+    def pave(self, where: np.ndarray, slab: Colour, joint: Colour, size: tuple[float, float]) -> None:
+        """Slabs of `size` (into the depth in units of `far`, across in body heights), every other course set off."""
+        course = self.far / size[0]
+        across = self.aside / size[1] + (np.floor(course) % 2.0) * 0.5
+        self.paint(where, slab)
+        self.paint(where & ((course % 1.0 < 0.14) | (across % 1.0 < 0.10)), joint)
+
+    def windows(
+        self, top: float, bottom: float, step: float, glass: Colour, frame: Colour, offset: float = 0.0
+    ) -> None:
+        """A row of windows with a bar in the middle, one every `step` units."""
+        place = (self.x + offset) % step
+        self.paint(self.band(top, bottom) & (place < 0.62 * step), frame, 3)
+        pane = self.band(top + 1.0, bottom - 1.0) & (place >= 1.0) & (place < 0.62 * step - 1.0)
+        self.paint(pane & (np.abs(place - 0.31 * step) > 0.5), glass, 3)
+
+    def finished(self) -> np.ndarray:
+        """uint8 (H, W, 3) with texture and grain."""
+        grain = self.rng.integers(-4, 5, self.row.shape)
+        texture = (self.coarse * 14 >> 8) + (self.fine * self.rough >> 8) + grain
+        return np.clip(self.levels + texture[..., None], 0, 255).astype(np.uint8)

@@ -1,0 +1,248 @@
+"""The embedded benchmark: generated surveillance scenes with exact ground truth, so that all runs offline.
+
+Three scenes mirror the three benchmarks, each in three difficulties; SCENES names them, `scene_card` tells what
+each holds. In all of them every heading can be seen in a single frame, and what is abnormal follows from the
+training clips alone: it is there at another place, in another direction, of another shape or at another speed.
+
+Frames, masks and labels are the same bytes on every machine: random numbers are integers of PCG64, floats see
+only operations that IEEE 754 rounds alike everywhere, and drawing is done in integers (`scene_render`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+
+from data_prep.clip import Clip, SourceError, Split
+from data_prep.scenes import campus as scene_campus
+from data_prep.scenes import lane as scene_lane
+from data_prep.scenes import plaza as scene_plaza
+from data_prep.scenes.difficulty import DIFFICULTIES
+from data_prep.scenes.render import MIN_VISIBLE, Footage, luma, render
+from data_prep.scenes.stage import Camera, Scene, Stage
+
+STANDARD = "standard"
+SCENE_VERSIONS = {  # raised whenever the same settings would draw other frames; the source's hash holds it
+    "lane": 1,
+    "plaza": 1,
+    "campus": 1,
+}
+_SCENES: dict[str, Scene] = {"lane": scene_lane.SCENE, "plaza": scene_plaza.SCENE, "campus": scene_campus.SCENE}
+_WIDE = {"height": 90, "width": 160, "colour": True}  # half the paper's 180x320
+SCENES: dict[str, dict[str, Any]] = {  # name of the dataset -> how its settings differ from the defaults
+    "synthetic": {},  # as UCSD Ped2
+    "synthetic-avenue": {"scene": "plaza", **_WIDE, "train_clips": 16, "test_clips": 12, "frames_per_clip": 120},
+    "synthetic-shanghai": {"scene": "campus", **_WIDE, "train_clips": 21, "test_clips": 12},
+}
+_LEAST = {"height": 32, "width": 32, "train_clips": 0, "test_clips": 0, "frames_per_clip": 40, "seed": 0}
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """Scene, difficulty, size and seed of a generated set.
+
+    scene: "lane" as UCSD Ped2, "plaza" as CUHK Avenue, "campus" as ShanghaiTech. Gray by default, like Ped2:
+    shape, place and motion are what is abnormal there, and colour would only make the first and the last
+    convolution dearer. `colour=True` gives RGB frames of the same scene.
+
+    Raises SourceError for an unknown scene or difficulty, for a frame side under 32 pixels and for fewer than 40
+    frames per clip: too small for an event with normal frames before it.
+    """
+
+    height: int = 96
+    width: int = 144
+    train_clips: int = 20
+    test_clips: int = 10
+    frames_per_clip: int = 100
+    seed: int = 7
+    colour: bool = False
+    scene: str = "lane"
+    difficulty: str = STANDARD
+
+    def __post_init__(self) -> None:
+        for name, known in (("scene", _SCENES), ("difficulty", DIFFICULTIES)):
+            if (value := getattr(self, name)) not in known:
+                raise SourceError(f"generated scene: no {name} {value!r}; there are {', '.join(known)}")
+        for name, least in _LEAST.items():
+            if (found := getattr(self, name)) < least:
+                raise SourceError(f"generated scene: expected {name} of at least {least}, found {found}")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One abnormal event; from frame `first` to frame `last` its object is in sight or, rarely, hidden."""
+
+    clip: str
+    kind: str  # one of `event_kinds`
+    first: int  # frames count from 0
+    last: int
+    track: int  # the object's number in the tracks
+
+
+def dataset_names() -> list[str]:
+    """Every generated dataset: each of SCENES, then each with the name of another difficulty behind it."""
+    levels = sorted(DIFFICULTIES, key=lambda difficulty: difficulty != STANDARD)
+    return [dataset_name(scene, difficulty) for difficulty in levels for scene in SCENES]
+
+
+def dataset_name(scene: str, difficulty: str) -> str:
+    """Name of the dataset of one of SCENES: "synthetic" and "hard" make "synthetic-hard"; standard adds nothing.
+
+    Raises SourceError for another scene or difficulty.
+    """
+    if scene not in SCENES:
+        raise SourceError(f"{scene} has no difficulty; the generated scenes have: {', '.join(SCENES)}")
+    if difficulty not in DIFFICULTIES:
+        raise SourceError(f"no difficulty {difficulty!r}; there are {', '.join(DIFFICULTIES)}")
+    return scene if difficulty == STANDARD else f"{scene}-{difficulty}"
+
+
+def scene_settings(dataset: str = "synthetic") -> SceneSettings:
+    """The settings behind the name of a generated dataset. Raises SourceError for a name not in `dataset_names`."""
+    for scene, changes in SCENES.items():
+        for difficulty in DIFFICULTIES:
+            if dataset == dataset_name(scene, difficulty):
+                return replace(SceneSettings(), **changes, difficulty=difficulty)
+    raise SourceError(f"no generated dataset {dataset!r}; there are {', '.join(dataset_names())}")
+
+
+def scene_hash(settings: SceneSettings) -> str:
+    """sha256 of all that decides what a generated set shows.
+
+    `scene` and `difficulty` came later and count only where they are not the default, so that the hash of the
+    first scene stays what it was.
+    """
+    values = asdict(settings) | {"version": SCENE_VERSIONS[settings.scene]}
+    for field in fields(settings):
+        if field.name in ("scene", "difficulty") and values[field.name] == field.default:
+            del values[field.name]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def scene_title(settings: SceneSettings) -> str:
+    """What the manifest calls the source: the first scene keeps the name it had when it was the only one."""
+    if (settings.scene, settings.difficulty) == ("lane", STANDARD):
+        return "generated scene"
+    return f"generated scene {settings.scene}, difficulty {settings.difficulty}"
+
+
+def event_kinds(settings: SceneSettings | None = None) -> tuple[str, ...]:
+    """The kinds of abnormal events of a scene."""
+    return _SCENES[(settings or SceneSettings()).scene].kinds
+
+
+def read_synthetic(settings: SceneSettings | None = None) -> list[Clip]:
+    """The clips of the generated set, training first (ours).
+
+    Each clip is drawn from (seed, split, index) alone, when first asked for. All carry exact flow and tracks;
+    test clips carry labels and masks as well.
+
+    Labels: a frame is abnormal if at least MIN_VISIBLE pixels of abnormal objects are in sight. Masks hold
+    those pixels, and none in other frames, so labels and masks agree. A pedestrian in the lane is abnormal
+    while the feet are between its lines, a bag while it flies; every other object of an event is so all the time.
+    Flow: T-1 fields in pixels per frame, the motion to t + 1 of the rigid body part in sight at the middle of
+    the pixel: limbs swing and turn, wheels go with the bicycle without turning. Ground, shadows and light do
+    not move. It is exact for these parts, also where they are hidden at t + 1.
+    """
+    settings = settings or SceneSettings()
+    splits: tuple[Split, ...] = ("train", "test")
+    return [_clip(settings, split, index) for split in splits for index in _indices(settings, split)]
+
+
+def clip_cameras(settings: SceneSettings) -> dict[tuple[str, str], int]:
+    """The camera, counted from 1, of each clip by (split, name)."""
+    splits: tuple[Split, ...] = ("train", "test")
+    places = [(split, index) for split in splits for index in _indices(settings, split)]
+    return {(split, _name(settings, split, index)): _place(settings, index)[0] for split, index in places}
+
+
+def events(settings: SceneSettings | None = None) -> list[Event]:
+    """Every abnormal event of the test clips, in order (ours). Draws the test clips: some tenths of a second each."""
+    settings = settings or SceneSettings()
+    return [event for index in _indices(settings, "test") for event in _events(settings, index)]
+
+
+def _events(settings: SceneSettings, index: int) -> Iterator[Event]:
+    tracks = _footage(settings, "test", index).tracks
+    for actor, kind in _stage(settings, "test", index).events:
+        area = ((tracks == actor.track) & actor.abnormal[:, None, None]).sum(axis=(1, 2))
+        seen = np.flatnonzero(area >= MIN_VISIBLE)
+        if len(seen):
+            yield Event(_name(settings, "test", index), kind, int(seen[0]), int(seen[-1]), actor.track)
+
+
+def _clip(settings: SceneSettings, split: Split, index: int) -> Clip:
+    place = (settings, split, index)
+    is_test = split == "test"
+    return Clip(
+        split,
+        _name(*place),
+        settings.frames_per_clip,
+        frames=partial(_rows, *place, "frames"),
+        labels=partial(_array, *place, "labels") if is_test else None,
+        masks=partial(_rows, *place, "masks") if is_test else None,
+        flow=partial(_rows, *place, "flow"),
+        tracks=partial(_array, *place, "tracks"),
+    )
+
+
+def _indices(settings: SceneSettings, split: Split) -> list[int]:
+    """The clips of a split, those of one camera after those of the other."""
+    count = settings.train_clips if split == "train" else settings.test_clips
+    return sorted(range(1, count + 1), key=lambda index: _place(settings, index))
+
+
+def _place(settings: SceneSettings, index: int) -> tuple[int, int]:
+    """Camera and number of a clip there, both from 1; clips go round the cameras."""
+    cameras = len(_SCENES[settings.scene].cameras)
+    return 1 + (index - 1) % cameras, 1 + (index - 1) // cameras
+
+
+def _camera(settings: SceneSettings, index: int) -> Camera:
+    return _SCENES[settings.scene].cameras[_place(settings, index)[0] - 1]
+
+
+def _name(settings: SceneSettings, split: Split, index: int) -> str:
+    return _SCENES[settings.scene].clip_name(split, *_place(settings, index))
+
+
+def _array(settings: SceneSettings, split: Split, index: int, name: str) -> np.ndarray:
+    return getattr(_footage(settings, split, index), name).copy()
+
+
+def _rows(settings: SceneSettings, split: Split, index: int, name: str) -> Iterator[np.ndarray]:
+    return iter(_array(settings, split, index, name))
+
+
+@lru_cache(maxsize=2)  # what a clip has is usually asked for one after the other
+def _footage(settings: SceneSettings, split: Split, index: int) -> Footage:
+    stage = _stage(settings, split, index)
+    ground = _camera(settings, index).draw_ground(settings.height, settings.width, settings.seed)
+    return render(
+        stage.actors, ground if settings.colour else luma(ground), stage.rng, DIFFICULTIES[settings.difficulty]
+    )
+
+
+def _stage(settings: SceneSettings, split: Split, index: int) -> Stage:
+    """The actors of one clip."""
+    scene, camera = _SCENES[settings.scene], _camera(settings, index)
+    seeds = [settings.seed, 1 + (split == "test"), index] + [scene.number] * (scene.number > 0)
+    stage = Stage(
+        settings.frames_per_clip,
+        (settings.height, settings.width),
+        np.random.Generator(np.random.PCG64(seeds)),
+        camera.view,
+        DIFFICULTIES[settings.difficulty],
+    )
+    camera.add_traffic(stage)
+    if split == "train":
+        return stage
+    plan = camera.plan[(_place(settings, index)[1] - 1) % len(camera.plan)]
+    for place, (kind, heading, rows) in enumerate(plan):
+        start = stage.between(*camera.starts) if len(plan) == 1 else 0.05 + 0.5 * place
+        camera.add_event(stage, kind, int(start * settings.frames_per_clip), heading, rows)
+    return stage

@@ -1,0 +1,110 @@
+"""Figures of the memory: who answers a query, how many support it, what the items are, where they lie.
+
+As in `figures`: arrays in, matplotlib Figure out, no computation beyond colours.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from maam_lib.figures.panels import ABNORMAL, ALARM, QUIET, canvas, closed, picture
+from maam_lib.figures.plots import flow_colours
+
+
+def query_answers(
+    frame: np.ndarray, cell: tuple[int, int], weights: np.ndarray, chosen: Sequence[int], step: int
+) -> Figure:
+    """One asker (orange square) and the items that answer it: where on the frame each of them answers as well.
+
+    weights (N, h, w) of this frame; chosen: the items to show, strongest first; step: pixels per place of the grid.
+    Colours run from no weight to the strongest among them.
+    """
+    figure, axes = canvas(1, len(chosen) + 1, frame.shape)
+    picture(axes[0, 0], frame, f"asker: row {cell[0]}, column {cell[1]}")
+    top = max(float(weights[item].max()) for item in chosen)
+    h, w = frame.shape[:2]
+    for axis, item in zip(axes[0, 1:], chosen, strict=True):
+        here = weights[item][cell]
+        picture(axis, frame, f"item {item}: weight {here:.3f} here")
+        rows, columns = weights[item].shape
+        extent = (0, columns * step, rows * step, 0)
+        heat = axis.imshow(weights[item], cmap="viridis", alpha=0.7, extent=extent, vmin=0, vmax=top)
+        axis.set(xlim=(0, w), ylim=(h, 0))
+    for axis in axes[0]:
+        corner = (cell[1] * step, cell[0] * step)
+        axis.add_patch(Rectangle(corner, step, step, fill=False, edgecolor=ABNORMAL, linewidth=2))
+    figure.colorbar(heat, ax=axes[0, -1], label="weight", shrink=0.8)
+    return figure
+
+
+def support_by_losses(groups: Mapping[str, Mapping[str, Sequence[float]]], ylabel: str) -> Figure:
+    """Support items under each combination of losses (paper Fig. 5): one panel per recipe, a dot per seed.
+
+    A combination that is not measured has no bar and says so.
+    """
+    columns = min(4, len(groups))
+    rows = -(-len(groups) // columns)
+    size = (min(3.4 * columns, 11), 2.9 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for axis in axes.flat[len(groups) :]:
+        axis.axis("off")
+    for axis, (recipe, bars) in zip(axes.flat, groups.items(), strict=False):
+        for x, values in enumerate(bars.values()):
+            if len(values):
+                axis.bar(x, np.mean(values), color=ALARM, alpha=0.55)
+                axis.plot([x] * len(values), values, "o", color="black", markersize=3)
+            else:
+                axis.text(x, 0.03, "not measured", rotation=90, ha="center", va="bottom", color=QUIET, fontsize=8,
+                          transform=axis.get_xaxis_transform())  # fmt: skip
+        names = [name.replace(" ", "\n") for name in bars]  # side by side they would overlap
+        axis.set(xticks=range(len(bars)), ylim=(0, None), xlim=(-0.6, len(bars) - 0.4))
+        axis.set_xticklabels(names, fontsize=8)
+        axis.set_title(recipe, fontsize=9)
+    figure.supylabel(ylabel, fontsize=9)
+    figure.supxlabel("memory losses that are on", fontsize=9)
+    return closed(figure)
+
+
+def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """One row per item: the frame and the flow decoded from it alone, then the training patches most like it.
+
+    Each row holds `title`, `frame` uint8 (H, W, C), `flow` (H, W, 2) in pixels per frame, all in one colour scale, and
+    `patches`, a list of (title, uint8 square).
+    """
+    most = max(len(row["patches"]) for row in rows)
+    largest = max(float(np.hypot(*np.moveaxis(row["flow"], -1, 0)).max()) for row in rows)
+    h, w = rows[0]["frame"].shape[:2]
+    ratios = [w / h, w / h, *[1] * most]
+    side = 11 / sum(ratios)
+    size, shape = (11, (side + 0.3) * len(rows)), {"squeeze": False, "layout": "constrained", "width_ratios": ratios}
+    figure, axes = plt.subplots(len(rows), len(ratios), figsize=size, **shape)
+    for line, row in zip(axes, rows, strict=True):
+        picture(line[0], row["frame"], row["title"])
+        picture(line[1], flow_colours(row["flow"], largest), f"flow, full colour {largest:.1f} px")
+        for axis in line[2:]:
+            axis.axis("off")
+        for axis, (title, patch) in zip(line[2:], row["patches"], strict=False):
+            picture(axis, patch, title)
+            axis.axis("on")
+    return closed(figure)
+
+
+def items_in_a_plane(
+    placed: Mapping[str, tuple[np.ndarray, np.ndarray]], abnormal: np.ndarray, used: np.ndarray
+) -> Figure:
+    """Queries and items in the plane, one panel per method: (Q, 2) and (N, 2); bool abnormal (Q,), used (N,)."""
+    figure, axes = plt.subplots(1, len(placed), figsize=(5.5 * len(placed), 4.4), squeeze=False, layout="constrained")
+    for axis, (method, (queries, items)) in zip(axes[0], placed.items(), strict=True):
+        axis.scatter(*queries[~abnormal].T, s=12, color=QUIET, alpha=0.4, linewidths=0, label="normal queries")
+        axis.scatter(*queries[abnormal].T, s=18, color=ABNORMAL, linewidths=0, label="abnormal queries")
+        axis.scatter(*items[used].T, s=34, marker="P", color=ALARM, edgecolor="white", linewidths=0.6, label="items")
+        axis.scatter(*items[~used].T, s=22, marker="x", color="black", linewidths=1, label="items that nobody asks")
+        axis.set(title=method, xticks=[], yticks=[])
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    shown = [(handle, label) for handle, label in zip(handles, labels, strict=True) if len(handle.get_offsets())]
+    figure.legend(*zip(*shown, strict=True), frameon=False, fontsize=9, loc="outside lower center", ncols=4)
+    return closed(figure)

@@ -1,0 +1,47 @@
+"""The grid behind the paper's tables: variants, sweep, results, tables, claims and their judging."""
+
+from maam_lib.grid.cost import multiply_adds, work_of
+from maam_lib.grid.differences import SWITCHES, effect_table, paired, same_seeds, scoring_table, sizes_table
+from maam_lib.grid.experiments import (
+    LOSSES,
+    OF_THE_PAPER,
+    PARTS,
+    VARIANTS,
+    WITH_EFFECTS,
+    GridResults,
+    base_recipe,
+    cells_of,
+    figure6_variants,
+    grid_results,
+    reference_grid,
+)
+from maam_lib.grid.judging import (
+    DATASETS,
+    SIZES,
+    State,
+    Verdict,
+    ending_of,
+    is_full_size,
+    is_generated,
+    verdict,
+    verdict_table,
+)
+from maam_lib.grid.results import (
+    ABSENT,
+    BASE,
+    REFERENCE,
+    REPORTS,
+    WEIGHTS,
+    Number,
+    ResultError,
+    Results,
+    kept_weights,
+    paper_values,
+    read_result,
+    reference_detector,
+    reference_network,
+    result_table,
+    summary,
+)
+from maam_lib.grid.status import clock, sweep_states
+from maam_lib.grid.tables import Deviation, grid_tables, machine_of, read_cost, shown, yardstick

@@ -1,0 +1,259 @@
+"""The grid behind the paper's tables and figures: which trainings there are, and what each leaves behind.
+
+A variant is a recipe with some settings turned; a cell is one variant with one seed, and one training. It is known by
+the hash of its settings and that of its data, and leaves one small result file:
+
+<folder>/<recipe>/<variant>/seed0.json   what `evaluate` measures, the settings and the machine
+<folder>/<recipe>/<variant>/seed0/       the run; may be deleted
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from data_prep.files import write_text
+from maam_lib.config import LossSettings, Recipe, SettingError, load_recipe
+from maam_lib.data import PreparedDataset
+from maam_lib.evaluation import Evaluator, evaluate, network_predictor
+from maam_lib.fast import best_accelerator
+from maam_lib.grid.differences import SWITCHES, effect_table, scoring_effects, scoring_table, sizes_table
+from maam_lib.grid.results import (
+    BASE,
+    REFERENCE,
+    REPORTS,
+    ResultError,
+    Results,
+    as_markdown,
+    between_marks,
+    paper_values,
+    read_result,
+    result_files,
+)
+from maam_lib.training import RunFolder, build_network
+
+IN_DEPTH = (BASE, "channels")  # variants that are also scored at every epoch and under every scoring variant
+EFFECTS = ("<!-- effects: python -m maam_lib.grid.experiments -->", "<!-- /effects -->")
+SIZES = ("<!-- sizes: python -m maam_lib.grid.experiments -->", "<!-- /sizes -->")
+WITH_EFFECTS = ("synthetic-mini", "ped2-mini")  # recipes that docs/differences.md shows the effects of
+
+# Variants
+
+
+class Variant(NamedTuple):
+    """One way to train a recipe."""
+
+    what: str
+    settings: tuple[str, ...]
+
+
+# Table 5's rows (the losses that are on) and columns (the branches that are trained).
+LOSSES = {
+    "no-losses": Variant("neither loss", ("loss.sparse_weight=0", "loss.latent_weight=0")),
+    "sparse-only": Variant("sparse loss", ("loss.latent_weight=0",)),
+    "latent-only": Variant("latent loss", ("loss.sparse_weight=0",)),
+    BASE: Variant("both losses", ()),
+}
+BRANCHES = {
+    "-appearance": Variant("appearance trained alone", ("loss.branches=appearance", "scoring.psi=1")),
+    "-motion": Variant("motion trained alone", ("loss.branches=motion", "scoring.psi=0")),
+    "": Variant("both branches", ()),
+}
+FAR_BETA = "2"  # ours: beyond the points of Fig. 6, since the text speaks of weights larger than 1
+
+
+def figure6_variants(knob: str) -> dict[str, str]:
+    """The points of Fig. 6 for "beta" or "zeta" as printed -> the variant that measures it, in rising order."""
+    usual = {"beta": LossSettings().latent_weight, "zeta": LossSettings().margin}[knob]
+    values = [*paper_values()["figure6"][knob]["values"], *([FAR_BETA] if knob == "beta" else [])]
+    return {value: BASE if float(value) == usual else f"{knob}-{value}" for value in values}
+
+
+def _every_variant() -> dict[str, Variant]:
+    table5 = {
+        losses + branches: Variant(f"{loss.what}, {branch.what}", loss.settings + branch.settings)
+        for losses, loss in LOSSES.items()
+        for branches, branch in BRANCHES.items()
+    }
+    key = {"beta": "loss.latent_weight", "zeta": "loss.margin"}
+    figure6 = {
+        name: Variant(f"{knob} = {value}", (f"{key[knob]}={value}",))
+        for knob in key
+        for value, name in figure6_variants(knob).items()
+    }
+    ours = {
+        "no-memory": Variant("without memory", ("model.use_memory=false",)),
+        "temperature": Variant("softmax temperature 0.1 (ours)", ("model.temperature=0.1",)),
+    }
+    switches = {name: Variant(switch.what, switch.settings) for name, switch in SWITCHES.items()}
+    return figure6 | switches | ours | table5
+
+
+VARIANTS = _every_variant()
+PARTS = {  # what a part of the paper, or of the kit, is made of
+    "table2": (BASE, "no-memory"),
+    "table3": (BASE,),
+    "table4": (),  # measured without training: `cost`
+    "table5": tuple(losses + branches for losses in LOSSES for branches in BRANCHES),
+    "figure5": tuple(LOSSES),
+    "figure6": tuple(dict.fromkeys(name for knob in ("beta", "zeta") for name in figure6_variants(knob).values())),
+    "differences": tuple(SWITCHES),
+}
+OF_THE_PAPER = tuple(part for part in PARTS if part != "differences")
+
+
+# Cells
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant of a recipe with one seed."""
+
+    variant: str
+    recipe: Recipe
+
+    @property
+    def seed(self) -> int:
+        return self.recipe.training.seed
+
+    def __str__(self) -> str:
+        return f"{self.variant} seed {self.seed}"
+
+    def result_file(self, home: Path) -> Path:
+        """Where its result lies in the folder of its recipe; its run is beside, without the ending."""
+        return home / self.variant / f"seed{self.seed}.json"
+
+
+def variants_of(parts: Iterable[str], variants: Iterable[str] = ()) -> list[str]:
+    """The variants that some parts, and some variants by name, need; raises SettingError for an unknown one."""
+    for given, known, kind in ((parts, PARTS, "part"), (variants, VARIANTS, "variant")):
+        if unknown := sorted(set(given) - set(known)):
+            raise SettingError(f"no {kind} {', '.join(unknown)}; there are {', '.join(known)}")
+    return list(dict.fromkeys([*(name for part in parts for name in PARTS[part]), *variants]))
+
+
+def cells_of(base: Recipe, variants: Iterable[str], seeds: Sequence[int]) -> list[Cell]:
+    """The cells, seed by seed so that a whole table exists early; of variants with the same settings, the first."""
+    cells = [
+        Cell(name, base.with_settings(*VARIANTS[name].settings, f"training.seed={seed}"))
+        for seed in seeds
+        for name in variants
+    ]
+    return list({cell.recipe.hash(): cell for cell in reversed(cells)}.values())[::-1]
+
+
+def measure_cell(run: RunFolder, cell: Cell, prepared: PreparedDataset, device: Any = None) -> dict[str, Any]:
+    """The result of one finished training: what `evaluate` measures of it, with its settings, machine and seconds.
+
+    Those IN_DEPTH get the curve over their epochs and their "scoring" under every scoring variant.
+    """
+    began, device = time.perf_counter(), device or best_accelerator()
+    in_depth = cell.variant in IN_DEPTH
+    result = evaluate(run, prepared, every_epoch=in_depth, device=device)
+    if in_depth:
+        net = build_network(run.recipe).to(device)
+        run.load_weights(net)
+        result["scoring"] = scoring_effects(Evaluator(run.recipe, prepared, device), network_predictor(net))
+    measuring = round(time.perf_counter() - began, 1)
+    seconds = {"training": run.machine.get("training_seconds", 0.0), "measuring": measuring}
+    settings = run.recipe.model_dump(mode="json")
+    return {"variant": cell.variant} | result | {"seconds": seconds, "settings": settings, "machine": run.machine}
+
+
+# Results
+
+
+@dataclass(frozen=True)
+class GridResults:
+    """The results of one recipe's grid that folders hold, and why others were left out."""
+
+    recipe: Recipe
+    results: Results
+    left_out: list[str]
+
+
+def base_recipe(home: Path) -> Recipe:
+    """The recipe that the results in a folder are variants of: its recipe.yaml, or the kit's of the folder's name."""
+    kept = home / "recipe.yaml"
+    return load_recipe(kept if kept.is_file() else home.name)
+
+
+def grid_results(
+    base: Recipe,
+    *folders: Path,
+    more: Sequence[tuple[Path, dict[str, Any]]] = (),
+    content_hash: str | None = None,
+) -> GridResults:
+    """Each variant's results for one recipe in `<folder>/<recipe>`, an earlier folder before a later, after any `more`.
+
+    They are found by the hash of their settings. Of results on different data, those on the data asked for, else those
+    on the data that most have. Damaged files, those trained in another number format than the recipe's, which an
+    earlier kit chose by the processor, and those of the first folder that are of other settings or data, are named in
+    `left_out`.
+    """
+    found, left_out = list(more), []
+    for path in (path for folder in folders for path in result_files(folder / base.name)):
+        try:
+            found.append((path, read_result(path)))
+        except ResultError as error:
+            left_out.append(str(error))
+    hashes = [result["data"]["content_hash"] for _, result in found]
+    content_hash = content_hash or (max(hashes, key=hashes.count) if hashes else None)
+    seeds = sorted({result["seed"] for _, result in found})
+    hashes_of = {name: [cell.recipe.hash() for cell in cells_of(base, [name], seeds)] for name in VARIANTS}
+    known = {recipe_hash for of_variant in hashes_of.values() for recipe_hash in of_variant}
+    by_hash: dict[str, dict[str, Any]] = {}
+    for path, result in found:
+        foreign = None
+        if result["data"]["content_hash"] != content_hash:
+            foreign = "measured on other data"
+        elif result["recipe_hash"] not in known:
+            foreign = f"of other settings than any variant of {base.name}"
+        elif format_of(result) not in (None, base.training.precision):
+            left_out.append(
+                f"{path}: trained in {format_of(result)}, not compared with results in {base.training.precision}"
+            )
+            continue
+        if foreign and (path.is_relative_to(folders[0]) or (path, result) in more):
+            left_out.append(f"{path}: {foreign}")
+        elif not foreign:
+            by_hash.setdefault(result["recipe_hash"], result)
+    found_of = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
+    results = {name: of_variant for name, of_variant in found_of.items() if of_variant}
+    return GridResults(base, results, left_out)
+
+
+def format_of(result: dict[str, Any]) -> str | None:
+    """The number format that a result's network was trained in; None where it was not kept."""
+    return result.get("machine", {}).get("precision")
+
+
+def reference_grid(recipe: str) -> Results:
+    """The results that come with the kit for a recipe, by variant; empty where there are none."""
+    return grid_results(base_recipe(REFERENCE / recipe), REFERENCE).results
+
+
+def with_effects(text: str) -> str:
+    """docs/differences.md with its tables, between their two marks, made anew from the results of the kit."""
+    tables = []
+    for recipe in WITH_EFFECTS:
+        results = reference_grid(recipe)
+        for title, table in (("trained", effect_table(results)), ("scored", scoring_table(results[BASE]))):
+            tables.append(f"**{recipe}, {title}**\n\n{as_markdown(table)}\n")
+    return between_marks(text, *EFFECTS, "\n" + "\n".join(tables))
+
+
+def with_sizes(text: str) -> str:
+    """docs/sweeps.md with its table of sizes made anew from the results of the kit."""
+    tables = []
+    for dataset in ("ped2", "synthetic"):
+        table = sizes_table({name: reference_grid(name) for name in (f"{dataset}-mini", f"{dataset}-laptop")})
+        tables += [as_markdown(table) + "\n"] if len(table) else []
+    return between_marks(text, *SIZES, "\n" + "\n".join(tables))
+
+
+if __name__ == "__main__":
+    for name, made_anew in (("differences.md", with_effects), ("sweeps.md", with_sizes)):
+        page = REPORTS.parent / "docs" / name
+        write_text(page, made_anew(page.read_text(encoding="utf-8")))

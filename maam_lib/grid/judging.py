@@ -1,0 +1,156 @@
+"""How a claim of the paper is judged: rules fixed before any result is read, and what becomes of them (ours).
+
+A claim is judged for each recipe that has results, from results of the same seeds, and then as a whole: the paper's
+settings on the paper's datasets decide; where they were not measured, the smaller recipes on the same datasets do, and
+the verdict says so. The generated scene stands beside, and never decides.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+
+from maam_lib.evaluation import seed_interval
+from maam_lib.grid.experiments import GridResults
+
+DATASETS = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}  # the paper's, and what it calls them
+SIZES = {
+    "": "full size",
+    "-released": "released settings",
+    "-laptop": "laptop size",
+    "-mini": "mini size",
+}  # by the end
+WORTH_NOTING = 0.005  # AUC: a claimed gain for which less than this is left room does not hold
+
+
+class State(StrEnum):
+    """What is known of a claim."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    OPEN = "undecided"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim on one recipe: what is known of it, the measured numbers in words, and the variants they came from."""
+
+    state: State
+    evidence: str
+    variants: tuple[str, ...] = ()
+
+
+Judge = Callable[[GridResults], Finding | None]  # None: nothing of it is measured
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper, the rule that it is judged by, and what would decide it where the results do not."""
+
+    name: str
+    text: str
+    place: str  # in the paper
+    rule: str
+    decide: str
+    judge: Judge
+    paper: str = ""  # the paper's own numbers for it
+    differences: tuple[int, ...] = ()  # of docs/differences.md, that bear on it
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim with what every recipe says of it."""
+
+    claim: Claim
+    findings: dict[str, Finding] = field(default_factory=dict)  # name of a recipe -> finding
+    state: State = State.OPEN
+    because: str = ""
+
+
+def verdict(claim: Claim, grids: Sequence[GridResults]) -> Verdict:
+    """Judge a claim by all results there are."""
+    found = [(grid, finding) for grid in grids if (finding := claim.judge(grid)) is not None]
+    findings = {grid.recipe.name: finding for grid, finding in found}
+    for size, deciding in (("", is_full_size), ("at reduced size: ", lambda grid: not is_full_size(grid))):
+        states = {finding.state for grid, finding in found if deciding(grid) and not is_generated(grid)}
+        states.discard(State.OPEN)
+        names = ", ".join(grid.recipe.name for grid, finding in found if deciding(grid) and finding.state in states)
+        if len(states) == 1:
+            return Verdict(claim, findings, states.pop(), f"{size}{names}")
+        if states:
+            return Verdict(claim, findings, State.OPEN, f"{size}{names} disagree")
+    on_real = any(not is_generated(grid) for grid, _ in found)
+    because = "not decided by what is measured" if on_real else "not measured on the paper's datasets"
+    because = because if found else "no result bears on it"
+    return Verdict(claim, findings, State.OPEN, because)
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """One row per claim: what is claimed, where, the verdict, and what it rests on."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": judged.claim.text,
+                "place": judged.claim.place,
+                "verdict": str(judged.state),
+                "because": judged.because,
+                "measured": "; ".join(f"{recipe}: {found.evidence}" for recipe, found in judged.findings.items()),
+            }
+            for judged in verdicts
+        ]
+    )
+
+
+def is_generated(grid: GridResults) -> bool:
+    """Whether the data are ours: shown, but no evidence about the paper."""
+    return grid.recipe.data.dataset.startswith("synthetic")
+
+
+def is_full_size(grid: GridResults) -> bool:
+    """Whether the recipe is the paper's, or the released code's, in size and length."""
+    return ending_of(grid.recipe.name) in ("", "-released")
+
+
+def ending_of(recipe: str) -> str:
+    """The end of a recipe's name that tells its size: one of SIZES."""
+    return next((ending for ending in SIZES if ending and recipe.endswith(ending)), "")
+
+
+# Rules
+
+
+def gain(values: Sequence[float], worth: float = WORTH_NOTING) -> State:
+    """Of differences of the same seeds: holds where their 95 % interval lies above zero, does not where it leaves no
+    room for a gain of `worth`; undecided otherwise, and with fewer than two seeds."""
+    if len(values) < 2:
+        return State.OPEN
+    low, high = seed_interval(values)
+    return State.HOLDS if low > 0 else State.FAILS if high < worth else State.OPEN
+
+
+def all_of(states: Sequence[State]) -> State:
+    """Several parts of one claim: holds where all do, does not where one does not."""
+    if State.FAILS in states:
+        return State.FAILS
+    return State.HOLDS if states and set(states) == {State.HOLDS} else State.OPEN
+
+
+def steady(means: Sequence[float], spread: float, tolerance: float) -> State:
+    """Of mean AUCs over a knob's values: holds where they differ by the tolerance at most, does not where they differ
+    by more than that and the spread over seeds together."""
+    reach = float(np.ptp(means))
+    return State.HOLDS if reach <= tolerance else State.FAILS if reach > tolerance + spread else State.OPEN
+
+
+# Evidence
+
+
+def said(values: Sequence[float], digits: int = 3, unit: str = "") -> str:
+    """Differences in words: their mean, its 95 % interval over seeds, how many seeds."""
+    mean = f"{np.mean(values):+.{digits}f}{unit}"
+    if len(values) < 2:
+        return f"{mean} (one seed)"
+    low, high = seed_interval(values)
+    return f"{mean} [{low:+.{digits}f}, {high:+.{digits}f}] ({len(values)} seeds)"

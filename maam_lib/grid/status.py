@@ -1,0 +1,140 @@
+"""How far a sweep is, told from the files that it leaves: from any machine that sees them, while it runs or after."""
+
+import platform
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from data_prep.files import UnreadableError, read_checked
+from maam_lib.evaluation import Plan, Word
+from maam_lib.grid.experiments import base_recipe, grid_results
+from maam_lib.grid.results import REFERENCE, ResultError
+from maam_lib.training import RunFolder
+
+State = Literal["done", "running", "interrupted", "failed", "waiting"]
+ORDER: tuple[State, ...] = ("done", "running", "interrupted", "failed", "waiting")
+
+
+@dataclass(frozen=True)
+class CellState:
+    """One cell of a plan and how far it is."""
+
+    variant: str
+    seed: int
+    state: State
+    detail: str = ""  # the AUC, the epoch, the reason
+
+
+@dataclass(frozen=True)
+class SweepState:
+    """All cells of the last sweep in a folder, and the seconds that it still needs, as far as can be told."""
+
+    home: Path
+    cells: list[CellState]
+    seconds_left: float | None
+    left_out: list[str]
+
+    def of(self, state: State) -> list[CellState]:
+        return [cell for cell in self.cells if cell.state == state]
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{len(self.of(state))} {state}" for state in ORDER if self.of(state))
+        left = "" if not self.seconds_left else f"; about {clock(self.seconds_left)} left"
+        lines = [f"{self.home}: {len(self.cells)} cells: {counts}{left}"]
+        for state in ("running", "interrupted", "failed"):
+            lines += [f"  {state:12} {cell.variant} seed {cell.seed}: {cell.detail}" for cell in self.of(state)]
+        return "\n".join(lines + [f"  left out     {reason}" for reason in self.left_out])
+
+
+def sweep_states(folder: Path) -> list[SweepState]:
+    """Of every recipe swept in a folder; raises ResultError where there is no sweep."""
+    homes = sorted(path.parent for path in folder.glob("*/plan.json"))
+    if not homes:
+        raise ResultError(
+            f"{folder}: no sweep here (no */plan.json); start one with `maam sweep RECIPE --out {folder}`"
+        )
+    return [_readable_state(home) for home in homes]
+
+
+def _readable_state(home: Path) -> SweepState:
+    """A sweep whose own files are damaged is told of as well, so that it does not hide the others."""
+    try:
+        return sweep_state(home)
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # what a damaged file leads to
+        reason = f"plan or notes not readable ({type(error).__name__}: {' '.join(str(error).split())})"
+        return SweepState(home, [], None, [f"{reason}; run the same `maam sweep` again: it writes them anew"])
+
+
+def sweep_state(home: Path) -> SweepState:
+    """How far the last sweep in `<folder>/<recipe>` is."""
+    try:
+        plan = read_checked(home / "plan.json", Plan)
+    except (UnreadableError, FileNotFoundError) as error:
+        raise ResultError(f"{error}; start the sweep again, finished cells are kept") from error
+    grid = grid_results(base_recipe(home), home.parent, REFERENCE, content_hash=plan["content_hash"])
+    results = {result["recipe_hash"]: result for seeds in grid.results.values() for result in seeds}
+    cells = [_cell_state(home, cell, results.get(cell["recipe_hash"])) for cell in plan["cells"]]
+    return SweepState(home, cells, _seconds_left(home, cells, results, plan["workers"]), grid.left_out)
+
+
+def _cell_state(home: Path, planned: dict[str, Any], result: dict[str, Any] | None) -> CellState:
+    """Of a cell of a plan. A result of the kit counts only where the plan took it: its number format may be another."""
+    variant, seed = planned["variant"], planned["seed"]
+    if result is not None and (planned.get("done") or (home / variant / f"seed{seed}.json").is_file()):
+        return CellState(variant, seed, "done", f"AUC {result['auc']:.3f}")
+    running, failed = (home / variant / f"seed{seed}.{kind}" for kind in ("running", "failed"))
+    if running.is_file():
+        try:
+            word = read_checked(running, Word)
+        except (UnreadableError, FileNotFoundError) as error:  # damaged, or done in this moment
+            return CellState(variant, seed, "interrupted", f"{error}; the next sweep continues it")
+        at = f"epoch {word['epoch']} of {word['epochs']} done"
+        if not _is_alive(word):
+            return CellState(variant, seed, "interrupted", f"{at}; the next sweep continues it")
+        sign = f"last sign {clock(time.time() - word['seen'])} ago"
+        return CellState(
+            variant, seed, "running", f"{at}, for {clock(time.time() - word['began'])}, {sign}, on {word['host']}"
+        )
+    if failed.is_file():
+        return CellState(variant, seed, "failed", failed.read_text(encoding="utf-8", errors="replace").strip())
+    return CellState(variant, seed, "waiting")
+
+
+def _is_alive(word: dict[str, Any]) -> bool:
+    """Whether the process that left word is still there; of another machine nobody here can tell, so yes."""
+    if word["host"] != platform.node():
+        return True
+    try:
+        return abs(psutil.Process(word["pid"]).create_time() - word["process_began"]) < 1
+    except psutil.Error:
+        return False
+
+
+def _seconds_left(home: Path, cells: list[CellState], results: dict[str, dict[str, Any]], workers: int) -> float | None:
+    """Cells still to do times what a finished one took, over the workers; a running one counts half.
+
+    Before any is finished, what the epochs so far let expect of the trainings.
+    """
+    spent = [result["seconds"] for result in results.values() if "seconds" in result]
+    took = [seconds["training"] + seconds["measuring"] for seconds in spent]
+    took = took or [run.history["seconds"].mean() * run.recipe.training.epochs for run in _begun(home, cells)]
+    if not took:
+        return None
+    to_do = sum({"waiting": 1, "interrupted": 1, "running": 0.5}.get(cell.state, 0) for cell in cells)
+    return to_do * statistics.median(took) / workers
+
+
+def _begun(home: Path, cells: list[CellState]) -> list[RunFolder]:
+    """The runs of cells that have an epoch behind them."""
+    runs = [RunFolder(home / cell.variant / f"seed{cell.seed}") for cell in cells]
+    return [run for run in runs if len(run.history)]
+
+
+def clock(seconds: float) -> str:
+    """Hours and minutes, or minutes and seconds, in a few characters."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"

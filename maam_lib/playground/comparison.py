@@ -1,0 +1,56 @@
+"""Finished runs of a folder beside each other: what differs in their settings, what they reached, their histories."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from maam_lib.config import differences, setting
+from maam_lib.grid import read_result
+from maam_lib.playground.settings_form import form_fields
+from maam_lib.training import RunFolder
+
+MEASURES = {"auc": "AUC", "eer": "EER", "auc_appearance": "AUC appearance", "auc_motion": "AUC motion"}
+Lines = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def runs_under(folder: Path) -> dict[str, RunFolder]:
+    """Every run at or below a folder that has a finished epoch, by its path from there; none without the folder."""
+    folders = sorted(path.parent for path in Path(folder).rglob("recipe.yaml"))
+    runs = {str(path.relative_to(folder)): RunFolder(path) for path in folders}
+    return {name: run for name, run in runs.items() if len(run.history)}
+
+
+def compared(runs: Mapping[str, RunFolder]) -> pd.DataFrame:
+    """One row per run: epochs, AUC and EER where it was evaluated, the best no-learning AUC, and every setting in
+    which the runs differ. Raises ResultError or SettingError, naming the file, for a damaged one."""
+    rows = {name: _row(run) for name, run in runs.items()}
+    recipes = {name: run.recipe for name, run in runs.items()}
+    first = next(iter(recipes.values()), None)
+    differing = {key for recipe in recipes.values() for key in differences(first, recipe)}
+    for key in (field.key for fields in form_fields().values() for field in fields if field.key in differing):
+        for name, recipe in recipes.items():
+            rows[name][key] = setting(recipe, key)
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def histories(runs: Mapping[str, RunFolder]) -> dict[str, Lines]:
+    """Per measure, one line (epochs, values) per run: total loss, and motion error relative to predicting no motion."""
+    found = {name: run.history for name, run in runs.items()}
+    return {
+        "loss": {name: (h["epoch"].to_numpy(), h["total"].to_numpy()) for name, h in found.items()},
+        "motion error / no motion": {
+            name: (h["epoch"].to_numpy(), (h["motion"] / h["zero_flow"]).to_numpy()) for name, h in found.items()
+        },
+    }
+
+
+def _row(run: RunFolder) -> dict[str, Any]:
+    row: dict[str, Any] = {"epochs": int(run.history["epoch"].max())}
+    if not (run.folder / "metrics.json").is_file():
+        return row | dict.fromkeys(MEASURES.values(), float("nan"))
+    result = read_result(run.folder / "metrics.json")
+    best = result["no_learning"][result["best_no_learning"]]["auc"]
+    return row | {title: result[name] for name, title in MEASURES.items()} | {"best no-learning AUC": best}

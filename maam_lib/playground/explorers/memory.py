@@ -1,0 +1,131 @@
+"""The memory explorer: click a place on the frame, see which items answer there, and turn the addressing's knobs.
+
+The clickable places are plain buttons, one per query, laid over the picture in one cell of a CSS grid: no package
+beyond ipywidgets, the same in JupyterLab and Voila, and reachable from the keyboard.
+"""
+
+import ipywidgets as widgets
+
+from maam_lib.playground.explorers.controls import LABEL, ROW, ViewExplorer, numbers
+from maam_lib.playground.memory_view import MOST_ITEMS, MemoryView
+from maam_lib.playground.queries import Addressing
+
+MOST_PLACES = 700  # buttons on a picture; finer grids have the sliders alone
+SLIDER = widgets.Layout(width="370px")
+PICTURE = "460px"  # beside the sliders, also in the narrower page of JupyterLab
+SAME_CELL = "1 / 1 / 2 / 2"
+
+
+class MemoryExplorer(ViewExplorer):
+    """Sliders and clickable places over a view; a button goes back to the network's own addressing."""
+
+    view: MemoryView
+
+    @property
+    def items(self) -> int:
+        """N, the memory's items."""
+        return len(self.view.net.items)
+
+    def addressing(self) -> Addressing:
+        """What the controls say; at 1/N exactly the paper's threshold."""
+        threshold = None if self.threshold.value == 1 else self.threshold.value / self.items
+        return Addressing(self.similarity.value, self.temperature.value, threshold)
+
+    def reset(self) -> None:
+        """Back to the addressing that the network was trained with."""
+        trained = Addressing.of(self.view.net)
+        with self.quietly():
+            self.similarity.value, self.temperature.value = trained.similarity, trained.temperature
+            self.threshold.value = trained.threshold(self.items) * self.items
+        self.address()
+
+    def show_clip(self) -> None:
+        """Another clip, from its first frame."""
+        with self.quietly():
+            self.scrubber.go_to(self.scrubber.clip.value, 0)
+        self.show_frame()
+
+    def show_frame(self) -> None:
+        """Another frame."""
+        self.view.show_frame(self.scrubber.clip.value, self.scrubber.frame.value)
+        self._draw()
+
+    def address(self) -> None:
+        """Another addressing."""
+        self.view.address(self.addressing())
+        self._draw()
+
+    def look(self) -> None:
+        """Another query, or another number of items."""
+        self.view.look_at((self.row.value, self.column.value), self.count.value)
+        self._draw()
+
+    def look_at(self, row: int, column: int) -> None:
+        """Choose the query at a place of the latent grid: what a click on the picture does."""
+        with self.quietly():
+            self.row.value, self.column.value = row, column
+        self.look()
+
+    def _draw(self) -> None:
+        self.frame.value, self.picture.value = self.view.frame_png(), self.view.figure.png()
+        self.numbers.value = numbers(self.view.facts())
+
+    # The controls
+
+    def _build_controls(self) -> None:
+        rows, columns = self.view.grid
+        self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width=PICTURE))
+        self.row = widgets.IntSlider(self.view.cell[0], 0, rows - 1, description="row", style=LABEL, layout=SLIDER)
+        self.column = widgets.IntSlider(
+            self.view.cell[1], 0, columns - 1, description="column", style=LABEL, layout=SLIDER
+        )
+        self.similarity = widgets.Dropdown(
+            options=[("cosine (Eq. 1)", "cosine"), ("as the released code computes it", "released")],
+            description="similarity", style=LABEL, layout=SLIDER,
+        )  # fmt: skip
+        self.temperature = widgets.FloatLogSlider(
+            1, base=10, min=-2, max=1, step=0.05, description="temperature", readout_format=".3g", style=LABEL,
+            layout=SLIDER,
+        )  # fmt: skip
+        self.threshold = widgets.FloatSlider(1, min=0, max=10, step=0.1, description="lambda x N", style=LABEL,
+                                             layout=SLIDER)  # fmt: skip
+        self.count = _whole("items shown", self.view.count, 1, MOST_ITEMS)
+        self.back = widgets.Button(description="back to the network's own", icon="undo",
+                                   layout=widgets.Layout(width="220px"))  # fmt: skip
+
+    def _arrange(self) -> None:
+        over = widgets.GridBox([self.frame, *self._places()], layout=widgets.Layout(width=PICTURE))
+        knobs = [self.row, self.column, self.similarity, self.temperature, self.threshold, self.count, self.back]
+        upper = widgets.HBox([over, widgets.VBox(knobs)], layout=ROW)
+        self.children = [self.scrubber, upper, self.numbers, self.picture]
+
+    def _places(self) -> list[widgets.Widget]:
+        """One see-through button per query over the picture, in a grid of the picture's size."""
+        rows, columns = self.view.grid
+        if rows * columns > MOST_PLACES:
+            return []
+        layout = widgets.Layout(
+            width="auto", height="auto", margin="0", padding="0", border="0", min_width="0", min_height="0"
+        )
+        style = {"button_color": "transparent"}
+        buttons = [
+            widgets.Button(tooltip=f"query in row {i}, column {j}", layout=layout, style=style)
+            for i in range(rows)
+            for j in range(columns)
+        ]
+        for place, button in enumerate(buttons):
+            button.on_click(lambda _, place=place: self.look_at(*divmod(place, columns)))
+        shape = {"grid_template_rows": f"repeat({rows}, 1fr)", "grid_template_columns": f"repeat({columns}, 1fr)"}
+        layout = widgets.Layout(grid_area=SAME_CELL, width="100%", height="100%", grid_gap="0", **shape)
+        return [widgets.GridBox(buttons, layout=layout)]
+
+    def _listen(self) -> None:
+        self.listen(self.show_clip, self.scrubber.clip)
+        self.listen(self.show_frame, self.scrubber.frame)
+        self.listen(self.address, self.similarity, self.temperature, self.threshold)
+        self.listen(self.look, self.row, self.column, self.count)
+        self.back.on_click(lambda _: self.reset())
+
+
+def _whole(description: str, value: int, lowest: int, highest: int) -> widgets.IntSlider:
+    return widgets.IntSlider(value, lowest, highest, description=description, style=LABEL, layout=SLIDER)

@@ -1,0 +1,150 @@
+"""The score explorer: every choice of Algorithm 1 on a slider, and what it does to frame, clip and whole set."""
+
+from collections.abc import Callable
+
+import ipywidgets as widgets
+import numpy as np
+
+from maam_lib.metrics import PROTOCOLS
+from maam_lib.playground.explorers.controls import LABEL, ROW, ViewExplorer, numbers
+from maam_lib.playground.rescoring import ScoreChoice
+from maam_lib.playground.score_view import ScoreView
+
+STEPS = 256  # of a slider; a power of two, so that the browser's arithmetic gives back exactly what was set
+SLIDER = widgets.Layout(width="400px")
+
+
+class ScoreExplorer(ViewExplorer):
+    """Sliders over a view; a button goes back to the choice that the view began with."""
+
+    view: ScoreView
+
+    @property
+    def start(self) -> ScoreChoice:
+        """The choice that the view began with."""
+        return self.view.start
+
+    def choice(self) -> ScoreChoice:
+        """What the controls say."""
+        patch = (self.patch_height.value, self.patch_width.value)
+        stride = None if self.quarter.value else (self.stride_down.value, self.stride_across.value)
+        psi = self.start.psi if self.calibrated_psi.value else self.psi.value
+        threshold = self.start.threshold if self.calibrated_threshold.value else self.threshold.value
+        return ScoreChoice(patch, stride, self.start.padding, psi, threshold, self.protocol.value)
+
+    def reset(self) -> None:
+        """Back to the choice at the start."""
+        with self.quietly():
+            self.patch_height.value, self.patch_width.value = self.start.patch
+            self.quarter.value = self.start.stride is None
+            self.stride_down.value, self.stride_across.value = self.start.windows[1]
+            self.calibrated_psi.value = self.calibrated_threshold.value = True
+            self.protocol.value = self.start.protocol
+        self.rescore()
+
+    def rescore(self) -> None:
+        """Another choice."""
+        with self.quietly():
+            found = self.view.choose(self.choice())
+            self.stride_down.value, self.stride_across.value = found.choice.windows[1]
+            if self.calibrated_psi.value:
+                _place(self.psi, found.psi)
+            top = 2.0 ** np.ceil(np.log2(1.1 * max(float(found.scores.max()), found.threshold, 1e-6)))
+            with self.threshold.hold_sync():  # in one message: the browser never sees a value off its steps
+                self.threshold.max, self.threshold.step = top, top / STEPS
+                if self.calibrated_threshold.value:
+                    _place(self.threshold, found.threshold)
+        self.numbers.value = numbers(self.view.facts())
+        self.picture.value = self.view.figure.png()
+
+    def show_clip(self) -> None:
+        """Another clip, from its first frame."""
+        with self.quietly():
+            self.scrubber.go_to(self.scrubber.clip.value, 0)
+        self.view.show_clip(self.scrubber.clip.value)
+        self.picture.value = self.view.figure.png()
+
+    def show_frame(self) -> None:
+        """Another frame."""
+        self.view.show_frame(self.scrubber.frame.value)
+        self.picture.value = self.view.figure.png()
+
+    # The controls
+
+    def _build_controls(self) -> None:
+        height, width = self.view.rescorer.test.size
+        finest = self.view.rescorer.finest_stride()
+        smallest = max(1, 4 * finest - 2)  # whose quarter is the finest stride
+        self.psi = widgets.FloatSlider(0.5, min=0, max=1, step=1 / STEPS, readout_format=".3f", description="psi",
+                                       style=LABEL, layout=SLIDER)  # fmt: skip
+        self.threshold = widgets.FloatSlider(0, min=0, max=1, step=1 / STEPS, readout_format=".4g",
+                                             description="threshold", style=LABEL, layout=SLIDER)  # fmt: skip
+        self.patch_height, self.patch_width = (
+            _whole(f"patch {name}", min(smallest, own), max(side // 2, own))
+            for name, side, own in (("height", height, self.start.patch[0]), ("width", width, self.start.patch[1]))
+        )
+        own_stride = self.start.windows[1]
+        self.stride_down, self.stride_across = (
+            _whole(f"stride {name}", min(finest, own), max(side // 4, own))
+            for name, side, own in (("down", height, own_stride[0]), ("across", width, own_stride[1]))
+        )
+        self.calibrated_psi, self.calibrated_threshold, self.quarter = (
+            widgets.Checkbox(True, description=text, indent=False, layout=widgets.Layout(width="auto"))
+            for text in (_rule(self.start.psi), _rule(self.start.threshold), "a quarter of the patch")
+        )
+        self.protocol = widgets.Dropdown(
+            options=[(text, name) for name, text in PROTOCOLS.items()], description="scores read as", style=LABEL,
+            layout=widgets.Layout(width="520px"),
+        )  # fmt: skip
+        self.back = widgets.Button(description="back to the recipe", icon="undo", layout=widgets.Layout(width="180px"))
+
+    def _arrange(self) -> None:
+        left = widgets.VBox([
+            widgets.HBox([self.psi, self.calibrated_psi], layout=ROW),
+            widgets.HBox([self.threshold, self.calibrated_threshold], layout=ROW),
+            widgets.HBox([self.stride_down, self.quarter], layout=ROW),
+        ])  # fmt: skip
+        right = widgets.VBox([self.patch_height, self.patch_width, self.stride_across])
+        below = widgets.HBox([self.protocol, self.back], layout=ROW)
+        self.children = [
+            self.scrubber, self.picture, self.numbers, widgets.HBox([left, right], layout=ROW), below,
+        ]  # fmt: skip
+
+    def _listen(self) -> None:
+        self.listen(self.show_clip, self.scrubber.clip)
+        self.listen(self.show_frame, self.scrubber.frame)
+        self.listen(self.rescore, self.patch_height, self.patch_width, self.protocol)
+        self.listen(self.rescore, self.calibrated_psi, self.calibrated_threshold, self.quarter)
+        for control in (self.stride_down, self.stride_across):
+            self.listen(lambda: self._set_by_hand(self.quarter), control)
+        for slider, switch, rule in (
+            (self.psi, self.calibrated_psi, lambda: self.view.found.psi),
+            (self.threshold, self.calibrated_threshold, lambda: self.view.found.threshold),
+        ):
+            self.listen(lambda *args, of=(slider, switch, rule): self._unless_rounded(*of), slider)
+        self.back.on_click(lambda _: self.reset())
+
+    def _unless_rounded(self, slider: widgets.FloatSlider, switch: widgets.Checkbox, rule: Callable[[], float]) -> None:
+        """A move of less than half a step is the browser's rounding of what a rule had set, not the user's."""
+        if not switch.value or abs(slider.value - rule()) > 0.51 * slider.step:
+            self._set_by_hand(switch)
+
+    def _set_by_hand(self, switch: widgets.Checkbox) -> None:
+        """A slider was moved: what set it by rule lets go."""
+        with self.quietly():
+            switch.value = False
+        self.rescore()
+
+
+def _rule(given: float | None) -> str:
+    """What sets a number that is not set by hand."""
+    return "calibrated on training errors" if given is None else "as the recipe gives it"
+
+
+def _place(slider: widgets.FloatSlider, value: float) -> None:
+    """Set a slider to the step that is nearest to a value."""
+    slider.value = round(value / slider.step) * slider.step
+
+
+def _whole(description: str, lowest: int, highest: int) -> widgets.IntSlider:
+    return widgets.IntSlider(lowest, min=lowest, max=highest, description=description, style=LABEL, layout=SLIDER)

@@ -1,0 +1,167 @@
+"""The training panel: change any setting, start a short training, stop it, compare what is finished."""
+
+import asyncio
+from pathlib import Path
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from maam_lib.config import SettingError, load_recipe, recipe_names
+from maam_lib.figures import plots as figures
+from maam_lib.grid import ResultError
+from maam_lib.playground.background import BackgroundTraining, as_command, training_words
+from maam_lib.playground.comparison import compared, histories, runs_under
+from maam_lib.playground.explorers.controls import LABEL, ROW, Plot, note
+from maam_lib.playground.explorers.settings import SettingsForm
+from maam_lib.playground.settings_form import set_words
+
+WRONG = "#b3261e"
+POLL_SECONDS = 1.0
+HALF = widgets.Layout(width="420px")
+WIDE = widgets.Layout(width="640px")
+
+
+class TrainingPanel(widgets.VBox):
+    """`root` holds the prepared datasets, `runs` the run folders: new ones go into it, finished ones are compared.
+
+    `own` is the recipe file to begin with, as that of a run; the named recipes can be chosen as well.
+    """
+
+    def __init__(self, root: Path, runs: Path, own: Path) -> None:
+        super().__init__()
+        self.root, self.runs = Path(root), Path(runs)
+        self.training: BackgroundTraining | None = None
+        self._watcher: asyncio.Task | None = None
+        self._build(own)
+        self.form = SettingsForm(load_recipe(own), self.show_words)
+        self._arrange()
+        self._listen()
+        self.list_runs()
+
+    def words(self) -> list[str]:
+        """The settings away from the recipe, as for `--set`; raises SettingError for one that is not allowed."""
+        return set_words(self.recipe.value, self.form.values())
+
+    def run_folder(self) -> Path:
+        """Where a training of these settings goes: the same settings meet in the same folder, and go on there."""
+        plan = load_recipe(self.recipe.value, *self.words())
+        return self.runs / f"{plan.name}-{plan.hash()[:8]}"
+
+    def show_words(self) -> None:
+        """What differs from the recipe, and the command line that does the same."""
+        if not hasattr(self, "form"):
+            return  # the form is being filled for the first time
+        try:
+            words, run = self.words(), self.run_folder()
+        except SettingError as error:
+            self.command.value = note(str(error), WRONG)
+            self.start.disabled = True
+            return
+        line = as_command(training_words(self.recipe.value, words, self.root, run))
+        changes = ", ".join(words) or "nothing"
+        self.command.value = f"{note(f'differs from the recipe: {changes}')}{note(f'the same in a terminal: {line}')}"
+        self.start.disabled = self.training is not None and self.training.is_running
+
+    def begin(self) -> None:
+        """Start a training of what stands in the form; the curves follow by themselves where a kernel's loop runs."""
+        self.training = BackgroundTraining(
+            self.recipe.value, self.words(), self.root, self.run_folder(), measure=self.measure.value
+        )
+        self._epochs_drawn = 0
+        self.refresh()
+        try:
+            self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        except RuntimeError:  # no loop: a script calls `refresh` itself
+            self._watcher = None
+
+    def refresh(self) -> None:
+        """Bring status, curves and the list of runs to where the training stands."""
+        self.training.poll()
+        colour = WRONG if self.training.state == "failed" else "inherit"
+        self.status.value = note(self.training.in_words(), colour)
+        self.start.disabled, self.stop.disabled = self.training.is_running, not self.training.is_running
+        history = self.training.history
+        if len(history) != self._epochs_drawn:
+            self._epochs_drawn = len(history)
+            self.curves.show(figures.training_curves(history))
+        if not self.training.is_running:
+            self.list_runs()
+            self.show_words()
+
+    def list_runs(self) -> None:
+        """The finished runs of the folder, the choice kept."""
+        names = list(runs_under(self.runs))
+        chosen = [name for name in self.finished.value if name in names]
+        self.finished.options, self.finished.value = names, chosen
+
+    def compare(self) -> None:
+        """The chosen runs beside each other: results, differing settings, histories."""
+        found = runs_under(self.runs)
+        chosen = {name: found[name] for name in self.finished.value if name in found}
+        if not chosen:
+            self.table.value = note("choose one or more of the finished runs: they are shown beside each other")
+            self.histories.show(None)
+            return
+        try:
+            table = compared(chosen)
+        except (ResultError, SettingError) as error:
+            self.table.value = note(str(error), WRONG)
+            return
+        shown = table.to_html(float_format="{:.3f}".format, na_rep="", border=0)
+        self.table.value = f'<div style="overflow-x:auto">{shown}</div>'
+        self.histories.show(_history_figure(histories(chosen)))
+
+    async def _watch(self) -> None:
+        while self.training.is_running:
+            await asyncio.sleep(POLL_SECONDS)
+            self.refresh()
+
+    # The controls
+
+    def _build(self, own: Path) -> None:
+        options = [(f"{own.parent.name}/{own.name}", str(own)), *((name, name) for name in recipe_names())]
+        self.recipe = widgets.Dropdown(options=options, description="recipe", style=LABEL, layout=HALF)
+        self.command, self.status, self.table = (
+            widgets.HTML(),
+            widgets.HTML(note("nothing started yet")),
+            widgets.HTML(),
+        )
+        self.start = widgets.Button(description="start training", icon="play", button_style="primary")
+        self.stop = widgets.Button(description="stop", icon="stop", disabled=True)
+        self.measure = widgets.Checkbox(True, description="measure on the test clips when trained", indent=False)
+        self.curves, self.histories = Plot(), Plot()
+        self.finished = widgets.SelectMultiple(description="finished runs", rows=5, style=LABEL, layout=WIDE)
+        self.again = widgets.Button(description="look again", icon="refresh")
+
+    def _arrange(self) -> None:
+        self.children = [
+            self.recipe,
+            self.form,
+            self.command,
+            widgets.HBox([self.start, self.stop, self.measure], layout=ROW),
+            self.status,
+            self.curves,
+            widgets.HBox([self.finished, self.again], layout=ROW),
+            self.table,
+            self.histories,
+        ]
+        self.show_words()
+        self.compare()
+
+    def _listen(self) -> None:
+        self.recipe.observe(lambda _: self.form.fill(load_recipe(self.recipe.value)), "value")
+        self.start.on_click(lambda _: self.begin())
+        self.stop.on_click(lambda _: self.training.stop())
+        self.again.on_click(lambda _: self.list_runs())
+        self.finished.observe(lambda _: self.compare(), "value")
+
+
+def _history_figure(lines: dict) -> Figure:
+    figure = Figure(figsize=(10.4, 3), layout="constrained")
+    for axis, (title, runs) in zip(figure.subplots(1, len(lines)), lines.items(), strict=True):
+        for name, (epochs, values) in runs.items():
+            axis.plot(epochs, values, marker=".", label=name)
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("epoch", fontsize=9)
+    figure.legend(*axis.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center")
+    return figure

@@ -1,0 +1,183 @@
+"""Scores of a whole set under any patch, stride, psi and threshold, from error maps that were kept (ours).
+
+No network runs here. Under a recipe's own settings the numbers are those of `maam evaluate`: the same calibration
+on training errors, the same metrics. Only what a change touches is computed anew: psi alone needs no patch sums.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from maam_lib import metrics, pscd
+from maam_lib.baselines import spread_evenly
+from maam_lib.config import ScoringSettings
+from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
+from maam_lib.evaluation import CALIBRATION_FRAMES, Evaluator, Predict, balanced_psi
+from maam_lib.metrics import MetricError, Protocol
+from maam_lib.playground.integral_maps import KeptErrors, keep_errors
+from maam_lib.windows import Padding, Pair, default_stride
+
+MOST_SUMS = 12_000_000  # patch sums of one branch over all frames that one change may ask for: 0.1 s of work
+
+
+class ScoreChoice(NamedTuple):
+    """What can be turned in Algorithm 1 and in its reading; None: as calibrated on training errors, or patch/4."""
+
+    patch: Pair
+    stride: Pair | None = None
+    padding: Padding = "same"
+    psi: float | None = None
+    threshold: float | None = None
+    protocol: Protocol = "micro"
+
+    @classmethod
+    def of(cls, scoring: ScoringSettings) -> "ScoreChoice":
+        """The choice that a recipe makes."""
+        return cls(scoring.patch, scoring.stride, scoring.padding, scoring.psi)
+
+    @property
+    def windows(self) -> tuple[Pair, Pair, Padding]:
+        """What patch sums depend on."""
+        return self.patch, self.stride or default_stride(self.patch), self.padding
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """The set under one choice."""
+
+    choice: ScoreChoice
+    psi: float
+    threshold: float  # on fused scores before Eq. 11
+    scores: np.ndarray  # float32 (T,) fused, before Eq. 11
+    shown: np.ndarray  # (T,) the scores as the protocol takes them: raw, or each clip brought to [0, 1]
+    measured: dict[str, float | None]  # auc, eer ..., hit_rate and false_alarm_rate; empty without labels
+    why_not: str  # why nothing is measured; "" where it is
+
+
+class _Sums(NamedTuple):
+    """Patch sums (ph, pw, T) of one set of frames, and each branch's largest per frame (T,)."""
+
+    appearance: np.ndarray
+    motion: np.ndarray
+    largest_appearance: np.ndarray
+    largest_motion: np.ndarray
+
+
+class Rescorer:
+    """Rescores test frames; psi and threshold are calibrated on the errors of training frames."""
+
+    def __init__(self, train: KeptErrors, test: KeptErrors, labels: np.ndarray | None, alarm_quantile: float) -> None:
+        """labels: (T,) of the test frames, 1 = abnormal, or None where they are not known."""
+        self.train, self.test, self.labels = train, test, labels
+        self.clips = np.array([clip for clip, _ in test.keys])
+        self.alarm_quantile = alarm_quantile
+        self._windows: tuple[Pair, Pair, Padding] | None = None
+        self._sums: dict[str, _Sums] = {}
+        self._last: Rescored | None = None
+        finest = self.finest_stride()
+        for branch in (train.appearance, train.motion, test.appearance, test.motion):
+            branch.reserve(-(-test.size[0] // finest) * -(-test.size[1] // finest))
+
+    def under(self, choice: ScoreChoice) -> Rescored:
+        """Scores, psi, threshold and metrics under a choice; raises ValueError for a patch that does not fit."""
+        if choice.windows != self._windows:
+            self._windows = None
+            self._sums = {name: _summed(maps, choice) for name, maps in (("test", self.test), ("train", self.train))}
+            self._windows, self._last = choice.windows, None
+        train = self._sums["train"]
+        psi = choice.psi
+        if psi is None:
+            psi = balanced_psi(train.largest_appearance, train.largest_motion)
+        last = self._last
+        scores = last.scores if last is not None and last.psi == psi else _fused(self._sums["test"], psi)
+        threshold = choice.threshold
+        if threshold is None:
+            threshold = float(np.quantile(_fused(train, psi), self.alarm_quantile))
+        self._last = self._measured(Rescored(choice, psi, threshold, scores, scores, {}, ""))
+        return self._last
+
+    @property
+    def choice(self) -> ScoreChoice | None:
+        """The last choice that was asked for."""
+        return None if self._last is None else self._last.choice
+
+    def patch_scores(self, frame: int) -> np.ndarray:
+        """Fused patch sums (ph, pw) of one frame under the last choice."""
+        sums, psi = self._sums["test"], self._last.psi
+        return pscd.fuse(sums.appearance[..., frame], sums.motion[..., frame], psi)
+
+    def places(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Under the last choice: each pixel's largest patch sum (H, W), and where it reaches the threshold, bool."""
+        patch, stride, padding = self._windows
+        fused = torch.from_numpy(self.patch_scores(frame))[None]
+        scores = pscd.pixel_scores(fused, self.test.size, patch=patch, stride=stride, padding=padding)[0].numpy()
+        return scores, scores >= self._last.threshold
+
+    def finest_stride(self) -> int:
+        """The smallest stride, both ways alike, under which a change still answers at once (MOST_SUMS)."""
+        height, width = self.test.size
+        frames = len(self.test.keys)
+        return next(s for s in range(1, height + width) if -(-height // s) * -(-width // s) * frames <= MOST_SUMS)
+
+    def _measured(self, plain: Rescored) -> Rescored:
+        shown = plain.scores
+        if plain.choice.protocol == "micro_per_clip":
+            shown = metrics.normalise_per_clip(plain.scores, self.clips)
+        if self.labels is None:
+            return replace(plain, shown=shown, why_not="no labels: nothing can be measured")
+        try:
+            measured = metrics.measure(self.labels, plain.scores, self.clips, plain.choice.protocol)
+        except MetricError as error:
+            return replace(plain, shown=shown, why_not=str(error))
+        alarms = plain.scores >= plain.threshold
+        rates = {
+            "hit_rate": float(alarms[self.labels == 1].mean()),
+            "false_alarm_rate": float(alarms[self.labels == 0].mean()),
+        }
+        return replace(plain, shown=shown, measured=measured | rates)
+
+
+def rescorer_for(evaluator: Evaluator, predict: Predict, clips: Sequence[str] | None = None) -> Rescorer:
+    """A rescorer of a predictor's answers on an evaluator's dataset, or on some of its test clips.
+
+    One pass of the network over the test frames and over the training frames that `maam evaluate` calibrates on.
+    Raises KeptErrorsError where the errors do not fit into memory.
+    """
+    recipe, train = evaluator.recipe, evaluator.dataset("train")
+    dataset = FrameFlowDataset(
+        evaluator.prepared, "test", drop_last=recipe.data.drop_last, channels=recipe.data.channels, clips=clips
+    )
+    test = keep_errors(predict, dataset, device=evaluator.device)
+    calibration = spread_evenly(len(train), CALIBRATION_FRAMES)
+    of_train = keep_errors(predict, train, frames=calibration, device=evaluator.device)
+    return Rescorer(of_train, test, labels_of(test, evaluator.prepared), recipe.scoring.alarm_quantile)
+
+
+def labels_of(test: KeptErrors, prepared: PreparedDataset) -> np.ndarray | None:
+    """Labels (T,) of scored frames, looked up by (clip, frame); None where a clip has none."""
+    try:
+        by_clip = {clip: prepared.labels(clip) for clip in dict.fromkeys(clip for clip, _ in test.keys)}
+    except DatasetError:
+        return None
+    return np.array([by_clip[clip][frame] for clip, frame in test.keys])
+
+
+def _summed(maps: KeptErrors, choice: ScoreChoice) -> _Sums:
+    branches = maps.appearance, maps.motion
+    with ThreadPoolExecutor(2) as side_by_side:
+        found = side_by_side.map(lambda branch: branch.patch_sums(*choice.windows), branches)
+        (appearance, most_appearance), (motion, most_motion) = found
+    return _Sums(appearance, motion, most_appearance, most_motion)
+
+
+def _fused(sums: _Sums, psi: float) -> np.ndarray:
+    """The largest fused patch sum of every frame, float32 (T,): fuse first, then the maximum; a row at a time."""
+    psi = np.float32(psi)
+    best = np.zeros(sums.appearance.shape[-1], np.float32)
+    for appearance, motion in zip(sums.appearance, sums.motion, strict=True):
+        np.maximum(best, pscd.fuse(appearance, motion, psi).max(axis=0), out=best)
+    return best

@@ -1,0 +1,86 @@
+"""One clip, one frame and one choice of scoring, as a picture and numbers: what the score explorer shows (ours)."""
+
+import numpy as np
+
+from maam_lib.data import PreparedDataset
+from maam_lib.playground.live_figures import ScoreFigure
+from maam_lib.playground.rescoring import Rescored, Rescorer, ScoreChoice
+
+BRIGHTNESS_FRAMES = 12  # of a clip, whose largest errors set the colour scale of its error maps
+
+
+class ScoreView:
+    """Holds what is shown; every method does only the work that its change asks for."""
+
+    def __init__(self, rescorer: Rescorer, prepared: PreparedDataset, choice: ScoreChoice) -> None:
+        self.rescorer, self.prepared, self.start = rescorer, prepared, choice
+        clips, counts = np.unique(rescorer.clips, return_counts=True)
+        self.clips: dict[str, int] = dict(zip(clips.tolist(), counts.tolist(), strict=True))  # scored frames of each
+        self.figure = ScoreFigure(rescorer.test.size)
+        self.place = 0
+        self.found: Rescored = rescorer.under(choice)
+        self.show_clip(next(iter(self.clips)))
+
+    def choose(self, choice: ScoreChoice) -> Rescored:
+        """Another choice: the whole set anew. Raises ValueError for a patch that does not fit the frame."""
+        self.found = self.rescorer.under(choice)
+        self._show_curve()
+        self.show_frame(self.place)
+        return self.found
+
+    def show_clip(self, clip: str, place: int = 0) -> None:
+        """Another clip, from its first scored frame on."""
+        self.clip, self._at = clip, self.rescorer.test.frames_of(clip)
+        test = self.rescorer.test
+        self.frames = np.array([frame for _, frame in test.keys[self._at]])  # (T,) their numbers in the clip
+        sampled = np.linspace(self._at.start, self._at.stop - 1, BRIGHTNESS_FRAMES, dtype=int)
+        tops = {
+            name: max(float(branch.error(i).max()) for i in sampled)
+            for name, branch in (("appearance", test.appearance), ("motion", test.motion))
+        }
+        labels = None if self.rescorer.labels is None else self.rescorer.labels[self._at]
+        self.figure.show_clip(clip, self.frames, labels, tops)
+        self._show_curve()
+        self.show_frame(place)
+
+    def show_frame(self, place: int) -> None:
+        """Another frame of the clip, counted from 0 among its scored frames."""
+        self.place = place
+        index, number = self._at.start + place, int(self.frames[place])
+        test, masks = self.rescorer.test, self.prepared.masks(self.clip)
+        if self.rescorer.choice != self.found.choice:  # someone else has asked it for another one since
+            self.rescorer.under(self.found.choice)
+        places, found = self.rescorer.places(index)
+        pictures = {
+            "frame": self.prepared.frames("test", self.clip)[number],
+            "appearance": test.appearance.error(index),
+            "motion": test.motion.error(index),
+            "places": places,
+            "found": found,
+            "mask": np.zeros(test.size, bool) if masks is None else masks[number] == 1,
+        }
+        brightest = float(self.found.scores[self._at].max())
+        self.figure.show_frame(number, float(self.found.shown[index]), pictures, brightest)
+
+    def facts(self) -> dict[str, str]:
+        """What the choice gives over the whole set, by name, ready to show."""
+        found = self.found
+        shown = {"psi": f"{found.psi:.3f}", "threshold": f"{found.threshold:.4g}", "frames": f"{len(found.scores):,}"}
+        if found.why_not:
+            return {"not measured": found.why_not} | shown
+        auc, eer = found.measured["auc"], found.measured.get("eer")
+        return {
+            "AUC, whole set": "no clip with both classes" if auc is None else f"{auc:.3f}",
+            "EER, whole set": "not defined here" if eer is None else f"{eer:.3f}",
+            "abnormal frames that alarm": f"{found.measured['hit_rate']:.1%}",
+            "normal frames that alarm": f"{found.measured['false_alarm_rate']:.1%}",
+            **shown,
+        }
+
+    def _show_curve(self) -> None:
+        raw = self.found.scores
+        threshold, top, name = self.found.threshold, float(raw.max()), "score"
+        if self.found.choice.protocol == "micro_per_clip":
+            low, high = float(raw[self._at].min()), float(raw[self._at].max())
+            threshold, top, name = (threshold - low) / (high - low or 1), 1.0, "score, clip in [0, 1]"
+        self.figure.show_scores(self.found.shown[self._at], threshold, top, name)

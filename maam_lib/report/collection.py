@@ -1,0 +1,164 @@
+"""Every result that a report is made of: sweeps, single runs, and the results that come with the kit."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from data_prep.files import UnreadableError
+from data_prep.layout import checked_name
+from maam_lib.config import Recipe, SettingError, load_recipe
+from maam_lib.evaluation import Calibration
+from maam_lib.grid import (
+    BASE,
+    DATASETS,
+    REFERENCE,
+    SIZES,
+    VARIANTS,
+    WEIGHTS,
+    GridResults,
+    ResultError,
+    base_recipe,
+    cells_of,
+    ending_of,
+    grid_results,
+    read_cost,
+    read_result,
+)
+from maam_lib.model import MAAMNet
+from maam_lib.training import SCORES, RunError, RunFolder, build_network, load_weights, read_scores
+
+IN_ORDER = (*DATASETS, "synthetic", "synthetic-avenue", "synthetic-shanghai")
+ALWAYS = tuple(DATASETS)  # recipes that a report speaks of even where nothing is measured
+OWN = "own-"  # begins the name of a run whose settings are no variant of its recipe
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A network of a recipe as it is: its result, the scores of all test frames, and where its weights are."""
+
+    recipe: Recipe
+    result: dict[str, Any]
+    scores: pd.DataFrame  # clip, frame, label, appearance, motion, fused
+    weights: Path
+
+    @cached_property
+    def network(self) -> MAAMNet:
+        """In evaluation mode."""
+        net = build_network(self.recipe)
+        load_weights(net, self.weights)
+        return net.eval()
+
+    @property
+    def calibration(self) -> Calibration:
+        return Calibration(self.result["psi"], self.result["threshold"])
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What was found, one grid per recipe: the paper's datasets first, of each the larger recipe first."""
+
+    grids: list[GridResults]
+    costs: dict[str, dict[str, Any]]  # recipe -> cost.json
+    left_out: list[str]  # files that do not count, and why
+    scored: dict[str, Scored]  # recipe -> one of its networks
+
+
+def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collection:
+    """Read single runs, then folders of sweeps, then what comes with the kit; of the same settings the first counts.
+
+    A run whose settings are no variant of its recipe is a recipe of its own, named "own-...". Damaged and foreign
+    files are named in `left_out`, never fatal. Raises RunError for a run folder that is none.
+    """
+    searched = [*(folder for folder in folders if folder.is_dir()), REFERENCE]
+    homes = {home.name: home for folder in reversed(searched) for home in folder.glob("*") if home.is_dir()}
+    left_out: list[str] = []
+    own = _own(map(RunFolder.open, runs), left_out)
+    found = Collection([], {}, left_out, {})
+    for name in sorted({*homes, *ALWAYS, *(name for name, _ in own)}, key=_order):
+        of_name = [run for other, run in own if other == name]
+        try:
+            checked_name(name)
+            base = of_name[0].recipe if of_name and name.startswith(OWN) else base_recipe(homes.get(name, Path(name)))
+            grid = grid_results(base.model_copy(update={"name": name}), *searched, more=_results(of_name, left_out))
+        except ValueError as error:  # SettingError among them
+            left_out.append(f"{homes.get(name, name)}: {error}")
+            continue
+        left_out += grid.left_out
+        if grid.results or name in ALWAYS:
+            found.grids.append(grid)
+        if (cost := _cost(name, searched, left_out)) is not None:
+            found.costs[name] = cost
+        try:
+            scored = _scored(grid, searched, of_name)
+        except (RunError, ResultError) as error:
+            left_out.append(str(error))
+            continue
+        if scored is not None:
+            found.scored[name] = scored
+    return found
+
+
+def _own(runs: Iterable[RunFolder], left_out: list[str]) -> list[tuple[str, RunFolder]]:
+    """Single runs with the name that their results go by; one with a damaged recipe is left out."""
+    named = []
+    for run in runs:
+        try:
+            named.append(_named(run))
+        except SettingError as error:
+            left_out.append(str(error))
+    return named
+
+
+def _named(run: RunFolder) -> tuple[str, RunFolder]:
+    """The name that a run's results go by: its recipe's, where its settings are a variant of it."""
+    recipe = run.recipe
+    try:
+        known = {cell.recipe.hash() for cell in cells_of(load_recipe(recipe.name), VARIANTS, [recipe.training.seed])}
+    except SettingError:
+        known = set()
+    return (recipe.name if recipe.hash() in known else f"{OWN}{recipe.name}"), run
+
+
+def _results(runs: Sequence[RunFolder], left_out: list[str]) -> list[tuple[Path, dict[str, Any]]]:
+    """What single runs measured, with the machine that they ran on."""
+    found = []
+    for run in runs:
+        path = run.folder / "metrics.json"
+        try:
+            found.append((path, read_result(path) | {"machine": run.machine}))
+        except (ResultError, RunError) as error:
+            left_out.append(str(error))
+    return found
+
+
+def _cost(name: str, folders: Sequence[Path], left_out: list[str]) -> dict[str, Any] | None:
+    try:
+        return read_cost(name, *folders)
+    except UnreadableError as error:
+        left_out.append(f"{error}; remove it and sweep `--part table4` again")
+        return None
+
+
+def _scored(grid: GridResults, folders: Sequence[Path], runs: Sequence[RunFolder]) -> Scored | None:
+    """The first network of the recipe as it is, with result, scores and weights at hand."""
+    for result in grid.results.get(BASE, []):
+        name = f"seed{result['seed']}"
+        trained = [run for run in runs if run.recipe.hash() == result["recipe_hash"]]
+        trained += [RunFolder(folder / grid.recipe.name / BASE / name) for folder in folders]
+        for run in trained:
+            if (run.folder / SCORES).is_file() and run.weights_file().is_file():
+                return Scored(grid.recipe, result, read_scores(run.folder), run.weights_file())
+        kept = REFERENCE / grid.recipe.name  # of another training than the user's, though of the same settings and seed
+        if (kept / WEIGHTS).is_file() and result == read_result(kept / BASE / "seed0.json"):
+            return Scored(grid.recipe, result, read_scores(kept), kept / WEIGHTS)
+    return None
+
+
+def _order(name: str) -> tuple[int, int, str]:
+    ending = ending_of(name)
+    dataset = name.removesuffix(ending)
+    return (IN_ORDER.index(dataset) if dataset in IN_ORDER else len(IN_ORDER), list(SIZES).index(ending), name)

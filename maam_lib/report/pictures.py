@@ -1,0 +1,112 @@
+"""What the paper's pictures show, of a network of ours: Figs. 1, 4, 7, 8, 9, each with a caption that names its frames.
+
+Frames are chosen by the scores of all test frames, so the network runs on the few that are shown.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from maam_lib.analysis import misleading_pair, score_steps, worst_false_alarms, worst_misses
+from maam_lib.data import PreparedDataset
+from maam_lib.evaluation import detection_row
+from maam_lib.figures import plots as figures
+from maam_lib.figures import pscd as figures_pscd
+from maam_lib.report.collection import Scored
+
+CURVES = 6  # clips of Fig. 7, those with the most change between normal and abnormal first
+ROWS = 4  # clips of Fig. 8
+COLUMNS = (
+    "Left to right: frame, appearance error, motion error, both fused, and the place: blue where the fused patch sum "
+    "passes the threshold calibrated on training frames, orange the truth."
+)
+
+
+class Picture(NamedTuple):
+    """A figure with what it shows."""
+
+    figure: Figure
+    caption: str
+
+
+def score_curves(scored: Scored) -> Picture:
+    """Fig. 7: scores over time, abnormal spans shaded; needs no video."""
+    clips = dict(list(scored.scores.groupby("clip", sort=False)))
+    changing = sorted(clips, key=lambda clip: clips[clip]["label"].diff().abs().sum() == 0)[:CURVES]
+    names = sorted(changing)
+    figure = figures.score_curves({clip: clips[clip] for clip in names}, threshold=scored.calibration.threshold)
+    shaded = "abnormal spans orange, dashed the calibrated threshold"
+    return Picture(figure, f"Anomaly score over time, clips {', '.join(names)}; {shaded}.")
+
+
+def first_detections(scored: Scored, prepared: PreparedDataset) -> Picture:
+    """Fig. 1: the two clips with the loudest abnormal frames, and the loudest false alarm."""
+    chosen = [("abnormal", row) for row in _loudest(scored.scores)[:2]]
+    chosen += [("normal", row) for _, row in worst_false_alarms(scored.scores, 1).iterrows()]
+    return _rows(scored, prepared, chosen)
+
+
+def more_detections(scored: Scored, prepared: PreparedDataset) -> Picture:
+    """Fig. 8: the loudest abnormal frame of further clips."""
+    loudest = _loudest(scored.scores)
+    return _rows(scored, prepared, [("abnormal", row) for row in (loudest[2:] or loudest)[:ROWS]])
+
+
+def failures(scored: Scored, prepared: PreparedDataset) -> Picture:
+    """Fig. 9: the worst false alarms and the worst misses, found by their scores."""
+    false_alarms, misses = worst_false_alarms(scored.scores, 2), worst_misses(scored.scores, 2)
+    chosen = [("false alarm", row) for _, row in false_alarms.iterrows()] + [("miss", r) for _, r in misses.iterrows()]
+    picture = _rows(scored, prepared, chosen)
+    beats = ", ".join(f"{share:.0%}" for share in false_alarms["beats"])
+    beaten = ", ".join(f"{share:.0%}" for share in misses["beaten by"])
+    said = (
+        f" The false alarms score above {beats} of the abnormal frames, the misses below {beaten} of the normal ones."
+    )
+    return Picture(picture.figure, picture.caption + said)
+
+
+def why_patches(scored: Scored, prepared: PreparedDataset) -> Picture | None:
+    """Fig. 4: an abnormal and a normal frame whose mean errors say the opposite of their worst patches; None where
+    there is no such pair, or the scores of whole frames were not kept."""
+    table = scored.scores
+    if "whole_frame" not in table:
+        return None
+    means, maxima, labels = (table[column].to_numpy() for column in ("whole_frame", "fused", "label"))
+    pair = misleading_pair(means, maxima, labels)
+    if pair is None:
+        return None
+    net, psi, rows, titles = scored.network, scored.calibration.psi, [], []
+    for kind, at in zip(("abnormal", "normal"), pair, strict=True):
+        clip, frame = table["clip"][at], int(table["frame"][at])
+        rows.append(score_steps(net, prepared, clip, frame, scored.recipe.scoring, psi)._asdict())
+        titles.append(f"{kind}: {clip} {frame}, mean {means[at]:.4f}, patch {maxima[at]:.1f}")
+    caption = (
+        "The mean error of the whole frame says that the normal one is the more abnormal; the worst patch (blue) says "
+        f"the opposite. {titles[0]}; {titles[1]}. The pair that speaks loudest for patches: one pair proves nothing."
+    )
+    return Picture(figures_pscd.frames_against_patches(rows, titles), caption)
+
+
+PICTURES: dict[str, Callable[[Scored, PreparedDataset], Picture | None]] = {
+    "figure1": first_detections,
+    "figure4": why_patches,
+    "figure8": more_detections,
+    "figure9": failures,
+}
+
+
+def _loudest(table: pd.DataFrame) -> list[pd.Series]:
+    """The loudest abnormal frame of each clip, the loudest clip first."""
+    abnormal = table[table["label"] == 1]
+    of_clips = [part.nlargest(1, "fused").iloc[0] for _, part in abnormal.groupby("clip")]
+    return sorted(of_clips, key=lambda row: -row["fused"])
+
+
+def _rows(scored: Scored, prepared: PreparedDataset, chosen: list[tuple[str, pd.Series]]) -> Picture:
+    net = scored.network
+    keys = [(row["clip"], int(row["frame"])) for _, row in chosen]
+    rows = [detection_row(net, prepared, *key, scored.recipe.scoring, scored.calibration) for key in keys]
+    titles = [f"{kind}: {clip}, frame {frame}" for (kind, _), (clip, frame) in zip(chosen, keys, strict=True)]
+    return Picture(figures.detection_rows(rows, titles), f"{'; '.join(titles)}. {COLUMNS}")

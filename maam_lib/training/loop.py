@@ -1,0 +1,283 @@
+"""Training (paper Sec. 4.3): epochs, checkpoints, exact resume, on one or many devices through lightning-fabric.
+
+All randomness comes from the recipe's seed and is drawn anew at the start of each epoch, so a run that was killed
+and resumed goes the same way as one that was not; on a CPU its weights are equal to the last bit.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from maam_lib.config import Recipe
+from maam_lib.data import FrameFlowDataset, PreparedDataset, find_dataset, to_model_input
+from maam_lib.fast import best_accelerator, compiler_trouble, keep_freed_memory, largest_divisor, share_statistics
+from maam_lib.losses import Losses, total_loss
+from maam_lib.memory import support_count
+from maam_lib.model import MAAMNet, MAAMOutput
+from maam_lib.training.feeding import Feed
+from maam_lib.training.runs import RunFolder, environment_facts
+
+ADAM_EPSILON = 1e-8  # released code, and the default of PyTorch; the paper does not say
+_FABRIC_NAMES = {"bfloat16": "bf16-mixed", "float32": "32-true"}
+EpochCallback = Callable[[dict[str, float]], bool | None]
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: says where and why."""
+
+
+def build_network(recipe: Recipe) -> MAAMNet:
+    """The network that a recipe describes, with initial values drawn from the global random state.
+
+    A decoder that the recipe does not train is frozen at them.
+    """
+    net = MAAMNet(recipe.data.channels, **recipe.model.model_dump())
+    net.appearance_decoder.requires_grad_(recipe.loss.branches != "motion")
+    net.motion_decoder.requires_grad_(recipe.loss.branches != "appearance")
+    return net
+
+
+def build_optimizer(recipe: Recipe, net: torch.nn.Module) -> torch.optim.Adam:
+    """Adam with the recipe's constant learning rate (Sec. 4.3), in the recipe's form (item 14)."""
+    form = ReleasedAdam if recipe.training.adam_form == "released" else torch.optim.Adam
+    return form(net.parameters(), lr=recipe.training.learning_rate, eps=ADAM_EPSILON)
+
+
+class ReleasedAdam(torch.optim.Adam):
+    """Adam as TensorFlow computes it: epsilon is added before the bias correction, not after it (item 14).
+
+    With s the running mean of squared gradients after t steps and c = sqrt(1 - beta2^t), PyTorch divides by
+    sqrt(s) / c + eps and TensorFlow by (sqrt(s) + eps) / c, so its epsilon is eps / c: 32 times larger at the first
+    step, the same after some thousand. Source: Kingma and Ba (2015), end of Sec. 2, "epsilon hat".
+    """
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        steps = [int(state["step"]) for state in self.state.values()]
+        for group in self.param_groups:
+            group["eps"] = ADAM_EPSILON / math.sqrt(1 - group["betas"][1] ** (max(steps, default=0) + 1))
+        return super().step(closure)
+
+
+def dataset_for(root: Path, recipe: Recipe) -> PreparedDataset:
+    """The prepared dataset under `root` that a recipe asks for; if absent, DatasetError with the command for it."""
+    return find_dataset(root, recipe.data.dataset, (recipe.data.height, recipe.data.width), recipe.data.flow)
+
+
+def fit(
+    recipe: Recipe,
+    prepared: PreparedDataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    accelerator: str = "auto",
+    devices: int | str | list[int] = "auto",
+    compiled: bool = False,
+    progress: bool = True,
+    on_epoch: EpochCallback | None = None,
+) -> RunFolder:
+    """Train a recipe on a prepared dataset's normal clips; returns the run folder, its last epoch finished.
+
+    `devices` is how many, or the numbers of those to use; "auto" is as many GPUs as share a batch equally, or the CPU.
+    Several train as one: the same batches, batch-norm statistics, dropout and losses as on one device, up to rounding.
+    `compiled` sends the network through torch.compile: the same files, equal up to rounding and, on a GPU, the dropout.
+    `progress` shows a bar where there is a terminal.
+    `on_epoch` gets each new row of the history, on the first device's process; when it returns True the training
+    stops there, whole and resumable.
+    Raises RunError for a folder in use, TrainingError for a loss that is not finite, too few frames, a batch that
+    the devices cannot share equally, a run begun in another number format, or where compiling is asked for and
+    impossible.
+    """
+    accelerator = best_accelerator() if accelerator == "auto" else accelerator
+    if devices == "auto":
+        there = torch.cuda.device_count() if accelerator == "cuda" else 1
+        devices = largest_divisor(recipe.training.batch_size, at_most=there)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its word on the number format is in run.json
+    precision = _FABRIC_NAMES[recipe.training.precision]
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    fabric.launch()
+    keep_freed_memory()
+    dataset = FrameFlowDataset(prepared, "train", drop_last=recipe.data.drop_last, channels=recipe.data.channels)
+    _check_possible(fabric, recipe, dataset, compiled)
+    run = RunFolder(folder)
+    run.check_data(prepared.content_hash)
+    _check_format(run, recipe)
+    if fabric.is_global_zero:
+        run.claim(recipe, resume=resume)
+    fabric.barrier()
+    try:
+        _train(fabric, recipe, dataset, run, compiled, progress, on_epoch)
+    finally:
+        if fabric.is_global_zero:
+            run.release()
+    return run
+
+
+def _check_possible(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, compiled: bool) -> None:
+    """TrainingError where this recipe cannot be trained on these frames and devices."""
+    batch, devices = recipe.training.batch_size, fabric.world_size
+    if len(dataset) < batch:
+        raise TrainingError(
+            f"{dataset.prepared.folder}: {len(dataset)} training frames are fewer than one batch of {batch}; "
+            "set training.batch_size"
+        )
+    if batch % devices:
+        raise TrainingError(
+            f"training.batch_size is {batch}, which {devices} devices cannot share equally; take "
+            f"{largest_divisor(batch, devices)} of them, or set it to a multiple of {devices}"
+        )
+    if compiled and (trouble := compiler_trouble(fabric.device)):
+        raise TrainingError(f"the network cannot be compiled here ({trouble}); train without compiling")
+
+
+def _check_format(run: RunFolder, recipe: Recipe) -> None:
+    """TrainingError for a run that an earlier kit began in a number format of the processor's choice, not this one."""
+    began_in, wanted = run.facts.get("precision"), recipe.training.precision
+    if began_in not in (None, wanted) and not run.is_finished:
+        raise TrainingError(
+            f"{run.folder}: was begun in {began_in}, which `training.precision=auto` took on this processor; it now "
+            f"is {wanted}, and a run has one number format. Train anew in another folder"
+        )
+
+
+def epoch_seed(seed: int, epoch: int, purpose: int) -> int:
+    """One seed per (run, epoch, purpose), well spread; purpose 0 orders the frames, 1 drops activations."""
+    return int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1)[0])
+
+
+def batches(num_frames: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> Iterator[np.ndarray]:
+    """One epoch's batches of frame numbers in random order: each frame at most once, whole global batches only.
+
+    Each device takes its slice of every global batch, so the batches are the same on one device and on many.
+    """
+    order = np.random.default_rng(seed).permutation(num_frames)
+    for start in range(0, num_frames - batch_size + 1, batch_size):
+        yield order[start + rank : start + batch_size : world_size]
+
+
+def _train(
+    fabric: Fabric,
+    recipe: Recipe,
+    dataset: FrameFlowDataset,
+    run: RunFolder,
+    compiled: bool,
+    shows_progress: bool,
+    on_epoch: EpochCallback | None,
+) -> None:
+    settings = recipe.training
+    torch.manual_seed(settings.seed)
+    net = build_network(recipe)
+    adam = build_optimizer(recipe, net)
+    facts = _facts(fabric, recipe, dataset) | {"compiled": compiled}
+    if fabric.world_size > 1:
+        net = share_statistics(net, fabric.device.type)
+    if compiled:
+        net.compile(dynamic=False)  # in place: the names of parameters stay; all batches have one shape
+    module, optimizer = fabric.setup(net.to(memory_format=torch.channels_last), adam)
+    done = run.load_epoch(net, adam)  # after the set-up: on the device
+    if fabric.is_global_zero and (done < settings.epochs or run.facts.get("epochs") != done):
+        run.record(facts | _so_far(run, done))
+    module.train()
+    feed = Feed(dataset, fabric.device)
+    steps = len(dataset) // settings.batch_size
+    progress = tqdm(
+        total=settings.epochs * steps * settings.batch_size,
+        initial=done * steps * settings.batch_size,
+        unit="frame",
+        disable=None if fabric.is_global_zero and shows_progress else True,
+    )
+    with progress:
+        for epoch in range(done + 1, settings.epochs + 1):
+            row = _train_epoch(fabric, recipe, feed, module, optimizer, epoch, progress)
+            if fabric.is_global_zero:
+                run.save_epoch(net, adam, row)
+                run.record(facts | _so_far(run, epoch))
+            wants_to_stop = on_epoch is not None and fabric.is_global_zero and on_epoch(row)
+            if fabric.broadcast(bool(wants_to_stop)):
+                return
+
+
+def _so_far(run: RunFolder, epoch: int) -> dict[str, float]:
+    """What run.json says of the epochs behind it; nothing before the first."""
+    return {"epochs": epoch, "training_seconds": round(run.history["seconds"].sum(), 1)} if epoch else {}
+
+
+def _train_epoch(
+    fabric: Fabric,
+    recipe: Recipe,
+    feed: Feed,
+    module: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    epoch: int,
+    progress: tqdm,
+) -> dict[str, float]:
+    """One pass over the training frames; returns the history row of means over its steps."""
+    settings, began = recipe.training, time.perf_counter()
+    torch.manual_seed(epoch_seed(settings.seed, epoch, 1))  # one for all devices: see dropout.py
+    order_seed = epoch_seed(settings.seed, epoch, 0)
+    order = batches(len(feed.dataset), settings.batch_size, order_seed, fabric.global_rank, fabric.world_size)
+    sums, steps = None, 0
+    for raw_frames, raw_flow in feed.batches(order):
+        frames, flow = to_model_input(raw_frames, raw_flow, feed.dataset.channels)
+        output = module(frames.contiguous(memory_format=torch.channels_last))
+        losses = total_loss(output, frames, flow, recipe.loss)
+        terms = torch.stack([*losses, flow.abs().mean(), _mean_support(output, losses.total)]).detach()
+        terms = fabric.all_reduce(terms, reduce_op="mean")  # before the check, so that all devices stop together
+        _check_finite(Losses(*terms[: len(losses)]), epoch, steps + 1)
+        optimizer.zero_grad()
+        fabric.backward(losses.total)
+        optimizer.step()
+        sums = terms if sums is None else sums + terms
+        steps += 1
+        progress.update(settings.batch_size)
+        progress.set_postfix_str(f"epoch {epoch} loss {terms[0].item():.4f}", refresh=False)
+    means = sums / steps
+    names = [*Losses._fields, "zero_flow", "support_items"]
+    seconds = time.perf_counter() - began
+    row = {"epoch": epoch, **dict(zip(names, means.tolist(), strict=True))}
+    return row | {
+        "seconds": round(seconds, 2),
+        "frames_per_second": round(steps * settings.batch_size / seconds, 1),
+    }
+
+
+def _mean_support(output: MAAMOutput, like: Tensor) -> Tensor:
+    """Mean number of support items per query, a scalar; 0 without memory."""
+    return torch.zeros_like(like) if output.weights is None else support_count(output.weights).to(like.dtype).mean()
+
+
+def _check_finite(losses: Losses, epoch: int, step: int) -> None:
+    if not torch.isfinite(losses.total):
+        terms = ", ".join(f"{name} {value.item():g}" for name, value in losses._asdict().items())
+        raise TrainingError(
+            f"the loss is not finite at epoch {epoch}, step {step}: {terms}; earlier epochs are kept. "
+            "A lower training.learning_rate usually helps"
+        )
+
+
+def _facts(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset) -> dict[str, object]:
+    """What run.json says of this run."""
+    on_cuda = fabric.device.type == "cuda"
+    return {
+        "recipe": recipe.name,
+        "recipe_hash": recipe.hash(),
+        "seed": recipe.training.seed,
+        "data": {
+            "name": dataset.prepared.name,
+            "content_hash": dataset.prepared.content_hash,
+            "frames": len(dataset),
+        },
+        "device": torch.cuda.get_device_name(fabric.device) if on_cuda else "cpu",
+        "devices": fabric.world_size,
+        "precision": recipe.training.precision,
+        "threads": torch.get_num_threads(),
+        "deterministic": not on_cuda,  # on CUDA some gradients are summed in varying order
+        **environment_facts(),
+    }

@@ -1,0 +1,325 @@
+"""Score any footage into a folder: annotated video, scores, events, one page. Runs without torch for an ONNX file.
+
+annotated.mkv   one picture per row of scores.csv: abnormal regions marked, the score of the last seconds under it
+scores.csv      frame, time, appearance, motion, fused, normalised, alarm
+events.csv      alarms and trouble with the footage, one line each, written when it has ended
+index.html      curve, worst moments, events, settings; renewed every minute
+"""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import av
+
+from data_prep import __version__
+from data_prep.files import unbroken, write_text
+from maam_lib.detector import DetectionError, Detector, Score
+from maam_lib.video.annotation import AnnotatedVideo, Annotator, jpeg, picture_size
+from maam_lib.video.detection_page import Envelope, WorstMoments, detection_page
+from maam_lib.video.events import Alarms, Box, Event, EventFile
+from maam_lib.video.footage import Footage
+from maam_lib.video.online import BATCH, Heard, Scored, score_online
+from maam_lib.video.result_folder import check_free, check_room, claimed
+from maam_lib.windows import boxes
+
+PAGE_SECONDS = 60.0  # between two renewals of the page
+STRETCH = 0.01  # a change of the aspect ratio that is worth a note
+VIDEO = "annotated.mkv"
+SCORE_COLUMNS = "frame,time,appearance,motion,fused,normalised,alarm"
+
+
+@dataclass
+class Progress:
+    """How far it is, for whoever shows it."""
+
+    frames: int = 0  # scored
+    announced: int | None = None
+    alarms: int = 0
+    seconds: float = 0.0  # since the start
+    footage_seconds: float = 0.0  # of the footage, up to the last scored frame
+    lag: float = 0.0  # seconds behind real time: of a live source as it is, of a file as if it were one
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None where the length is not known."""
+        if self.announced is None or not self.frames:
+            return None
+        return max(0, self.announced - 1 - self.frames) / self.frames_per_second
+
+
+def detect(
+    detector: Detector,
+    score: Score,
+    footage: Footage,
+    out: Path,
+    *,
+    alarms_per_hour: float | None = None,
+    picture_width: int = 640,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Progress:
+    """Score footage into the folder `out`, which must be empty or new (ours).
+
+    alarms_per_hour: a threshold for at most so many on normal footage (see `Detector.threshold_for`); None takes the
+    detector's own. Everything is on the disk within a second and whole at any end: of the footage, by Ctrl-C, by an
+    error; a kill loses the last moments, since nothing has to be finished. The folder is made when the first frame is
+    scored, and vanishes again where that one cannot be written.
+
+    Raises DetectionError for a folder in use, DiskFullError before the disk is full, and whatever stops the scoring.
+    """
+    check_free(out)
+    began = time.monotonic()
+    threshold = detector.threshold if alarms_per_hour is None else detector.threshold_for(alarms_per_hour)
+    report = _Report(detector, footage, out, threshold, alarms_per_hour, picture_width)
+    heard = Heard(footage)
+    early: list[Event] = []  # before the first frame is scored
+    with closing(score_online(detector, score, heard, picture_width=picture_width)) as items, ExitStack() as finishing:
+        for item in items:
+            if report.progress.frames:
+                with unbroken():
+                    report.add(item)
+            elif isinstance(item, Event):
+                early.append(item)
+                continue
+            else:
+                with unbroken(), claimed(out):
+                    report.begin([*early, item])
+                    finishing.callback(lambda: report.finish(heard.lost()))
+            if isinstance(item, Scored):
+                report.note_time(began, item)
+                if on_progress is not None:
+                    on_progress(report.progress)
+    if not report.progress.frames:
+        found = "; ".join(event.note for event in early) or "none came"
+        raise DetectionError(f"{footage.name}: no two frames follow each other, so none was scored ({found})")
+    return report.progress
+
+
+class _Report:
+    """The files of one scored video: begun with its first scored frame, whole whenever they are finished."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        footage: Footage,
+        out: Path,
+        threshold: float,
+        alarms_per_hour: float | None,
+        picture_width: int,
+    ):
+        self.detector, self.footage, self.out, self.threshold = detector, footage, out, threshold
+        self.alarms_per_hour = alarms_per_hour
+        self.progress = Progress(announced=footage.announced)
+        self.level = float(detector.training.normalise(threshold))
+        self._alarms = Alarms(threshold)
+        self._annotator = Annotator(picture_size(footage.size, picture_width), self.level)
+        self._envelope, self._moments = Envelope(), WorstMoments()
+        self._page_at = time.monotonic() + PAGE_SECONDS
+        self._lowest, self._highest = math.inf, -math.inf  # fused scores so far
+
+    def begin(self, items: list[Event | Scored]) -> None:
+        """Open the files and write the first events and the first frame; nothing stays open where that fails."""
+        with ExitStack() as failed:
+            self._scores: TextIO = failed.enter_context(
+                (self.out / "scores.csv").open("w", encoding="utf-8", newline="\n")
+            )
+            self._scores.write(SCORE_COLUMNS + "\n")
+            self._events = EventFile(self.out / "events.csv")
+            failed.callback(self._events.close)
+            self._video: AnnotatedVideo | None = AnnotatedVideo(self.out / VIDEO, self.footage.frame_rate)
+            failed.callback(self._close_video)
+            for item in items:
+                self.add(item)
+            self._scores.flush()
+            failed.pop_all()
+
+    def add(self, item: Event | Scored) -> None:
+        if isinstance(item, Event):
+            return self._trouble(item)
+        self._frame(item)
+        if self.progress.frames % BATCH == 0:
+            self._flush()
+
+    def _frame(self, scored: Scored) -> None:
+        detector = self.detector
+        found = detector.reached(scored.fused_map, self.threshold)
+        span, where = (scored.time, scored.until), lambda: _largest_box(found, scored.source_size)
+        self._write_event(self._alarms.add(scored.number, *span, scored.fused, where))
+        on = self._alarms.on
+        normalised = float(detector.training.normalise(scored.fused))
+        row = f"{scored.appearance:.9g},{scored.motion:.9g},{scored.fused:.9g},{normalised:.5g}"
+        self._scores.write(f"{scored.number},{scored.time:.3f},{row},{int(on)}\n")
+        caption = f"{scored.time:.1f} s   score {normalised:.2f}   threshold {self.level:.2f}"
+        picture = self._annotator.draw(scored.picture, found, normalised, on, caption)
+        self._show(picture, scored.time)
+        self._lowest, self._highest = min(self._lowest, scored.fused), max(self._highest, scored.fused)
+        self._envelope.add(normalised)
+        self._moments.add(normalised, scored.number, scored.time, lambda: jpeg(picture))
+        self.progress.frames += 1
+
+    def _show(self, picture: Any, at: float) -> None:
+        """One more picture of the video; where it cannot be encoded, the scores go on without it."""
+        try:
+            if self._video is not None:
+                self._video.write(picture, at)
+        except OSError:  # of the disk
+            raise
+        except av.FFmpegError as error:
+            self._without_video(error)
+
+    def _close_video(self) -> None:
+        try:
+            if self._video is not None:
+                self._video.close()
+        except OSError:
+            raise
+        except av.FFmpegError as error:
+            self._without_video(error)
+
+    def _without_video(self, error: av.FFmpegError) -> None:
+        written = self.progress.frames
+        self._video = None
+        if not written:
+            (self.out / VIDEO).unlink(missing_ok=True)
+        self.footage.notes.append(f"{VIDEO} holds {written} frames: FFmpeg cannot encode more ({error.strerror})")
+
+    def _trouble(self, event: Event) -> None:
+        """Frames do not follow each other here: an alarm that is on ends."""
+        if event.kind in ("gap", "resized", "lost"):
+            self._write_event(self._alarms.finish())
+        self._events.write(event)
+
+    def note_time(self, began: float, scored: Scored) -> None:
+        progress, now = self.progress, time.monotonic()
+        progress.seconds, progress.footage_seconds = now - began, scored.time
+        progress.lag = now - scored.arrived if self.footage.is_live else max(0.0, progress.seconds - scored.time)
+
+    def _flush(self) -> None:
+        """Hand what is written to the disk, and stop while there is room to do so."""
+        self._scores.flush()
+        check_room(self.out, f"stopped after {self.progress.frames} frames, and what is written is whole")
+        if time.monotonic() > self._page_at:
+            self._write_page()
+            self._page_at = time.monotonic() + PAGE_SECONDS
+
+    def _write_event(self, event: Event | None) -> None:
+        if event is not None:
+            self.progress.alarms += 1
+            self._events.write(event)
+
+    def _write_page(self) -> None:
+        moments = self._moments.sorted()
+        title = f"{self.footage.name.rpartition('/')[2]}, scored"
+        facts = self._facts()
+        length, events = self.progress.footage_seconds, self.out / "events.csv"
+        page = detection_page(title, self._envelope, self.level, length, moments, events, facts, self.detector.normal)
+        write_text(self.out / "index.html", page)
+
+    def _facts(self) -> dict[str, Any]:
+        detector, progress = self.detector, self.progress
+        facts = {
+            "footage": self.footage.name,
+            "frames scored": progress.frames,
+            "seconds of footage": progress.footage_seconds,
+            "alarms": progress.alarms,
+            "threshold (fused score)": self.threshold,
+            "threshold from": self._threshold_origin(),
+            "recipe": f"{detector.recipe}, epoch {detector.epoch}, trained on {detector.trained_on}",
+            "frames resized to": f"{detector.frame_size[0]}x{detector.frame_size[1]}, {detector.channels} channel(s)",
+            "flow": f"{detector.flow}, at the footage's size {self.footage.size[0]}x{self.footage.size[1]}",
+            "patch, stride, padding": f"{detector.patch}, {detector.stride}, {detector.padding}",
+            "psi": detector.psi,
+            "frames per second": progress.frames_per_second,
+            "kit": __version__,
+        }
+        if progress.frames:
+            facts["Eq. 11 over this footage"] = f"(fused - {self._lowest:.6g}) / {self._highest - self._lowest:.6g}"
+        return facts | {f"note {i}": note for i, note in enumerate(footage_notes(detector, self.footage), start=1)}
+
+    def _threshold_origin(self) -> str:
+        if self.alarms_per_hour is None:
+            return f"a quantile of the scores of {self.detector.normal}"
+        share = self.detector.share_for(self.alarms_per_hour)
+        said = f"at most {self.alarms_per_hour:g} alarms per hour on footage like {self.detector.normal}"
+        training = self.detector.training
+        beyond = f"; extrapolated beyond the {training.frames} frames scored"
+        far = beyond if training.is_extrapolated(share) else ""
+        return f"{said}: {share:.2g} of the time may be at it{far}"
+
+    def finish(self, lost: Event | None) -> None:
+        """End what is on, and close the files. lost: of a stream that is silent at this end."""
+        with unbroken(), ExitStack() as last:  # the last one named is done first, and one that fails stops no other
+            last.callback(self._write_page)
+            last.callback(self._events.close)
+            last.callback(self._scores.close)
+            last.callback(self._close_video)
+            last.callback(lambda: self._write_event(self._alarms.finish()))
+            if lost is not None:
+                last.callback(self._trouble, lost)
+
+
+def footage_notes(detector: Detector, footage: Footage) -> list[str]:
+    """What a user should know: no or a varying frame rate, a picture that is stretched."""
+    height, width = footage.size
+    stretch = (detector.frame_size[1] / detector.frame_size[0]) / (width / height)
+    if abs(stretch - 1) <= STRETCH:
+        return footage.notes
+    seen = f"{detector.frame_size[0]}x{detector.frame_size[1]}"
+    return [*footage.notes, f"{height}x{width} is seen at {seen}, {stretch:.2f} times as wide for its height"]
+
+
+def progress_line(progress: Progress) -> str:
+    """The state in one line."""
+    left = progress.seconds_left
+    return (
+        f"{progress.frames} frames  {progress.frames_per_second:.1f} frames/s  "
+        f"{'' if left is None else f'{left:.0f} s left  '}{progress.lag:.1f} s behind real time  "
+        f"{progress.alarms} alarms"
+    )
+
+
+class ProgressLine:
+    """Shows progress on stderr: in a terminal one line that is renewed, else a line every half minute."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._next = time.monotonic() + self._every
+
+    @property
+    def _every(self) -> float:
+        return 0.5 if self._terminal else 30.0
+
+    def show(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + self._every
+            print(
+                f"\r{progress_line(progress)}  " if self._terminal else progress_line(progress),
+                end="" if self._terminal else "\n",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def end(self) -> None:
+        if self._terminal:
+            print(file=sys.stderr)
+
+
+def _largest_box(found: Any, source_size: tuple[int, int]) -> Box | None:
+    """The box of the largest region of a mask (H, W), in pixels of the source."""
+    regions = boxes(found)
+    if not regions:
+        return None
+    x, y, w, h = regions[0]
+    across, down = source_size[1] / found.shape[1], source_size[0] / found.shape[0]
+    left, top = round(x * across), round(y * down)
+    return left, top, round((x + w) * across) - left, round((y + h) * down) - top

@@ -1,0 +1,119 @@
+"""A run as one ONNX file: network, memory and PSCD in one graph, with all that scoring needs in its metadata.
+
+ONNX and not torch.export's own format: the file is to run where torch is not installed.
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from data_prep.files import written_aside
+from maam_lib import pscd
+from maam_lib.data import to_model_input
+from maam_lib.detector import DetectionError, Detector
+from maam_lib.model import MAAMNet
+from maam_lib.video.onnx_file import INPUTS, METADATA_KEY, OUTPUTS, is_sealed, open_onnx, sealed
+from maam_lib.video.scorer import score_with
+
+TOLERANCE = 1e-4  # of patch sums, relative to the largest: both compute in float32, in different order
+BATCHES = (1, 3)  # that the check runs
+
+
+class ExportError(RuntimeError):
+    """The exported graph does not compute what the network does."""
+
+
+@dataclass(frozen=True)
+class ExportCheck:
+    """How far onnxruntime's patch sums are from PyTorch's, on the same inputs."""
+
+    largest: float  # absolute, relative to the largest sum
+
+    def __str__(self) -> str:
+        return f"onnxruntime and PyTorch agree to {self.largest:.1e} of the largest patch sum (allowed {TOLERANCE:g})"
+
+
+class ScoringGraph(nn.Module):
+    """From stored frames and flow to patch maps and scores: what the ONNX file computes (Algorithm 1)."""
+
+    def __init__(self, net: MAAMNet, detector: Detector):
+        super().__init__()
+        self.net, self.detector = net, detector
+        self.eval()
+
+    def forward(self, frames: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """uint8 (B, H, W, C) and float16 (B, H, W, 2) -> appearance, motion, fused (B, ph, pw) and scores (B,)."""
+        detector = self.detector
+        x, f = to_model_input(frames, flow, self.net.frame_channels)
+        output = self.net(x)
+        where = {"patch": detector.patch, "stride": detector.stride, "padding": detector.padding}
+        return tuple(pscd.score_maps(x, output.frame_hat, f, output.flow_hat, psi=detector.psi, **where))
+
+
+def check_target(path: Path) -> None:
+    """Raises DetectionError unless `path` can become an ONNX file: it is new, or an earlier one of `maam export`."""
+    if path.exists() and not (path.is_file() and is_sealed(path.read_bytes())):
+        raise DetectionError(f"{path}: not a file of `maam export`; name another, so that nothing is lost")
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise DetectionError(f"{path}: cannot be written ({nearest} is not a folder that can be written); name another")
+
+
+def write_onnx(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:
+    """Write a network and its detector as an ONNX file, checked against PyTorch before it takes its name.
+
+    The number of frames per call is free; height, width and channels are the detector's. Raises DetectionError where
+    the extra `onnx` is missing, and ExportError where the graph differs from the network by more than TOLERANCE.
+    """
+    graph = ScoringGraph(net.cpu(), detector)
+    any_number = {0: torch.export.Dim.DYNAMIC}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of every operator of torchvision that is absent
+    try:
+        program = torch.onnx.export(
+            graph,
+            tuple(map(torch.from_numpy, _example(detector, 2))),
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_shapes=(any_number, any_number),
+            dynamo=True,
+            verbose=False,
+        )
+    except ImportError as error:
+        raise DetectionError(f"exporting needs the extra onnx: pip install -e '.[onnx]' ({error})") from error
+    program.model.metadata_props[METADATA_KEY] = detector.to_json()
+    for node in program.model.graph:
+        node.metadata_props.clear()  # where in this machine's files each operator came from
+    with written_aside(Path(path)) as aside:
+        program.save(aside, external_data=False)
+        aside.write_bytes(sealed(aside.read_bytes()))
+        return _checked(net, detector, aside)
+
+
+def _checked(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:
+    """Raises ExportError where the file's patch sums differ from the network's."""
+    _, exported = open_onnx(path)
+    own = score_with(net, detector, "cpu")
+    largest = 0.0
+    for number in BATCHES:
+        inputs = _example(detector, number)
+        for found, expected in zip(exported(*inputs), own(*inputs), strict=True):
+            largest = max(largest, float(np.abs(found - expected).max() / np.abs(expected).max()))
+    if not largest <= TOLERANCE:
+        raise ExportError(
+            f"onnxruntime differs from PyTorch by {largest:.1e} of the largest patch sum, allowed {TOLERANCE:g}; "
+            "nothing was written. Is onnxruntime too old?"
+        )
+    return ExportCheck(largest)
+
+
+def _example(detector: Detector, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random frames and flow as they are stored."""
+    random = np.random.default_rng(number)
+    height, width = detector.frame_size
+    frames = random.integers(0, 256, (number, height, width, detector.channels), np.uint8)
+    return frames, random.normal(0, 2, (number, height, width, 2)).astype(np.float16)

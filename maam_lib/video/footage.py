@@ -1,0 +1,304 @@
+"""Frames as they come: from a video file, a folder of frames, a camera or a stream address, with all that goes wrong.
+
+Nothing is kept but the frame before. Trouble is told as an `Event` between the frames and survived where it can be.
+"""
+
+import math
+import re
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from data_prep.clip import SourceError
+from data_prep.frames import (
+    Break,
+    Pictures,
+    Scale,
+    Shown,
+    Video,
+    colour_pictures,
+    decoded,
+    open_file,
+    open_stream,
+    picture_folder,
+    quiet_opencv,
+    scale_of,
+)
+from maam_lib.detector import DetectionError
+from maam_lib.video.addresses import without_secrets
+from maam_lib.video.events import Event
+from maam_lib.video.trouble import Frame, watched
+
+DEFAULT_RATE = 25.0  # frames per second, where the source does not say
+TIMEOUT = 10.0  # seconds that opening or reading a stream may take
+LONGEST_WAIT = 30.0  # seconds between two tries to get a stream back
+Wait = Callable[[float], object]
+
+
+@dataclass
+class Footage:
+    """Opened footage; iterating yields `Frame`s and, between them, `Event`s of trouble, and closes it at its end."""
+
+    name: str
+    is_live: bool
+    frame_rate: float  # per second
+    announced: int | None  # frames in all, by the header or by counting files; None where nobody knows
+    size: tuple[int, int]  # of the first frame
+    notes: list[str]
+    _frames: Generator[Frame | Event]
+
+    def __iter__(self) -> Iterator[Frame | Event]:
+        try:
+            yield from watched(self._frames, self.frame_rate)
+        finally:
+            self._frames.close()
+
+
+def open_footage(
+    where: str | Path, *, frame_rate: float | None = None, patience: float = 600.0, wait: Wait = time.sleep
+) -> Footage:
+    """Open a video file, a folder of pictures, a camera ("0") or a stream ("rtsp://..."), its first frames read.
+
+    frame_rate: of a folder, or in place of what a video says. patience: seconds that a lost camera or stream is tried
+    again for, pausing by `wait` 1, 2, 4 ... at most 30 seconds. Gray becomes three equal channels, an alpha channel
+    is left out.
+
+    Raises DetectionError for what is not there, cannot be read, or has fewer than two frames.
+    """
+    text = str(where)
+    if re.fullmatch(r"\d+", text) and not Path(text).exists():
+        return _open_camera(int(text), frame_rate, patience, wait)
+    if "://" in text:
+        return _open_stream(text, frame_rate, patience, wait)
+    path = Path(text)
+    if path.is_dir():
+        return _open_folder(path, frame_rate)
+    if not path.exists():
+        raise DetectionError(
+            f"{path}: no such file; expected a video, a folder of frames, a camera's number or rtsp://"
+        )
+    try:
+        return _recorded(text, open_file(path, threads=0), frame_rate)
+    except SourceError as error:
+        raise DetectionError(str(error)) from error
+
+
+# Folders
+
+
+def _open_folder(folder: Path, frame_rate: float | None) -> Footage:
+    try:
+        pictures = picture_folder(folder)
+        scale = scale_of(_decodable(pictures))
+    except SourceError as error:
+        raise DetectionError(str(error)) from error
+    rate = frame_rate or DEFAULT_RATE
+    notes = [] if frame_rate else [f"taken as {rate:g} frames per second; --frame-rate says otherwise"]
+    notes += [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
+    announced = sum(max(pages, 1) for pages in pictures.pages)
+    return _begun(str(folder), False, rate, announced, notes, _folder_frames(pictures, scale, rate))
+
+
+def _decodable(pictures: Pictures) -> Iterator[np.ndarray]:
+    """The pictures as they are stored, but those that cannot be decoded."""
+    for path, count in zip(pictures.paths, pictures.pages, strict=True):
+        with suppress(SourceError):
+            yield from decoded(path, count)
+
+
+def _folder_frames(pictures: Pictures, scale: Scale | None, rate: float) -> Generator[Frame]:
+    """The pictures in their order; where some are missing or unreadable, the next one does not follow."""
+    places = pictures.counter or tuple(range(len(pictures.paths)))
+    step = min((b - a for a, b in pairwise(places)), default=1)
+    number, due, pages_before, why = 0, places[0], 1, ""
+    for place, path, pages in zip(places, pictures.paths, pictures.pages, strict=True):
+        missing = (place - due) // step
+        number += missing * pages_before
+        after = number + max(pages, 1)
+        why = why or (f"{missing} missing before {path.name}" if missing else "")
+        try:
+            for pixels in colour_pictures((path,), (pages,), scale):
+                yield Frame(number, number / rate, pixels, time.monotonic(), follows=not why, note=why)
+                number, why = number + 1, ""
+        except SourceError as error:
+            reason = str(error).removeprefix(f"{path}: ").partition(";")[0].partition(" (")[0]
+            why = why or f"{path.name} {reason}"
+        number, due, pages_before = after, place + step, max(pages, 1)
+
+
+# Video files
+
+
+def _recorded(name: str, video: Video, frame_rate: float | None) -> Footage:
+    rate = frame_rate or video.frame_rate or DEFAULT_RATE
+    known = frame_rate or video.frame_rate
+    notes = [] if known else [f"says no frame rate; taken as {rate:g} per second"]
+    return _begun(name, False, rate, video.expected, notes, _file_frames(video, frame_rate, notes))
+
+
+def _file_frames(video: Video, frame_rate: float | None, notes: list[str]) -> Generator[Frame | Event]:
+    """The frames of a file at its own times, or by the rate that was asked for; an event where it stops early.
+
+    Frames that cannot be decoded keep their numbers; the next frame that can says why they are missing.
+    """
+    number, last, broken = 0, 0.0, ""
+    try:
+        for item in video.shown():
+            if isinstance(item, Break):
+                broken = broken or item.why
+                number += 0 if item.at_end else item.lost
+                continue
+            last = number / frame_rate if frame_rate else item.time
+            yield Frame(number, last, item.pixels, time.monotonic(), follows=not broken, note=broken)
+            number, broken = number + 1, ""
+    finally:
+        video.close()
+    if broken:
+        yield Event("cut", number, number, last, last, note=f"decoding stops after {number} frames: {broken}")
+    facts = video.facts
+    notes += (replace(facts, shortest=0.0, longest=0.0) if frame_rate else facts).notes
+
+
+# Cameras and streams
+
+Live = Generator[
+    tuple[np.ndarray, str]
+]  # frames uint8 (H, W, 3) RGB, and why some before one are missing; ends if lost
+
+
+def _open_camera(number: int, frame_rate: float | None, patience: float, wait: Wait) -> Footage:
+    capture = open_camera(number)
+    if capture is None:
+        raise DetectionError(f"camera {number}: cannot be opened; is it plugged in, and not in use by another program?")
+    said = capture.get(cv2.CAP_PROP_FPS)
+    rate = said if math.isfinite(said) and 0 < said <= 1000 else None
+
+    def again() -> Live | None:
+        opened = open_camera(number)
+        return None if opened is None else _camera_frames(opened)
+
+    return _live(f"camera {number}", frame_rate or rate, _camera_frames(capture), again, patience, wait)
+
+
+def open_camera(number: int) -> cv2.VideoCapture | None:
+    """A camera of this machine opened for reading; None where it cannot be."""
+    with quiet_opencv():
+        capture = cv2.VideoCapture(number)
+    return capture if capture.isOpened() else None
+
+
+def _camera_frames(capture: cv2.VideoCapture) -> Live:
+    try:
+        while True:
+            decoded, picture = capture.read()
+            if not decoded:
+                return
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), ""
+    finally:
+        capture.release()
+
+
+def _open_stream(address: str, frame_rate: float | None, patience: float, wait: Wait) -> Footage:
+    name = without_secrets(address)
+    try:
+        video = open_stream(address, TIMEOUT)
+    except SourceError as error:
+        raise DetectionError(f"{name}: {error}") from None  # FFmpeg's own error repeats the address
+    if video.expected is not None:
+        return _recorded(name, video, frame_rate)
+
+    def again() -> Live | None:
+        try:
+            return _stream_frames(open_stream(address, TIMEOUT))
+        except SourceError:
+            return None
+
+    return _live(name, frame_rate or video.frame_rate, _stream_frames(video), again, patience, wait)
+
+
+def _stream_frames(video: Video) -> Live:
+    why = ""
+    try:
+        for item in video.shown():
+            if isinstance(item, Shown):
+                yield item.pixels, why
+                why = ""
+            else:
+                why = item.why
+    finally:
+        video.close()
+
+
+def _live(
+    name: str, rate: float | None, frames: Live, again: Callable[[], Live | None], patience: float, wait: Wait
+) -> Footage:
+    notes = [] if rate else [f"says no frame rate; taken as {DEFAULT_RATE:g} per second"]
+    return _begun(name, True, rate or DEFAULT_RATE, None, notes, _live_frames(frames, again, patience, wait))
+
+
+def _live_frames(
+    source: Live | None, again: Callable[[], Live | None], patience: float, wait: Wait
+) -> Generator[Frame | Event]:
+    """Frames by the clock; a stream that breaks off is opened again, and is over when that fails for too long."""
+    number, began, last, lost, pause = 0, time.monotonic(), 0.0, None, 1.0
+    try:
+        while True:
+            item = None if source is None else next(source, None)
+            arrived = time.monotonic()
+            now = arrived - began
+            if item is not None:
+                if lost is not None:
+                    lost.last, lost.end, lost.note = number, now, "came back"
+                    yield lost
+                pixels, why = item
+                yield Frame(number, now, pixels, arrived, follows=lost is None and not why, note=why)
+                number, last, lost = number + 1, now, None
+                continue
+            if lost is None:
+                lost, pause = Event("lost", number, number, last, now), 1.0
+            elif now - lost.start > patience:
+                lost.end, lost.note = now, f"did not come back within {patience:g} s"
+                yield lost
+                return
+            wait(pause)
+            pause, source = min(2 * pause, LONGEST_WAIT), again()
+    finally:
+        if source is not None:
+            source.close()
+
+
+# What every source has in common
+
+
+def _begun(
+    name: str, is_live: bool, rate: float, announced: int | None, notes: list[str], frames: Generator[Frame | Event]
+) -> Footage:
+    """Footage whose first two frames are known to be there."""
+    head: list[Frame | Event] = []
+    with quiet_opencv():
+        for item in frames:
+            head.append(item)
+            if sum(isinstance(seen, Frame) for seen in head) == 2:
+                break
+    found = [item for item in head if isinstance(item, Frame)]
+    if len(found) < 2:
+        why = next((f" ({item.note})" for item in head if isinstance(item, Event) and item.note), "")
+        raise DetectionError(
+            f"{name}: {len(found)} frame{'s'[: len(found) != 1]} can be decoded{why}, expected 2 or more: a frame is "
+            "scored together with its flow to the next"
+        )
+
+    def all_frames() -> Generator[Frame | Event]:
+        try:
+            yield from head
+            yield from frames
+        finally:
+            frames.close()
+
+    return Footage(name, is_live, rate, announced, found[0].pixels.shape[:2], notes, all_frames())
