@@ -53,7 +53,7 @@ test: env    ## run the whole test suite
 
 test-import: env  ## install the extra `import` (TensorFlow, 1.5 GB) and test the reading of checkpoints
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[import]'
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_released.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/maam_lib/test_released.py
 
 fuzz: env    ## kills, full disks, damaged files, names and pairs against every command, 10 minutes (FUZZ='--minutes 10 --seed 1')
 	$(BIN)/python -m tests.campaign $(FUZZ)

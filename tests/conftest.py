@@ -25,6 +25,7 @@ from maam_lib.training import RunFolder, build_network, dataset_for, fit
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the commands that are tested would ignore it as well
 
+PROJECT = Path(__file__).parents[1]
 FRAME_SIZE = (24, 36)
 TRAIN = {"Train001": 6, "Train002": 7}
 TEST = {"Test001": 8, "Test002": 6}
@@ -138,7 +139,7 @@ def closed_event_loop() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of the real datasets; skips the test where it is not on this machine."""
-    beside = Path(__file__).parents[1].parent / "shared" / "data"
+    beside = PROJECT.parent / "shared" / "data"
     folder = Path(os.environ.get("MAAM_DATA", beside))
     if not folder.is_dir():
         pytest.skip(f"no real data: neither {beside} nor MAAM_DATA exists")

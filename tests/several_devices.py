@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import tiny_recipe
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 from torch import Tensor
@@ -21,6 +20,7 @@ from maam_lib.fast.devices import mean_over_devices, place, share_statistics
 from maam_lib.losses import latent_loss, total_loss
 from maam_lib.training import loop as training
 from maam_lib.training.runs import RunFolder
+from tests.conftest import tiny_recipe
 
 FRAMES = 2  # of the global batch: with two devices, one each
 

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from campaign.trees import differences, half_files, tree
+
+from tests.campaign.trees import differences, half_files, tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the campaign forks")
 WRITES_TWICE = """

@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import tiny_recipe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mutations import damaged_bytes, damaged_json, damaged_yaml, holds
 
 from data_prep.clip_files import read_record
 from data_prep.files import plain_yaml
@@ -33,6 +31,8 @@ from maam_lib.report.collection import collect
 from maam_lib.report.html import variant_page
 from maam_lib.training.loop import build_network
 from maam_lib.training.runs import RunError, RunFolder, load_weights, read_scores
+from tests.conftest import tiny_recipe
+from tests.mutations import damaged_bytes, damaged_json, damaged_yaml, holds
 
 fuzz = settings(
     max_examples=80,

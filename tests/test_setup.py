@@ -229,7 +229,7 @@ def _is_attribute(name: str) -> bool:
         ("maam_lib.nothing.at_all", False),
         ("04_memory_items", True),
         ("04_memory", False),
-        ("tests/test_memory.py", True),
+        ("tests/maam_lib/test_memory.py", True),
         ("tests/test_nothing.py", False),
     ],
 )

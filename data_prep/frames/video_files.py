@@ -1,6 +1,6 @@
-"""Video files and streams, read by FFmpeg (PyAV): true time stamps, and every frame that cannot be decoded is told.
+"""Video files and streams, read by FFmpeg (PyAV): true time stamps, and each frame that cannot be decoded is told.
 
-Sizes are (height, width); frames are uint8 (H, W, 3) RGB, upright and deinterlaced (see data_prep.frames.video_pictures).
+Sizes are (height, width); frames are uint8 (H, W, 3) RGB, upright and deinterlaced (see `video_pictures`).
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The labels of a user's own footage: a file of intervals, and masks as pictures or arrays (see `data_prep.readers.videos`)."""
+"""The labels of a user's own footage: a file of intervals, and masks as pictures or arrays (see `videos`)."""
 
 import csv
 import io

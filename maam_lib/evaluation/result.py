@@ -52,7 +52,7 @@ class _UnderProtocol(Part):
     average_precision: Rate | None = None
     auc_interval: tuple[Rate, Rate] | None = None
     learning_adds_interval: tuple[Gain, Gain] | None = None
-    no_learning: dict[Name, Rate] = {}
+    no_learning: dict[Name, Rate] = Field(default_factory=dict)
     clips: Count = 0
     single_class_clips: Count = 0
 
@@ -113,13 +113,13 @@ class Result(Part):
     epoch: Count | None = None
     psi: Rate | None = None
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    protocols: dict[Literal["micro", "micro_per_clip", "macro"], _UnderProtocol] = {}
+    protocols: dict[Literal["micro", "micro_per_clip", "macro"], _UnderProtocol] = Field(default_factory=dict)
     whole_frame: _WholeFrame = _WholeFrame(auc=0)
     localisation: _Localisation | None = None
-    curve: list[_Epoch] = []
-    scoring: dict[str, _Scoring] = {}
+    curve: list[_Epoch] = Field(default_factory=list)
+    scoring: dict[str, _Scoring] = Field(default_factory=dict)
     seconds: _Seconds = _Seconds(training=0, measuring=0)
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
     machine: Machine = Machine()
 
     @model_validator(mode="after")

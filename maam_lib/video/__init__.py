@@ -1,4 +1,4 @@
-"""Any video scored: footage, online scores, events, page. `scorer` and `export` need torch; they are imported by name."""
+"""Any video scored: footage, scores, events, page. `scorer` and `export` need torch: import them by name."""
 
 from maam_lib.video.annotation import AnnotatedVideo, Annotator, picture_size
 from maam_lib.video.detection import ProgressLine, detect, footage_notes, progress_line

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playground_page import PATIENCE
+
+from tests.browser.playground_page import PATIENCE
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 FLAGS = [

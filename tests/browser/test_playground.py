@@ -8,14 +8,14 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
-from playground_page import PlaygroundPage
-from real_browser import SCREENSHOTS
-from servers import LAB, go, run_all_in_lab, served
 
 from maam_lib.report.notebooks import NOTEBOOK_FOLDER
 from maam_lib.training.runs import RunFolder
+from tests.browser.playground_page import PlaygroundPage
+from tests.browser.real_browser import SCREENSHOTS
+from tests.browser.servers import LAB, go, run_all_in_lab, served
 
-pytest_plugins = ("real_browser",)  # its fixtures: `chromium` and `window`
+pytest_plugins = ("tests.browser.real_browser",)  # its fixtures: `chromium` and `window`
 pytestmark = pytest.mark.browser
 NAME = "07_playground.ipynb"
 VOILA = (NAME, "--port={port}", "--Voila.port_retries=0")

@@ -12,7 +12,6 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import TINY_SETTINGS
 from nbformat import NotebookNode
 
 from data_prep import prepare as preparing
@@ -21,6 +20,7 @@ from maam_lib.exercises.checking import EXERCISES, Verdict
 from maam_lib.grid import experiments, results
 from maam_lib.report.notebooks import NOTEBOOK_FOLDER, SEQUENCE
 from maam_lib.training.runs import RunFolder
+from tests.conftest import TINY_SETTINGS
 
 CHAPTERS = sorted({number.split(".")[0] for number in EXERCISES})
 SOLUTIONS = {path.stem[:2]: path for path in (NOTEBOOK_FOLDER / "solutions").glob("*.ipynb")}

@@ -13,13 +13,13 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from test_pages import Resources
 
 from maam_lib.grid.results import REFERENCE, paper_values
 from maam_lib.notebook import recorded_results
 from maam_lib.report import notebooks as reporting
 from maam_lib.report.notebook_pages import notebook_page
 from maam_lib.report.notebooks import NOTEBOOK_FOLDER, SEQUENCE, reproduce
+from tests.maam_lib.report.test_notebook_pages import Resources
 
 MOST_LINES = 25
 PATHS = sorted(path for path in NOTEBOOK_FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)

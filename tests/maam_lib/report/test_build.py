@@ -1,0 +1,183 @@
+"""The report of the results that come with the kit, and of a run of our own: whole, offline, and honest about gaps."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from data_prep.files.writing import aside_of, write_text
+from maam_lib.grid.results import ABSENT, REFERENCE, paper_values
+from maam_lib.report.build import MARK, build_report
+from maam_lib.report.collection import OWN, collect
+from maam_lib.report.figures import epoch_picture
+from maam_lib.report.sections import NAMES
+from maam_lib.training.runs import RunError, RunFolder
+from tests.maam_lib.report.test_notebook_pages import Resources
+
+
+@pytest.fixture(scope="module")
+def report(finished_run: RunFolder, scene_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of the kit's results and of the tiny run; a damaged file lies among a sweep's."""
+    folder = tmp_path_factory.mktemp("report")
+    damaged = folder / "sweep" / "synthetic-mini" / "no-memory" / "seed7.json"
+    write_text(damaged, '{"recipe": "synth')
+    return build_report(folder / "out", folders=[folder / "sweep"], runs=[finished_run.folder], root=scene_root).parent
+
+
+@pytest.fixture(scope="module")
+def page(report: Path) -> str:
+    return (report / "index.html").read_text(encoding="utf-8")
+
+
+def test_every_table_and_figure_is_one_click_away(page: str):
+    assert set(NAMES) == {f"table{n}" for n in (2, 3, 4, 5)} | {f"figure{n}" for n in (1, 4, 5, 6, 7, 8, 9)}
+    for name in NAMES:
+        assert f'<a href="#{name}">' in page
+        assert f'<h2 id="{name}">{NAMES[name]}</h2>' in page
+
+
+def test_pages_need_no_net_and_no_scripts_and_their_links_lead_somewhere(report: Path):
+    pages = sorted(report.rglob("*.html"))
+    assert len(pages) > 20
+    for path in pages:
+        found = Resources(path.read_text(encoding="utf-8"))
+        assert not found.scripts
+        assert [url for url in found.fetched if not url.startswith("data:")] == []
+        for link in found.links:
+            target, _, place = link.partition("#")
+            file = (path.parent / target) if target else path
+            assert file.is_file(), f"{path.name}: {link}"
+            if place:
+                assert f'id="{place}"' in file.read_text(encoding="utf-8").replace("'", '"'), f"{path.name}: {link}"
+
+
+def test_every_row_of_the_paper_is_there_and_marked(report: Path):
+    for name in ("table2", "table3", "table4"):
+        table = pd.read_csv(report / "tables" / f"{name}.csv", dtype=str)
+        for method, values in paper_values()[name]["rows"].items():
+            [row] = table[table["method"] == method].to_dict("records")
+            assert set(values) <= set(row.values())
+            assert row["origin"] == ("the paper's own, as printed" if "Ours" in method else "quoted from the paper")
+    assert (table["origin"] == "measured here").any()
+
+
+def test_what_is_not_measured_says_so_with_the_command(page: str):
+    assert ABSENT in page
+    for recipe in ("ped2", "avenue", "shanghaitech"):
+        assert f"maam sweep {recipe} --part table5" in page
+
+
+def test_tables_are_kept_for_spreadsheets_and_papers(report: Path):
+    for path in (report / "tables").glob("*.csv"):
+        assert len(pd.read_csv(path)) > 0
+        assert r"\begin{tabular}" in path.with_suffix(".tex").read_text(encoding="utf-8")
+
+
+def test_a_number_leads_to_the_results_it_was_made_of(report: Path, page: str):
+    linked = re.search(r'<a href="(runs/synthetic-mini/[\w.-]+\.html)">0\.\d+', page)
+    assert linked
+    of_variant = (report / linked.group(1)).read_text(encoding="utf-8")
+    files = [link for link in Resources(of_variant).links if link.endswith(".json")]
+    for file in files:
+        kept = json.loads(((report / linked.group(1)).parent / file).read_text(encoding="utf-8"))
+        assert kept["recipe_hash"] in of_variant
+
+
+def test_a_run_of_other_settings_is_a_recipe_of_its_own(page: str, finished_run: RunFolder):
+    name = f"{OWN}{finished_run.recipe.name}"
+    assert f"<td>{name}</td>" in page
+    assert "figure1" in page
+    found = collect(runs=[finished_run.folder])
+    assert found.scored[name].result["auc"] == pytest.approx(
+        json.loads((finished_run.folder / "metrics.json").read_text())["auc"]
+    )
+
+
+def test_the_kits_scores_are_never_shown_as_those_of_a_training_of_ones_own(tmp_path: Path):
+    """Of the same settings and seed, whose network is not kept."""
+    kept = json.loads((REFERENCE / "ped2-laptop" / "paper" / "seed0.json").read_text(encoding="utf-8"))
+    assert collect().scored["ped2-laptop"].result == kept
+    own = kept | {"auc": kept["auc"] + 0.01}
+    write_text(tmp_path / "ped2-laptop" / "paper" / "seed0.json", json.dumps(own))
+    found = collect([tmp_path])
+    [grid] = [grid for grid in found.grids if grid.recipe.name == "ped2-laptop"]
+    assert grid.results["paper"][0]["auc"] == own["auc"]
+    assert "ped2-laptop" not in found.scored
+
+
+def test_a_damaged_file_is_named_and_left_out(report: Path, page: str):
+    [reason] = json.loads((report / "results.json").read_text(encoding="utf-8"))["left_out"]
+    assert "seed7.json: not readable as JSON" in reason
+    assert "seed7.json" in page
+
+
+def test_machines_read_verdicts_and_tables(report: Path):
+    found = json.loads((report / "results.json").read_text(encoding="utf-8"))
+    assert {verdict["state"] for verdict in found["verdicts"]} <= {"holds", "does not hold", "undecided"}
+    parts = {"summary", "table2", "table3", "table4", "complete", "sizes-synthetic", "protocol", "machines"}
+    assert parts <= set(found["tables"])
+
+
+def test_recipes_measured_after_each_epoch_show_their_epochs(page: str):
+    section = page[page.index('<h2 id="epochs">') : page.index('<h2 id="complete">')]
+    assert 'href="#epochs"' in page
+    assert all(f'alt="{name}. Left' in section for name in ("ped2-laptop", "synthetic-mini"))
+    assert 'alt="ped2. Left' not in section
+    assert epoch_picture("one", [{"auc": 0.5}]) is None
+
+
+def test_each_claim_has_a_card(page: str):
+    assert page.count('<section class="card ') >= 15
+    assert page.count("Rule, fixed in advance") == page.count('<section class="card ')
+
+
+def test_pictures_have_alternative_texts(page: str):
+    pictures = re.findall(r"<img [^>]*>", page)
+    assert len(pictures) >= 4
+    assert all(re.search(r'alt="[^"]{20,}"', picture) for picture in pictures)
+
+
+def test_a_report_replaces_an_earlier_one_and_nothing_else(report: Path, tmp_path: Path):
+    copy = tmp_path / "out"
+    shutil.copytree(report, copy)
+    (copy / "runs" / "old.html").write_text("old")
+    build_report(copy, root=tmp_path)
+    assert not (copy / "runs" / "old.html").exists()
+    assert (copy / MARK).is_file()
+    full = tmp_path / "mine"
+    write_text(full / "thesis.txt", "mine")
+    with pytest.raises(FileExistsError, match="holds something else than a report"):
+        build_report(full, root=tmp_path)
+    assert (full / "thesis.txt").read_text() == "mine"
+
+
+def test_a_report_killed_between_its_renames_is_put_back_and_replaced(report: Path, tmp_path: Path):
+    shutil.copytree(report, tmp_path / ".out.old")
+    litter = tmp_path / f".out.{aside_of(tmp_path).name.split('.')[-3]}.{2**22 + 1}.aside"
+    litter.mkdir()
+    build_report(tmp_path / "out", root=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / MARK).is_file()
+
+
+def test_without_prepared_videos_the_report_says_how_to_get_the_pictures(tmp_path: Path):
+    page = build_report(tmp_path / "out", root=tmp_path).read_text(encoding="utf-8")
+    assert "maam prepare ped2" in page
+    assert "Anomaly score over time" in page, "curves need no video"
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
+    with pytest.raises(RunError, match="no run here"):
+        build_report(tmp_path / "out", runs=[tmp_path], root=tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_collection_is_in_the_order_of_the_paper():
+    names = [grid.recipe.name for grid in collect().grids]
+    assert names[0] == "ped2"
+    assert names.index("ped2-laptop") < names.index("ped2-mini") < names.index("avenue") < names.index("shanghaitech")
+    assert names.index("shanghaitech") < names.index("synthetic-laptop")
+    assert (REFERENCE / "ped2-laptop" / "scores.csv").is_file()

@@ -1,0 +1,57 @@
+"""The line of `maam reproduce` tells chapter, cell, epoch and an estimate that is drawn from what was measured."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data_prep.files.writing import write_text
+from maam_lib.report.live_line import SAMPLE, TRAINING, LiveLine, earlier_seconds
+from maam_lib.report.notebooks import SEQUENCE
+from tests.conftest import tiny_recipe
+
+BEFORE = {"a": 10.0, TRAINING: 60.0, "c": 20.0}
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> LiveLine:
+    return LiveLine(list(BEFORE), tiny_recipe("training.epochs=4"), tmp_path / "run", BEFORE)
+
+
+def test_time_left_is_what_it_took_before_at_the_pace_of_now(line: LiveLine) -> None:
+    assert line.seconds_left(spent=4) == 6 + 60 + 20
+    assert line.seconds_left(spent=30) == 60 + 20, "a chapter that is late counts no more"
+    line.end_chapter(20)
+    assert line.seconds_left(spent=10) == (120 - 10) + 40, "twice as slow as before"
+
+
+def test_a_training_tells_its_own_time(line: LiveLine, tmp_path: Path) -> None:
+    line.end_chapter(10)
+    line.begin(17)
+    line.at_cell(7)
+    write_text(tmp_path / "run" / "history.csv", "epoch,total,motion,zero_flow,seconds\n1,1,1,1,100\n2,1,1,1,300\n")
+    assert line.seconds_left(spent=400) == 2 * 200 + 20
+    assert line.text() == ("chapter 2 of 3, 03_train, cell 7 of 17, epoch 2 of 4 done; about 7 min 00 s left")
+    write_text(tmp_path / "run" / "history.csv", "")
+    assert "epoch 0 of 4" in line.text(), "a damaged file ends no report"
+
+
+def test_nothing_is_told_of_what_is_not_known(tmp_path: Path) -> None:
+    line = LiveLine(["a", "c"], tiny_recipe(), tmp_path, {"a": 10.0})
+    assert line.seconds_left(spent=1) is None
+    assert line.text() == "chapter 1 of 2, a, cell 0 of 0"
+
+
+def test_earlier_times_are_of_the_same_recipe(tmp_path: Path) -> None:
+    kept = json.loads(SAMPLE.read_text())
+    of_kit = {name: chapter["seconds"] for name, chapter in kept["notebooks"].items()}
+    assert set(of_kit) == set(SEQUENCE)
+    plan = tiny_recipe()
+    other = {name: seconds for name, seconds in of_kit.items() if name != TRAINING}
+    assert earlier_seconds(tmp_path, plan.model_copy(update={"name": kept["recipe"]})) == of_kit
+    assert earlier_seconds(tmp_path, plan) == other, "another recipe's training says nothing"
+    notebooks = {name: {"seconds": 5} for name in BEFORE}
+    write_text(tmp_path / "results.json", json.dumps({"recipe": plan.name, "notebooks": notebooks}))
+    assert earlier_seconds(tmp_path, plan) == dict.fromkeys(BEFORE, 5.0)
+    write_text(tmp_path / "results.json", "[]")
+    assert earlier_seconds(tmp_path, plan) == other

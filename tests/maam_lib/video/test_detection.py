@@ -1,0 +1,585 @@
+"""`detect` as a whole: what it writes agrees, is whole at any end, and needs no torch for an exported file."""
+
+import csv
+import errno
+import html
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections import namedtuple
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from data_prep.files.writing import DiskFullError
+from data_prep.scenes.synthetic import read_synthetic, scene_settings
+from maam_lib import cli
+from maam_lib.detector import DetectionError
+from maam_lib.training.runs import RunFolder
+from maam_lib.video.annotation import STRIP, AnnotatedVideo, Annotator, picture_size
+from maam_lib.video.detection import Progress, detect, footage_notes, progress_line
+from maam_lib.video.detection_page import BINS, MOMENTS, Envelope, WorstMoments
+from maam_lib.video.events import COLUMNS
+from maam_lib.video.export import check_target
+from maam_lib.video.footage import open_footage
+from maam_lib.video.online import measured_on
+from maam_lib.video.onnx_file import CHECKSUM_KEY, open_onnx
+from maam_lib.video.scorer import detector_of_run, open_run
+from tests.conftest import PROJECT, SMALL_SCENE
+from tests.fake_sources import cut, moving, write_images, write_video
+from tests.maam_lib.report.test_notebook_pages import Resources
+from tests.maam_lib.video.test_events import DETECTOR
+
+FILES = ["annotated.mkv", "events.csv", "index.html", "scores.csv"]
+
+
+def bright(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Patch sums that need no network: the mean of each frame, everywhere; motion is 0."""
+    means = frames.mean(axis=(1, 2, 3), dtype=np.float32)
+    return np.broadcast_to(means[:, None, None], (len(frames), 16, 32)), np.zeros((len(frames), 16, 32), np.float32)
+
+
+def scene_video(path: Path, frames: int = 60, *, bright_from: int = 20, bright_to: int = 40) -> Path:
+    """Dark frames at 10 per second, some in a row bright: scores near 4, and near 50 (with psi 0.25)."""
+    lit = [np.full((48, 64, 3), 200 if bright_from <= t < bright_to else 16, np.uint8) for t in range(frames)]
+    for t, frame in enumerate(lit):
+        frame[t % 48] = 20  # no two alike, or the camera were frozen
+    write_video(path, iter(lit), "MJPG", rate=10)
+    return path
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return scene_video(tmp_path / "scene.avi")
+
+
+def decoded(path: Path) -> list[np.ndarray]:
+    video, frames = cv2.VideoCapture(str(path)), []
+    while (read := video.read())[0]:
+        frames.append(read[1])
+    return frames
+
+
+# What is written
+
+
+def test_video_scores_events_and_page_agree(video: Path, tmp_path: Path) -> None:
+    out, seen = tmp_path / "out", []
+    detector = type(DETECTOR)(**(vars(DETECTOR) | {"threshold": 30.0}))
+    done = detect(detector, bright, open_footage(video), out, on_progress=lambda p: seen.append(p.frames))
+    assert sorted(path.name for path in out.iterdir()) == FILES
+    scores = pd.read_csv(out / "scores.csv")
+    assert scores.columns.tolist() == ["frame", "time", "appearance", "motion", "fused", "normalised", "alarm"]
+    assert scores["frame"].tolist() == list(range(59)) == [n - 1 for n in seen]
+    np.testing.assert_allclose(scores["fused"], 0.25 * scores["appearance"], rtol=1e-6)
+    np.testing.assert_allclose(scores["normalised"], (scores["fused"] - 10) / 50, rtol=1e-4, atol=1e-5)
+    with (out / "events.csv").open(newline="") as file:
+        [event] = csv.DictReader(file)
+    assert (event["kind"], event["first_frame"], event["last_frame"]) == ("alarm", "20", "39")
+    assert (event["start"], event["end"]) == ("2.000", "3.900")
+    assert [event[side] for side in ("x", "y", "width", "height")] == ["0", "0", "64", "48"]
+    assert float(event["peak"]) == pytest.approx(scores["fused"].max())
+    assert scores["alarm"].tolist() == [0] * 21 + [1] * (49 - 21) + [0] * 10, "from the second frame to a quiet second"
+    pictures = decoded(out / "annotated.mkv")
+    assert len(pictures) == len(scores)
+    assert pictures[0].shape == (240 + STRIP, 320, 3)
+    assert (done.frames, done.alarms, done.announced) == (59, 1, 60)
+
+
+def test_the_page_needs_no_net_and_shows_pictures_and_settings(video: Path, tmp_path: Path) -> None:
+    detect(DETECTOR, bright, open_footage(video), tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    found = Resources(page)
+    assert found.fetched
+    assert all(url.startswith("data:image/jpeg;base64,") for url in found.fetched)
+    assert not found.scripts
+    assert set(found.links) == {"scores.csv", "events.csv", "annotated.mkv"}
+    assert "synthetic-mini, epoch 2, trained on synthetic" in page
+    fused = pd.read_csv(tmp_path / "out" / "scores.csv")["fused"]
+    assert f"(fused - {fused.min():.6g}) / {np.ptp(fused):.6g}" in page, "Eq. 11"
+
+
+def test_alarms_per_hour_choose_the_threshold(video: Path, tmp_path: Path) -> None:
+    detect(DETECTOR, bright, open_footage(video), tmp_path / "few", alarms_per_hour=1)
+    detect(DETECTOR, bright, open_footage(video), tmp_path / "many", alarms_per_hour=1e6)
+    alarms = {name: pd.read_csv(tmp_path / name / "scores.csv")["alarm"].sum() for name in ("few", "many")}
+    assert alarms["few"] == 0 < alarms["many"]
+    assert "extrapolated beyond the 1000 frames scored" in (tmp_path / "few" / "index.html").read_text()
+
+
+def test_other_normal_footage_gives_scale_and_threshold(video: Path, tmp_path: Path) -> None:
+    """Of the video itself: the threshold is the score that one of its frames in a hundred exceeds, by its tail."""
+    detector = measured_on(DETECTOR, bright, open_footage(video))
+    detect(detector, bright, open_footage(video), tmp_path / "out")
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert (scores["normalised"].min(), scores["normalised"].max()) == pytest.approx((0, 1), abs=1e-5)
+    assert detector.threshold == pytest.approx(scores["fused"].max()), "a third of the frames is bright: no tail above"
+    assert (detector.psi, detector.patch) == (DETECTOR.psi, DETECTOR.patch)
+    said = f"Scores are scaled by those of the frames of {video.name}: 1 is the worst"
+    assert said in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_too_little_normal_footage_is_refused(tmp_path: Path) -> None:
+    write_images(tmp_path / "quiet", moving("a", 20, (48, 64)), "{:02d}.png")
+    with pytest.raises(DetectionError, match="quiet: 19 frames scored, expected 50 or more normal ones"):
+        measured_on(DETECTOR, bright, open_footage(tmp_path / "quiet", frame_rate=5))
+
+
+def test_a_stretched_picture_is_noted(tmp_path: Path) -> None:
+    write_images(tmp_path / "in", moving("hall", 3, (48, 128)), "{}.png")
+    footage = open_footage(tmp_path / "in", frame_rate=5)
+    assert footage_notes(DETECTOR, footage) == ["48x128 is seen at 48x64, 0.50 times as wide for its height"]
+
+
+def test_footage_that_changes_its_odd_size_goes_on(tmp_path: Path) -> None:
+    write_images(tmp_path / "in", moving("a", 6, (33, 47)), "{:02d}.png")
+    for t, frame in enumerate(moving("b", 6, (90, 61)), start=6):
+        cv2.imwrite(str(tmp_path / "in" / f"{t:02d}.png"), frame[..., 0])
+    detect(DETECTOR, bright, open_footage(tmp_path / "in", frame_rate=5), tmp_path / "out")
+    assert pd.read_csv(tmp_path / "out" / "scores.csv")["frame"].tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
+    assert len(decoded(tmp_path / "out" / "annotated.mkv")) == 10
+    events = pd.read_csv(tmp_path / "out" / "events.csv")
+    assert events[["kind", "note"]].to_numpy().tolist() == [["resized", "33x47 became 90x61"]]
+
+
+@pytest.mark.parametrize("size", [(48, 64), (33, 47), (720, 1280), (2000, 40)])
+def test_pictures_are_even_and_wide_enough_for_the_curve(size: tuple[int, int]) -> None:
+    height, width = picture_size(size, 640)
+    assert (height % 2, width % 2) == (0, 0)
+    assert 320 <= width <= 640
+    annotator = Annotator((height, width), 0.5)
+    found = np.zeros((48, 64), bool)
+    for score in (0.1, 5.0, -2.0):
+        assert annotator.draw(np.zeros((*size, 3), np.uint8), found, score, False, "").shape == (
+            height + STRIP,
+            width,
+            3,
+        )
+
+
+def test_abnormal_regions_are_marked_where_they_are() -> None:
+    found = np.zeros((48, 64), bool)
+    found[12:24, 16:32] = True
+    picture = np.zeros((240, 320, 3), np.uint8)
+    drawn = Annotator((240, 320), 0.5).draw(picture, found, 0.4, False, "")[:240]
+    rows, columns = np.nonzero(drawn.any(axis=2))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx((60, 119, 80, 159), abs=2)
+
+
+# In constant memory
+
+
+def test_the_curve_keeps_the_largest_scores_of_any_length() -> None:
+    envelope = Envelope()
+    scores = np.random.default_rng(0).random(10_000)
+    for score in scores:
+        envelope.add(float(score))
+    assert BINS <= len(envelope.values) <= 2 * BINS
+    expected = [scores[i : i + envelope.stretch].max() for i in range(0, len(scores), envelope.stretch)]
+    assert envelope.values == expected
+
+
+def test_the_worst_moments_are_apart_and_few() -> None:
+    moments, drawn = WorstMoments(), []
+    for t in range(4000):
+        score = float(t % 100 == 50) * (t // 100) + 0.5 * float(t % 100 == 52) * (t // 100)
+        moments.add(score, t, t / 10, lambda t=t: drawn.append(t) or b"jpeg")
+    kept = moments.sorted()
+    assert [m.frame for m in kept] == [50 + 100 * i for i in range(39, 39 - MOMENTS, -1)]
+    assert len(drawn) < 300, "pictures are made only where they may be kept"
+
+
+# Bad ends
+
+
+def test_a_folder_that_holds_something_is_refused_before_anything_is_read(video: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "scores.csv").write_text("of yesterday")
+    with pytest.raises(DetectionError, match=r"out: not empty \(found scores.csv\); name another folder"):
+        detect(DETECTOR, bright, open_footage(video), tmp_path / "out")
+    assert (tmp_path / "out" / "scores.csv").read_text() == "of yesterday"
+    with pytest.raises(DetectionError, match="a file; name a folder"):
+        detect(DETECTOR, bright, open_footage(video), video)
+
+
+def test_ctrl_c_leaves_everything_whole(video: Path, tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.frames == 30:
+            raise KeyboardInterrupt
+
+    detector = type(DETECTOR)(**(vars(DETECTOR) | {"threshold": 30.0}))
+    with pytest.raises(KeyboardInterrupt):
+        detect(detector, bright, open_footage(video), tmp_path / "out", on_progress=stop)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+    assert len(pd.read_csv(tmp_path / "out" / "scores.csv")) == 30 == len(decoded(tmp_path / "out" / "annotated.mkv"))
+    events = pd.read_csv(tmp_path / "out" / "events.csv")
+    assert events[["kind", "first_frame", "last_frame"]].to_numpy().tolist() == [["alarm", 20, 29]], (
+        "ended where it was"
+    )
+    assert "frame 2" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_a_disk_that_fills_stops_it_with_whole_files(video: Path, tmp_path: Path, monkeypatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    left = iter([5e9, 5e9, 31e6])  # when the folder is made, after four frames and after eight
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, next(left)))
+    with pytest.raises(DiskFullError, match="31 MB left on this disk; stopped after 8 frames, and what is written is"):
+        detect(DETECTOR, bright, open_footage(video), tmp_path / "out")
+    assert len(pd.read_csv(tmp_path / "out" / "scores.csv")) == 8 == len(decoded(tmp_path / "out" / "annotated.mkv"))
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_a_cut_video_is_scored_to_its_end_and_says_so(tmp_path: Path) -> None:
+    write_video(tmp_path / "hall.avi", moving("hall", 60, (48, 64)), "MJPG")
+    cut(tmp_path / "hall.avi", 0.7)
+    footage = open_footage(tmp_path / "hall.avi")
+    detect(DETECTOR, bright, footage, tmp_path / "out")
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert 25 < len(scores) < 50
+    events = pd.read_csv(tmp_path / "out" / "events.csv")
+    assert tuple(events.columns) == COLUMNS
+    assert events["kind"].tolist() == ([] if footage.announced is None else ["cut"])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+sys.path.insert(0, sys.argv[3])
+from tests.maam_lib.video.test_events import DETECTOR
+from maam_lib.video.detection import detect
+from maam_lib.video.footage import open_footage
+from maam_lib.video.onnx_file import open_onnx
+from maam_lib.video.scorer import open_run
+from maam_lib.training.runs import RunFolder
+
+def nothing(frames, flow):
+    return (np.zeros((len(frames), 16, 32), np.float32),) * 2
+
+def at(progress):
+    if progress.frames == 300:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+detect(DETECTOR, nothing, open_footage(sys.argv[1]), Path(sys.argv[2]), on_progress=at)
+"""
+
+
+def test_a_kill_loses_at_most_the_last_seconds(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    write_video(tmp_path / "a.avi", (random.integers(0, 256, (48, 64, 3), np.uint8) for _ in range(320)), "MJPG")
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", KILLED, tmp_path / "a.avi", out, PROJECT]
+    killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert len(pd.read_csv(out / "scores.csv")) >= 280
+    assert pd.read_csv(out / "events.csv").columns.tolist() == list(COLUMNS)
+    assert len(decoded(out / "annotated.mkv")) >= 250
+
+
+# Progress
+
+
+def test_progress_is_one_line() -> None:
+    progress = Progress(frames=50, announced=101, alarms=2, seconds=5.0, footage_seconds=2.0, lag=3.0)
+    assert progress_line(progress) == "50 frames  10.0 frames/s  5 s left  3.0 s behind real time  2 alarms"
+    progress.announced = None
+    assert progress_line(progress) == "50 frames  10.0 frames/s  3.0 s behind real time  2 alarms"
+
+
+# Without torch
+
+BLOCKED = """
+import sys
+class Blocker:
+    allowed = {"maam_lib", "data_prep", "numpy", "cv2", "av", "PIL", "onnxruntime", "flatbuffers", "google",
+               "packaging", "typer", "click", "rich", "markdown_it", "mdurl", "pygments", "shellingham",
+               "typing_extensions", "annotated_doc", "psutil", "filelock", "pydantic", "pydantic_core",
+               "annotated_types", "typing_inspection"}  # typer's own needs among them
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top not in self.allowed and top not in sys.stdlib_module_names and not top.startswith("_"):
+            raise ImportError(f"blocked: {name}", name=name)
+sys.meta_path.insert(0, Blocker())
+from maam_lib.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(finished_run, scene_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run as an ONNX file, exported by the command."""
+    pytest.importorskip("onnxscript")
+    folder = tmp_path_factory.mktemp("exported")
+    shutil.copytree(finished_run.folder, folder / "run")
+    words = ["export", folder / "run", "--onnx", folder / "net.onnx", "--root", scene_root]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", "`isinstance.treespec", FutureWarning)  # PyTorch's own, told and not raised
+        made = CliRunner().invoke(cli.app, [str(word) for word in words])
+    assert made.exit_code == 0, made.exception
+    assert "onnxruntime and PyTorch agree to" in made.stdout
+    return folder / "net.onnx"
+
+
+def maam(*words: object, code: str = "from maam_lib.cli import main; main()") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *map(str, words)]
+    env = os.environ | {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_an_exported_file_scores_as_its_run_without_torch(exported: Path, tmp_path: Path, scene_root: Path) -> None:
+    clip = next(clip for clip in read_synthetic(SMALL_SCENE) if clip.split == "test")
+    write_images(tmp_path / "in", (frame[..., 0] for frame in clip.frames()), "{:03d}.png")
+    blocked = maam("detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "a", code=BLOCKED)
+    assert blocked.returncode == 0, blocked.stderr
+    assert "detected: " in blocked.stdout
+    detect(
+        *open_run(RunFolder.open(exported.parent / "run"), scene_root), open_footage(tmp_path / "in"), tmp_path / "b"
+    )
+    a, b = (pd.read_csv(tmp_path / name / "scores.csv") for name in "ab")
+    np.testing.assert_allclose(a["fused"], b["fused"], rtol=1e-5)
+    evaluated = pd.read_csv(exported.parent / "run" / "scores.csv")
+    np.testing.assert_allclose(b["fused"], evaluated[evaluated["clip"] == clip.name]["fused"], rtol=0, atol=1e-4)
+    assert "torch" not in blocked.stderr
+
+
+INTERRUPTED = """
+import os
+from maam_lib import cli
+from maam_lib.video import detection
+
+def show(line, progress):
+    if progress.frames == 20:
+        os.kill(os.getpid(), {number})
+
+detection.ProgressLine.show = show
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_one_line_and_leaves_a_whole_folder(exported: Path, tmp_path: Path, number: signal.Signals) -> None:
+    write_images(tmp_path / "in", moving("hall", 200, (48, 64)), "{:03d}.png")
+    code = INTERRUPTED.format(number=int(number))
+    answer = maam("detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "out", code=code)
+    assert answer.stderr == f"maam: stopped; what was scored is in {tmp_path / 'out'}\n"
+    assert answer.returncode == 128 + number
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert 20 <= len(scores) <= 21
+    assert len(decoded(tmp_path / "out" / "annotated.mkv")) == len(scores)
+    assert (tmp_path / "out" / "index.html").read_text().rstrip().endswith("</html>")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+
+
+def test_ctrl_c_on_a_silent_stream_is_one_line(exported: Path, tmp_path: Path) -> None:
+    """The other end keeps the connection and sends no more: reading it would block for ten seconds and more."""
+    write_video(tmp_path / "a.avi", moving("hall", 60, (48, 64)), "MJPG")
+    out, connections = tmp_path / "out", []
+
+    def serve() -> None:
+        while True:
+            connections.append(server.accept()[0])
+            if len(connections) == 1:
+                connections[0].sendall((tmp_path / "a.avi").read_bytes())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        code = "from maam_lib.cli import main; main()"
+        command = [
+            sys.executable,
+            "-c",
+            code,
+            "detect",
+            "--onnx",
+            str(exported),
+            address,
+            "--out",
+            str(out),
+            "--patience",
+            "20",
+        ]
+        environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and not (out / "index.html").exists() and not scored_rows(out):
+                os.sched_yield()
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+        for connection in connections:
+            connection.close()
+    assert (process.returncode, told) == (130, f"maam: stopped; what was scored is in {out}\n")
+    assert sorted(path.name for path in out.iterdir()) == FILES
+
+
+def scored_rows(out: Path) -> int:
+    return (out / "scores.csv").read_text().count("\n") - 1 if (out / "scores.csv").is_file() else 0
+
+
+def test_the_blocker_of_that_test_blocks(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("{}")
+    answer = maam("detect", tmp_path, tmp_path / "in", "--out", tmp_path / "a", code=BLOCKED)
+    assert answer.returncode == 1
+    assert "blocked: " in answer.stderr
+
+
+def test_a_file_that_is_no_export_is_told(exported: Path, tmp_path: Path) -> None:
+    whole, damaged = exported.read_bytes(), tmp_path / "damaged.onnx"
+    places = np.random.default_rng(0).integers(0, len(whole), 200).tolist()
+    changed = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in [*places, -1 % len(whole)]]
+    for content in [b"", whole[:5000], whole[:-1], whole + b"0", *changed]:
+        damaged.write_bytes(content)
+        with pytest.raises(DetectionError, match=r"damaged.onnx: not a whole file of `maam export`.*Export it again"):
+            open_onnx(damaged)
+    with pytest.raises(DetectionError, match=r"no such file; make it with `maam export RUN"):
+        open_onnx(tmp_path / "none.onnx")
+
+
+def test_an_export_replaces_nothing_but_an_export(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "holiday.mp4").write_bytes(b"the only copy")
+    with pytest.raises(DetectionError, match=r"holiday.mp4: not a file of `maam export`; name another"):
+        check_target(tmp_path / "holiday.mp4")
+    with pytest.raises(DetectionError, match=r"net.onnx: cannot be written .*holiday.mp4 is not a folder"):
+        check_target(tmp_path / "holiday.mp4" / "net.onnx")
+    check_target(exported)
+    check_target(tmp_path / "new" / "net.onnx")
+
+
+@pytest.mark.parametrize("announced", [24, 1000])
+def test_alarms_are_those_of_the_times_in_any_container(announced: int, tmp_path: Path) -> None:
+    """20 frames per second, ten in the dark: the same pictures at the same times, whatever a header announces."""
+    stamps = np.cumsum([0, *[50] * 20, *[100] * 30, *[50] * 20, *[100] * 10]).tolist()  # milliseconds
+    bright_at = {*range(15, 17), *range(30, 34), *range(44, 47), *range(60, 75)}
+    for name in ("a.mkv", "a.mp4"):
+        with av.open(str(tmp_path / name), "w") as file:
+            stream = file.add_stream("mpeg4", rate=announced if name == "a.mkv" else 25)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            stream.codec_context.time_base = Fraction(1, 1000)
+            for t, stamp in enumerate(stamps):
+                lit = np.full((48, 64, 3), 200 if t in bright_at else 16 + t % 2, np.uint8)
+                shown = av.VideoFrame.from_ndarray(lit, "rgb24")
+                shown.pts, shown.time_base = stamp, Fraction(1, 1000)
+                file.mux(stream.encode(shown))
+            file.mux(stream.encode(None))
+        detect(DETECTOR, bright, open_footage(tmp_path / name), tmp_path / f"of {name}", alarms_per_hour=1000)
+    for file in ("scores.csv", "events.csv"):
+        assert (tmp_path / "of a.mkv" / file).read_text() == (tmp_path / "of a.mp4" / file).read_text()
+    events = pd.read_csv(tmp_path / "of a.mkv" / "events.csv")
+    found = [pd.read_csv(tmp_path / "of a.mkv" / "scores.csv")["time"].iloc[t] for t in (30, 44)]
+    assert events["start"].iloc[0] == found[0], "two frames of 0.05 s are too short, four of 0.1 s are not"
+
+
+def test_a_hostile_name_is_text_on_the_page(video: Path, tmp_path: Path) -> None:
+    hostile = tmp_path / "<img src=x onerror=alert(1)>\"'&.avi"
+    video.rename(hostile)
+    detect(DETECTOR, bright, open_footage(hostile), tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    found = Resources(page)
+    assert all(url.startswith("data:image/jpeg;base64,") for url in found.fetched)
+    assert "<img src=x" not in page
+    assert html.escape(hostile.name) in page
+
+
+def test_what_cannot_be_is_told_before_anything_is_read(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "kept").touch()
+    asked = ["detect", "--onnx", exported, tmp_path / "no.mp4", "--normal", tmp_path / "no.mp4", "--out"]
+    for words, said in [
+        ([tmp_path / "full"], "full: not empty (found kept)"),
+        ([tmp_path / "out", "--alarms-per-hour", "nan"], "nan alarms per hour"),
+        ([tmp_path / "out", "--frame-rate", "inf"], "--frame-rate"),
+    ]:
+        answer = CliRunner().invoke(cli.app, [str(word) for word in [*asked, *words]])
+        assert answer.exit_code != 0
+        assert said in f"{answer.exception} {answer.output}"
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_checksum_leaves_a_plain_onnx_file(exported: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(exported)
+    onnx.checker.check_model(model)
+    assert [entry.key for entry in model.metadata_props][-1] == CHECKSUM_KEY.decode()
+
+
+def test_a_run_that_cannot_be_written_is_scored_all_the_same(
+    finished_run: RunFolder,
+    scene_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def read_only(path: Path, text: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    run = RunFolder(shutil.copytree(finished_run.folder, tmp_path / "run"))
+    kept = detector_of_run(run, scene_root)
+    (run.folder / "detector.json").unlink()
+    monkeypatch.setattr("maam_lib.video.scorer.write_text", read_only)
+    assert detector_of_run(run, scene_root) == kept
+    said = capsys.readouterr().err
+    assert said.startswith("note: ")
+    assert "detector.json cannot be kept (Read-only file system)" in said
+
+
+@pytest.mark.parametrize("rate", [0.00076, 0.01, 0.5, 23.976, 66.123, 119.8765, 1000, 1e6])
+def test_any_frame_rate_writes_its_video(rate: float, tmp_path: Path) -> None:
+    video = AnnotatedVideo(tmp_path / "a.mkv", rate)
+    pictures = [np.full((64, 320, 3), 10 * t, np.uint8) for t in range(8)]
+    for t, picture in enumerate(pictures):
+        video.write(picture, t / rate)
+    video.close()
+    with av.open(str(tmp_path / "a.mkv")) as file:
+        frames = list(file.decode(video=0))
+    assert len(frames) == 8
+    expected = [max(t, round(1000 * t / rate)) / 1000 for t in range(8)]
+    np.testing.assert_allclose([frame.time for frame in frames], expected, atol=1e-3)
+    means = [frame.to_ndarray(format="gray").mean() for frame in frames]
+    assert means == sorted(means)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("detect", "video.mp4"), "expected RUN VIDEO, or --onnx FILE VIDEO"),
+        (("detect", "--onnx", "net.onnx", "video.mp4", "other.mp4"), "expected RUN VIDEO, or --onnx FILE VIDEO"),
+        (("detect", "--onnx", "net.onnx", "video.mp4"), "net.onnx: no such file"),
+        (("detect", "runs/none", "video.mp4"), "or name weights that come with the kit: ped2-laptop, synthetic-laptop"),
+    ],
+)
+def test_wrong_words_are_one_line(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    answer = maam(*words, "--out", tmp_path / "out")
+    assert answer.returncode == 1
+    [line] = answer.stderr.splitlines()
+    assert line.startswith("maam: error: ")
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_kept_weights_find_an_anomaly_without_any_data(tmp_path: Path) -> None:
+    """The first generated test clip as pictures: the alarm is on in abnormal frames far more than in others."""
+    clip = next(clip for clip in read_synthetic(scene_settings("synthetic")) if clip.split == "test")
+    write_images(tmp_path / "in", (frame[..., 0] for frame in clip.frames()), "{:03d}.png")
+    answer = maam("detect", "synthetic-laptop", tmp_path / "in", "--out", tmp_path / "out", "--root", tmp_path / "none")
+    assert answer.returncode == 0, answer.stderr
+    alarm = pd.read_csv(tmp_path / "out" / "scores.csv")["alarm"].to_numpy()
+    label = clip.labels()[: len(alarm)]
+    assert alarm[label == 1].mean() > alarm[label == 0].mean() + 0.2
+
+
+def test_a_video_that_is_none_is_one_line_and_no_folder(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("minutes")
+    answer = maam("detect", "--onnx", exported, tmp_path / "notes.mp4", "--out", tmp_path / "out")
+    assert answer.returncode == 1
+    [line] = answer.stderr.splitlines()
+    assert "notes.mp4: cannot be read as a video" in line
+    assert not (tmp_path / "out").exists()
