@@ -98,8 +98,9 @@ def start(root: Path, rounds: int) -> Group:
         "maam --help": "import sys; sys.argv = ['maam', '--help']; from maam_lib.cli import main; main()",
         "python": "pass",
     }
-    timings = interleaved({n: lambda c=c: _in_new_process(c) for n, c in commands.items()}, rounds=rounds,
-                          least_seconds=0)  # fmt: skip
+    timings = interleaved(
+        {n: lambda c=c: _in_new_process(c) for n, c in commands.items()}, rounds=rounds, least_seconds=0
+    )
     group = Group("start", rows_of(timings, "import torch"))
     pairs = zip(timings.seconds["import torch, maam_lib"], timings.seconds["import torch"], strict=True)
     added = statistics.median(both - torch_alone for both, torch_alone in pairs)
@@ -122,9 +123,13 @@ def _stages(recipe: Recipe, net: MAAMNet, prepared: PreparedDataset, rounds: int
         for indices in chosen:
             (x, f), spent["reading"] = _timed(lambda i=indices: dataset.__getitems__(i), spent["reading"])
             output, spent["network"] = _timed(lambda x=x: ready(x), spent["network"])
-            sums, spent["PSCD"] = _timed(lambda x=x, f=f, o=output: [
-                pscd.patch_sums(e, scoring.patch, scoring.stride, scoring.padding)
-                for e in pscd.error_maps(x, o.frame_hat, f, o.flow_hat)], spent["PSCD"])  # fmt: skip
+            sums, spent["PSCD"] = _timed(
+                lambda x=x, f=f, o=output: [
+                    pscd.patch_sums(e, scoring.patch, scoring.stride, scoring.padding)
+                    for e in pscd.error_maps(x, o.frame_hat, f, o.flow_hat)
+                ],
+                spent["PSCD"],
+            )
         if turn:  # the first warms up
             for name, value in spent.items():
                 seconds[name].append(value * len(dataset) / FRAMES)

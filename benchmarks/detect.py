@@ -290,8 +290,14 @@ def shares_at(threshold: float, table: pd.DataFrame) -> dict[str, float]:
 
 def memory_over_hours(frames: int, frame_rate: float) -> dict[str, object]:
     """Resident memory and time per frame while looped footage goes through the whole of `detect`."""
-    recipe = load_recipe("synthetic-mini", "model.base_channels=4", "data.height=48", "data.width=72",
-                         "scoring.patch=[12, 6]", "data.flow=dis-ultrafast")  # fmt: skip
+    recipe = load_recipe(
+        "synthetic-mini",
+        "model.base_channels=4",
+        "data.height=48",
+        "data.width=72",
+        "scoring.patch=[12, 6]",
+        "data.flow=dis-ultrafast",
+    )
     torch.manual_seed(0)
     net, detector = build_network(recipe).eval(), random_detector(recipe)
     samples: list[dict[str, float]] = []
@@ -314,14 +320,19 @@ def memory_over_hours(frames: int, frame_rate: float) -> dict[str, object]:
         "footage": f"{frames / frame_rate / 3600:.1f} hours at {frame_rate:g} frames/s, {frames} frames",
         "network": f"{detector.frame_size}, 4 base channels, flow {detector.flow}, source {SOURCE_SIZE}",
         "frames": done.frames,
-        "resident_mb": {"after_5_percent": settled[0]["mb"], "at_the_end": settled[-1]["mb"],
-                        "range": round(max(s["mb"] for s in settled) - min(s["mb"] for s in settled), 1)},
-        "ms_per_frame": {"first_third": round(float(np.median(steps[: len(steps) // 3])), 2),
-                         "last_third": round(float(np.median(steps[-len(steps) // 3 :])), 2)},
+        "resident_mb": {
+            "after_5_percent": settled[0]["mb"],
+            "at_the_end": settled[-1]["mb"],
+            "range": round(max(s["mb"] for s in settled) - min(s["mb"] for s in settled), 1),
+        },
+        "ms_per_frame": {
+            "first_third": round(float(np.median(steps[: len(steps) // 3])), 2),
+            "last_third": round(float(np.median(steps[-len(steps) // 3 :])), 2),
+        },
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1),
         "bytes_written": written,
         "samples": samples,
-    }  # fmt: skip
+    }
 
 
 def looped(video: Path, frames: int, frame_rate: float) -> Footage:

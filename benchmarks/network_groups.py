@@ -132,8 +132,12 @@ def memory_module(device: torch.device, rounds: int) -> Group:
             cases = {YARDSTICK: product, "address and read": waiting(work, device)}
             timings = interleaved(cases, rounds=rounds)
         done = 2 * 2 * 15 * 23 * 512 * items / 1e9
-        rows = rows_of(timings, YARDSTICK, limits={"address and read": YARDSTICK},
-                       gflop={YARDSTICK: gflop, "address and read": done})  # fmt: skip
+        rows = rows_of(
+            timings,
+            YARDSTICK,
+            limits={"address and read": YARDSTICK},
+            gflop={YARDSTICK: gflop, "address and read": done},
+        )
         group.rows += [{"input": f"15x23 queries, {items} items"} | row for row in rows]
     return group
 

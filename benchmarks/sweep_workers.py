@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from maam_lib import dataset_for, load_recipe
-from maam_lib.grid import sweep
+from maam_lib.grid import runner as sweep
 from maam_lib.training import processor_name
 
 CELLS = ["no-memory", "no-losses", "sparse-only", "latent-only", "zeta-0.05", "zeta-0.2", "beta-0.0005", "beta-2"]
@@ -43,8 +43,16 @@ def seconds_of_a_sweep(name: str, root: Path, workers: int) -> float:
     recipe = load_recipe(name, "training.epochs=1")
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        sweep(recipe, dataset_for(root, recipe), Path(folder), parts=(), variants=CELLS, seeds=1, workers=workers,
-              say=lambda line: None)  # fmt: skip
+        sweep(
+            recipe,
+            dataset_for(root, recipe),
+            Path(folder),
+            parts=(),
+            variants=CELLS,
+            seeds=1,
+            workers=workers,
+            say=lambda line: None,
+        )
         return time.perf_counter() - began
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -45,7 +44,7 @@ def ensure_clip(clip: Clip, dataset_folder: Path, settings: dict[str, Any]) -> d
         record = _write_clip(clip, aside, settings)
         (aside / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
         remove(folder)  # a damaged clip; finished datasets are never written to
-        os.replace(aside, folder)
+        aside.replace(folder)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise

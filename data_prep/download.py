@@ -4,7 +4,6 @@
 <folder>/<archive>           only once its SHA-256 is the expected one
 """
 
-import os
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -130,7 +129,7 @@ def _fetch(url: str, sha256: str, folder: Path, page: str, timeout: float, progr
                     f"{url}: the file that came has sha256 {found}, expected {sha256}; nothing was kept. Damaged on "
                     f"the way, or replaced by its authors? Try again, or see {page}"
                 )
-            os.replace(part, path)
+            part.replace(path)
     return path
 
 

@@ -200,7 +200,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
     aside.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-    os.replace(aside, path)
+    aside.replace(path)
 
 
 def _aside(path: Path) -> Path:
@@ -238,7 +238,7 @@ def _write_clip(path: Path, frames: np.ndarray, estimate: Estimate) -> None:
             for t in range(shape[0]):
                 field = estimate(_colour(frames[t]), _colour(frames[t + 1]))
                 file.write(_storable(field, f"{path}, field {t}").tobytes())
-        os.replace(aside, path)
+        aside.replace(path)
     except BaseException:  # also Ctrl-C: nothing half-written stays
         aside.unlink(missing_ok=True)
         raise

@@ -43,7 +43,7 @@ class Reader:
     own_footage: bool = False  # the source is not one official set: other footage is another dataset
 
 
-def _read_synthetic(name: str, request: Request) -> Source:
+def _read_synthetic(name: str, _: Request) -> Source:
     scene = synthetic.scene_settings(name)
     return Source(synthetic.read_synthetic(scene), synthetic.scene_title(scene), "known exactly by the generator")
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from data_prep.files import PlainYamlError, UnreadableError, plain_yaml, read_text
+from data_prep.files import UnreadableError, read_text
 from data_prep.layout import Channels, Name
+from maam_lib.recipes import PlainYamlError, plain_yaml
 
 Origin = Literal["paper", "released code", "ours"]
 DEEPEST = 10  # recipe files that extend one another

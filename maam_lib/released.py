@@ -13,9 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from maam_lib.config import Recipe
 from maam_lib.model import MAAMNet
-from maam_lib.training import RunFolder, write_weights
 
 _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
@@ -112,39 +110,6 @@ def read_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
     except (tensorflow.errors.OpError, IndexError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise VariableError(f"{prefix}: not a whole TensorFlow checkpoint ({reason}); copy both files again") from error
-
-
-def import_weights(prefix: Path, out: Path, *, run: Path | None = None, recipe: Recipe | None = None) -> MAAMNet:
-    """The authors' checkpoint `prefix` as a network for RGB frames; its weights are written to `out` (safetensors).
-
-    `run` and `recipe` also make a finished run folder of it, ready for `maam evaluate`. Raises VariableError as
-    `read_checkpoint` and `net_from_variables` do and where the recipe describes another network, RunError for a run
-    folder in use; nothing is written then.
-    """
-    net = net_from_variables(read_checkpoint(prefix), rgb=True)
-    if recipe is not None:
-        _check_recipe(recipe, net)
-    if run is not None and recipe is not None:
-        RunFolder(run).adopt(recipe, net, f"imported from {Path(prefix).name}")
-    write_weights(out, net.state_dict(), {"origin": str(prefix), "similarity": "released"})
-    return net
-
-
-def _check_recipe(recipe: Recipe, net: MAAMNet) -> None:
-    """Raise VariableError where a recipe describes another network than these released weights are of."""
-    wanted = {
-        "data.channels": recipe.data.channels,
-        "model.num_items": recipe.model.num_items,
-        "model.base_channels": recipe.model.base_channels,
-        "model.similarity": recipe.model.similarity,
-    }
-    found = dict(
-        zip(wanted, (net.frame_channels, *net.items.shape[:1], net.items.shape[1] // 8, net.similarity), strict=True)
-    )
-    if wrong := [
-        f"{key} is {wanted[key]}, the weights need {found[key]}" for key in wanted if wanted[key] != found[key]
-    ]:
-        raise VariableError(f"recipe {recipe.name} is of another network: {'; '.join(wrong)}; take a -released recipe")
 
 
 def _check_variables(mapping: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maam_lib.grid.sweep import Task
+    from maam_lib.grid.runner import Task
 
 
 def process_of(item: int, failing: int | None = None) -> int:
@@ -40,7 +40,7 @@ def killed_always(item: int) -> None:
 
 def cell_killed_after_an_epoch(task: "Task") -> str:
     """A cell of a sweep whose process ends after the first epoch of "no-memory", the first time."""
-    from maam_lib.grid.sweep import run_cell
+    from maam_lib.grid.runner import run_cell
     from maam_lib.training.runs import RunFolder
 
     save, marker = RunFolder.save_epoch, task.home / "killed"

@@ -12,18 +12,65 @@ from typing import Any
 from hypothesis import strategies as st
 
 HOSTILE_TEXT = (
-    "", "../../x", "/etc/passwd", "a/b", "..", "a\0b", "\ud800", "<img src=x onerror=alert(1)>", "$\\frac$", "x" * 5000,
-    "NaN", "001", "\N{RIGHT-TO-LEFT OVERRIDE}fdp.exe", "con", "-x", ".x",
-)  # fmt: skip
+    "",
+    "../../x",
+    "/etc/passwd",
+    "a/b",
+    "..",
+    "a\0b",
+    "\ud800",
+    "<img src=x onerror=alert(1)>",
+    "$\\frac$",
+    "x" * 5000,
+    "NaN",
+    "001",
+    "\N{RIGHT-TO-LEFT OVERRIDE}fdp.exe",
+    "con",
+    "-x",
+    ".x",
+)
 HOSTILE_VALUES = (
-    None, True, False, 0, -1, 1.5, 2**31, 10**30, 10**400, float("nan"), float("inf"), -0.0, [], {}, [[]], {"": {}},
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1.5,
+    2**31,
+    10**30,
+    10**400,
+    float("nan"),
+    float("inf"),
+    -0.0,
+    [],
+    {},
+    [[]],
+    {"": {}},
     *HOSTILE_TEXT,
-)  # fmt: skip
+)
 HOSTILE_YAML = (
-    "yes", "1e-3", "010", "12:30", "2024-01-31", "&a [1]", "*a", "!!python/name:os.system", "!!binary aGk=",
-    "<<: {a: 1}", "[" * 3000, "{a: 1, a: 2}", "? [a]\n: b", "9" * 5000, "\t", "- ", "|", "'", "%TAG",
-    "---\na: 1\n---\n", "\ufeff",
-)  # fmt: skip
+    "yes",
+    "1e-3",
+    "010",
+    "12:30",
+    "2024-01-31",
+    "&a [1]",
+    "*a",
+    "!!python/name:os.system",
+    "!!binary aGk=",
+    "<<: {a: 1}",
+    "[" * 3000,
+    "{a: 1, a: 2}",
+    "? [a]\n: b",
+    "9" * 5000,
+    "\t",
+    "- ",
+    "|",
+    "'",
+    "%TAG",
+    "---\na: 1\n---\n",
+    "\ufeff",
+)
 
 
 @st.composite

@@ -44,9 +44,7 @@ def softmax(similarities: list[float]) -> list[float]:
 
 def shrink(soft_weights: list[float], threshold: float) -> list[float]:
     """Eq. 3 and the division by the sum; the unshrunk weights where nothing survives (ours, item 2)."""
-    kept = []
-    for s in soft_weights:
-        kept.append(max(s - threshold, 0) * s / (abs(s - threshold) + EPSILON))
+    kept = [max(s - threshold, 0) * s / (abs(s - threshold) + EPSILON) for s in soft_weights]
     total = sum(kept)
     if total == 0:
         return list(soft_weights)

@@ -14,8 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_prep.clip_files import read_record
-from data_prep.files import plain_yaml
-from data_prep.files.plain_yaml import PlainYamlError
 from data_prep.files.reading import UnreadableError, open_npy, read_json, read_text
 from data_prep.layout import DatasetError, checked_name, read_manifest
 from data_prep.prepare import PreparationError, prepare
@@ -26,6 +24,8 @@ from maam_lib.evaluation.result import Plan, Word
 from maam_lib.grid.results import REFERENCE, ResultError, read_result
 from maam_lib.grid.status import sweep_states
 from maam_lib.grid.tables import read_cost
+from maam_lib.recipes import plain_yaml
+from maam_lib.recipes.plain_yaml import PlainYamlError
 from maam_lib.report.build import build_report
 from maam_lib.report.collection import collect
 from maam_lib.report.html import variant_page
@@ -319,21 +319,51 @@ def test_yaml_that_is_refused(text: str, said: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1e-3", 1e-3), ("1E5", 1e5), ("-.5", -0.5), ("1.", 1.0), ("2.0e-05", 2e-5), (".inf", float("inf")), ("7", 7),
-        ("-12", -12), ("1_000", 1000), ("0x10", 16), ("010", "010"), ("12:30", "12:30"), ("2024-01-31", "2024-01-31"),
-        ("true", True), ("yes", True), ("off", False), ("null", None), ("~", None), ("", None), ("e5", "e5"),
-        ("[3, 4]", [3, 4]), ("{a: 1e2}", {"a": 100.0}), ("<<", "<<"), ("=", "="), ("'1'", "1"), ("1: 2", {"1": 2}),
+        ("1e-3", 1e-3),
+        ("1E5", 1e5),
+        ("-.5", -0.5),
+        ("1.", 1.0),
+        ("2.0e-05", 2e-5),
+        (".inf", float("inf")),
+        ("7", 7),
+        ("-12", -12),
+        ("1_000", 1000),
+        ("0x10", 16),
+        ("010", "010"),
+        ("12:30", "12:30"),
+        ("2024-01-31", "2024-01-31"),
+        ("true", True),
+        ("yes", True),
+        ("off", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("e5", "e5"),
+        ("[3, 4]", [3, 4]),
+        ("{a: 1e2}", {"a": 100.0}),
+        ("<<", "<<"),
+        ("=", "="),
+        ("'1'", "1"),
+        ("1: 2", {"1": 2}),
     ],
-)  # fmt: skip
+)
 def test_yaml_values(text: str, value: Any) -> None:
     found = plain_yaml.parse(text)
     assert (found, type(found)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
-    "override", ["training.epochs=yes", "model.num_items=010", "model.dropout=true", "training.epochs='3'",
-                 "data.channels=true", "model.use_memory=1", "training.epochs=12:30"],
-)  # fmt: skip
+    "override",
+    [
+        "training.epochs=yes",
+        "model.num_items=010",
+        "model.dropout=true",
+        "training.epochs='3'",
+        "data.channels=true",
+        "model.use_memory=1",
+        "training.epochs=12:30",
+    ],
+)
 def test_a_value_of_another_type_is_never_taken_for_a_number(override: str) -> None:
     key, _, _ = override.partition("=")
     with pytest.raises(SettingError, match=rf"{key} = "):
@@ -452,8 +482,15 @@ def test_a_report_names_what_is_damaged_and_goes_on(run: RunFolder, tmp_path: Pa
     (run.folder / "scores.csv").write_text("clip,frame\n")
     index = build_report(tmp_path / "out", folders=[sweep], runs=[run.folder], root=tmp_path)
     left_out = json.loads((index.parent / "results.json").read_text())["left_out"]
-    for name in ("paper/seed0.json: machine is None", "seed1.json: not readable", "seed2.json: auc is nan", "cost.json",
-                 "expected a name of at most 80 letters", "bomb/recipe.yaml", "run.json: data is []"):  # fmt: skip
+    for name in (
+        "paper/seed0.json: machine is None",
+        "seed1.json: not readable",
+        "seed2.json: auc is nan",
+        "cost.json",
+        "expected a name of at most 80 letters",
+        "bomb/recipe.yaml",
+        "run.json: data is []",
+    ):
         assert any(name in reason for reason in left_out), name
     for page in index.parent.rglob("*.html"):
         assert "<img src=x" not in page.read_text(encoding="utf-8"), page
@@ -478,11 +515,14 @@ def test_names_of_clips_are_text_in_scores(run: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("a,0,1,1,2", "motion|fused"), ("a,0,1,1,2,nan", "fused holds other things"), ("a,0,2,1,2,3", "label 0 or 1"),
-        ("a,0,1,1,2,inf", "fused holds other things"), ("a,0,1,1,2,3\na,0,1,1,2,3", "every frame once"),
+        ("a,0,1,1,2", "motion|fused"),
+        ("a,0,1,1,2,nan", "fused holds other things"),
+        ("a,0,2,1,2,3", "label 0 or 1"),
+        ("a,0,1,1,2,inf", "fused holds other things"),
+        ("a,0,1,1,2,3\na,0,1,1,2,3", "every frame once"),
         ("a,0,1,1,2,True", "fused holds other things"),
     ],
-)  # fmt: skip
+)
 def test_scores_that_are_none_are_refused(row: str, said: str, run: RunFolder) -> None:
     (run.folder / "scores.csv").write_text(f"clip,frame,label,appearance,motion,fused\n{row}\n")
     with pytest.raises(RunError, match=rf"scores\.csv: .*({said})"):

@@ -1,8 +1,8 @@
 """Files read with checks, archives unpacked, and what is written: never lost, never half there."""
 
 from data_prep.files.archives import SPARE_BYTES, is_junk, unpack
-from data_prep.files.plain_yaml import PlainYamlError, parse
 from data_prep.files.reading import UnreadableError, in_form, open_npy, read_checked, read_json, read_text
+from data_prep.files.signals import SIGNALS, unbroken
 from data_prep.files.source_files import (
     Part,
     States,
@@ -16,7 +16,6 @@ from data_prep.files.source_files import (
     text_sha256,
     what_is_in,
 )
-from data_prep.files.unbroken import SIGNALS
 from data_prep.files.writing import (
     DiskFullError,
     alone,

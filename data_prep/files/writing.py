@@ -38,7 +38,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     aside = aside_of(path)
     try:
         yield aside
-        os.replace(aside, path)
+        aside.replace(path)
     except BaseException as error:  # also Ctrl-C: nothing half-written stays
         remove(aside)
         if _disk_is_full(error):

@@ -4,7 +4,6 @@ Only lengths that the container states in bytes count. Numbers of frames and dur
 several formats, and a whole file may show fewer frames than they say.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -29,7 +28,7 @@ def missing_bytes(path: Path) -> int:
 
     0 for a whole file, for one whose header was never finished (a recorder that lost power), and for other formats.
     """
-    length = os.stat(path).st_size
+    length = path.stat().st_size
     with path.open("rb") as file:
         begin = file.read(8)
         file.seek(0)

@@ -1,6 +1,5 @@
 """Folders of pictures as clips: files of one or more frames each, of 8 bits or more, in the order of their names."""
 
-import os
 import struct
 import warnings
 from collections.abc import Iterator
@@ -101,9 +100,7 @@ def visible_entries(folder: Path) -> list[Path]:
     entries = sorted(path for path in folder.iterdir() if not is_junk(path.name))
     for path in entries:
         if path.is_symlink() and not path.exists():
-            raise SourceError(
-                f"{path}: a link to {os.readlink(path)}, which is not there; restore it or remove the link"
-            )
+            raise SourceError(f"{path}: a link to {path.readlink()}, which is not there; restore it or remove the link")
     return entries
 
 

@@ -77,5 +77,5 @@ SCENE = Scene(
     number=0,
     kinds=KINDS,
     cameras=(Camera(VIEW, draw_ground, _add_traffic, _add_event, _PLAN, starts=(0.08, 0.26)),),
-    clip_name=lambda split, camera, number: f"{split.capitalize()}{number:03d}",
+    clip_name=lambda split, _, number: f"{split.capitalize()}{number:03d}",
 )

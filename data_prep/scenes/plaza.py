@@ -136,5 +136,5 @@ SCENE = Scene(
     number=1,
     kinds=KINDS,
     cameras=(Camera(_VIEW, _draw_ground, _add_traffic, _add_event, _PLAN, starts=(0.35, 0.55)),),
-    clip_name=lambda split, camera, number: f"{number:02d}",
+    clip_name=lambda _split, _camera, number: f"{number:02d}",
 )

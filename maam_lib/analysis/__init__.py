@@ -1,6 +1,7 @@
 """What a trained network's memory and scores are made of: items, steps of Algorithm 1, alarms, sensitivity."""
 
 from maam_lib.analysis.alarms import worst_false_alarms, worst_misses
+from maam_lib.analysis.choices import misleading_pair
 from maam_lib.analysis.flow_accuracy import compare_estimators
 from maam_lib.analysis.items import Recall
-from maam_lib.analysis.sensitivity import misleading_pair
+from maam_lib.analysis.steps import score_steps

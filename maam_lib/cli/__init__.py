@@ -200,7 +200,7 @@ def sweep(
     """Train and measure the grid behind the paper's tables and figures; finished cells are never repeated."""
     from maam_lib.config import load_recipe
     from maam_lib.grid import OF_THE_PAPER, grid_tables
-    from maam_lib.grid import sweep as run_sweep
+    from maam_lib.grid import runner as run_sweep
     from maam_lib.training import dataset_for
 
     resolved = load_recipe(recipe, *(settings or []))
@@ -255,7 +255,7 @@ def import_weights(
 ) -> None:
     """Bring the authors' released weights into the kit (needs the extra `import`)."""
     from maam_lib.config import SettingError, load_recipe
-    from maam_lib.released import import_weights as import_released
+    from maam_lib.training import import_weights as import_released
 
     if (run is None) != (recipe is None):
         raise SettingError("--run and --recipe go together: a run folder needs the settings that it is scored with")
@@ -470,8 +470,8 @@ def _detector(run: str, root: Path) -> tuple[Any, Any]:
 
 
 def _parameters(pairs: list[str]) -> dict[str, Any]:
-    from data_prep.files import PlainYamlError, parse
     from maam_lib.config import SettingError
+    from maam_lib.recipes import PlainYamlError, parse
 
     if wrong := [pair for pair in pairs if "=" not in pair]:
         raise SettingError(f"cannot read the parameter {wrong[0]!r}; write name=value")

@@ -69,7 +69,7 @@ def gray_levels(answer: Any) -> Judgement | None:
     """A function from model input (B, C, H, W) in [-1, 1] back to gray levels 0 to 255 (item 15)."""
     levels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)
     frames, _ = to_model_input(levels, torch.zeros(1, 16, 16, 2, dtype=torch.float16), 1)
-    return function(answer, lambda x: levels.permute(0, 3, 1, 2), [(frames,)], tolerance=1e-6)
+    return function(answer, lambda _: levels.permute(0, 3, 1, 2), [(frames,)], tolerance=1e-6)
 
 
 @exercise("01.4")

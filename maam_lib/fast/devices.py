@@ -44,7 +44,7 @@ class _SumOverDevices(torch.autograd.Function):
     """Each device's value counts in the sum of all, so the gradient of a value is the sum of all their gradients."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+    def forward(_: FunctionCtx, x: Tensor) -> Tensor:
         total = x.clone(memory_format=torch.contiguous_format)
         distributed.all_reduce(total)
         return total

@@ -26,6 +26,7 @@ from maam_lib.grid.judging import (
     verdict,
     verdict_table,
 )
+from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import (
     ABSENT,
     BASE,

@@ -1,3 +1,3 @@
 """The look of every page that the kit writes."""
 
-from maam_lib.pages.page import page
+from maam_lib.pages.look import page

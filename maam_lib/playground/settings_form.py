@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from data_prep.files import plain_yaml
 from maam_lib.config import Recipe, Section, differences, load_recipe
+from maam_lib.recipes import plain_yaml
 
 Kind = Literal["choice", "switch", "whole", "number", "pair", "text"]
 _BOUNDS = ("ge", "gt", "le", "lt")

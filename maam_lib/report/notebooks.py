@@ -226,7 +226,7 @@ def _execute(
             execution_timeout=limit,
             kernel_manager_class=OwnKernel,
             config=config,
-            on_cell_start=None if on_cell is None else lambda cell, cell_index: on_cell(cell_index + 1),
+            on_cell_start=None if on_cell is None else lambda cell, cell_index: on_cell(cell_index + 1),  # noqa: ARG005
         )
     except PapermillExecutionError as error:
         what = f"{error.ename}: {' '.join(error.evalue.split())}"

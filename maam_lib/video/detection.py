@@ -144,7 +144,8 @@ class _Report:
 
     def add(self, item: Event | Scored) -> None:
         if isinstance(item, Event):
-            return self._trouble(item)
+            self._trouble(item)
+            return
         self._frame(item)
         if self.progress.frames % BATCH == 0:
             self._flush()

@@ -36,9 +36,19 @@ PIXELS = """() => {
 @pytest.fixture
 def result(tmp_path: Path) -> Path:
     """A scored video of 40 frames that grow brighter."""
-    settings = {"recipe": "none", "epoch": 0, "trained_on": "nothing", "frame_size": (48, 64), "channels": 1,
-                "flow": "dis", "patch": (12, 8), "stride": (3, 2), "padding": "same", "psi": 0.5,
-                "threshold": 1e6}  # fmt: skip
+    settings = {
+        "recipe": "none",
+        "epoch": 0,
+        "trained_on": "nothing",
+        "frame_size": (48, 64),
+        "channels": 1,
+        "flow": "dis",
+        "patch": (12, 8),
+        "stride": (3, 2),
+        "padding": "same",
+        "psi": 0.5,
+        "threshold": 1e6,
+    }
     detector = Detector(**settings, training=TrainingScores(100, 0.0, 100.0, 90.0, 5.0))
 
     def brightness(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -25,8 +25,23 @@ NAMES = (
     "",
 )
 VALUES: tuple[Any, ...] = (
-    None, True, 0, -1, 1.5, 1e308, float("nan"), float("inf"), 10**30, [], {}, [1], {"a": 1}, [[[[]]]], "text", *NAMES,
-)  # fmt: skip
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    1e308,
+    float("nan"),
+    float("inf"),
+    10**30,
+    [],
+    {},
+    [1],
+    {"a": 1},
+    [[[[]]]],
+    "text",
+    *NAMES,
+)
 _ANY_FILE = (b"", b"\0" * 100, b"PK\x03\x04", b"\xff\xfe\x00\x01", b"<html></html>")
 _ANY_TEXT = (b"[]", b"{}", b"null", b"0", b'"text"', b"[" * 100_000, b'{"a":' * 5_000)
 _BOMB = "\n".join(

@@ -80,9 +80,15 @@ def _member(work: Path, name: str) -> list[Words]:
 
 
 PLACES: dict[str, Callable[[Path, str], list[Words]]] = {
-    "recipe": _recipe, "video": _video, "frames": _frames, "labels": _labels, "manifest": _manifest, "run": _run,
-    "out": _out, "member": _member,
-}  # fmt: skip
+    "recipe": _recipe,
+    "video": _video,
+    "frames": _frames,
+    "labels": _labels,
+    "manifest": _manifest,
+    "run": _run,
+    "out": _out,
+    "member": _member,
+}
 _FILE_NAMES = tuple(name for name in NAMES if "/" not in name and name not in ("", "..") and len(name) < 240)
 _OF_FILES = ("video", "frames", "run", "out")
 

@@ -19,8 +19,11 @@ def faults(undisturbed: Undisturbed, number: int) -> list[str]:
     if halted:
         first.go_on()
     answers = first.finish(), second.finish()
-    found = [f"the {which}: {fault}" for which, answer in zip(("first", "second"), answers, strict=True)
-             for fault in one_line(answer)]  # fmt: skip
+    found = [
+        f"the {which}: {fault}"
+        for which, answer in zip(("first", "second"), answers, strict=True)
+        for fault in one_line(answer)
+    ]
     if all(answer.status for answer in answers):
         found.append(f"neither did it: {answers[0].in_short} - {answers[1].in_short}")
     return found + differences(tree(work), undisturbed.end)

@@ -92,11 +92,19 @@ def dataset(tmp_path: Path) -> Path:
         sha256 = hashlib.sha256((folder / split / clip / "frames.npy").read_bytes()).hexdigest()
         clips[split][clip] = {"frames": number, "sha256": {"frames": sha256, "flow": "0" * 64}}
     manifest = {
-        "format": 1, "dataset": "toy", "source": {"name": "toy", "sha256": "0" * 64, "frame_size": list(SIZE)},
-        "frame_size": list(SIZE), "channels": 3, "flow": {"estimator": "dis", "settings": {}, "units": "pixels"},
-        "versions": {}, "label_source": "none", "complete": True, "missing": [], "clips": clips,
+        "format": 1,
+        "dataset": "toy",
+        "source": {"name": "toy", "sha256": "0" * 64, "frame_size": list(SIZE)},
+        "frame_size": list(SIZE),
+        "channels": 3,
+        "flow": {"estimator": "dis", "settings": {}, "units": "pixels"},
+        "versions": {},
+        "label_source": "none",
+        "complete": True,
+        "missing": [],
+        "clips": clips,
         "totals": {"train_frames": 3, "test_frames": 2, "abnormal_frames": 0},
-    }  # fmt: skip
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
@@ -142,8 +150,9 @@ def test_it_imports_nothing_of_the_kit() -> None:
     assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names == {"numpy", "torch"}
 
 
-def test_each_pair_in_order_and_colours_as_ptlflow_takes_them(fake: Path, dataset: Path, tmp_path: Path,
-                                                              weights: Path) -> None:  # fmt: skip
+def test_each_pair_in_order_and_colours_as_ptlflow_takes_them(
+    fake: Path, dataset: Path, tmp_path: Path, weights: Path
+) -> None:
     out = tmp_path / "flows"
     run(dataset, out, "--checkpoint", weights)
     flow = np.load(out / "train" / "01.npy")

@@ -118,8 +118,14 @@ def test_ped1_has_masks_where_the_source_has_them(ped1: Path, root: Path) -> Non
 
 def exact_clip(flow: float = 0.5) -> Clip:
     """A coloured clip of three frames with exact flow and tracks."""
-    return Clip("test", "08", 3, partial(filled, 3, (20, 24, 3), 7), flow=partial(filled, 2, (20, 24, 2), flow),
-                tracks=partial(np.full, (3, 20, 24), 300, np.int16))  # fmt: skip
+    return Clip(
+        "test",
+        "08",
+        3,
+        partial(filled, 3, (20, 24, 3), 7),
+        flow=partial(filled, 2, (20, 24, 2), flow),
+        tracks=partial(np.full, (3, 20, 24), 300, np.int16),
+    )
 
 
 def filled(number: int, shape: tuple[int, ...], value: float) -> Iterator[np.ndarray]:

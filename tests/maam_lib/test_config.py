@@ -63,9 +63,8 @@ def test_every_switch_to_the_released_form_leads_to_its_number_in_the_docs():
 
 def test_every_number_of_a_difference_in_the_code_is_in_the_docs():
     """Docstrings say "item 9" or "items 15 and 16"; the docs have 1 to 27."""
-    project = PROJECT
     cited = {}
-    for path in [*project.glob("maam_lib/*.py"), *project.glob("data_prep/*.py")]:
+    for path in [*PROJECT.glob("maam_lib/**/*.py"), *PROJECT.glob("data_prep/**/*.py")]:
         for numbers in re.findall(r"\bitems? (\d+(?:(?:, | and | to )\d+)*)", path.read_text(encoding="utf-8")):
             cited |= {int(number): path.name for number in re.findall(r"\d+", numbers)}
     assert {number: where for number, where in cited.items() if not 1 <= number <= 27} == {}
@@ -87,9 +86,16 @@ def test_the_released_recipes_are_what_was_trained():
         recipe = released(name)
         data, scoring = recipe.data, recipe.scoring
         found = (
-            (data.height, data.width), data.channels, recipe.training.batch_size, recipe.model.num_items,
-            recipe.training.learning_rate, data.drop_last, scoring.patch, scoring.stride, scoring.psi,
-        )  # fmt: skip
+            (data.height, data.width),
+            data.channels,
+            recipe.training.batch_size,
+            recipe.model.num_items,
+            recipe.training.learning_rate,
+            data.drop_last,
+            scoring.patch,
+            scoring.stride,
+            scoring.psi,
+        )
         assert found == values, name
 
 
@@ -236,10 +242,17 @@ def test_the_hash_changes_with_every_setting(key: str):
     section, _, name = key.partition(".")
     value = getattr(getattr(recipe, section), name)
     other = {
-        "channels": 3, "similarity": "released", "sparse_form": "released", "latent_form": "attract",
-        "precision": "bfloat16", "adam_form": "released", "branches": "appearance", "padding": "valid",
-        "patch": [9, 9], "stride": [9, 9],
-    }  # fmt: skip
+        "channels": 3,
+        "similarity": "released",
+        "sparse_form": "released",
+        "latent_form": "attract",
+        "precision": "bfloat16",
+        "adam_form": "released",
+        "branches": "appearance",
+        "padding": "valid",
+        "patch": [9, 9],
+        "stride": [9, 9],
+    }
     if name in other:
         changed = other[name]
     elif isinstance(value, bool):

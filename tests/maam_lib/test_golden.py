@@ -29,13 +29,29 @@ Arrays = Mapping[str, np.ndarray]
 
 # The largest error allowed, by the first part of an array's name; how it is measured: `error` below.
 DOUBLE = {
-    "z": 1e-12, "raw_sims": 1e-12, "sims": 1e-12, "latent": 1e-12, "recons_images": 1e-11, "recons_flows": 1e-11,
-    "kept_per_query": 0, "threshold_margin": 1e-9, "loss": 1e-11, "pscd": 1e-11, "grad": 1e-10, "after": 1e-8,
-}  # fmt: skip
+    "z": 1e-12,
+    "raw_sims": 1e-12,
+    "sims": 1e-12,
+    "latent": 1e-12,
+    "recons_images": 1e-11,
+    "recons_flows": 1e-11,
+    "kept_per_query": 0,
+    "threshold_margin": 1e-9,
+    "loss": 1e-11,
+    "pscd": 1e-11,
+    "grad": 1e-10,
+    "after": 1e-8,
+}
 SINGLE = {
-    "z": 5e-6, "raw_sims": 1e-5, "sims": 1e-5, "latent": 2e-5, "recons_images": 5e-5, "recons_flows": 5e-5,
-    "pscd": 2e-5, "after": 1e-6,
-}  # fmt: skip
+    "z": 5e-6,
+    "raw_sims": 1e-5,
+    "sims": 1e-5,
+    "latent": 2e-5,
+    "recons_images": 5e-5,
+    "recons_flows": 5e-5,
+    "pscd": 2e-5,
+    "after": 1e-6,
+}
 SINGLE_TRAIN_PED2 = SINGLE | {"recons_images": 5e-4, "recons_flows": 5e-4, "pscd": 1e-4}
 ABSOLUTE = {"z", "raw_sims", "sims", "latent", "recons_images", "recons_flows", "kept_per_query", "threshold_margin"}
 

@@ -94,9 +94,13 @@ def test_latent_loss_of_a_zero_query_is_finite_with_its_gradient(form: str):
 def test_total_loss_is_equations_7_and_10(forms: tuple[str, str]):
     out, frames, flow = random_output(4)
     settings = LossSettings(
-        motion_weight=0.7, sparse_weight=0.11, latent_weight=0.013, margin=0.2,
-        sparse_form=forms[0], latent_form=forms[1],
-    )  # fmt: skip
+        motion_weight=0.7,
+        sparse_weight=0.11,
+        latent_weight=0.013,
+        margin=0.2,
+        sparse_form=forms[0],
+        latent_form=forms[1],
+    )
     found = losses.total_loss(out, frames, flow, settings)
     terms = [
         reference.mean_error(frames.numpy(), out.frame_hat.numpy(), 2),

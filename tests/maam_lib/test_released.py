@@ -15,11 +15,11 @@ from maam_lib.fast.convolution import turned
 from maam_lib.model import MAAMNet
 from maam_lib.released import (
     VariableError,
-    import_weights,
     net_from_variables,
     read_checkpoint,
     variables_from_net,
 )
+from maam_lib.training import import_weights
 from maam_lib.training.loop import build_network
 from maam_lib.training.runs import RunError, RunFolder, load_weights
 from tests.conftest import PROJECT
@@ -180,8 +180,14 @@ def checkpoint(monkeypatch: pytest.MonkeyPatch, weights: dict[str, np.ndarray]) 
     return Path("model-50")
 
 
-SMALL = ("data.height=48", "data.width=64", "data.channels=3", "model.num_items=6", "model.base_channels=4",
-         "scoring.patch=[12, 8]")  # fmt: skip
+SMALL = (
+    "data.height=48",
+    "data.width=64",
+    "data.channels=3",
+    "model.num_items=6",
+    "model.base_channels=4",
+    "scoring.patch=[12, 8]",
+)
 
 
 def test_imported_weights_are_evaluated_like_a_training(checkpoint: Path, tmp_path: Path, scene: PreparedDataset):

@@ -121,7 +121,7 @@ class ScoreExplorer(ViewExplorer):
             (self.psi, self.calibrated_psi, lambda: self.view.found.psi),
             (self.threshold, self.calibrated_threshold, lambda: self.view.found.threshold),
         ):
-            self.listen(lambda *args, of=(slider, switch, rule): self._unless_rounded(*of), slider)
+            self.listen(lambda *_, of=(slider, switch, rule): self._unless_rounded(*of), slider)
         self.back.on_click(lambda _: self.reset())
 
     def _unless_rounded(self, slider: widgets.FloatSlider, switch: widgets.Checkbox, rule: Callable[[], float]) -> None:

@@ -457,13 +457,15 @@ def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.Mo
         ("http://host/v?PASS", "http://host/v?***"),
         ("http://host/v?user=me@a.org&password=P@/SS&channel=2", "http://host/v?user=***&password=***&channel=2"),
         ("http://host/v?pwd=PA;SS", "http://host/v?pwd=***&***"),
-        ("rtsp://host:554/user=me&password=PASS&channel=1&stream=0.sdp",
-         "rtsp://host:554/user=***&password=***&channel=1&stream=0.sdp"),
+        (
+            "rtsp://host:554/user=me&password=PASS&channel=1&stream=0.sdp",
+            "rtsp://host:554/user=***&password=***&channel=1&stream=0.sdp",
+        ),
         ("rtsp://host/user=me_password=PASS_channel=1", "rtsp://host/user=***"),
         ("rtsp://[fe80::1]:554/a", "rtsp://[fe80::1]:554/a"),
         ("evening.mp4", "evening.mp4"),
     ],
-)  # fmt: skip
+)
 def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
     assert without_secrets(address) == shown
     assert "PA" not in shown

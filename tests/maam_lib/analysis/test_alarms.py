@@ -21,8 +21,15 @@ def test_spans_end_at_the_end_of_a_clip_and_where_frames_are_missing() -> None:
     table = TABLE.drop(index=[7])
     found = alarms.spans(table, (table["fused"] >= 4).to_numpy())
     rows = list(zip(found["clip"], found["first"], found["last"], found["frames"], strict=True))
-    assert rows == [("a", 0, 0, 1), ("a", 2, 2, 1), ("a", 4, 4, 1), ("a", 6, 6, 1), ("a", 9, 9, 1), ("b", 2, 2, 1),
-                    ("b", 5, 5, 1)]  # fmt: skip
+    assert rows == [
+        ("a", 0, 0, 1),
+        ("a", 2, 2, 1),
+        ("a", 4, 4, 1),
+        ("a", 6, 6, 1),
+        ("a", 9, 9, 1),
+        ("b", 2, 2, 1),
+        ("b", 5, 5, 1),
+    ]
     whole = alarms.spans(TABLE, np.ones(16, bool))
     assert list(zip(whole["clip"], whole["frames"], strict=True)) == [("a", 10), ("b", 6)]
     assert alarms.spans(TABLE, np.zeros(16, bool)).empty

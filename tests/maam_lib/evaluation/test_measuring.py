@@ -224,9 +224,13 @@ def test_best_on_test_is_a_mark_in_the_curve_and_nothing_else(
     ],
 )
 def test_labels_that_measure_nothing_are_refused_before_any_frame_is_scored(
-    labels: np.ndarray | None, message: str, finished_run: RunFolder, scene: PreparedDataset,
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-) -> None:  # fmt: skip
+    labels: np.ndarray | None,
+    message: str,
+    finished_run: RunFolder,
+    scene: PreparedDataset,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
     run = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run"))
     before = (run.folder / "metrics.json").read_bytes()
     optional = scene._optional

@@ -28,8 +28,18 @@ HISTORY = pd.DataFrame(
 SCORES = pd.DataFrame({"frame": range(6), "label": [0, 0, 1, 1, 0, 0], "fused": [*LINE[1].tolist(), 0.5]})
 WEIGHTS = RANDOM.random((5, 4, 6))
 ITEM = {"title": "item 3", "frame": GRAY, "flow": FLOW, "patches": [("a", GRAY[:8, :8]), ("b", GRAY[:8, :8])]}
-STEPS = {"frame": GRAY, "frame_hat": GRAY, "flow": FLOW, "flow_hat": FLOW, "appearance": MAP, "motion": MAP,
-         "appearance_sums": MAP[:4, :6], "motion_sums": MAP[:4, :6], "fused": MAP[:4, :6], "worst": MASK}  # fmt: skip
+STEPS = {
+    "frame": GRAY,
+    "frame_hat": GRAY,
+    "flow": FLOW,
+    "flow_hat": FLOW,
+    "appearance": MAP,
+    "motion": MAP,
+    "appearance_sums": MAP[:4, :6],
+    "motion_sums": MAP[:4, :6],
+    "fused": MAP[:4, :6],
+    "worst": MASK,
+}
 PLACED = (RANDOM.normal(size=(9, 2)), RANDOM.normal(size=(5, 2)))
 TABLE = pd.DataFrame([[0.9, 0.8], [0.7, 0.95], [0.6, 0.5]], index=[8, 16, 24], columns=[4, 8])
 EPOCHS = [

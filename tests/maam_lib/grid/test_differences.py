@@ -40,11 +40,15 @@ def made_up(aucs: dict[int, float]) -> list[dict]:
     """Results of several seeds, as far as the tables read them."""
     return [
         {
-            "seed": seed, "auc": auc, "memory": {"support_items": 10.0 + seed}, "learning_adds": auc - 0.5,
-            "no_learning": {"zero_flow": {"auc": 0.5}}, "best_no_learning": "zero_flow",
+            "seed": seed,
+            "auc": auc,
+            "memory": {"support_items": 10.0 + seed},
+            "learning_adds": auc - 0.5,
+            "no_learning": {"zero_flow": {"auc": 0.5}},
+            "best_no_learning": "zero_flow",
         }
         for seed, auc in aucs.items()
-    ]  # fmt: skip
+    ]
 
 
 # Switches

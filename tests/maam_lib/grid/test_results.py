@@ -210,11 +210,21 @@ def test_result_table_shows_learned_rows_before_yardsticks() -> None:
 
 
 def test_result_table_shows_every_protocol_and_the_yardstick_under_it() -> None:
-    micro = {"auc": 0.75, "average_precision": 0.8, "eer": 0.25, "auc_interval": [0.7, 0.85],
-             "no_learning": {"zero_flow": 0.5, "median_flow": 0.65}}  # fmt: skip
+    micro = {
+        "auc": 0.75,
+        "average_precision": 0.8,
+        "eer": 0.25,
+        "auc_interval": [0.7, 0.85],
+        "no_learning": {"zero_flow": 0.5, "median_flow": 0.65},
+    }
     macro = {"auc": 0.9, "clips": 8, "single_class_clips": 4, "auc_interval": None, "no_learning": {"zero_flow": 0.6}}
-    localisation = {"pixel_auc": 0.95, "pixel_auc_ucsd": 0.85, "rbdc": 0.4, "tbdc": None,
-                    "no_learning": {"pixel_auc": 0.9, "pixel_auc_ucsd": 0.8, "rbdc": 0.3, "tbdc": None}}  # fmt: skip
+    localisation = {
+        "pixel_auc": 0.95,
+        "pixel_auc_ucsd": 0.85,
+        "rbdc": 0.4,
+        "tbdc": None,
+        "no_learning": {"pixel_auc": 0.9, "pixel_auc_ucsd": 0.8, "rbdc": 0.3, "tbdc": None},
+    }
     protocols = {"micro": micro, "micro_per_clip": micro | {"auc": 0.7}, "macro": macro}
     table = result_table(made_up_result(0.75) | {"protocols": protocols, "localisation": localisation})
     assert list(table.columns) == ["AUC", "EER", "AP", "AUC from", "to", "best no-learning"]

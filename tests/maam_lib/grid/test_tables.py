@@ -28,12 +28,17 @@ PRINTED = paper_values()
 def made_up(auc: float, seed: int = 0, support: float | None = 20.0) -> dict:
     """A result, as far as the tables read it."""
     return {
-        "seed": seed, "auc": auc, "auc_appearance": auc - 0.2, "auc_motion": auc - 0.1, "eer": 1 - auc,
-        "learning_adds": auc - 0.75, "best_no_learning": "zero_flow",
+        "seed": seed,
+        "auc": auc,
+        "auc_appearance": auc - 0.2,
+        "auc_motion": auc - 0.1,
+        "eer": 1 - auc,
+        "learning_adds": auc - 0.75,
+        "best_no_learning": "zero_flow",
         "no_learning": {"zero_flow": {"auc": 0.75, "eer": 0.3}},
         "memory": None if support is None else {"items": 50, "support_items": support},
         "protocols": {"micro": {"auc_interval": [auc - 0.1, auc + 0.05], "learning_adds_interval": None}},
-    }  # fmt: skip
+    }
 
 
 def grid(recipe: str = "ped2-mini", **results: list[dict]) -> GridResults:
@@ -45,13 +50,20 @@ def test_table_2_has_ours_the_papers_and_the_yardstick():
         "method"
     )
     assert table.loc["Ours"].tolist() == [
-        2, "0.850 ± 0.050", "[0.700, 0.850]",
-        PRINTED["table2"]["rows"]["Ours"][0], f"{0.85 - float(PRINTED['table2']['rows']['Ours'][0]):+.3f}",
-        "0.750 (zero flow)", "+0.100 ± 0.050", "",
-    ]  # fmt: skip
+        2,
+        "0.850 ± 0.050",
+        "[0.700, 0.850]",
+        PRINTED["table2"]["rows"]["Ours"][0],
+        f"{0.85 - float(PRINTED['table2']['rows']['Ours'][0]):+.3f}",
+        "0.750 (zero flow)",
+        "+0.100 ± 0.050",
+        "",
+    ]
     assert table.loc["Ours (w/o memory)", ["seeds", "AUC", "paper"]].tolist() == [
-        1, "0.700", PRINTED["table2"]["rows"]["Ours (w/o memory)"][0],
-    ]  # fmt: skip
+        1,
+        "0.700",
+        PRINTED["table2"]["rows"]["Ours (w/o memory)"][0],
+    ]
 
 
 def test_the_memory_table_compares_the_same_seeds_only():
@@ -66,8 +78,14 @@ def test_the_memory_table_compares_the_same_seeds_only():
 def test_table_3_is_in_percent():
     [row] = table3(grid(paper=[made_up(0.8)])).to_dict("records")
     printed = PRINTED["table3"]["rows"]["Ours"][0]
-    assert row == {"method": "Ours", "seeds": 1, "EER [%]": "20.0", "paper": printed,
-                   "deviation": f"{20 - float(printed):+.1f}", "best no-learning": "30.0"}  # fmt: skip
+    assert row == {
+        "method": "Ours",
+        "seeds": 1,
+        "EER [%]": "20.0",
+        "paper": printed,
+        "deviation": f"{20 - float(printed):+.1f}",
+        "best no-learning": "30.0",
+    }
     assert row["deviation"].distance == pytest.approx((20 - float(printed)) / 100), "comparable with that of an AUC"
 
 
@@ -114,9 +132,22 @@ def test_rows_to_compare_are_of_the_same_seeds():
 def test_a_number_knows_the_results_it_was_made_of():
     results = [made_up(0.8) | {"recipe_hash": "a"}, made_up(0.9, 1) | {"recipe_hash": "b"}]
     assert table2(grid(paper=results))["AUC"].iloc[1].hashes == ("a", "b")
-    assert summary([("x", [r | {"data": {"name": "ped2"}, "motion_error_to_zero_flow": {"train": 1, "test_normal": 1},
-                                "protocol": {"auc": "micro, raw", "complete": True}} for r in results])]
-                   )["AUC"].iloc[0].hashes == ("a", "b")  # fmt: skip
+    assert summary(
+        [
+            (
+                "x",
+                [
+                    r
+                    | {
+                        "data": {"name": "ped2"},
+                        "motion_error_to_zero_flow": {"train": 1, "test_normal": 1},
+                        "protocol": {"auc": "micro, raw", "complete": True},
+                    }
+                    for r in results
+                ],
+            )
+        ]
+    )["AUC"].iloc[0].hashes == ("a", "b")
 
 
 def test_figure_6_has_the_papers_points_and_the_recipe_itself_among_them():
@@ -142,10 +173,13 @@ def test_the_generated_scene_has_no_number_of_the_paper():
 def test_table_4_names_the_machine(tmp_path: Path):
     assert table4(read_cost("ped2-mini", tmp_path)).to_numpy().tolist() == [[ABSENT]]
     cost = {
-        "device": "a processor", "threads": 2, "parameters": 8_447_875, "flow_estimator": "dis",
+        "device": "a processor",
+        "threads": 2,
+        "parameters": 8_447_875,
+        "flow_estimator": "dis",
         "multiply_adds": {"network": 100_000_000_000, "memory": 1_200_000_000},
         "frames_per_second": {"network": 4.0, "with_pscd": 3.9, "end_to_end": 3.5},
-    }  # fmt: skip
+    }
     (tmp_path / "ped2-mini").mkdir()
     (tmp_path / "ped2-mini" / "cost.json").write_text(json.dumps(cost))
     [row] = table4(read_cost("ped2-mini", tmp_path / "nowhere", tmp_path)).to_numpy().tolist()

@@ -36,7 +36,7 @@ def test_only_the_explorers_know_widgets() -> None:
         path for path in PACKAGE.rglob("*.py") if re.search(r"^\s*(import|from) ipywidgets", path.read_text(), re.M)
     ]
     assert using
-    assert {path.parent for path in using} == {PACKAGE / "explorers"}
+    assert {path.parent for path in using} == {PACKAGE / "playground" / "explorers"}
 
 
 def test_at_first_everything_is_as_the_recipe_says(scores: ScoreExplorer) -> None:

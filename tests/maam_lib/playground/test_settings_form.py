@@ -53,8 +53,14 @@ def test_what_stands_in_the_form_makes_the_recipe_again(name: str) -> None:
 
 
 def test_words_name_only_what_differs_and_do_it() -> None:
-    values = {"model.num_items": 7, "scoring.stride": [3, 4], "training.epochs": 2, "data.dataset": "on",
-              "training.learning_rate": 2e-5, "scoring.psi": None}  # fmt: skip
+    values = {
+        "model.num_items": 7,
+        "scoring.stride": [3, 4],
+        "training.epochs": 2,
+        "data.dataset": "on",
+        "training.learning_rate": 2e-5,
+        "scoring.psi": None,
+    }
     words = set_words("synthetic-mini", values)
     changed = load_recipe("synthetic-mini", *words)
     assert {key: setting(changed, key) for key in values} == values

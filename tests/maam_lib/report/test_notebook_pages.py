@@ -182,10 +182,13 @@ def assert_harmless(page: str) -> None:
 
 def test_hostile_text_in_the_index_is_text():
     hostile = {
-        "recipe": HOSTILE, "kit_version": HOSTILE, "paper": None, "results": {HOSTILE: {HOSTILE: HOSTILE}},
+        "recipe": HOSTILE,
+        "kit_version": HOSTILE,
+        "paper": None,
+        "results": {HOSTILE: {HOSTILE: HOSTILE}},
         "environment": dict.fromkeys(("git_revision", "python", "platform"), HOSTILE) | {"packages": {}},
         "notebooks": {"a": {"seconds": 1.0, "failure": HOSTILE}},
-    }  # fmt: skip
+    }
     heading = new_notebook(cells=[new_markdown_cell(f"# {HOSTILE}\n"), *executed_notebook().cells[1:]])
     page = index_page(hostile, [("a", "a.html", heading)])
     assert_harmless(page)
@@ -209,10 +212,18 @@ def test_hostile_text_in_tables_and_pictures_is_text():
 def test_hostile_text_in_a_result_is_text():
     row = {"auc": 0.5, "eer": 0.5}
     result = {
-        "recipe_hash": HOSTILE, "seed": 0, "epoch": HOSTILE, "data": {"name": HOSTILE, "scored_frames": HOSTILE},
-        "protocol": {HOSTILE: HOSTILE}, "machine": dict.fromkeys(MACHINE, HOSTILE), "memory": {HOSTILE: HOSTILE},
-        "no_learning": {HOSTILE: row}, "auc_appearance": 0.5, "auc_motion": 0.5, **row,
-    }  # fmt: skip
+        "recipe_hash": HOSTILE,
+        "seed": 0,
+        "epoch": HOSTILE,
+        "data": {"name": HOSTILE, "scored_frames": HOSTILE},
+        "protocol": {HOSTILE: HOSTILE},
+        "machine": dict.fromkeys(MACHINE, HOSTILE),
+        "memory": {HOSTILE: HOSTILE},
+        "no_learning": {HOSTILE: row},
+        "auc_appearance": 0.5,
+        "auc_motion": 0.5,
+        **row,
+    }
     page = variant_page(HOSTILE, HOSTILE, [result], [HOSTILE])
     assert_harmless(page)
     assert page.count("&lt;img src=x") >= 15
@@ -224,10 +235,13 @@ def test_hostile_text_in_a_report_is_text(tmp_path: Path):
     result = {**reference_results()["ped2-laptop"][0], "machine": dict.fromkeys(MACHINE, HOSTILE)}
     result |= {"protocol": {"auc": HOSTILE, "complete": True, HOSTILE: HOSTILE}, "data": {"name": HOSTILE}}
     cost = {
-        "device": HOSTILE, "threads": 1, "parameters": 1, "flow_estimator": HOSTILE,
+        "device": HOSTILE,
+        "threads": 1,
+        "parameters": 1,
+        "flow_estimator": HOSTILE,
         "multiply_adds": {"network": 2, "memory": 1},
         "frames_per_second": {"network": 1.0, "with_pscd": 1.0, "end_to_end": 1.0},
-    }  # fmt: skip
+    }
     found = Collection([GridResults(hostile, {"paper": [result]}, [])], {hostile.name: cost}, [HOSTILE], {})
     assert_harmless(first_page(Site(tmp_path, found, tmp_path), []))
 

@@ -25,10 +25,11 @@ def walkers(num_frames: int, size: tuple[int, int] = (96, 144), height: int = 30
     """uint8 (H, W, 3): a textured figure of a known size that walks two pixels per frame over a textured floor."""
     random = np.random.default_rng(0)
     floor, figure = (
-        cv2.normalize(cv2.GaussianBlur(random.integers(0, 256, shape, np.uint8), (0, 0), 1.5), None, 0, 255,
-                      cv2.NORM_MINMAX)
+        cv2.normalize(
+            cv2.GaussianBlur(random.integers(0, 256, shape, np.uint8), (0, 0), 1.5), None, 0, 255, cv2.NORM_MINMAX
+        )
         for shape in ((*size, 3), (height, width, 3))
-    )  # fmt: skip
+    )
     for t in range(num_frames):
         frame = floor.copy()
         frame[40 : 40 + height, 10 + 2 * t : 10 + 2 * t + width] = figure
@@ -101,9 +102,15 @@ def test_a_fitted_recipe_trains(prepared: PreparedDataset, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("source", "stored"),
-    [((360, 640), (120, 214)), ((1080, 1920), (120, 214)), ((1920, 1080), (214, 120)), ((480, 640), (120, 160)),
-     ((100, 300), (100, 300)), ((121, 121), (120, 120))],
-)  # fmt: skip
+    [
+        ((360, 640), (120, 214)),
+        ((1080, 1920), (120, 214)),
+        ((1920, 1080), (214, 120)),
+        ((480, 640), (120, 160)),
+        ((100, 300), (100, 300)),
+        ((121, 121), (120, 120)),
+    ],
+)
 def test_own_footage_is_stored_small_in_its_own_aspect(source: tuple[int, int], stored: tuple[int, int]) -> None:
     assert camera_size(*source) == stored
 

@@ -52,8 +52,9 @@ def test_one_frame_per_second_is_enough_where_there_are_no_more() -> None:
 
 
 @pytest.mark.parametrize("stamped", ["exactly", "in milliseconds"])
-@pytest.mark.parametrize("rate", [0.5, 1, 2.5, 5, 6, 7.5, 10, 12, 12.5, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30,
-                                  50, 60, 119.88])  # fmt: skip
+@pytest.mark.parametrize(
+    "rate", [0.5, 1, 2.5, 5, 6, 7.5, 10, 12, 12.5, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30, 50, 60, 119.88]
+)
 def test_at_a_constant_rate_it_is_a_whole_number_of_frames(rate: float, stamped: str) -> None:
     """The nearest to SHORTEST and to QUIET, from any frame on, however the container rounds its stamps."""
     shortest, quiet = (max(1, round(seconds * rate)) for seconds in (SHORTEST, QUIET))

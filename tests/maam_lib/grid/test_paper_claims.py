@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from maam_lib.config import load_recipe
-from maam_lib.grid import claims as module
-from maam_lib.grid.claims import claims
+from maam_lib.grid import paper_claims as module
 from maam_lib.grid.experiments import GridResults, figure6_variants
 from maam_lib.grid.judging import Claim, Finding, State, all_of, gain, said, steady, verdict
+from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import BASE, paper_values
 
 CLAIMS = {claim.name: claim for claim in claims()}

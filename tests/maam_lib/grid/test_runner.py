@@ -14,13 +14,13 @@ from filelock import FileLock
 from data_prep.files.writing import DiskFullError, _this_machine
 from maam_lib.config import load_recipe
 from maam_lib.data import PreparedDataset
+from maam_lib.grid import runner as module
 from maam_lib.grid import status
-from maam_lib.grid import sweep as module
 from maam_lib.grid.cost import memory_needed
 from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.results import BASE, ResultError
+from maam_lib.grid.runner import SweepError, default_workers, sweep
 from maam_lib.grid.status import SweepState, sweep_state, sweep_states
-from maam_lib.grid.sweep import SweepError, default_workers, sweep
 from tests.cluster_tasks import cell_killed_after_an_epoch
 from tests.conftest import tiny_recipe
 
@@ -55,8 +55,11 @@ def test_every_cell_once_seed_by_seed(run_sweep: Callable[..., GridResults], tmp
     said: list[str] = []
     grid = run_sweep(say=said.append, seeds=2)
     assert [line.split(":")[0] for line in said[1:]] == [
-        "1/4 paper seed 0", "2/4 no-memory seed 0", "3/4 paper seed 1", "4/4 no-memory seed 1",
-    ]  # fmt: skip
+        "1/4 paper seed 0",
+        "2/4 no-memory seed 0",
+        "3/4 paper seed 1",
+        "4/4 no-memory seed 1",
+    ]
     assert set(numbers(grid)) == {(name, seed) for name in VARIANTS for seed in (0, 1)}
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("seed*.json")}
     said.clear()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from maam_lib import metrics, pscd
-from maam_lib.analysis import sensitivity
-from maam_lib.analysis.score_steps import score_steps
-from maam_lib.analysis.sensitivity import SavedErrors
+from maam_lib.analysis import choices as sensitivity
+from maam_lib.analysis.choices import SavedErrors
+from maam_lib.analysis.steps import score_steps
 from maam_lib.config import ScoringSettings
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation.measuring import Evaluator
