@@ -15,7 +15,7 @@ FLOW_PACKAGES = $(shell sed -n 's/^ *- \([a-z]*\) ==\([0-9.]*\).*/\1==\2/p' envi
 TEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env flow-env reproduce sample test test-import fuzz bench lab app check format clean
+.PHONY: help env flow-env reproduce sample test test-quick test-import fuzz bench lab app check tree format clean
 
 help:        ## show this help
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -28,7 +28,7 @@ $(VENV)/ready:
 	command -v nvidia-smi >/dev/null || [ "$$(uname -s)" != Linux ] || \
 	  $(BIN)/pip install --quiet --no-deps --retries 1 --index-url $(CPU_INDEX) $(TORCH) || true
 	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[test,dev,onnx]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[notebooks,test,dev,onnx]'
 	@touch $@
 
 flow-env: $(FLOW_VENV)/ready  ## create .venv-flow with ptlflow for learned optical flow (2 GB; optional)
@@ -69,10 +69,15 @@ app: env     ## the playground as an app in the browser, at http://127.0.0.1:$(A
 	@echo "the playground: http://127.0.0.1:$(APP_PORT) (Ctrl-C ends it)"
 	@cd notebooks && exec $(abspath $(BIN))/voila 07_playground.ipynb --port=$(APP_PORT) --Voila.port_retries=0
 
-check: env   ## style: ruff, formatting, notebooks without outputs
+check: env   ## style: ruff, formatting, types, arrows between the wings, notebooks without outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo >$(VENV)/arrows.txt || { cat $(VENV)/arrows.txt; false; }
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/nbstripout --verify --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb notebooks/solutions/*.ipynb
+
+tree: env    ## print the wings with their lines, and count the arrows between them
+	$(BIN)/python docs/make_tree.py
 
 format: env  ## let ruff and nbstripout put code and notebooks in order
 	$(BIN)/ruff check --fix .

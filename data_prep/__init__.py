@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # libgomp, which comes with torch on Linux, reads this when torch is loaded: how often a thread looks whether the others
 # are done before it sleeps. By default it looks so often that training crawls beside any other program.

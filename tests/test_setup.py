@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from data_prep import SPIN_COUNT
 
 PROJECT = Path(__file__).parents[1]
-CONDA_NAMES = {"pytorch": "torch"}  # conda's name: pip's
+CONDA_NAMES = {"pytorch": "torch", "dask-core": "dask"}  # conda's name: pip's
 CONDA_ONLY = {"python", "pip"}
 BY_REQUEST = {"tensorflow", "tensorflow-cpu"}  # the extra `import`: no environment has it unasked
 MAP_HEADING = "## Paper map"

@@ -46,10 +46,10 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    """Every dependency of the kit, at least at its lower bound."""
+    """Every dependency of the kit and its notebooks, at least at its lower bound."""
     wrong = []
     requirements = [Requirement(r) for r in metadata.requires("maam-net-kit") or []]
-    for requirement in (r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})):
+    for requirement in (r for r in requirements if r.marker is None or r.marker.evaluate({"extra": "notebooks"})):
         try:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
@@ -57,7 +57,7 @@ def _packages() -> Finding:
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             wrong.append(f"{requirement.name} is {version}, needs {requirement.specifier}")
-    remedy = "pip install -c constraints.txt -e ." if wrong else ""
+    remedy = "pip install -c constraints.txt -e '.[notebooks]'" if wrong else ""
     return Finding("packages", "; ".join(wrong) or f"{len(requirements)} requirements met", remedy)
 
 
