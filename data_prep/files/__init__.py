@@ -2,7 +2,6 @@
 
 from data_prep.files.archives import SPARE_BYTES, is_junk, unpack
 from data_prep.files.reading import UnreadableError, in_form, open_npy, read_checked, read_json, read_text
-from data_prep.files.signals import SIGNALS, unbroken
 from data_prep.files.source_files import (
     Part,
     States,

@@ -18,7 +18,8 @@ from typing import Any, TextIO
 import av
 
 from data_prep import __version__
-from data_prep.files import unbroken, write_text
+from data_prep.files import write_text
+from data_prep.signals import unbroken
 from maam_lib.detector import DetectionError, Detector, Score
 from maam_lib.video.annotation import AnnotatedVideo, Annotator, jpeg, picture_size
 from maam_lib.video.detection_page import Envelope, WorstMoments, detection_page
