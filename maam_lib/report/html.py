@@ -67,7 +67,7 @@ def card(verdict: Verdict, page_of: Callable[[str, str], str | None], number_pag
 
 
 def table_html(table: pd.DataFrame, caption: str, link: Callable[[Number], str | None]) -> str:
-    """A table of text: numbers linked to their results, deviations coloured, the paper's quoted rows in gray."""
+    """A table: numbers linked to their results, deviations coloured, the paper's quoted rows in gray."""
     head = "".join(f"<th>{html.escape(str(column))}</th>" for column in table.columns)
     rows = []
     for row in table.to_dict("records"):
@@ -126,7 +126,7 @@ def _cell(value: Any, link: Callable[[Number], str | None]) -> str:
     text = html.escape(str(value))
     if value == ABSENT:
         return f'<span class="absent">{text}</span>'
-    if isinstance(value, Deviation) and value != "–":
+    if isinstance(value, Deviation):
         kind = "as-printed" if value.distance <= NEAR else "near" if value.distance <= FAR else "far"
         return f'<span class="{kind}">{text}</span>'
     if isinstance(value, Number) and (target := link(value)):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from data_prep.files import write_text
-from maam_lib.grid import Number
+from maam_lib.grid import Number, as_text
 from maam_lib.report.collection import Collection
 from maam_lib.report.html import table_html
 
@@ -37,7 +37,8 @@ class Site:
         self.tables[name] = table
         write_text(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))
         in_latex = re.sub(r"([&%$#_{}])", r"\\\1", caption)  # pandas escapes the cells alone
-        write_text(self.folder / "tables" / f"{name}.tex", table.to_latex(index=False, escape=True, caption=in_latex))
+        latex = as_text(table).to_latex(index=False, escape=True, caption=in_latex)
+        write_text(self.folder / "tables" / f"{name}.tex", latex)
         file = html.escape(name)
         files = f'<p><a href="tables/{file}.csv">CSV</a>, <a href="tables/{file}.tex">LaTeX</a></p>'
         return table_html(table, caption, self.link) + files

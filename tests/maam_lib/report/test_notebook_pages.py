@@ -14,7 +14,8 @@ from maam_lib.config import load_recipe
 from maam_lib.figures.plots import score_curves
 from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.judging import Claim, Finding, State, Verdict
-from maam_lib.grid.results import Number, reference_results
+from maam_lib.grid.numbers import Number
+from maam_lib.grid.results import reference_results
 from maam_lib.report.collection import Collection
 from maam_lib.report.html import MACHINE, absent_html, card, figure_html, site_page, table_html, variant_page
 from maam_lib.report.notebook_pages import formulas_as_mathml, index_page, notebook_page
@@ -202,7 +203,7 @@ def test_hostile_text_in_a_card_is_text():
 
 
 def test_hostile_text_in_tables_and_pictures_is_text():
-    table = pd.DataFrame({HOSTILE: [HOSTILE, Number.of(HOSTILE, [{"recipe_hash": "a"}])]})
+    table = pd.DataFrame({HOSTILE: [HOSTILE, Number((0.5,), note=HOSTILE, hashes=("a",))]})
     assert_harmless(table_html(table, HOSTILE, lambda number: f"runs/{HOSTILE}.html"))
     assert_harmless(figure_html(plt.figure(), HOSTILE, HOSTILE))
     assert_harmless(absent_html(HOSTILE, HOSTILE))
