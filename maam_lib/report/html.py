@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from maam_lib.grid import ABSENT, Deviation, Number, State, Verdict, result_table
-from maam_lib.pages import look as page
+from maam_lib.pages import page
 
 FOOTER = (
     "Made by `maam report` of the MAAM-Net kit from result files. The generated scene is never a result of the paper."

@@ -11,7 +11,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
-from maam_lib.pages import look as page
+from maam_lib.pages import page
 from maam_lib.report.picture_texts import pictures_with_texts
 
 _MATH = re.compile(r"(`+[^`]*`+)|\$\$(.+?)\$\$|(?<![\\$\w])\$([^\s$](?:[^$\n]*[^\s$\\])?)\$(?![\w$])", re.DOTALL)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from maam_lib.pages import look as page
+from maam_lib.pages import page
 
 MOMENTS = 12  # pictures on the page
 APART = 5.0  # seconds between two of them, at least
