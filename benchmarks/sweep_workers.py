@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from maam_lib import dataset_for, load_recipe
-from maam_lib.grid import runner as sweep
+from maam_lib.grid import sweep
 from maam_lib.training import processor_name
 
 CELLS = ["no-memory", "no-losses", "sparse-only", "latent-only", "zeta-0.05", "zeta-0.2", "beta-0.0005", "beta-2"]

@@ -200,7 +200,7 @@ def sweep(
     """Train and measure the grid behind the paper's tables and figures; finished cells are never repeated."""
     from maam_lib.config import load_recipe
     from maam_lib.grid import OF_THE_PAPER, grid_tables
-    from maam_lib.grid import runner as run_sweep
+    from maam_lib.grid import sweep as run_sweep
     from maam_lib.training import dataset_for
 
     resolved = load_recipe(recipe, *(settings or []))
@@ -269,7 +269,7 @@ def import_weights(
 @app.command()
 def doctor(root: Root = DEFAULT_ROOT) -> None:
     """Check this machine: one line per need, OK or FAIL with the way to mend it."""
-    from maam_lib.cli.doctor import examine
+    from maam_lib.cli.checks import examine
 
     findings = examine(root)
     for finding in findings:

@@ -44,5 +44,6 @@ from maam_lib.grid.results import (
     result_table,
     summary,
 )
+from maam_lib.grid.runner import SweepError, sweep
 from maam_lib.grid.status import clock, sweep_states
 from maam_lib.grid.tables import Deviation, grid_tables, machine_of, read_cost, shown, yardstick

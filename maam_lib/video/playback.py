@@ -5,7 +5,6 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-import pandas as pd
 
 from maam_lib.detector import DetectionError
 from maam_lib.video.annotation import ALARM, INK, LINE, PAPER, SOFT, STRIP
@@ -25,6 +24,8 @@ class Playback:
         missing = [name for name in ("scores.csv", "annotated.mkv") if not (self.folder / name).is_file()]
         if missing:
             raise DetectionError(f"{folder}: no {missing[0]} here; make it with `maam detect RUN VIDEO --out {folder}`")
+        import pandas as pd  # only here: scoring an exported file does not need it
+
         self.scores = pd.read_csv(self.folder / "scores.csv")
         self._video = av.open(str(self.folder / "annotated.mkv"))
         self._stamps = sorted(packet.pts for packet in self._video.demux(video=0) if packet.pts is not None)

@@ -15,9 +15,8 @@ from typer.testing import CliRunner
 from data_prep.scenes import synthetic
 from data_prep.scenes.synthetic import read_synthetic
 from maam_lib import cli
-from maam_lib.cli.doctor import Finding
+from maam_lib.cli.checks import Finding
 from maam_lib.grid.results import read_result
-from maam_lib.report import notebooks as reporting
 from maam_lib.training.runs import RunFolder
 from tests.conftest import SMALL_SCENE, TINY_SETTINGS
 from tests.fake_sources import write_footage
@@ -168,7 +167,7 @@ def test_an_error_of_ours_is_named_by_its_kind(maam: Maam, monkeypatch: pytest.M
     def broken(_: Path) -> list[Finding]:
         raise KeyError("need")
 
-    monkeypatch.setattr("maam_lib.cli.doctor.examine", broken)
+    monkeypatch.setattr("maam_lib.cli.checks.examine", broken)
     assert the_error(maam("doctor")) == "maam: error: KeyError: 'need'"
 
 
@@ -176,7 +175,7 @@ def test_stopping_with_the_keyboard(maam: Maam, monkeypatch: pytest.MonkeyPatch)
     def stopped(_: Path) -> list[Finding]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("maam_lib.cli.doctor.examine", stopped)
+    monkeypatch.setattr("maam_lib.cli.checks.examine", stopped)
     answer = maam("doctor")
     assert answer.status == 130
     assert "Traceback" not in answer.err
@@ -187,7 +186,7 @@ def test_stopping_with_the_keyboard(maam: Maam, monkeypatch: pytest.MonkeyPatch)
 
 def test_doctor_fails_where_something_is_missing(maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert maam("doctor", "--root", tmp_path).status == 0
-    monkeypatch.setattr("maam_lib.cli.doctor.examine", lambda _: [Finding("disk", "none", "buy one")])
+    monkeypatch.setattr("maam_lib.cli.checks.examine", lambda _: [Finding("disk", "none", "buy one")])
     answer = maam("doctor", "--root", tmp_path)
     assert answer.status == 1
     assert answer.out == "FAIL  disk               none\n      mend: buy one\n"
@@ -200,7 +199,7 @@ def test_reproduce_hands_everything_on(maam: Maam, tmp_path: Path, monkeypatch: 
         calls.append((given, named))
         return tmp_path / "index.html"
 
-    monkeypatch.setattr(reporting, "reproduce", run_sequence)
+    monkeypatch.setattr("maam_lib.report.reproduce", run_sequence)
     words = (
         "--set",
         "training.epochs=1",

@@ -134,7 +134,7 @@ def test_a_library_that_hangs_or_makes_an_error_of_it_changes_nothing(code: str,
 
 def test_without_a_signal_the_handlers_are_as_before(start: Start):
     code = (
-        "import signal; from maam_lib import stopping\n"
+        "import signal; from maam_lib.cli import stopping\n"
         "with stopping.listening(): assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL\n"
         "assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL\n"
         "assert signal.getsignal(signal.SIGINT) == signal.default_int_handler"
@@ -144,7 +144,7 @@ def test_without_a_signal_the_handlers_are_as_before(start: Start):
 
 def test_a_signal_that_is_ignored_stays_ignored(start: Start):
     code = (
-        "import os, signal; from maam_lib import stopping\n"
+        "import os, signal; from maam_lib.cli import stopping\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
         "with stopping.listening(): os.kill(os.getpid(), signal.SIGHUP); print('goes on')"
     )

@@ -14,8 +14,8 @@ import torch
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 from maam_lib import model
-from maam_lib.cli import doctor
-from maam_lib.cli.doctor import Finding, examine
+from maam_lib.cli import checks as doctor
+from maam_lib.cli.checks import Finding, examine
 from maam_lib.report import notebooks as reporting
 from maam_lib.report.kernels import foreign_program
 
@@ -66,7 +66,7 @@ def foreign_kernel(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def no_notebooks(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    patch.setattr(reporting, "NOTEBOOK_FOLDER", folder)
+    patch.setattr("maam_lib.report.NOTEBOOK_FOLDER", folder)
 
 
 def full_disk(patch: pytest.MonkeyPatch, _: Path) -> None:
