@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -26,10 +25,9 @@ from data_prep import __version__
 from data_prep.files import alone, aside_of, clear_asides, remove, write_json, write_text
 from maam_lib import CLONE
 from maam_lib.config import load_recipe
-from maam_lib.notebook import recorded_results
 from maam_lib.report.kernels import OwnKernel, private_files
 from maam_lib.report.live_line import LiveLine, earlier_seconds
-from maam_lib.report.notebook_pages import index_page, notebook_page
+from maam_lib.report.notebook_pages import Chapter, chapter_page, index_page
 from maam_lib.training import RunFolder, changed_settings, environment_facts
 
 NOTEBOOK_FOLDER = CLONE / "notebooks"
@@ -52,24 +50,6 @@ CELL_LIMIT = 600  # seconds; a notebook whose cells may take longer says so in i
 
 class ReportError(RuntimeError):
     """A notebook that cannot be run, or did not end well: names the notebook, the cell and the reason."""
-
-
-@dataclass
-class Chapter:
-    """One executed notebook."""
-
-    name: str
-    notebook: NotebookNode
-    seconds: float
-    failure: str | None = None
-    results: dict[str, Any] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.results = recorded_results(self.notebook)
-
-    @property
-    def page(self) -> str:
-        return f"{self.name}.html" if self.failure is None else f"{self.name}.failed.html"
 
 
 def declared_parameters(notebook: Path) -> set[str]:
@@ -108,7 +88,7 @@ def run_notebook(
         executed = nbformat.read(running, as_version=4)
         failure = failure or _missing_figure(notebook.stem, executed)
         chapter = Chapter(notebook.stem, executed, time.perf_counter() - began, failure)
-        write_text(out / chapter.page, notebook_page(executed, chapter.name))
+        write_text(out / chapter.page, chapter_page(chapter))
         running.replace(out / Path(chapter.page).with_suffix(".ipynb"))
     finally:
         remove(aside)
@@ -266,4 +246,4 @@ def _write_summary(out: Path, recipe: str, parameters: Mapping[str, Any], chapte
         "environment": environment_facts(),
     }
     write_json(out / "results.json", summary)
-    write_text(out / "index.html", index_page(summary, [(c.name, c.page, c.notebook) for c in chapters]))
+    write_text(out / "index.html", index_page(summary, chapters))

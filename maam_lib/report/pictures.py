@@ -3,6 +3,8 @@
 Frames are chosen by the scores of all test frames, so the network runs on the few that are shown.
 """
 
+import io
+from base64 import b64encode
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -29,6 +31,13 @@ class Picture(NamedTuple):
 
     figure: Figure
     caption: str
+
+    @property
+    def png(self) -> str:
+        """As base64."""
+        image = io.BytesIO()
+        self.figure.savefig(image, format="png", dpi=110)
+        return b64encode(image.getvalue()).decode("ascii")
 
 
 def score_curves(scored: Scored) -> Picture:
