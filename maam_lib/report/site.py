@@ -47,7 +47,9 @@ class Site:
         self.tables: dict[str, pd.DataFrame] = {}
         self._pages: dict[str, str] = {}  # hash of settings -> page
         for grid in found.grids:
-            for variant, results in reversed(grid.results.items()):  # of variants with the same settings, the first
+            for variant, results in reversed(
+                list(grid.results.items())
+            ):  # of variants with the same settings, the first
                 self._pages |= {r["recipe_hash"]: f"runs/{grid.recipe.name}/{variant}.html" for r in results}
 
     def page_of(self, recipe: str, variants: tuple[str, ...]) -> str | None:
