@@ -1,7 +1,4 @@
-"""Figures of the memory: who answers a query, how many support it, what the items are, where they lie.
-
-As in `figures`: arrays in, matplotlib Figure out, no computation beyond colours.
-"""
+"""Figures of the memory: which items answer a query, what the items are, where they lie."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,34 +38,6 @@ def query_answers(
     return figure
 
 
-def support_by_losses(groups: Mapping[str, Mapping[str, Sequence[float]]], ylabel: str) -> Figure:
-    """Support items under each combination of losses (paper Fig. 5): one panel per recipe, a dot per seed.
-
-    A combination that is not measured has no bar and says so.
-    """
-    columns = min(4, len(groups))
-    rows = -(-len(groups) // columns)
-    size = (min(3.4 * columns, 11), 2.9 * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-    for axis in axes.flat[len(groups) :]:
-        axis.axis("off")
-    for axis, (recipe, bars) in zip(axes.flat, groups.items(), strict=False):
-        for x, values in enumerate(bars.values()):
-            if len(values):
-                axis.bar(x, np.mean(values), color=ALARM, alpha=0.55)
-                axis.plot([x] * len(values), values, "o", color="black", markersize=3)
-            else:
-                axis.text(x, 0.03, "not measured", rotation=90, ha="center", va="bottom", color=QUIET, fontsize=8,
-                          transform=axis.get_xaxis_transform())  # fmt: skip
-        names = [name.replace(" ", "\n") for name in bars]  # side by side they would overlap
-        axis.set(xticks=range(len(bars)), ylim=(0, None), xlim=(-0.6, len(bars) - 0.4))
-        axis.set_xticklabels(names, fontsize=8)
-        axis.set_title(recipe, fontsize=9)
-    figure.supylabel(ylabel, fontsize=9)
-    figure.supxlabel("memory losses that are on", fontsize=9)
-    return closed(figure)
-
-
 def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """One row per item: the frame and the flow decoded from it alone, then the training patches most like it.
 
@@ -80,8 +49,10 @@ def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
     h, w = rows[0]["frame"].shape[:2]
     ratios = [w / h, w / h, *[1] * most]
     side = 11 / sum(ratios)
-    size, shape = (11, (side + 0.3) * len(rows)), {"squeeze": False, "layout": "constrained", "width_ratios": ratios}
-    figure, axes = plt.subplots(len(rows), len(ratios), figsize=size, **shape)
+    size = (11, (side + 0.3) * len(rows))
+    figure, axes = plt.subplots(
+        len(rows), len(ratios), figsize=size, squeeze=False, layout="constrained", width_ratios=ratios
+    )
     for line, row in zip(axes, rows, strict=True):
         picture(line[0], row["frame"], row["title"])
         picture(line[1], flow_colours(row["flow"], largest), f"flow, full colour {largest:.1f} px")

@@ -15,17 +15,26 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from maam_lib.figures.panels import ABNORMAL, ALARM, BRANCH_COLOURS, HEAT, QUIET, canvas, closed, picture, tint
+from maam_lib.figures.panels import (
+    ABNORMAL,
+    ALARM,
+    BRANCH_COLOURS,
+    HEAT,
+    QUIET,
+    canvas,
+    closed,
+    mark,
+    panels,
+    picture,
+    tint,
+)
 
 Palette = Literal["safe", "paper"]
 MOST_DOTS = 25  # points of a curve that are marked one by one
 
 
 def filmstrip(
-    frames: Sequence[np.ndarray],
-    titles: Sequence[str],
-    masks: Sequence[np.ndarray] | None = None,
-    columns: int = 4,
+    frames: Sequence[np.ndarray], titles: Sequence[str], masks: Sequence[np.ndarray] | None = None, columns: int = 4
 ) -> Figure:
     """Frames side by side, in rows of at most `columns`; abnormal pixels, where masks (H, W) are given, outlined."""
     rows = -(-len(frames) // columns)
@@ -80,19 +89,11 @@ def training_curves(history: pd.DataFrame) -> Figure:
 
 
 def score_curves(
-    tables: Mapping[str, pd.DataFrame],
-    column: str = "fused",
-    threshold: float | None = None,
-    columns: int = 2,
+    tables: Mapping[str, pd.DataFrame], column: str = "fused", threshold: float | None = None, columns: int = 2
 ) -> Figure:
     """Anomaly score over time, one panel per clip, abnormal spans shaded (paper Fig. 7)."""
-    rows = -(-len(tables) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(11, 1.9 * rows), squeeze=False, sharey=True, layout="constrained"
-    )
-    for axis in axes.flat[len(tables) :]:
-        axis.axis("off")
-    for axis, (clip, table) in zip(axes.flat, tables.items(), strict=False):
+    figure, axes = panels(len(tables), columns, (11 / columns, 1.9), sharey=True)
+    for axis, (clip, table) in zip(axes, tables.items(), strict=True):
         frames, abnormal = table["frame"], table["label"].to_numpy() == 1
         for first, last in abnormal_spans(frames.to_numpy(), abnormal):
             axis.axvspan(first - 0.5, last + 0.5, color=ABNORMAL, alpha=0.3, linewidth=0)
@@ -103,7 +104,7 @@ def score_curves(
         axis.margins(x=0)
     figure.supxlabel("frame", fontsize=9)
     figure.supylabel(f"{column} score", fontsize=9)
-    return closed(figure)
+    return figure
 
 
 def detection_rows(
@@ -170,9 +171,7 @@ def histograms(
         drawn = {"density": True, "color": colour}
         axis.hist(values, edges, histtype="stepfilled", alpha=0.25, **drawn)
         axis.hist(values, edges, histtype="step", linewidth=1.6, label=name, **drawn)  # where fills hide each other
-    for name, value in (marks or {}).items():
-        axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
-        axis.annotate(f" {name}", (value, 0.95), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
+    mark(axis, marks, height=0.95)
     axis.set(xlabel=xlabel, yticks=[])
     if len(samples) > 1:
         axis.legend(frameon=False)
@@ -184,12 +183,8 @@ def item_usage(shares: np.ndarray, title: str) -> Figure:
     figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
     axis.bar(np.arange(1, len(shares) + 1), np.sort(shares)[::-1], width=1.0, color=ALARM)
     axis.axhline(1 / len(shares), color=QUIET, linestyle="--", linewidth=1, label="all items alike: 1/N")
-    axis.set(
-        title=title,
-        xlabel="memory items, most used first",
-        ylabel="share of weight",
-        xlim=(0.5, len(shares) + 0.5),
-    )
+    axis.set(title=title, xlabel="memory items, most used first", ylabel="share of weight")
+    axis.set_xlim(0.5, len(shares) + 0.5)
     axis.legend(frameon=False)
     return closed(figure)
 
@@ -209,9 +204,7 @@ def curves(
         axis.plot(x, y, marker=marker, color=BRANCH_COLOURS.get(name, palette[i % len(palette)]), label=name)
     for (name, value), style in zip((levels or {}).items(), ("--", ":", "-."), strict=False):
         axis.axhline(value, color=BRANCH_COLOURS.get(name, QUIET), linestyle=style, label=name)
-    for name, value in (marks or {}).items():
-        axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
-        axis.annotate(f" {name}", (value, 0.03), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
+    mark(axis, marks, height=0.03)
     axis.set(xlabel=xlabel, ylabel=ylabel)
     points = [float(point) for x, _ in lines.values() for point in x]
     whole = all(point.is_integer() for point in points) or max(points) - min(points) >= 3
@@ -261,14 +254,14 @@ def paired_differences(groups: Mapping[str, Mapping[str, Sequence[float]]], xlab
 
 def maps_side_by_side(maps: Mapping[str, np.ndarray], unit: str, xlabel: str = "", ylabel: str = "") -> Figure:
     """Maps (rows, columns) by name, square cells, each with a colour scale of its own; no scale without a unit."""
-    figure, axes = plt.subplots(1, len(maps), figsize=(4 * len(maps), 3.6), squeeze=False, layout="constrained")
-    for axis, (title, values) in zip(axes[0], maps.items(), strict=True):
+    figure, axes = panels(len(maps), len(maps), (4, 3.6))
+    for axis, (title, values) in zip(axes, maps.items(), strict=True):
         heat = axis.imshow(values, cmap="viridis")
         axis.set(xlabel=xlabel, ylabel=ylabel)
         axis.set_title(title, fontsize=9)
         if unit:
             figure.colorbar(heat, ax=axis, label=unit, location="bottom", shrink=0.8)
-    return closed(figure)
+    return figure
 
 
 def abnormal_spans(frames: np.ndarray, abnormal: np.ndarray) -> list[tuple[int, int]]:

@@ -1,7 +1,4 @@
-"""Figures of PSCD: one frame in slow motion, why patches, how much each choice matters, what a threshold gives.
-
-As in `figures`: arrays in, matplotlib Figure out, no computation beyond colours.
-"""
+"""Figures of PSCD: one frame in slow motion, why patches, how much each choice matters, what a threshold gives."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from maam_lib.figures.panels import ABNORMAL, ALARM, BRANCH_COLOURS, HEAT, canvas, closed, picture
 from maam_lib.figures.plots import flow_colours
@@ -70,10 +68,10 @@ def heat_table(values: pd.DataFrame, unit: str, mark: tuple[int, int] | None = N
             axis.text(j, i, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=9)
     if mark is not None:
         row, column = mark
-        axis.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=ABNORMAL, linewidth=3))
-    axis.set(xticks=range(columns), yticks=range(rows), xlabel=values.columns.name, ylabel=values.index.name)
-    axis.set_xticklabels(values.columns)
-    axis.set_yticklabels(values.index)
+        axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=ABNORMAL, linewidth=3))
+    axis.set_xticks(range(columns), values.columns)
+    axis.set_yticks(range(rows), values.index)
+    axis.set(xlabel=values.columns.name, ylabel=values.index.name)
     figure.colorbar(heat, ax=axis, label=unit)
     return closed(figure)
 
@@ -94,5 +92,4 @@ def _sums(axis: Axes, values: np.ndarray, title: str, shape: tuple[int, ...]) ->
     """Patch sums (ph, pw), stretched over the frame's panel."""
     axis.imshow(values, cmap=HEAT, extent=(0, shape[1], shape[0], 0), interpolation="nearest")
     axis.set_title(title, fontsize=8)
-    axis.set_xticks([])
-    axis.set_yticks([])
+    axis.set(xticks=[], yticks=[])

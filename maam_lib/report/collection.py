@@ -10,7 +10,7 @@ import pandas as pd
 
 from data_prep.files import UnreadableError
 from data_prep.layout import checked_name
-from maam_lib.config import Recipe, SettingError, load_recipe
+from maam_lib.config import Recipe, SettingError, differences, load_recipe
 from maam_lib.evaluation import Calibration
 from maam_lib.grid import (
     BASE,
@@ -100,6 +100,12 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
         if scored is not None:
             found.scored[name] = scored
     return found
+
+
+def turned(before: Recipe, after: Recipe) -> str:
+    """The settings in which two recipes differ, in words; empty for none."""
+    changed = differences(before, after)
+    return "; ".join(f"{key} {new} instead of {old}" for key, (old, new) in changed.items())
 
 
 def _own(runs: Iterable[RunFolder], left_out: list[str]) -> list[tuple[str, RunFolder]]:

@@ -10,63 +10,56 @@ from maam_lib.data import DatasetError
 from maam_lib.figures import epoch_curves, knob_lines, support_bars
 from maam_lib.grid import BASE, LOSSES, figure6_variants, paper_values, same_seeds
 from maam_lib.report.collection import Collection, Scored
-from maam_lib.report.html import absent_html, figure_html
 from maam_lib.report.pictures import PICTURES, Picture, score_curves
+from maam_lib.report.site import Absent
 from maam_lib.training import RunError, dataset_for
 
 
-def figure_section(name: str, found: Collection, root: Path) -> str:
+def figures_of(name: str, found: Collection, root: Path) -> list[Picture | Absent]:
     """One figure of the paper, for every recipe that it can be drawn of; says what is missing and how to get it."""
     if name == "figure5":
-        picture = support_picture(found)
-        return _html(picture) if picture else absent_html("Not measured.", "maam sweep RECIPE --part figure5")
+        return [support_picture(found) or Absent("Not measured.", "maam sweep RECIPE --part figure5")]
     if name == "figure6":
-        return "".join(_html(knob_picture(found, knob)) for knob in ("beta", "zeta"))
+        return [knob_picture(found, "beta"), knob_picture(found, "zeta")]
     drawn = [_of_network(name, scored, root) for scored in _largest(found)]
-    return "".join(drawn) or absent_html("No network with its scores is kept.", "maam sweep RECIPE --part table3")
+    return drawn or [Absent("No network with its scores is kept.", "maam sweep RECIPE --part table3")]
 
 
-def epoch_section(found: Collection) -> str:
+def epoch_pictures(found: Collection) -> list[Picture | Absent]:
     """The epochs of every recipe that was measured after each of them."""
     pictures = [epoch_picture(grid.recipe.name, grid.results.get(BASE, [])) for grid in found.grids]
-    drawn = [_html(picture) for picture in pictures if picture]
-    return "".join(drawn) or absent_html("No run was measured after each epoch.", "maam sweep RECIPE --part table3")
+    none = Absent("No run was measured after each epoch.", "maam sweep RECIPE --part table3")
+    return [picture for picture in pictures if picture] or [none]
 
 
 def _largest(found: Collection) -> list[Scored]:
     """Of each dataset the first recipe that has a scored network: the largest, since grids are in that order."""
-    of_dataset: dict[str, Scored] = {}
-    for grid in found.grids:
-        if (scored := found.scored.get(grid.recipe.name)) is not None:
-            of_dataset.setdefault(grid.recipe.data.dataset, scored)
-    return list(of_dataset.values())
+    in_order = [found.scored[grid.recipe.name] for grid in found.grids if grid.recipe.name in found.scored]
+    return list({scored.recipe.data.dataset: scored for scored in reversed(in_order)}.values())[::-1]
 
 
-def _of_network(name: str, scored: Scored, root: Path) -> str:
-    recipe, who = scored.recipe, f"{scored.recipe.name}, seed {scored.result['seed']}"
+def _of_network(name: str, scored: Scored, root: Path) -> Picture | Absent:
+    who = f"{scored.recipe.name}, seed {scored.result['seed']}"
     if name == "figure7":
-        return _html(score_curves(scored), f"{who}. ")
+        picture = score_curves(scored)
+        return picture._replace(caption=f"{who}. {picture.caption}")
     try:
-        prepared = dataset_for(root, recipe)
+        prepared = dataset_for(root, scored.recipe)
     except DatasetError as error:
-        return absent_html(f"{who}: the video is not prepared under {root}.", str(error))
+        return Absent(f"{who}: the video is not prepared under {root}.", str(error))
     if prepared.content_hash != scored.result["data"]["content_hash"]:
-        return absent_html(
+        return Absent(
             f"{who}: {prepared.folder} holds other data than the scores were made of.",
             "Prepare the dataset as the recipe asks, or evaluate the run on it again.",
         )
     try:
         picture = PICTURES[name](scored, prepared)
     except RunError as error:
-        return absent_html(f"{who}: its weights cannot be used.", str(error))
+        return Absent(f"{who}: its weights cannot be used.", str(error))
     if picture is None:
         remedy = "It needs the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree."
-        return absent_html(f"{who}: nothing to show.", remedy)
-    return _html(picture, f"{who}. ")
-
-
-def _html(picture: Picture, before: str = "") -> str:
-    return figure_html(picture.figure, f"{before}{picture.caption}", f"{before}{picture.caption}")
+        return Absent(f"{who}: nothing to show.", remedy)
+    return picture._replace(caption=f"{who}. {picture.caption}")
 
 
 # Of results alone

@@ -73,8 +73,8 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, dict[str, A
         if (cost := costs.get(grid.recipe.name)) is not None:
             where = f"Ours, {size_of(grid)}, on {machine_of(cost)}"
             parameters = number([cost["parameters"] / 1e6], ".2f")
-            rows.append({"method": where, "origin": HERE, "parameters [M]": parameters,
-                         _column(grid): number([cost["frames_per_second"]["network"]], ".1f")})  # fmt: skip
+            rows.append({"method": where, "origin": HERE, "parameters [M]": parameters})
+            rows[-1][_column(grid)] = number([cost["frames_per_second"]["network"]], ".1f")
     return pd.DataFrame(rows).reindex(columns=["method", "origin", "parameters [M]", *_columns()]).fillna("–")
 
 
@@ -101,12 +101,11 @@ def _printed(table: str) -> list[dict[str, str]]:
     """The paper's rows: of other methods, quoted there, and its own."""
     values = paper_values()[table]
     names = [DATASETS.get(column, column) for column in values["columns"]]
-    return [
-        {"method": method, "origin": PRINTED if method.startswith("Ours") else QUOTED}
-        | dict(zip(names, row, strict=True))
-        | {GENERATED: "–"}
-        for method, row in values["rows"].items()
-    ]
+    rows = []
+    for method, row in values["rows"].items():
+        origin = PRINTED if method.startswith("Ours") else QUOTED
+        rows.append({"method": method, "origin": origin, **dict(zip(names, row, strict=True)), GENERATED: "–"})
+    return rows
 
 
 def _sizes(grids: Sequence[GridResults]) -> list[str]:
@@ -124,7 +123,6 @@ def _ours(grids: Sequence[GridResults], size: str, variant: str, name: str, meas
     return row
 
 
-def _column(grid: GridResults) -> str | None:
-    """Of the generated scenes the first, `synthetic`, stands in the paper's tables."""
-    dataset = grid.recipe.data.dataset
-    return GENERATED if dataset == "synthetic" else DATASETS.get(dataset)
+def _column(grid: GridResults) -> str:
+    """The column of a dataset, empty for one without; of the generated scenes only `synthetic` has one."""
+    return (DATASETS | {"synthetic": GENERATED}).get(grid.recipe.data.dataset, "")

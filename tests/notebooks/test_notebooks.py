@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from maam_lib.grid.results import REFERENCE, paper_values
 from maam_lib.notebook import recorded_results
 from maam_lib.report import notebooks as reporting
-from maam_lib.report.notebook_pages import notebook_page
+from maam_lib.report.notebook_pages import Chapter, chapter_page
 from maam_lib.report.notebooks import NOTEBOOK_FOLDER, SEQUENCE, reproduce
 from tests.maam_lib.report.test_notebook_pages import Resources
 
@@ -179,7 +179,7 @@ def test_a_chapter_begins_with_its_title_and_ends_with_a_summary(path: Path, not
 
 
 def test_formulas_become_a_page_that_needs_no_net(notebook: NotebookNode) -> None:
-    page = notebook_page(notebook, "title")
+    page = chapter_page(Chapter("title", notebook, 0))
     assert [url for url in Resources(page).fetched if not url.startswith("data:")] == []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

@@ -69,11 +69,6 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
     ),
     "detection_rows in the paper's colours": (lambda: figures.detection_rows([ROW], ["a"], palette="paper"), 5, 8),
     "query_answers": (lambda: figures_memory.query_answers(GRAY, (1, 2), WEIGHTS, [4, 0, 2], 4), 5, 7),
-    "support_by_losses": (
-        lambda: figures_memory.support_by_losses({"a": {"none": [], "sparse and latent": [3, 4]}}, "items"),
-        1,
-        0,
-    ),
     "item_gallery": (lambda: figures_memory.item_gallery([ITEM, ITEM | {"patches": ITEM["patches"][:1]}]), 8, 7),
     "items_in_a_plane": (
         lambda: figures_memory.items_in_a_plane(
@@ -98,8 +93,8 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
     ),
     "maps_side_by_side": (lambda: figures.maps_side_by_side({"a": MAP, "b": MAP[:2]}, "unit"), 4, 2),
     "support_bars": (
-        lambda: figures_tables.support_bars({"a": ({"none": [3, 4]}, 10), "b": ({"both": [5]}, 10)}),
-        2,
+        lambda: figures_tables.support_bars({name: ({"neither loss": [], "both": [5, 6]}, 10) for name in "abcde"}),
+        8,
         0,
     ),
     "knob_lines": (lambda: figures_tables.knob_lines({"a": {"1": [0.8], "10": [0.7]}}, {"b": {"1": [0.9]}}, "x"), 1, 0),
