@@ -4,12 +4,12 @@
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pandas as pd
 import torch
 
 from maam_lib.config import load_recipe
+from maam_lib.evaluation import Cost, Result
 from maam_lib.grid import (
     ABSENT,
     BASE,
@@ -18,6 +18,7 @@ from maam_lib.grid import (
     GridResults,
     TableCell,
     ending_of,
+    learning_adds,
     machine_of,
     number,
     paper_values,
@@ -29,7 +30,7 @@ from maam_lib.training import build_network
 GENERATED = "generated scene"  # a column of its own: never a result of the paper
 QUOTED, PRINTED, HERE = "quoted from the paper", "the paper's own, as printed", "measured here"
 PAPERS_FULL_SIZE = ("ped2", "avenue")  # recipes whose networks have the two sizes of Table 4
-Measure = Callable[[list[dict[str, Any]]], TableCell]
+Measure = Callable[[list[Result]], TableCell]
 
 
 def size_of(grid: GridResults) -> str:
@@ -39,13 +40,13 @@ def size_of(grid: GridResults) -> str:
 
 def table2_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     """Table 2: the frame AUC of all methods, as printed, then ours with and without memory, and without learning."""
-    auc, adds = (lambda found: shown(found, "auc")), (lambda found: shown(found, "learning_adds", "+.3f"))
+    auc = lambda found: shown(found, lambda r: r.auc)  # noqa: E731
     rows = _printed("table2")
     for size in _sizes(grids):
         rows.append(_ours(grids, size, "no-memory", f"Ours, {size} (w/o memory)", auc))
         rows.append(_ours(grids, size, BASE, f"Ours, {size}", auc))
         rows.append(_ours(grids, size, BASE, f"no learning, {size}", yardstick))
-        rows.append(_ours(grids, size, BASE, f"learning adds, {size}", adds))
+        rows.append(_ours(grids, size, BASE, f"learning adds, {size}", learning_adds))
     return pd.DataFrame(rows)
 
 
@@ -53,13 +54,14 @@ def table3_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     """Table 3: the equal error rate in percent, in the same way."""
     rows = _printed("table3")
     for size in _sizes(grids):
-        eer = lambda found: shown(found, lambda r: 100 * r["eer"], ".1f")  # noqa: E731
+        eer = lambda found: shown(found, lambda r: 100 * r.eer, ".1f")  # noqa: E731
         rows.append(_ours(grids, size, BASE, f"Ours, {size}", eer))
-        rows.append(_ours(grids, size, BASE, f"no learning, {size}", lambda found: yardstick(found, "eer", 100, ".1f")))
+        best = lambda found: yardstick(found, lambda row: 100 * row.eer, ".1f")  # noqa: E731
+        rows.append(_ours(grids, size, BASE, f"no learning, {size}", best))
     return pd.DataFrame(rows)
 
 
-def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, dict[str, Any]]) -> pd.DataFrame:
+def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, Cost]) -> pd.DataFrame:
     """Table 4: parameters, counted in our networks, and frames per second, ours of wall time on the machine named."""
     rows = [
         {"method": row["method"], "origin": row["origin"], "parameters [M]": row.pop("parameters"), **row}
@@ -72,9 +74,9 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, dict[str, A
     for grid in grids:
         if (cost := costs.get(grid.recipe.name)) is not None:
             where = f"Ours, {size_of(grid)}, on {machine_of(cost)}"
-            parameters = number([cost["parameters"] / 1e6], ".2f")
+            parameters = number([cost.parameters / 1e6], ".2f")
             rows.append({"method": where, "origin": HERE, "parameters [M]": parameters})
-            rows[-1][_column(grid)] = number([cost["frames_per_second"]["network"]], ".1f")
+            rows[-1][_column(grid)] = number([cost.frames_per_second.network], ".1f")
     return pd.DataFrame(rows).reindex(columns=["method", "origin", "parameters [M]", *_columns()]).fillna("–")
 
 
