@@ -99,7 +99,7 @@ def _columns() -> list[str]:
     return [*DATASETS.values(), GENERATED]
 
 
-def _printed(table: str) -> list[dict[str, str]]:
+def _printed(table: str) -> list[dict[str, TableCell]]:
     """The paper's rows: of other methods, quoted there, and its own."""
     values = paper_values()[table]
     names = [DATASETS.get(column, column) for column in values["columns"]]
