@@ -148,15 +148,19 @@ def roc_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Fi
     return closed(figure)
 
 
-def heat_over_frame(frame: np.ndarray, maps: Mapping[str, np.ndarray], unit: str) -> Figure:
-    """A frame, and maps of any grid stretched over it, in one colour scale."""
+def heat_over_frame(
+    frame: np.ndarray, maps: Mapping[str, np.ndarray], unit: str, step: int | None = None, title: str = "frame"
+) -> Figure:
+    """A frame, and maps over it in one colour scale: of any grid, stretched, or of cells of `step` pixels."""
     figure, axes = canvas(1, len(maps) + 1, frame.shape)
-    picture(axes[0, 0], frame, "frame")
+    picture(axes[0, 0], frame, title)
     top = max(float(m.max()) for m in maps.values())
     h, w = frame.shape[:2]
-    for axis, (title, values) in zip(axes[0, 1:], maps.items(), strict=True):
-        picture(axis, frame, title)
-        heat = axis.imshow(values, cmap="viridis", alpha=0.75, extent=(0, w, h, 0), vmin=0, vmax=top)
+    for axis, (name, values) in zip(axes[0, 1:], maps.items(), strict=True):
+        picture(axis, frame, name)
+        height, width = (h, w) if step is None else (values.shape[0] * step, values.shape[1] * step)
+        heat = axis.imshow(values, cmap="viridis", alpha=0.75, extent=(0, width, height, 0), vmin=0, vmax=top)
+        axis.set(xlim=(0, w), ylim=(h, 0))
     figure.colorbar(heat, ax=axes[0, -1], label=unit, shrink=0.8)
     return figure
 
