@@ -26,14 +26,13 @@ from maam_lib.grid.judging import (
     verdict,
     verdict_table,
 )
+from maam_lib.grid.numbers import ABSENT, NONE, Deviation, Difference, Number, TableCell, as_text, number
 from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import (
-    ABSENT,
     BASE,
     REFERENCE,
     REPORTS,
     WEIGHTS,
-    Number,
     ResultError,
     Results,
     kept_weights,
@@ -46,4 +45,4 @@ from maam_lib.grid.results import (
 )
 from maam_lib.grid.runner import SweepError, sweep
 from maam_lib.grid.status import clock, sweep_states
-from maam_lib.grid.tables import Deviation, grid_tables, machine_of, read_cost, shown, yardstick
+from maam_lib.grid.tables import grid_tables, machine_of, read_cost, shown, yardstick

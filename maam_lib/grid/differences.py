@@ -7,14 +7,14 @@ none: the same errors are scored under each.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from maam_lib import baselines, metrics
 from maam_lib.baselines import constant_answers
 from maam_lib.config import ScoringSettings
 from maam_lib.evaluation import BRANCHES, Evaluator, Predict, calibrate, score_table, seed_interval
-from maam_lib.grid.results import ABSENT, BASE, Results, mean_and_spread
+from maam_lib.grid.numbers import ABSENT, TableCell, difference, number
+from maam_lib.grid.results import BASE, Results
 
 RAISES, LOWERS = "raises it", "lowers it"
 Measure = Callable[[dict[str, Any]], float | None]
@@ -84,12 +84,12 @@ def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, dict[st
     words = {name: (number, said) for name, (number, said, _) in variants.items()}
     words |= {"drop two": (16, "two frames of each clip left out"), "per clip": (22, "each clip brought to [0, 1]")}
     effects = {}
-    for name, (number, said) in words.items():
+    for name, (place, said) in words.items():
         learned = tables["network"][name]
         rows = {row: _auc(tables[answer][name], column) for row, (answer, column) in baselines.ROWS.items()}
         best = max(rows, key=rows.__getitem__)
         labels, fused = learned["label"].to_numpy(), learned["fused"].to_numpy()
-        effects[name] = {"number": number, "what": said, "auc": metrics.roc_auc(labels, fused),
+        effects[name] = {"number": place, "what": said, "auc": metrics.roc_auc(labels, fused),
                          "eer": metrics.equal_error_rate(labels, fused), "best_no_learning": best,
                          "best_no_learning_auc": rows[best]}  # fmt: skip
     return effects
@@ -153,20 +153,12 @@ def in_words(differences: list[float]) -> str:
     return RAISES if low > 0 else LOWERS if high < 0 else "undecided"
 
 
-def _with_interval(differences: list[float]) -> str:
-    """The mean of paired differences and its interval."""
-    if len(differences) < 2:
-        return f"{differences[0]:+.3f}" if differences else ABSENT
-    low, high = seed_interval(differences)
-    return f"{np.mean(differences):+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
 def effect_table(results: Results) -> pd.DataFrame:
     """One row per switch: AUC off and on, the difference of the same seeds, support items, what learning adds."""
     return pd.DataFrame([_effect_row(name, results) for name in SWITCHES if name != BASE])
 
 
-def _effect_row(name: str, results: Results) -> dict[str, Any]:
+def _effect_row(name: str, results: Results) -> dict[str, TableCell]:
     switch, off, on = SWITCHES[name], results.get(BASE, []), results.get(name, [])
     differences = paired(results, name)
     return {
@@ -175,14 +167,14 @@ def _effect_row(name: str, results: Results) -> dict[str, Any]:
         "off": switch.off,
         "on": switch.on,
         "seeds": len(differences),
-        "AUC off": _shown([r["auc"] for r in off]),
-        "AUC on": _shown([r["auc"] for r in on]),
-        "on - off [95 %]": _with_interval(differences),
+        "AUC off": number([r["auc"] for r in off]),
+        "AUC on": number([r["auc"] for r in on]),
+        "on - off [95 %]": difference(differences),
         "effect": in_words(differences),
-        "support items off": _shown([r["memory"]["support_items"] for r in off if r["memory"]], digits=1),
-        "support items on": _shown([r["memory"]["support_items"] for r in on if r["memory"]], digits=1),
-        "best no-learning": _shown([_best(r) for r in on]),
-        "learning adds, on": _shown([r["learning_adds"] for r in on], sign="+"),
+        "support items off": number([r["memory"]["support_items"] for r in off if r["memory"]], ".1f"),
+        "support items on": number([r["memory"]["support_items"] for r in on if r["memory"]], ".1f"),
+        "best no-learning": number([_best(r) for r in on]),
+        "learning adds, on": number([r["learning_adds"] for r in on], "+.3f"),
     }
 
 
@@ -200,7 +192,7 @@ def sizes_table(sizes: Mapping[str, Results]) -> pd.DataFrame:
             continue
         known = [words for d in found.values() if (words := in_words(d)) in (RAISES, LOWERS)]
         alike = "undecided" if len(known) < 2 else "yes" if len(set(known)) == 1 else "no"
-        cells = {size: f"{_with_interval(d)} ({len(d)})" if d else ABSENT for size, d in found.items()}
+        cells = {size: difference(gaps, f" ({len(gaps)})") for size, gaps in found.items()}
         rows.append({"variant": name, "AUC": "fused" if measure == "auc" else "motion"} | cells | {"alike": alike})
     return pd.DataFrame(rows)
 
@@ -212,18 +204,14 @@ def scoring_table(results: list[dict[str, Any]]) -> pd.DataFrame:
         aucs = [r["scoring"][name]["auc"] for r in results]
         differences = [auc - r["scoring"]["as is"]["auc"] for auc, r in zip(aucs, results, strict=True)]
         rows.append({
-            "no.": first["number"] or "", "scoring": first["what"], "AUC": _shown(aucs),
-            "less as is [95 %]": _with_interval(differences) if name != "as is" else "",
+            "no.": first["number"] or "", "scoring": first["what"], "AUC": number(aucs),
+            "less as is [95 %]": difference(differences) if name != "as is" else "",
             "effect": in_words(differences) if name != "as is" else "",
-            "EER": _shown([r["scoring"][name]["eer"] for r in results]),
-            "best no-learning": _shown([r["scoring"][name]["best_no_learning_auc"] for r in results]),
+            "EER": number([r["scoring"][name]["eer"] for r in results]),
+            "best no-learning": number([r["scoring"][name]["best_no_learning_auc"] for r in results]),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def _best(result: dict[str, Any]) -> float:
     return result["no_learning"][result["best_no_learning"]]["auc"]
-
-
-def _shown(values: list[float], **form: Any) -> str:
-    return mean_and_spread(values, **form) if values else ABSENT

@@ -14,6 +14,7 @@ import pandas as pd
 
 from maam_lib.evaluation import seed_interval
 from maam_lib.grid.experiments import GridResults
+from maam_lib.grid.numbers import Difference
 
 DATASETS = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}  # the paper's, and what it calls them
 SIZES = {
@@ -149,8 +150,5 @@ def steady(means: Sequence[float], spread: float, tolerance: float) -> State:
 
 def said(values: Sequence[float], digits: int = 3, unit: str = "") -> str:
     """Differences in words: their mean, its 95 % interval over seeds, how many seeds."""
-    mean = f"{np.mean(values):+.{digits}f}{unit}"
-    if len(values) < 2:
-        return f"{mean} (one seed)"
-    low, high = seed_interval(values)
-    return f"{mean} [{low:+.{digits}f}, {high:+.{digits}f}] ({len(values)} seeds)"
+    seeds = "one seed" if len(values) < 2 else f"{len(values)} seeds"
+    return f"{Difference(tuple(values), f'+.{digits}f', unit)} ({seeds})"

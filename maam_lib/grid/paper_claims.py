@@ -15,7 +15,8 @@ from maam_lib.grid.cost import multiply_adds
 from maam_lib.grid.differences import paired, shared_seeds
 from maam_lib.grid.experiments import FAR_BETA, GridResults, figure6_variants
 from maam_lib.grid.judging import WORTH_NOTING, Claim, Finding, Judge, State, all_of, gain, is_full_size, said, steady
-from maam_lib.grid.results import BASE, REPORTS, mean_and_spread, paper_values
+from maam_lib.grid.numbers import number
+from maam_lib.grid.results import BASE, REPORTS, paper_values
 from maam_lib.grid.tables import support_changes
 from maam_lib.training import build_network
 
@@ -259,7 +260,7 @@ def _as_printed(grid: GridResults) -> Finding | None:
     printed = float(table["rows"]["Ours"][table["columns"].index(grid.recipe.data.dataset)])
     aucs = [result["auc"] for result in results]
     best = max(row["auc"] for row in results[0]["no_learning"].values())
-    words = f"{mean_and_spread(aucs)} (seeds: {len(aucs)}), printed {printed:.3f}; no learning reaches {best:.3f}"
+    words = f"{number(aucs)} (seeds: {len(aucs)}), printed {printed:.3f}; no learning reaches {best:.3f}"
     if not is_full_size(grid):
         return Finding(State.OPEN, f"{words}; another size than the paper's", (BASE,))
     return Finding(State.HOLDS if abs(np.mean(aucs) - printed) <= AS_PRINTED else State.FAILS, words, (BASE,))

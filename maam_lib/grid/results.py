@@ -20,7 +20,8 @@ from data_prep.files import UnreadableError, in_form, read_json, read_text, writ
 from maam_lib import CLONE
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
-from maam_lib.evaluation import Result, seed_spread
+from maam_lib.evaluation import Result
+from maam_lib.grid.numbers import NONE, Pair, TableCell, number
 from maam_lib.model import MAAMNet
 from maam_lib.training import SCORES, RunFolder, build_network, load_weights
 
@@ -28,7 +29,6 @@ REPORTS = CLONE / "reports"
 REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
 BASE = "paper"  # the variant that is the recipe as it is
-ABSENT = "not measured"  # in tables
 NEEDED = {name for name, field in Result.model_fields.items() if field.is_required()}
 Results = Mapping[str, list[dict[str, Any]]]  # variant -> one result per seed, in the order of the seeds
 TABLE_BEGINS, TABLE_ENDS = "<!-- results: python -m maam_lib.grid.results -->", "<!-- /results -->"
@@ -36,18 +36,6 @@ TABLE_BEGINS, TABLE_ENDS = "<!-- results: python -m maam_lib.grid.results -->", 
 
 class ResultError(ValueError):
     """A result file that is absent, damaged or foreign: names it and the remedy."""
-
-
-class Number(str):
-    """A measured number as text, which knows the results it was made of: by the hashes of their settings."""
-
-    hashes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, text: str, results: list[dict[str, Any]]) -> "Number":
-        number = cls(text)
-        number.hashes = tuple(result.get("recipe_hash", "") for result in results)
-        return number
 
 
 @cache
@@ -134,44 +122,42 @@ def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False
 
 
 def summary(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> pd.DataFrame:
-    """One row per named group of results (its seeds): AUC, EER and branches as mean ± half the range, and yardsticks.
+    """One row per named group of results (its seeds): AUC, EER, both branches, and the yardsticks.
 
-    Columns of text, ready to show; "learning adds" is fused AUC less the best no-learning row's. The motion error is
-    relative to that of predicting no motion, on training frames and on normal test frames.
+    "learning adds" is the fused AUC minus that of the best no-learning row. The motion error is relative to that of
+    predicting no motion, on training frames and on normal test frames.
     """
     return pd.DataFrame([_summary_row(name, seeds) for name, seeds in results])
 
 
-def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
-    first = seeds[0]
+def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, TableCell]:
+    first, hashes = seeds[0], hashes_of(seeds)
     best = first["best_no_learning"]
     table2 = paper_values()["table2"]
     paper = dict(zip(table2["columns"], table2["rows"]["Ours"], strict=True))
+    errors = [r["motion_error_to_zero_flow"] for r in seeds]
+    incomplete = "" if first["protocol"]["complete"] else ", INCOMPLETE data"
     return {
         "result": name,
         "dataset": first["data"]["name"],
         "seeds": len(seeds),
-        "AUC": Number.of(mean_and_spread([r["auc"] for r in seeds]), seeds),
-        "EER": Number.of(mean_and_spread([r["eer"] for r in seeds]), seeds),
-        "AUC appearance": Number.of(mean_and_spread([r["auc_appearance"] for r in seeds]), seeds),
-        "AUC motion": Number.of(mean_and_spread([r["auc_motion"] for r in seeds]), seeds),
-        "best no-learning": f"{first['no_learning'][best]['auc']:.3f} ({best.replace('_', ' ')})",
-        "paper, full size": paper.get(first["data"]["name"], "–"),
-        "learning adds": mean_and_spread([r["learning_adds"] for r in seeds], sign="+"),
-        "motion error, train / normal test": " / ".join(
-            mean_and_spread([r["motion_error_to_zero_flow"][part] for r in seeds], digits=2)
-            for part in ("train", "test_normal")
+        "AUC": number([r["auc"] for r in seeds], hashes=hashes),
+        "EER": number([r["eer"] for r in seeds], hashes=hashes),
+        "AUC appearance": number([r["auc_appearance"] for r in seeds], hashes=hashes),
+        "AUC motion": number([r["auc_motion"] for r in seeds], hashes=hashes),
+        "best no-learning": number([first["no_learning"][best]["auc"]], note=f" ({best.replace('_', ' ')})"),
+        "paper, full size": paper.get(first["data"]["name"], NONE),
+        "learning adds": number([r["learning_adds"] for r in seeds], "+.3f"),
+        "motion error, train / normal test": Pair(
+            number([e["train"] for e in errors], ".2f"), number([e["test_normal"] for e in errors], ".2f")
         ),
-        "protocol": first["protocol"]["auc"].split(",")[0]
-        + ("" if first["protocol"]["complete"] else ", INCOMPLETE data"),
+        "protocol": first["protocol"]["auc"].split(",")[0] + incomplete,
     }
 
 
-def mean_and_spread(values: list[float], sign: str = "", digits: int = 3) -> str:
-    """Mean of the seeds, ± half their range where there are several."""
-    mean, half_range = seed_spread(values)
-    shown = f"{mean:{sign}.{digits}f}"
-    return shown if len(values) == 1 else f"{shown} ± {half_range:.{digits}f}"
+def hashes_of(results: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """The hashes of the settings of some results, by which a number leads to them."""
+    return tuple(result.get("recipe_hash", "") for result in results)
 
 
 def result_table(result: dict[str, Any]) -> pd.DataFrame:

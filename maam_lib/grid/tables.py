@@ -1,4 +1,4 @@
-"""The paper's tables and figures made of results: ours beside the printed numbers, as text ready to show.
+"""The paper's tables and figures made of results: our numbers next to those that are printed.
 
 Each takes the results of one recipe. A cell that has no result says so; nothing is computed but means and spreads.
 """
@@ -15,25 +15,10 @@ from data_prep.files import read_checked
 from maam_lib.evaluation import Cost
 from maam_lib.grid.differences import effect_table, paired, same_seeds
 from maam_lib.grid.experiments import BRANCHES, LOSSES, PARTS, VARIANTS, GridResults, figure6_variants
-from maam_lib.grid.results import ABSENT, BASE, REFERENCE, Number, Results, mean_and_spread, paper_values
+from maam_lib.grid.numbers import ABSENT, NONE, Interval, Number, TableCell, deviation, number
+from maam_lib.grid.results import BASE, REFERENCE, Results, hashes_of, paper_values
 
 PAPERS_LOSSES = {"no-losses": "none", "sparse-only": "sparse", "latent-only": "latent", BASE: "sparse and latent"}
-
-
-class Deviation(str):
-    """Ours less the paper's, as text; `distance` says how far apart they are, in AUC or in percent points / 100."""
-
-    distance: float = 0.0
-
-    @classmethod
-    def between(cls, ours: list[float], printed: str, digits: int = 3, unit: float = 1.0) -> "Deviation":
-        """Of the mean over seeds; a dash where either is missing. `unit`: what one AUC is in the number's unit."""
-        if not ours or not printed.replace(".", "").isdigit():
-            return cls("–")
-        gap = float(np.mean(ours)) - float(printed)
-        deviation = cls(f"{gap:+.{digits}f}")
-        deviation.distance = abs(gap) / unit
-        return deviation
 
 
 def grid_tables(grid: GridResults, folder: Path, parts: list[str]) -> dict[str, pd.DataFrame]:
@@ -59,7 +44,7 @@ def table2(grid: GridResults) -> pd.DataFrame:
     return pd.DataFrame([_auc_row(grid, name, variant) for name, variant in rows.items()])
 
 
-def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, Any]:
+def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, TableCell]:
     results, printed = grid.results.get(variant, []), paper(grid, "table2", name)
     return {
         "method": name,
@@ -67,10 +52,10 @@ def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, Any]:
         "AUC": shown(results, "auc"),
         "95 % over clips": clips_interval(results, "auc_interval"),
         "paper": printed,
-        "deviation": Deviation.between([result["auc"] for result in results], printed),
+        "deviation": deviation([result["auc"] for result in results], printed),
         "best no-learning": yardstick(results),
-        "learning adds": shown(results, "learning_adds", sign="+"),
-        "[95 % over clips]": clips_interval(results, "learning_adds_interval", sign="+"),
+        "learning adds": shown(results, "learning_adds", "+.3f"),
+        "[95 % over clips]": clips_interval(results, "learning_adds_interval", "+.3f"),
     }
 
 
@@ -84,8 +69,8 @@ def memory_table(results: Results) -> pd.DataFrame:
             "variant": "with memory" if variant == BASE else VARIANTS[variant].what,
             "seeds": len(found),
             "AUC": shown(found, "auc"),
-            "less with memory, same seeds": _gaps(gaps) if variant != BASE else "",
-            "support items": mean_and_spread(support, digits=1) if support else "–" if found else ABSENT,
+            "less with memory, same seeds": number(gaps, "+.3f") if variant != BASE else "",
+            "support items": NONE if found and not support else number(support, ".1f"),
             "best no-learning": yardstick(found),
         })  # fmt: skip
     return pd.DataFrame(rows)
@@ -99,10 +84,10 @@ def table3(grid: GridResults) -> pd.DataFrame:
     return pd.DataFrame([{
         "method": "Ours",
         "seeds": len(results),
-        "EER [%]": shown(results, lambda r: 100 * r["eer"], digits=1),
+        "EER [%]": shown(results, lambda r: 100 * r["eer"], ".1f"),
         "paper": printed,
-        "deviation": Deviation.between([100 * r["eer"] for r in results], printed, digits=1, unit=100),
-        "best no-learning": mean_and_spread(best, digits=1) if best else ABSENT,
+        "deviation": deviation([100 * r["eer"] for r in results], printed, "+.1f", unit=100),
+        "best no-learning": number(best, ".1f"),
     }])  # fmt: skip
 
 
@@ -118,12 +103,12 @@ def table4(cost: dict[str, Any] | None) -> pd.DataFrame:
     speed, work = cost["frames_per_second"], cost["multiply_adds"]
     return pd.DataFrame([{
         "machine": machine_of(cost),
-        "parameters [M]": f"{cost['parameters'] / 1e6:.2f}",
-        "multiply-adds [G]": f"{work['network'] / 1e9:.2f}",
-        "of them memory": f"{work['memory'] / work['network']:.1%}",
-        "network [frames/s]": f"{speed['network']:.1f}",
-        "with PSCD": f"{speed['with_pscd']:.1f}",
-        f"with decoding and flow ({cost['flow_estimator']})": f"{speed['end_to_end']:.1f}",
+        "parameters [M]": number([cost["parameters"] / 1e6], ".2f"),
+        "multiply-adds [G]": number([work["network"] / 1e9], ".2f"),
+        "of them memory": number([work["memory"] / work["network"]], ".1%"),
+        "network [frames/s]": number([speed["network"]], ".1f"),
+        "with PSCD": number([speed["with_pscd"]], ".1f"),
+        f"with decoding and flow ({cost['flow_estimator']})": number([speed["end_to_end"]], ".1f"),
     }])  # fmt: skip
 
 
@@ -131,14 +116,14 @@ def table5(grid: GridResults) -> pd.DataFrame:
     """Table 5: AUC by losses and branches, a single branch trained alone, of the seeds that all cells have."""
     rows, compared = [], same_seeds(grid.results, PARTS["table5"])
     for losses, loss in LOSSES.items():
-        row: dict[str, Any] = {"losses": loss.what, "seeds": len(compared.get(losses, []))}
+        row: dict[str, TableCell] = {"losses": loss.what, "seeds": len(compared.get(losses, []))}
         for branches in BRANCHES:
             column = branches.removeprefix("-") or "fused"
             results = compared.get(losses + branches, [])
             row[column] = shown(results, "auc")
             printed = paper(grid, "table5", PAPERS_LOSSES[losses], column)
             row[f"paper, {column}"] = printed
-            row[f"deviation, {column}"] = Deviation.between([result["auc"] for result in results], printed)
+            row[f"deviation, {column}"] = deviation([result["auc"] for result in results], printed)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -155,7 +140,7 @@ def table5_more(grid: GridResults) -> pd.DataFrame:
             "motion, both trained": shown(both, "auc_motion"),
             "fused": shown(both, "auc"),
             "best no-learning": yardstick(both),
-            "learning adds": shown(both, "learning_adds", sign="+"),
+            "learning adds": shown(both, "learning_adds", "+.3f"),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -165,14 +150,14 @@ def figure5(grid: GridResults) -> pd.DataFrame:
     rows, compared = [], same_seeds(grid.results, PARTS["figure5"])
     for losses, loss in LOSSES.items():
         results = compared.get(losses, [])
-        items = _support(results)
+        changes = support_changes(compared, losses)
         rows.append({
             "losses": loss.what,
             "seeds": len(results),
-            "support items": Number.of(mean_and_spread(items, digits=1), results) if items else ABSENT,
+            "support items": number(_support(results), ".1f", hashes=hashes_of(results)),
             "of": next((r["memory"]["items"] for r in results if r["memory"]), ""),
-            "against neither loss": _relative(support_changes(compared, losses)),
-            "paper, of latent": paper_fall(grid) if losses == "latent-only" else "–",
+            "against neither loss": number([np.mean(changes)] if changes else [], "+.1%"),
+            "paper, of latent": paper_fall(grid) if losses == "latent-only" else NONE,
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -187,10 +172,10 @@ def figure6(grid: GridResults) -> pd.DataFrame:
             results = compared.get(variant, [])
             rows.append({
                 "knob": knob, "value": value, "seeds": len(results), "AUC": shown(results, "auc"),
-                "paper": printed.get(value, "–"),
-                "deviation": Deviation.between([result["auc"] for result in results], printed.get(value, "–")),
+                "paper": printed.get(value, NONE),
+                "deviation": deviation([result["auc"] for result in results], printed.get(value, NONE)),
                 "best no-learning": yardstick(results),
-                "support items": mean_and_spread(_support(results), digits=1) if results else ABSENT,
+                "support items": number(_support(results), ".1f"),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -211,34 +196,32 @@ def paper(grid: GridResults, table: str, row: str, column: str | None = None) ->
     """A number of the paper as printed, for the recipe's dataset; a dash where the paper has none."""
     values, dataset = paper_values()[table], grid.recipe.data.dataset
     if column is None:
-        return dict(zip(values["columns"], values["rows"][row], strict=True)).get(dataset, "–")
+        return dict(zip(values["columns"], values["rows"][row], strict=True)).get(dataset, NONE)
     printed = values["rows"][row].get(dataset)
-    return "–" if printed is None else printed[values["columns"].index(column)]
+    return NONE if printed is None else printed[values["columns"].index(column)]
 
 
-def shown(results: list[dict[str, Any]], what: str | Callable[[dict[str, Any]], float], **form: Any) -> str:
-    """Mean over the seeds of one of a result's numbers, ± half its range; a Number."""
+def shown(
+    results: list[dict[str, Any]], what: str | Callable[[dict[str, Any]], float], form: str = ".3f"
+) -> Number | str:
+    """One of the numbers of some results, one per seed."""
     take = what if callable(what) else (lambda result: result[what])
-    return Number.of(mean_and_spread([take(r) for r in results], **form), results) if results else ABSENT
+    return number([take(result) for result in results], form, hashes=hashes_of(results))
 
 
-def yardstick(results: list[dict[str, Any]], measure: str = "auc", unit: float = 1, digits: int = 3) -> str:
-    """A measure of the no-learning row of the best AUC, and which row it is; a Number."""
+def yardstick(results: list[dict[str, Any]], measure: str = "auc", unit: float = 1, form: str = ".3f") -> Number | str:
+    """A measure of the no-learning row of the best AUC, and which row it is."""
     if not results:
         return ABSENT
     best = results[0]["best_no_learning"]
     value = unit * results[0]["no_learning"][best][measure]
-    return Number.of(f"{value:.{digits}f} ({best.replace('_', ' ')})", results[:1])
+    return number([value], form, f" ({best.replace('_', ' ')})", hashes_of(results[:1]))
 
 
-def clips_interval(results: list[dict[str, Any]], which: str, sign: str = "") -> str:
+def clips_interval(results: list[dict[str, Any]], which: str, form: str = ".3f") -> Interval | str:
     """An interval over the test clips of seed 0, which has one where there are two clips or more."""
     interval = results[0].get("protocols", {}).get("micro", {}).get(which) if results else None
-    return "" if interval is None else f"[{interval[0]:{sign}.3f}, {interval[1]:{sign}.3f}]"
-
-
-def _gaps(values: list[float]) -> str:
-    return mean_and_spread(values, sign="+") if values else ABSENT
+    return "" if interval is None else Interval(*interval, form)
 
 
 def support_changes(results: Results, name: str, beside: str = "no-losses") -> list[float]:
@@ -258,11 +241,7 @@ def paper_fall(grid: GridResults) -> str:
     values = paper_values()["figure5"]
     falls = dict(zip(values["columns"], values["latent_fall_percent"], strict=True))
     fall = falls.get(grid.recipe.data.dataset)
-    return "–" if fall is None else f"-{fall}%"
-
-
-def _relative(values: list[float]) -> str:
-    return f"{np.mean(values):+.1%}" if values else ABSENT
+    return NONE if fall is None else f"-{fall}%"
 
 
 def _support(results: list[dict[str, Any]]) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from data_prep.files import write_text
-from maam_lib.grid import ABSENT, Deviation, Number
+from maam_lib.grid import ABSENT, Deviation, Number, as_text
 from maam_lib.report.collection import Collection
 
 NEAR, FAR = 0.01, 0.05  # deviations in AUC, or in EER / 100, up to which a number is as printed, or near it
@@ -47,9 +47,8 @@ class Site:
         self.tables: dict[str, pd.DataFrame] = {}
         self._pages: dict[str, str] = {}  # hash of settings -> page
         for grid in found.grids:
-            for variant, results in reversed(
-                list(grid.results.items())
-            ):  # of variants with the same settings, the first
+            for variant in reversed(list(grid.results)):  # of variants with the same settings, the first
+                results = grid.results[variant]
                 self._pages |= {r["recipe_hash"]: f"runs/{grid.recipe.name}/{variant}.html" for r in results}
 
     def page_of(self, recipe: str, variants: tuple[str, ...]) -> str | None:
@@ -63,7 +62,8 @@ class Site:
         file = self.folder / "tables" / name
         write_text(file.with_name(f"{name}.csv"), values.to_csv(index=False))
         in_latex = re.sub(r"([&%$#_{}])", r"\\\1", caption)  # pandas escapes the cells alone
-        write_text(file.with_name(f"{name}.tex"), values.to_latex(index=False, escape=True, caption=in_latex))
+        latex = as_text(values).to_latex(index=False, escape=True, caption=in_latex)
+        write_text(file.with_name(f"{name}.tex"), latex)
         rows = [[self._cell(value) for value in row] for row in values.to_numpy(dtype=object)]
         return Table(caption, [str(column) for column in values.columns], rows, f"tables/{name}")
 
@@ -71,7 +71,7 @@ class Site:
         text = str(value)
         if value == ABSENT:
             return Cell(text, "absent")
-        if isinstance(value, Deviation) and value != "–":
+        if isinstance(value, Deviation):
             return Cell(text, "as-printed" if value.distance <= NEAR else "near" if value.distance <= FAR else "far")
         if isinstance(value, Number):
             return Cell(text, link=next((self._pages[h] for h in value.hashes if h in self._pages), None))

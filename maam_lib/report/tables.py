@@ -16,8 +16,10 @@ from maam_lib.grid import (
     DATASETS,
     SIZES,
     GridResults,
+    TableCell,
     ending_of,
     machine_of,
+    number,
     paper_values,
     shown,
     yardstick,
@@ -27,7 +29,7 @@ from maam_lib.training import build_network
 GENERATED = "generated scene"  # a column of its own: never a result of the paper
 QUOTED, PRINTED, HERE = "quoted from the paper", "the paper's own, as printed", "measured here"
 PAPERS_FULL_SIZE = ("ped2", "avenue")  # recipes whose networks have the two sizes of Table 4
-Measure = Callable[[list[dict[str, Any]]], str]
+Measure = Callable[[list[dict[str, Any]]], TableCell]
 
 
 def size_of(grid: GridResults) -> str:
@@ -37,7 +39,7 @@ def size_of(grid: GridResults) -> str:
 
 def table2_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     """Table 2: the frame AUC of all methods, as printed, then ours with and without memory, and without learning."""
-    auc, adds = (lambda found: shown(found, "auc")), (lambda found: shown(found, "learning_adds", sign="+"))
+    auc, adds = (lambda found: shown(found, "auc")), (lambda found: shown(found, "learning_adds", "+.3f"))
     rows = _printed("table2")
     for size in _sizes(grids):
         rows.append(_ours(grids, size, "no-memory", f"Ours, {size} (w/o memory)", auc))
@@ -51,9 +53,9 @@ def table3_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     """Table 3: the equal error rate in percent, in the same way."""
     rows = _printed("table3")
     for size in _sizes(grids):
-        eer = lambda found: shown(found, lambda r: 100 * r["eer"], digits=1)  # noqa: E731
+        eer = lambda found: shown(found, lambda r: 100 * r["eer"], ".1f")  # noqa: E731
         rows.append(_ours(grids, size, BASE, f"Ours, {size}", eer))
-        rows.append(_ours(grids, size, BASE, f"no learning, {size}", lambda found: yardstick(found, "eer", 100, 1)))
+        rows.append(_ours(grids, size, BASE, f"no learning, {size}", lambda found: yardstick(found, "eer", 100, ".1f")))
     return pd.DataFrame(rows)
 
 
@@ -70,8 +72,9 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, dict[str, A
     for grid in grids:
         if (cost := costs.get(grid.recipe.name)) is not None:
             where = f"Ours, {size_of(grid)}, on {machine_of(cost)}"
-            rows.append({"method": where, "origin": HERE, "parameters [M]": f"{cost['parameters'] / 1e6:.2f}"})
-            rows[-1][_column(grid)] = f"{cost['frames_per_second']['network']:.1f}"
+            parameters = number([cost["parameters"] / 1e6], ".2f")
+            rows.append({"method": where, "origin": HERE, "parameters [M]": parameters})
+            rows[-1][_column(grid)] = number([cost["frames_per_second"]["network"]], ".1f")
     return pd.DataFrame(rows).reindex(columns=["method", "origin", "parameters [M]", *_columns()]).fillna("–")
 
 
@@ -111,9 +114,9 @@ def _sizes(grids: Sequence[GridResults]) -> list[str]:
     return [size for size in SIZES.values() if size == SIZES[""] or size in measured]
 
 
-def _ours(grids: Sequence[GridResults], size: str, variant: str, name: str, measure: Measure) -> dict[str, str]:
+def _ours(grids: Sequence[GridResults], size: str, variant: str, name: str, measure: Measure) -> dict[str, TableCell]:
     """One row of ours: per dataset the measure of a variant at one size."""
-    row = {"method": name, "origin": HERE}
+    row: dict[str, TableCell] = {"method": name, "origin": HERE}
     for column in _columns():
         found = [grid.results.get(variant, []) for grid in grids if size_of(grid) == size and _column(grid) == column]
         row[column] = next((measure(results) for results in found if results), ABSENT)

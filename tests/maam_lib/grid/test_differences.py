@@ -22,6 +22,7 @@ from maam_lib.grid.differences import (
     sizes_table,
 )
 from maam_lib.grid.experiments import IN_DEPTH, WITH_EFFECTS, reference_grid, with_effects, with_sizes
+from maam_lib.grid.numbers import as_text
 from maam_lib.grid.results import BASE
 from maam_lib.metrics import roc_auc
 from maam_lib.training.loop import build_network
@@ -87,7 +88,8 @@ def test_an_effect_counts_when_its_interval_excludes_zero(differences: list[floa
 
 
 def test_the_table_says_what_is_missing():
-    table = effect_table({BASE: made_up({0: 0.5, 1: 0.7}), "adam": made_up({0: 0.52, 1: 0.73})}).set_index("difference")
+    table = effect_table({BASE: made_up({0: 0.5, 1: 0.7}), "adam": made_up({0: 0.52, 1: 0.73})})
+    table = as_text(table).set_index("difference")
     assert table.loc["Adam's epsilon", "on - off [95 %]"] == "+0.025 [-0.039, +0.089]"  # t of 1 degree: 12.7 x 0.005
     assert table.loc["Adam's epsilon", "effect"] == "undecided"
     assert (
@@ -167,7 +169,7 @@ def test_sizes_are_alike_only_where_both_are_decided():
     assert list(table["variant"]) == [name for name in "abc" for _ in range(2)]
     assert list(table["AUC"]) == ["fused", "motion"] * 3
     assert list(table["alike"]) == ["yes", "yes", "no", "no", "undecided", "undecided"]
-    of = table.set_index(["variant", "AUC"])
+    of = as_text(table).set_index(["variant", "AUC"])
     assert of.loc[("b", "fused"), "x-laptop"].startswith("-0.100 [-0.10")
     assert of.loc[("b", "motion"), "x-laptop"].startswith("+0.100 [+0.09")
     assert of.loc[("c", "fused"), "x-laptop"] == "+0.100 (1)"
@@ -194,6 +196,6 @@ def test_the_tables_in_the_docs_are_those_of_the_kept_results(page: str, made_an
 
 def test_every_number_of_a_table_comes_from_a_result_file():
     results = reference_grid("synthetic-mini")[BASE]
-    table = scoring_table(results).set_index("scoring")
+    table = as_text(scoring_table(results)).set_index("scoring")
     expected = np.mean([r["scoring"]["stride 1"]["auc"] for r in results])
     assert table.loc[results[0]["scoring"]["stride 1"]["what"], "AUC"].startswith(f"{expected:.3f}")

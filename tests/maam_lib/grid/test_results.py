@@ -13,10 +13,10 @@ import torch
 
 from maam_lib.data import FrameFlowDataset, PreparedDataset
 from maam_lib.grid import results
+from maam_lib.grid.numbers import ABSENT, as_text, difference, number
 from maam_lib.grid.results import (
     ResultError,
     keep_reference,
-    mean_and_spread,
     paper_values,
     read_result,
     reference_detector,
@@ -154,11 +154,13 @@ def test_what_comes_with_the_kit_is_whole() -> None:
 # Tables
 
 
-def test_mean_and_spread() -> None:
-    assert mean_and_spread([0.5]) == "0.500"
-    assert mean_and_spread([0.5, 0.75]) == "0.625 ± 0.125"
-    assert mean_and_spread([0.25], sign="+") == "+0.250"
-    assert mean_and_spread([-0.25, -0.5], sign="+") == "-0.375 ± 0.125"
+def test_numbers_are_shown_with_their_spread() -> None:
+    assert str(number([0.5])) == "0.500"
+    assert str(number([0.5, 0.75])) == "0.625 ± 0.125"
+    assert str(number([0.25], "+.3f")) == "+0.250"
+    assert str(number([-0.25, -0.5], "+.3f")) == "-0.375 ± 0.125"
+    assert str(difference([0.02, 0.02], " (2)")) == "+0.020 [+0.020, +0.020] (2)"
+    assert number([]) == difference([]) == ABSENT
 
 
 def test_summary_says_where_the_data_were_incomplete() -> None:
@@ -170,7 +172,7 @@ def test_summary_says_where_the_data_were_incomplete() -> None:
 
 def test_summary_has_one_row_per_group() -> None:
     table = summary([("one", [made_up_result(0.75)]), ("two", [made_up_result(0.75), made_up_result(1.0, 1)])])
-    table = table.set_index("result")
+    table = as_text(table).set_index("result")
     assert list(table.index) == ["one", "two"]
     assert table.loc["two", ["seeds", "AUC", "learning adds"]].tolist() == [2, "0.875 ± 0.125", "+0.225 ± 0.125"]
     assert table.loc["one", "best no-learning"] == "0.650 (median flow)"

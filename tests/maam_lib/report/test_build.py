@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from data_prep.files.writing import aside_of, write_text
-from maam_lib.grid.results import ABSENT, REFERENCE, paper_values
+from maam_lib.grid.numbers import ABSENT
+from maam_lib.grid.results import REFERENCE, paper_values
 from maam_lib.report.build import MARK, build_report
 from maam_lib.report.collection import OWN, collect
 from maam_lib.report.figures import epoch_picture

@@ -14,7 +14,8 @@ from maam_lib.config import load_recipe
 from maam_lib.figures.plots import score_curves
 from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.judging import Claim, Finding, State, Verdict
-from maam_lib.grid.results import Number, reference_results
+from maam_lib.grid.numbers import Number
+from maam_lib.grid.results import reference_results
 from maam_lib.pages.look import TEMPLATES
 from maam_lib.report.build import variant_page
 from maam_lib.report.collection import Collection
@@ -224,7 +225,7 @@ def test_hostile_text_in_tables_and_pictures_is_text(tmp_path: Path):
     hostile = load_recipe("ped2").model_copy(update={"name": HOSTILE})
     results = {HOSTILE: [{"recipe_hash": "a"}]}
     site = Site(tmp_path, Collection([GridResults(hostile, results, [])], {}, [], {}), tmp_path)
-    table = pd.DataFrame({HOSTILE: [HOSTILE, Number.of(HOSTILE, results[HOSTILE])]})
+    table = pd.DataFrame({HOSTILE: [HOSTILE, Number((0.5,), note=HOSTILE, hashes=("a",))]})
     parts = TEMPLATES.get_template("report/templates/parts.html").module
     shown = parts.table(site.table("t", table, HOSTILE))
     assert 'href="runs/&lt;img src=x' in shown
