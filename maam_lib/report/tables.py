@@ -97,11 +97,12 @@ def _columns() -> list[str]:
     return [*DATASETS.values(), GENERATED]
 
 
-def _printed(table: str) -> list[dict[str, str]]:
+def _printed(table: str) -> list[dict[str, TableCell]]:
     """The paper's rows: of other methods, quoted there, and its own."""
     values = paper_values()[table]
-    names = [DATASETS.get(column, column) for column in values["columns"]]
-    rows = []
+    columns: list[str] = values["columns"]
+    names = [DATASETS.get(column, column) for column in columns]
+    rows: list[dict[str, TableCell]] = []
     for method, row in values["rows"].items():
         origin = PRINTED if method.startswith("Ours") else QUOTED
         rows.append({"method": method, "origin": origin, **dict(zip(names, row, strict=True)), GENERATED: "–"})
