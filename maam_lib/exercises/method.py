@@ -11,7 +11,7 @@ from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import Recall, alarms, items
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, to_model_input
-from maam_lib.evaluation import Calibration, PatchErrors, reintegration
+from maam_lib.evaluation import Calibration, PatchErrors, Result, reintegration
 from maam_lib.exercises.checking import Judgement, between, exercise, fixed_random, function, value
 from maam_lib.losses import Losses
 from maam_lib.model import MAAMNet
@@ -135,10 +135,10 @@ def ratio_to_no_motion(answer: Any, history: pd.DataFrame) -> Judgement | None:
 
 
 @exercise("03.4")
-def what_learning_adds(answer: Any, result: dict[str, Any]) -> Judgement:
+def what_learning_adds(answer: Any, result: Result) -> Judgement:
     """Fused AUC less the best AUC without learning."""
-    best = max(row["auc"] for row in result["no_learning"].values())
-    return value(answer, result["auc"] - best, tolerance=0.01)
+    best = max(row.auc for row in result.no_learning.values())
+    return value(answer, result.auc - best, tolerance=0.01)
 
 
 # 04 The memory

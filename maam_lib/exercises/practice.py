@@ -25,15 +25,15 @@ from maam_lib.video import Playback
 @exercise("06.1")
 def mean_of_what_learning_adds(answer: Any, results: Results) -> Judgement:
     """The mean over seeds of the fused AUC less the best AUC without learning, of the recipe as it is."""
-    adds = [r["auc"] - max(row["auc"] for row in r["no_learning"].values()) for r in results[BASE]]
+    adds = [r.auc - max(row.auc for row in r.no_learning.values()) for r in results[BASE]]
     return value(answer, float(np.mean(adds)), tolerance=0.01)
 
 
 @exercise("06.2")
 def beyond_the_spread(answer: Any, results: Results) -> Judgement:
     """The variants of two seeds or more whose mean AUC is further from the recipe's than half the recipe's range."""
-    own, half_range = seed_spread([r["auc"] for r in results[BASE]])
-    means = {name: np.mean([r["auc"] for r in seeds]) for name, seeds in results.items() if len(seeds) >= 2}
+    own, half_range = seed_spread([r.auc for r in results[BASE]])
+    means = {name: np.mean([r.auc for r in seeds]) for name, seeds in results.items() if len(seeds) >= 2}
     return value(answer, tuple(sorted(name for name, mean in means.items() if abs(mean - own) > half_range)))
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from maam_lib.evaluation import Epoch
 from maam_lib.figures.panels import ABNORMAL, ALARM, BRANCH_COLOURS, QUIET, closed, panels
 
 AUC_OF = {"fused": "auc", "motion": "auc_motion", "appearance": "auc_appearance"}
@@ -57,7 +57,7 @@ def knob_lines(lines: Mapping[str, Points], printed: Mapping[str, Points], xlabe
     return closed(figure)
 
 
-def epoch_curves(seeds: Mapping[int, Sequence[Mapping[str, Any]]], best: tuple[str, float], zero_flow: float) -> Figure:
+def epoch_curves(seeds: Mapping[int, Sequence[Epoch]], best: tuple[str, float], zero_flow: float) -> Figure:
     """AUC of every epoch, and the motion branch's against how well it predicts motion; one style of line per seed.
 
     seeds: seed -> the `curve` of its result (`evaluation.evaluate(..., every_epoch=True)`). best: name and AUC of the
@@ -66,9 +66,9 @@ def epoch_curves(seeds: Mapping[int, Sequence[Mapping[str, Any]]], best: tuple[s
     figure, (epochs, motion) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
     for (seed, curve), line, dot in zip(seeds.items(), cycle(("-", "--", ":", "-.")), cycle("osD^"), strict=False):
         for branch, key in AUC_OF.items():
-            epochs.plot([p["epoch"] for p in curve], [p[key] for p in curve], line, color=BRANCH_COLOURS[branch])
-        error = [p["motion_error_to_zero_flow"]["test_normal"] for p in curve]
-        auc = [p["auc_motion"] for p in curve]
+            epochs.plot([p.epoch for p in curve], [getattr(p, key) for p in curve], line, color=BRANCH_COLOURS[branch])
+        error = [p.motion_error_to_zero_flow.test_normal for p in curve]
+        auc = [p.auc_motion for p in curve]
         motion.plot(error, auc, dot, color=BRANCH_COLOURS["motion"], alpha=0.6, markersize=5)
         motion.plot(error[0], auc[0], dot, color="white", markeredgecolor="black", markersize=7)
         motion.plot(error[-1], auc[-1], dot, color="black", markersize=7)

@@ -4,20 +4,21 @@ Some switches need a training of their own: they are variants of the grid (`expe
 none: the same errors are scored under each.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+import itertools
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
 from maam_lib import baselines, metrics
 from maam_lib.baselines import constant_answers
 from maam_lib.config import ScoringSettings
-from maam_lib.evaluation import BRANCHES, Evaluator, Predict, calibrate, score_table, seed_interval
+from maam_lib.evaluation import BRANCHES, Evaluator, Predict, Result, Scoring, calibrate, score_table, seed_interval
 from maam_lib.grid.numbers import ABSENT, TableCell, difference, number
+from maam_lib.grid.pairing import auc, auc_motion, paired
 from maam_lib.grid.results import BASE, Results
 
 RAISES, LOWERS = "raises it", "lowers it"
-Measure = Callable[[dict[str, Any]], float | None]
 
 
 class Switch(NamedTuple):
@@ -71,7 +72,7 @@ def scoring_variants(scoring: ScoringSettings) -> dict[str, tuple[int, str, Scor
     return {name: (no, words, scoring.model_copy(update=new)) for name, (no, words, new) in changed.items()}
 
 
-def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, dict[str, Any]]:
+def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, Scoring]:
     """AUC and EER of one network under every scoring variant, and the best no-learning AUC under the same.
 
     Besides `scoring_variants`: "drop two" leaves out two frames a clip instead of one (item 16), "per clip" brings
@@ -89,9 +90,14 @@ def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, dict[st
         rows = {row: _auc(tables[answer][name], column) for row, (answer, column) in baselines.ROWS.items()}
         best = max(rows, key=rows.__getitem__)
         labels, fused = learned["label"].to_numpy(), learned["fused"].to_numpy()
-        effects[name] = {"number": place, "what": said, "auc": metrics.roc_auc(labels, fused),
-                         "eer": metrics.equal_error_rate(labels, fused), "best_no_learning": best,
-                         "best_no_learning_auc": rows[best]}  # fmt: skip
+        effects[name] = Scoring(
+            number=place,
+            what=said,
+            auc=metrics.roc_auc(labels, fused),
+            eer=metrics.equal_error_rate(labels, fused),
+            best_no_learning=best,
+            best_no_learning_auc=rows[best],
+        )
     return effects
 
 
@@ -105,9 +111,10 @@ def _tables(evaluator: Evaluator, predict: Predict, scorings: Mapping[str, Scori
         for (name, scoring), (train, test) in zip(scorings.items(), pairs, strict=True)
     }
     table = tables["as is"]
-    by_clip = table.groupby("clip", sort=False)
-    tables["drop two"] = table[table["frame"] < by_clip["frame"].transform("max")]
-    scaled = {column: metrics.normalise_per_clip(table[column], table["clip"]) for column in BRANCHES}
+    last = table.groupby("clip", sort=False)["frame"].transform("max")
+    tables["drop two"] = table.loc[table["frame"] < last]
+    clips = table["clip"].to_numpy()
+    scaled = {column: metrics.normalise_per_clip(table[column].to_numpy(), clips) for column in BRANCHES}
     return tables | {"per clip": table.assign(**scaled)}
 
 
@@ -115,34 +122,7 @@ def _auc(table: pd.DataFrame, column: str) -> float:
     return metrics.roc_auc(table["label"].to_numpy(), table[column].to_numpy())
 
 
-# Reading
-
-
-def paired(results: Results, name: str, measure: str | Measure = "auc", *, beside: str = BASE) -> list[float]:
-    """A measure of one variant less that of another, the recipe as it is, for each seed that has both.
-
-    A measure is a number of the result by name, or a function of the result that may know none (None).
-    """
-    take = measure if callable(measure) else (lambda result: result[measure])
-    others = {result["seed"]: take(result) for result in results.get(beside, [])}
-    both = [(take(result), others.get(result["seed"])) for result in results.get(name, [])]
-    return [a - b for a, b in both if a is not None and b is not None]
-
-
-def shared_seeds(results: Results, names: Iterable[str]) -> set[int]:
-    """The seeds that all of the named variants have; those that are not measured are left out of it."""
-    seeds = [{r["seed"] for r in results[name]} for name in names if results.get(name)]
-    return set.intersection(*seeds) if seeds else set()
-
-
-def same_seeds(results: Results, names: Collection[str]) -> Results:
-    """Of the variants named and measured, the seeds that all of them have, for rows to compare; all if they share none.
-
-    Seeds move the AUC as much as variants do: a mean over three beside one over two would show the third seed.
-    """
-    shared = shared_seeds(results, names)
-    found = {name: results[name] for name in names if results.get(name)}
-    return {name: [r for r in seeds if r["seed"] in shared] or seeds for name, seeds in found.items()}
+# Tables
 
 
 def in_words(differences: list[float]) -> str:
@@ -167,14 +147,14 @@ def _effect_row(name: str, results: Results) -> dict[str, TableCell]:
         "off": switch.off,
         "on": switch.on,
         "seeds": len(differences),
-        "AUC off": number([r["auc"] for r in off]),
-        "AUC on": number([r["auc"] for r in on]),
+        "AUC off": number([r.auc for r in off]),
+        "AUC on": number([r.auc for r in on]),
         "on - off [95 %]": difference(differences),
         "effect": in_words(differences),
-        "support items off": number([r["memory"]["support_items"] for r in off if r["memory"]], ".1f"),
-        "support items on": number([r["memory"]["support_items"] for r in on if r["memory"]], ".1f"),
-        "best no-learning": number([_best(r) for r in on]),
-        "learning adds, on": number([r["learning_adds"] for r in on], "+.3f"),
+        "support items off": number([r.memory.support_items for r in off if r.memory], ".1f"),
+        "support items on": number([r.memory.support_items for r in on if r.memory], ".1f"),
+        "best no-learning": number([r.best.auc for r in on]),
+        "learning adds, on": number([r.learning_adds for r in on], "+.3f"),
     }
 
 
@@ -186,32 +166,28 @@ def sizes_table(sizes: Mapping[str, Results]) -> pd.DataFrame:
     """
     names = dict.fromkeys(name for results in sizes.values() for name in results if name != BASE)
     rows = []
-    for name, measure in ((name, measure) for name in names for measure in ("auc", "auc_motion")):
+    for name, (branch, measure) in itertools.product(names, {"fused": auc, "motion": auc_motion}.items()):
         found = {size: paired(results, name, measure) for size, results in sizes.items()}
         if sum(map(bool, found.values())) < 2:
             continue
         known = [words for d in found.values() if (words := in_words(d)) in (RAISES, LOWERS)]
         alike = "undecided" if len(known) < 2 else "yes" if len(set(known)) == 1 else "no"
         cells = {size: difference(gaps, f" ({len(gaps)})") for size, gaps in found.items()}
-        rows.append({"variant": name, "AUC": "fused" if measure == "auc" else "motion"} | cells | {"alike": alike})
+        rows.append({"variant": name, "AUC": branch} | cells | {"alike": alike})
     return pd.DataFrame(rows)
 
 
-def scoring_table(results: list[dict[str, Any]]) -> pd.DataFrame:
+def scoring_table(results: list[Result]) -> pd.DataFrame:
     """One row per scoring variant of the same trainings (one result per seed): AUC, less "as is", yardstick."""
     rows = []
-    for name, first in results[0]["scoring"].items() if results else ():
-        aucs = [r["scoring"][name]["auc"] for r in results]
-        differences = [auc - r["scoring"]["as is"]["auc"] for auc, r in zip(aucs, results, strict=True)]
+    for name, first in results[0].scoring.items() if results else ():
+        aucs = [r.scoring[name].auc for r in results]
+        differences = [auc - r.scoring["as is"].auc for auc, r in zip(aucs, results, strict=True)]
         rows.append({
-            "no.": first["number"] or "", "scoring": first["what"], "AUC": number(aucs),
+            "no.": first.number or "", "scoring": first.what, "AUC": number(aucs),
             "less as is [95 %]": difference(differences) if name != "as is" else "",
             "effect": in_words(differences) if name != "as is" else "",
-            "EER": number([r["scoring"][name]["eer"] for r in results]),
-            "best no-learning": number([r["scoring"][name]["best_no_learning_auc"] for r in results]),
+            "EER": number([r.scoring[name].eer for r in results]),
+            "best no-learning": number([r.scoring[name].best_no_learning_auc for r in results]),
         })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _best(result: dict[str, Any]) -> float:
-    return result["no_learning"][result["best_no_learning"]]["auc"]

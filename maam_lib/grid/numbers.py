@@ -76,10 +76,10 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two numbers in one cell."""
+    """Two cells in one."""
 
-    first: Number
-    second: Number
+    first: "Number | str"
+    second: "Number | str"
 
     def __str__(self) -> str:
         return f"{self.first} / {self.second}"

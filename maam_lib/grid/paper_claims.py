@@ -5,17 +5,15 @@ Printed numbers come from `reports/paper_values.yaml`, measured ones from result
 
 import json
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from maam_lib.evaluation import seed_interval, seed_spread
+from maam_lib.evaluation import Result, seed_interval, seed_spread
 from maam_lib.grid.cost import multiply_adds
-from maam_lib.grid.differences import paired, shared_seeds
 from maam_lib.grid.experiments import FAR_BETA, GridResults, figure6_variants
 from maam_lib.grid.judging import WORTH_NOTING, Claim, Finding, Judge, State, all_of, gain, is_full_size, said, steady
 from maam_lib.grid.numbers import number
+from maam_lib.grid.pairing import Measure, paired, shared_seeds
 from maam_lib.grid.results import BASE, REPORTS, paper_values
 from maam_lib.grid.tables import support_changes
 from maam_lib.training import build_network
@@ -50,14 +48,14 @@ def _of_the_idea() -> list[Claim]:
             "how well the angle between query and read-out tells abnormal places from normal ones where something "
             "moves, as an AUC less 0.5: holds where its 95 % interval over seeds lies above 0, does not where it "
             f"leaves no room for {WORTH_NOTING}",
-            MORE_SEEDS, _single(lambda r: _less(_memory(r, "reintegration_auc"), 0.5), "AUC of places less 0.5"),
+            MORE_SEEDS, _single(_above_chance, "AUC of places less 0.5"),
             differences=(11,),
         ),
         Claim(
             "pscd", "The worst patch of a frame tells abnormal frames better than the error of the whole frame.",
             "Sec. 3.4, Fig. 4",
             f"PSCD's AUC less that of the mean error of the frame, psi calibrated alike; {GAIN_RULE}", MORE_SEEDS,
-            _single(lambda r: _less(r["auc"], r.get("whole_frame", {}).get("auc")), "AUC gained by patches"),
+            _single(_patch_gain, "AUC gained by patches"),
             differences=(19, 20, 22),
         ),
     ]  # fmt: skip
@@ -206,7 +204,7 @@ def _pairs(comparisons: list[tuple[str, str, str]]) -> Judge:
     return judge
 
 
-def _single(measure: Callable[[dict[str, Any]], float | None], words: str) -> Judge:
+def _single(measure: Measure, words: str) -> Judge:
     """A gain that each result of the recipe as it is holds by itself."""
 
     def judge(grid: GridResults) -> Finding | None:
@@ -226,8 +224,8 @@ def _steady(knob: str) -> Judge:
         seeds = shared_seeds(grid.results, variants)
         if not seeds:
             return None
-        means = [np.mean([r["auc"] for r in grid.results[name] if r["seed"] in seeds]) for name in variants]
-        spread = 2 * seed_spread([r["auc"] for r in grid.results[BASE]])[1]
+        means = [seed_spread([r.auc for r in grid.results[name] if r.seed in seeds])[0] for name in variants]
+        spread = 2 * seed_spread([r.auc for r in grid.results[BASE]])[1]
         if len(grid.results[BASE]) < 2:
             spread = float("inf")
         words = f"mean AUC {min(means):.3f} to {max(means):.3f} ({len(seeds)} seeds); spread over seeds {spread:.3f}"
@@ -258,8 +256,8 @@ def _as_printed(grid: GridResults) -> Finding | None:
     if not results or grid.recipe.data.dataset not in table["columns"]:
         return None
     printed = float(table["rows"]["Ours"][table["columns"].index(grid.recipe.data.dataset)])
-    aucs = [result["auc"] for result in results]
-    best = max(row["auc"] for row in results[0]["no_learning"].values())
+    aucs = [result.auc for result in results]
+    best = max(row.auc for row in results[0].no_learning.values())
     words = f"{number(aucs)} (seeds: {len(aucs)}), printed {printed:.3f}; no learning reaches {best:.3f}"
     if not is_full_size(grid):
         return Finding(State.OPEN, f"{words}; another size than the paper's", (BASE,))
@@ -282,9 +280,9 @@ def _dense(grid: GridResults) -> Finding | None:
         return None
     net = build_network(grid.recipe).eval()
     net.temperature = 1.0
-    many = multiply_adds(net, COUNTED_ON)["memory"]
+    many = multiply_adds(net, COUNTED_ON).memory
     net.temperature = 0.1
-    few = multiply_adds(net, COUNTED_ON)["memory"]
+    few = multiply_adds(net, COUNTED_ON).memory
     height, width = COUNTED_ON
     words = f"{many:,} multiply-adds of the memory on {height}x{width} pixels with many support items, {few:,} with few"
     return Finding(State.HOLDS if few < many else State.FAILS, words)
@@ -313,17 +311,21 @@ def _nobody(grid: GridResults) -> None:
 # What judges read
 
 
-def _memory(result: dict[str, Any], name: str) -> float | None:
-    return (result["memory"] or {}).get(name)
-
-
 def _less(value: float | None, other: float | None) -> float | None:
     return None if value is None or other is None else value - other
 
 
-def _pixel_gain(result: dict[str, Any]) -> float | None:
-    places = result.get("localisation")
-    return _less(places.get("pixel_auc"), places["no_learning"].get("pixel_auc")) if places else None
+def _above_chance(result: Result) -> float | None:
+    return _less(result.memory.reintegration_auc, 0.5) if result.memory else None
+
+
+def _patch_gain(result: Result) -> float | None:
+    return result.auc - result.whole_frame.auc if result.whole_frame else None
+
+
+def _pixel_gain(result: Result) -> float | None:
+    places = result.localisation
+    return _less(places.pixel_auc, places.no_learning.pixel_auc) if places else None
 
 
 def _in_words(values: list[str], sign: str = "") -> str:

@@ -4,19 +4,19 @@ Each takes the results of one recipe. A cell that has no result says so; nothing
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from data_prep.files import read_checked
-from maam_lib.evaluation import Cost
-from maam_lib.grid.differences import effect_table, paired, same_seeds
+from data_prep.files import in_form, read_json
+from maam_lib.evaluation import Cost, Result, Row, UnderProtocol
+from maam_lib.grid.differences import effect_table
 from maam_lib.grid.experiments import BRANCHES, LOSSES, PARTS, VARIANTS, GridResults, figure6_variants
-from maam_lib.grid.numbers import ABSENT, NONE, Interval, Number, TableCell, deviation, number
-from maam_lib.grid.results import BASE, REFERENCE, Results, hashes_of, paper_values
+from maam_lib.grid.numbers import ABSENT, NONE, Interval, Number, Pair, TableCell, deviation, number
+from maam_lib.grid.pairing import auc, auc_motion, paired, same_seeds
+from maam_lib.grid.results import BASE, REFERENCE, Results, paper_values
 
 PAPERS_LOSSES = {"no-losses": "none", "sparse-only": "sparse", "latent-only": "latent", BASE: "sparse and latent"}
 
@@ -38,6 +38,36 @@ def grid_tables(grid: GridResults, folder: Path, parts: list[str]) -> dict[str, 
     return {titles[part]: made[part]() for part in parts}
 
 
+def summary(results: Iterable[tuple[str, list[Result]]]) -> pd.DataFrame:
+    """One row per named group of results (its seeds): AUC, EER, both branches, and the yardsticks.
+
+    "learning adds" is the fused AUC minus that of the best no-learning row. The motion error is relative to that of
+    predicting no motion, on training frames and on normal test frames.
+    """
+    return pd.DataFrame([_summary_row(name, seeds) for name, seeds in results])
+
+
+def _summary_row(name: str, seeds: list[Result]) -> dict[str, TableCell]:
+    data, protocol, table2 = seeds[0].data, seeds[0].protocol, paper_values()["table2"]
+    errors = [result.motion_error_to_zero_flow for result in seeds]
+    return {
+        "result": name,
+        "dataset": data.name,
+        "seeds": len(seeds),
+        "AUC": shown(seeds, auc),
+        "EER": shown(seeds, lambda r: r.eer),
+        "AUC appearance": shown(seeds, lambda r: r.auc_appearance),
+        "AUC motion": shown(seeds, auc_motion),
+        "best no-learning": yardstick(seeds),
+        "paper, full size": dict(zip(table2["columns"], table2["rows"]["Ours"], strict=True)).get(data.name, NONE),
+        "learning adds": learning_adds(seeds),
+        "motion error, train / normal test": Pair(
+            number([error.train for error in errors], ".2f"), number([error.test_normal for error in errors], ".2f")
+        ),
+        "protocol": protocol.auc.split(",")[0] + ("" if protocol.complete else ", INCOMPLETE data"),
+    }
+
+
 def table2(grid: GridResults) -> pd.DataFrame:
     """Our two rows of Table 2: AUC with and without memory, the yardsticks, and what learning adds."""
     rows = {"Ours (w/o memory)": "no-memory", "Ours": BASE}
@@ -49,13 +79,13 @@ def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, TableCell]
     return {
         "method": name,
         "seeds": len(results),
-        "AUC": shown(results, "auc"),
-        "95 % over clips": clips_interval(results, "auc_interval"),
+        "AUC": shown(results, auc),
+        "95 % over clips": clips_interval(results, lambda micro: micro.auc_interval),
         "paper": printed,
-        "deviation": deviation([result["auc"] for result in results], printed),
+        "deviation": deviation([result.auc for result in results], printed),
         "best no-learning": yardstick(results),
-        "learning adds": shown(results, "learning_adds", "+.3f"),
-        "[95 % over clips]": clips_interval(results, "learning_adds_interval", "+.3f"),
+        "learning adds": learning_adds(results),
+        "[95 % over clips]": clips_interval(results, lambda micro: micro.learning_adds_interval, "+.3f"),
     }
 
 
@@ -68,7 +98,7 @@ def memory_table(results: Results) -> pd.DataFrame:
         rows.append({
             "variant": "with memory" if variant == BASE else VARIANTS[variant].what,
             "seeds": len(found),
-            "AUC": shown(found, "auc"),
+            "AUC": shown(found, auc),
             "less with memory, same seeds": number(gaps, "+.3f") if variant != BASE else "",
             "support items": NONE if found and not support else number(support, ".1f"),
             "best no-learning": yardstick(found),
@@ -79,36 +109,35 @@ def memory_table(results: Results) -> pd.DataFrame:
 def table3(grid: GridResults) -> pd.DataFrame:
     """Our row of Table 3: the equal error rate in percent."""
     results = grid.results.get(BASE, [])
-    best = [100 * r["no_learning"][r["best_no_learning"]]["eer"] for r in results]
     printed = paper(grid, "table3", "Ours")
     return pd.DataFrame([{
         "method": "Ours",
         "seeds": len(results),
-        "EER [%]": shown(results, lambda r: 100 * r["eer"], ".1f"),
+        "EER [%]": shown(results, lambda r: 100 * r.eer, ".1f"),
         "paper": printed,
-        "deviation": deviation([100 * r["eer"] for r in results], printed, "+.1f", unit=100),
-        "best no-learning": number(best, ".1f"),
+        "deviation": deviation([100 * r.eer for r in results], printed, "+.1f", unit=100),
+        "best no-learning": shown(results, lambda r: 100 * r.best.eer, ".1f"),
     }])  # fmt: skip
 
 
-def machine_of(cost: dict[str, Any]) -> str:
+def machine_of(cost: Cost) -> str:
     """In words, where a speed was measured."""
-    return f"{cost['device']}, {cost['threads']} thread{'s' * (cost['threads'] > 1)}"
+    return f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}"
 
 
-def table4(cost: dict[str, Any] | None) -> pd.DataFrame:
+def table4(cost: Cost | None) -> pd.DataFrame:
     """Our row of Table 4: size and speed on the machine named."""
     if cost is None:
         return pd.DataFrame([{"machine": ABSENT}])
-    speed, work = cost["frames_per_second"], cost["multiply_adds"]
+    speed, work = cost.frames_per_second, cost.multiply_adds
     return pd.DataFrame([{
         "machine": machine_of(cost),
-        "parameters [M]": number([cost["parameters"] / 1e6], ".2f"),
-        "multiply-adds [G]": number([work["network"] / 1e9], ".2f"),
-        "of them memory": number([work["memory"] / work["network"]], ".1%"),
-        "network [frames/s]": number([speed["network"]], ".1f"),
-        "with PSCD": number([speed["with_pscd"]], ".1f"),
-        f"with decoding and flow ({cost['flow_estimator']})": number([speed["end_to_end"]], ".1f"),
+        "parameters [M]": number([cost.parameters / 1e6], ".2f"),
+        "multiply-adds [G]": number([work.network / 1e9], ".2f"),
+        "of them memory": number([work.memory / work.network], ".1%"),
+        "network [frames/s]": number([speed.network], ".1f"),
+        "with PSCD": number([speed.with_pscd], ".1f"),
+        f"with decoding and flow ({cost.flow_estimator})": number([speed.end_to_end], ".1f"),
     }])  # fmt: skip
 
 
@@ -120,10 +149,10 @@ def table5(grid: GridResults) -> pd.DataFrame:
         for branches in BRANCHES:
             column = branches.removeprefix("-") or "fused"
             results = compared.get(losses + branches, [])
-            row[column] = shown(results, "auc")
+            row[column] = shown(results, auc)
             printed = paper(grid, "table5", PAPERS_LOSSES[losses], column)
             row[f"paper, {column}"] = printed
-            row[f"deviation, {column}"] = deviation([result["auc"] for result in results], printed)
+            row[f"deviation, {column}"] = deviation([result.auc for result in results], printed)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -136,11 +165,11 @@ def table5_more(grid: GridResults) -> pd.DataFrame:
         rows.append({
             "losses": loss.what,
             "seeds": len(both),
-            "appearance, both trained": shown(both, "auc_appearance"),
-            "motion, both trained": shown(both, "auc_motion"),
-            "fused": shown(both, "auc"),
+            "appearance, both trained": shown(both, lambda r: r.auc_appearance),
+            "motion, both trained": shown(both, auc_motion),
+            "fused": shown(both, auc),
             "best no-learning": yardstick(both),
-            "learning adds": shown(both, "learning_adds", "+.3f"),
+            "learning adds": learning_adds(both),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -155,8 +184,8 @@ def figure5(grid: GridResults) -> pd.DataFrame:
             "losses": loss.what,
             "seeds": len(results),
             "support items": number(_support(results), ".1f", hashes=hashes_of(results)),
-            "of": next((r["memory"]["items"] for r in results if r["memory"]), ""),
-            "against neither loss": number([np.mean(changes)] if changes else [], "+.1%"),
+            "of": next((r.memory.items for r in results if r.memory), ""),
+            "against neither loss": number([float(np.mean(changes))] if changes else [], "+.1%"),
             "paper, of latent": paper_fall(grid) if losses == "latent-only" else NONE,
         })  # fmt: skip
     return pd.DataFrame(rows)
@@ -171,21 +200,21 @@ def figure6(grid: GridResults) -> pd.DataFrame:
         for value, variant in figure6_variants(knob).items():
             results = compared.get(variant, [])
             rows.append({
-                "knob": knob, "value": value, "seeds": len(results), "AUC": shown(results, "auc"),
+                "knob": knob, "value": value, "seeds": len(results), "AUC": shown(results, auc),
                 "paper": printed.get(value, NONE),
-                "deviation": deviation([result["auc"] for result in results], printed.get(value, NONE)),
+                "deviation": deviation([result.auc for result in results], printed.get(value, NONE)),
                 "best no-learning": yardstick(results),
                 "support items": number(_support(results), ".1f"),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def read_cost(recipe: str, *folders: Path) -> dict[str, Any] | None:
+def read_cost(recipe: str, *folders: Path) -> Cost | None:
     """The first cost.json of a recipe that the folders hold, None where none does; UnreadableError if damaged."""
     for folder in folders:
         path = folder / recipe / "cost.json"
         if path.is_file():
-            return read_checked(path, Cost)
+            return in_form(read_json(path), Cost, str(path))
     return None
 
 
@@ -201,27 +230,36 @@ def paper(grid: GridResults, table: str, row: str, column: str | None = None) ->
     return NONE if printed is None else printed[values["columns"].index(column)]
 
 
-def shown(
-    results: list[dict[str, Any]], what: str | Callable[[dict[str, Any]], float], form: str = ".3f"
-) -> Number | str:
+def shown(results: list[Result], measure: Callable[[Result], float], form: str = ".3f") -> Number | str:
     """One of the numbers of some results, one per seed."""
-    take = what if callable(what) else (lambda result: result[what])
-    return number([take(result) for result in results], form, hashes=hashes_of(results))
+    return number([measure(result) for result in results], form, hashes=hashes_of(results))
 
 
-def yardstick(results: list[dict[str, Any]], measure: str = "auc", unit: float = 1, form: str = ".3f") -> Number | str:
-    """A measure of the no-learning row of the best AUC, and which row it is."""
-    if not results:
-        return ABSENT
-    best = results[0]["best_no_learning"]
-    value = unit * results[0]["no_learning"][best][measure]
-    return number([value], form, f" ({best.replace('_', ' ')})", hashes_of(results[:1]))
+def learning_adds(results: list[Result]) -> Number | str:
+    """The AUC minus that of the best row without learning."""
+    return shown(results, lambda result: result.learning_adds, "+.3f")
 
 
-def clips_interval(results: list[dict[str, Any]], which: str, form: str = ".3f") -> Interval | str:
+def yardstick(
+    results: list[Result], measure: Callable[[Row], float] = lambda row: row.auc, form: str = ".3f"
+) -> Number | str:
+    """A measure of the no-learning row of the best AUC, and which row it is; of the first seed."""
+    note = f" ({results[0].best_no_learning.replace('_', ' ')})" if results else ""
+    return number([measure(result.best) for result in results[:1]], form, note, hashes_of(results[:1]))
+
+
+def hashes_of(results: list[Result]) -> tuple[str, ...]:
+    """The hashes of the settings of some results, by which a number leads to them."""
+    return tuple(result.recipe_hash for result in results)
+
+
+def clips_interval(
+    results: list[Result], which: Callable[[UnderProtocol], tuple[float, float] | None], form: str = ".3f"
+) -> Interval | str:
     """An interval over the test clips of seed 0, which has one where there are two clips or more."""
-    interval = results[0].get("protocols", {}).get("micro", {}).get(which) if results else None
-    return "" if interval is None else Interval(*interval, form)
+    micro = results[0].protocols.get("micro") if results else None
+    interval = which(micro) if micro else None
+    return Interval(*interval, form) if interval else ""
 
 
 def support_changes(results: Results, name: str, beside: str = "no-losses") -> list[float]:
@@ -230,9 +268,9 @@ def support_changes(results: Results, name: str, beside: str = "no-losses") -> l
     return [math.expm1(value) for value in logs]
 
 
-def _log_support(result: dict[str, Any]) -> float | None:
+def _log_support(result: Result) -> float | None:
     """None without memory, and where no query has a support item."""
-    items = (result["memory"] or {}).get("support_items")
+    items = result.memory.support_items if result.memory else None
     return math.log(items) if items else None
 
 
@@ -244,5 +282,5 @@ def paper_fall(grid: GridResults) -> str:
     return NONE if fall is None else f"-{fall}%"
 
 
-def _support(results: list[dict[str, Any]]) -> list[float]:
-    return [result["memory"]["support_items"] for result in results if result["memory"]]
+def _support(results: list[Result]) -> list[float]:
+    return [result.memory.support_items for result in results if result.memory]

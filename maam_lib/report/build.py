@@ -19,6 +19,7 @@ import pandas as pd
 from data_prep import __version__
 from data_prep.files import folder_aside, write_json, write_text
 from maam_lib.config import Recipe, load_recipe, recipe_names
+from maam_lib.evaluation import Result
 from maam_lib.grid import REPORTS, VARIANTS, Verdict, claims, result_table, verdict
 from maam_lib.pages import page
 from maam_lib.report.collection import OWN, collect, turned
@@ -62,17 +63,20 @@ def _write_variant_pages(site: Site) -> None:
     for grid in site.found.grids:
         folder = site.folder / "runs" / grid.recipe.name
         for variant, results in grid.results.items():
-            files = [f"{variant}/seed{result['seed']}.json" for result in results]
+            files = [f"{variant}/seed{result.seed}.json" for result in results]
             for file, result in zip(files, results, strict=True):
-                write_json(folder / file, result)
+                write_json(folder / file, result.as_json())
             settings = settings_in_words(grid.recipe, variant)
             page = variant_page(grid.recipe.name, VARIANTS[variant].what, settings, results, files)
             write_text(folder / f"{variant}.html", page)
 
 
-def variant_page(recipe: str, what: str, settings: str, results: Sequence[dict[str, Any]], files: Sequence[str]) -> str:
+def variant_page(recipe: str, what: str, settings: str, results: Sequence[Result], files: Sequence[str]) -> str:
     """All that was measured of one variant of a recipe, seed by seed (its results and their files), and by what."""
-    seeds = [{"result": r, "file": file, "measured": _measured(r)} for r, file in zip(results, files, strict=True)]
+    seeds = [
+        {"result": result.as_json(), "file": file, "measured": _measured(result)}
+        for result, file in zip(results, files, strict=True)
+    ]
     return page("report/templates/variant.html", recipe=recipe, what=what, settings=settings, seeds=seeds)
 
 
@@ -86,7 +90,7 @@ def settings_in_words(recipe: Recipe, variant: str) -> str:
     return f"{known} with {words}" if words else f"{known} as it is"
 
 
-def _measured(result: dict[str, Any]) -> Table:
+def _measured(result: Result) -> Table:
     numbers = result_table(result).rename_axis("row").reset_index()
     rows = [
         [Cell(value if isinstance(value, str) else "" if pd.isna(value) else f"{value:.3f}") for value in row]

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from data_prep.files import UnreadableError
 from data_prep.layout import checked_name
 from maam_lib.config import Recipe, SettingError, differences, load_recipe
-from maam_lib.evaluation import Calibration
+from maam_lib.evaluation import Calibration, Cost, Result
 from maam_lib.grid import (
     BASE,
     DATASETS,
@@ -41,7 +40,7 @@ class Scored:
     """A network of a recipe as it is: its result, the scores of all test frames, and where its weights are."""
 
     recipe: Recipe
-    result: dict[str, Any]
+    result: Result
     scores: pd.DataFrame  # clip, frame, label, appearance, motion, fused
     weights: Path
 
@@ -54,7 +53,10 @@ class Scored:
 
     @property
     def calibration(self) -> Calibration:
-        return Calibration(self.result["psi"], self.result["threshold"])
+        psi, threshold = self.result.psi, self.result.threshold
+        if psi is None or threshold is None:
+            raise RunError(f"{self.weights}: its result has no psi or threshold; evaluate the run again")
+        return Calibration(psi, threshold)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Collection:
     """What was found, one grid per recipe: the paper's datasets first, of each the larger recipe first."""
 
     grids: list[GridResults]
-    costs: dict[str, dict[str, Any]]  # recipe -> cost.json
+    costs: dict[str, Cost]  # recipe -> cost.json
     left_out: list[str]  # files that do not count, and why
     scored: dict[str, Scored]  # recipe -> one of its networks
 
@@ -129,19 +131,19 @@ def _named(run: RunFolder) -> tuple[str, RunFolder]:
     return (recipe.name if recipe.hash() in known else f"{OWN}{recipe.name}"), run
 
 
-def _results(runs: Sequence[RunFolder], left_out: list[str]) -> list[tuple[Path, dict[str, Any]]]:
+def _results(runs: Sequence[RunFolder], left_out: list[str]) -> list[tuple[Path, Result]]:
     """What single runs measured, with the machine that they ran on."""
     found = []
     for run in runs:
         path = run.folder / "metrics.json"
         try:
-            found.append((path, read_result(path) | {"machine": run.machine}))
+            found.append((path, read_result(path).with_values(machine=run.machine)))
         except (ResultError, RunError) as error:
             left_out.append(str(error))
     return found
 
 
-def _cost(name: str, folders: Sequence[Path], left_out: list[str]) -> dict[str, Any] | None:
+def _cost(name: str, folders: Sequence[Path], left_out: list[str]) -> Cost | None:
     try:
         return read_cost(name, *folders)
     except UnreadableError as error:
@@ -152,8 +154,8 @@ def _cost(name: str, folders: Sequence[Path], left_out: list[str]) -> dict[str, 
 def _scored(grid: GridResults, folders: Sequence[Path], runs: Sequence[RunFolder]) -> Scored | None:
     """The first network of the recipe as it is, with result, scores and weights at hand."""
     for result in grid.results.get(BASE, []):
-        name = f"seed{result['seed']}"
-        trained = [run for run in runs if run.recipe.hash() == result["recipe_hash"]]
+        name = f"seed{result.seed}"
+        trained = [run for run in runs if run.recipe.hash() == result.recipe_hash]
         trained += [RunFolder(folder / grid.recipe.name / BASE / name) for folder in folders]
         for run in trained:
             if (run.folder / SCORES).is_file() and run.weights_file().is_file():

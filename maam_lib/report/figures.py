@@ -1,12 +1,13 @@
 """The report's figures: of results (Figs. 5, 6, epochs), of kept scores (7), of weights and videos (1, 4, 8, 9)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from maam_lib.data import DatasetError
+from maam_lib.evaluation import Result
 from maam_lib.figures import epoch_curves, knob_lines, support_bars
 from maam_lib.grid import BASE, LOSSES, figure6_variants, paper_values, same_seeds
 from maam_lib.report.collection import Collection, Scored
@@ -39,7 +40,7 @@ def _largest(found: Collection) -> list[Scored]:
 
 
 def _of_network(name: str, scored: Scored, root: Path) -> Picture | Absent:
-    who = f"{scored.recipe.name}, seed {scored.result['seed']}"
+    who = f"{scored.recipe.name}, seed {scored.result.seed}"
     if name == "figure7":
         picture = score_curves(scored)
         return picture._replace(caption=f"{who}. {picture.caption}")
@@ -47,7 +48,7 @@ def _of_network(name: str, scored: Scored, root: Path) -> Picture | Absent:
         prepared = dataset_for(root, scored.recipe)
     except DatasetError as error:
         return Absent(f"{who}: the video is not prepared under {root}.", str(error))
-    if prepared.content_hash != scored.result["data"]["content_hash"]:
+    if prepared.content_hash != scored.result.data.content_hash:
         return Absent(
             f"{who}: {prepared.folder} holds other data than the scores were made of.",
             "Prepare the dataset as the recipe asks, or evaluate the run on it again.",
@@ -70,11 +71,10 @@ def support_picture(found: Collection) -> Picture | None:
     panels = {}
     for grid in found.grids:
         compared = same_seeds(grid.results, LOSSES)
-        with_memory = {name: [r for r in compared.get(name, []) if r["memory"]] for name in LOSSES}
-        bars = {LOSSES[name].what: [r["memory"]["support_items"] for r in of] for name, of in with_memory.items() if of}
+        memories = {loss.what: [r.memory for r in compared.get(name, []) if r.memory] for name, loss in LOSSES.items()}
+        bars = {what: [memory.support_items for memory in of] for what, of in memories.items() if of}
         if len(bars) > 1:
-            items = next(of[0]["memory"]["items"] for of in with_memory.values() if of)
-            panels[grid.recipe.name] = (bars, items)
+            panels[grid.recipe.name] = (bars, next(of[0].items for of in memories.values() if of))
     if not panels:
         return None
     said = "; ".join(
@@ -95,7 +95,7 @@ def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
         compared = same_seeds(grid.results, variants.values())
         if len(compared) > 1:
             lines[grid.recipe.name] = {
-                value: [r["auc"] for r in compared[name]] for value, name in variants.items() if name in compared
+                value: [r.auc for r in compared[name]] for value, name in variants.items() if name in compared
             }
     plotted = paper_values()["figure6"][knob]
     printed = {
@@ -108,17 +108,17 @@ def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
     return Picture(knob_lines(lines, printed, words), caption if lines else f"{caption} Ours is not measured.")
 
 
-def epoch_picture(name: str, results: Sequence[Mapping[str, Any]]) -> Picture | None:
+def epoch_picture(name: str, results: Sequence[Result]) -> Picture | None:
     """AUC of each epoch of a recipe's seeds, and of the motion branch against what it learned; None if not measured."""
-    measured = [result for result in results if len(result.get("curve", [])) > 1]
+    measured = [result for result in results if len(result.curve) > 1]
     if not measured:
         return None
-    rows, best = measured[0]["no_learning"], measured[0]["best_no_learning"]
+    first = measured[0]
     return Picture(
         epoch_curves(
-            {result["seed"]: result["curve"] for result in measured},
-            best=(best.replace("_", " "), rows[best]["auc"]),
-            zero_flow=rows["zero_flow"]["auc"],
+            {result.seed: result.curve for result in measured},
+            best=(first.best_no_learning.replace("_", " "), first.best.auc),
+            zero_flow=first.no_learning["zero_flow"].auc,
         ),
         f"{name}. Left: frame AUC after each epoch, for showing only; the last one is the result. Right: "
         "the motion branch, a dot per epoch, against its flow error, where 1 is the error of predicting no motion.",

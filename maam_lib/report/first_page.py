@@ -220,7 +220,7 @@ def _cells(grid: GridResults, variants: Iterable[str]) -> int:
 
 
 def _completeness(grid: GridResults) -> dict[str, str]:
-    seeds = {result["seed"] for results in grid.results.values() for result in results}
+    seeds = {result.seed for results in grid.results.values() for result in results}
     row = {"recipe": grid.recipe.name, "seeds begun": str(len(seeds))}
     for part, variants in PARTS.items():
         if variants:
@@ -229,21 +229,21 @@ def _completeness(grid: GridResults) -> dict[str, str]:
 
 
 def _protocol(grid: GridResults) -> dict[str, str]:
-    protocol = grid.results[BASE][0]["protocol"]
-    shown = {key.replace("_", " "): str(value) for key, value in protocol.items() if key != "complete"}
-    return {"recipe": grid.recipe.name, "data": "complete" if protocol["complete"] else "INCOMPLETE"} | shown
+    protocol = grid.results[BASE][0].protocol
+    shown = {key.replace("_", " "): str(value) for key, value in protocol.model_dump(exclude={"complete"}).items()}
+    return {"recipe": grid.recipe.name, "data": "complete" if protocol.complete else "INCOMPLETE"} | shown
 
 
 def _machines(grid: GridResults) -> dict[str, str]:
     every = [result for results in grid.results.values() for result in results]
-    machines = [result.get("machine", {}) for result in every]
-    names = Counter(str(m.get("gpu") or m.get("processor") or m.get("platform") or "not kept") for m in machines)
-    formats = Counter(str(m.get("precision", "not kept")) for m in machines)
-    hours = sum(m.get("training_seconds") or 0 for m in machines) / 3600
+    machines = [result.machine for result in every]
+    names = Counter(m.gpu or m.processor or m.platform or "not kept" for m in machines)
+    formats = Counter(m.precision or "not kept" for m in machines)
+    hours = sum(m.training_seconds or 0 for m in machines) / 3600
     return {
         "recipe": grid.recipe.name,
         "trainings": str(len(every)),
-        "seeds": ", ".join(str(seed) for seed in sorted({result["seed"] for result in every})),
+        "seeds": ", ".join(str(seed) for seed in sorted({result.seed for result in every})),
         "machines (trainings)": ", ".join(f"{name} ({count})" for name, count in names.items()),
         "number formats": ", ".join(f"{name} ({count})" for name, count in formats.items()),
         "training, hours": f"{hours:.1f}",

@@ -49,7 +49,7 @@ class Site:
         for grid in found.grids:
             for variant in reversed(list(grid.results)):  # of variants with the same settings, the first
                 results = grid.results[variant]
-                self._pages |= {r["recipe_hash"]: f"runs/{grid.recipe.name}/{variant}.html" for r in results}
+                self._pages |= {r.recipe_hash: f"runs/{grid.recipe.name}/{variant}.html" for r in results}
 
     def page_of(self, recipe: str, variants: tuple[str, ...]) -> str | None:
         """The page of the first of some variants of a recipe that has results."""

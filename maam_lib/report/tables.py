@@ -5,12 +5,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import pandas as pd
 import torch
 
 from maam_lib.config import load_recipe
+from maam_lib.evaluation import Cost, Result
 from maam_lib.grid import (
     ABSENT,
     BASE,
@@ -20,6 +20,7 @@ from maam_lib.grid import (
     GridResults,
     TableCell,
     ending_of,
+    learning_adds,
     machine_of,
     number,
     paper_values,
@@ -32,7 +33,7 @@ GENERATED = "generated scene"  # a column of its own: never a result of the pape
 COLUMNS = (*DATASETS.values(), GENERATED)
 QUOTED, PRINTED, HERE = "quoted from the paper", "the paper's own, as printed", "measured here"
 PAPERS_FULL_SIZE = ("ped2", "avenue")  # recipes whose networks have the two sizes of Table 4
-Measure = Callable[[list[dict[str, Any]]], TableCell]
+Measure = Callable[[list[Result]], TableCell]
 
 
 def size_of(grid: GridResults) -> str:
@@ -42,12 +43,12 @@ def size_of(grid: GridResults) -> str:
 
 def table2_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     """Table 2: the frame AUC of all methods, as printed, then ours with and without memory, and without learning."""
-    auc = partial(shown, what="auc")
+    auc = partial(shown, measure=lambda result: result.auc)
     ours = {
         "Ours, {} (w/o memory)": ("no-memory", auc),
         "Ours, {}": (BASE, auc),
         "no learning, {}": (BASE, yardstick),
-        "learning adds, {}": (BASE, partial(shown, what="learning_adds", form="+.3f")),
+        "learning adds, {}": (BASE, learning_adds),
     }
     return _with_ours("table2", grids, ours)
 
@@ -55,13 +56,13 @@ def table2_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
 def table3_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     """Table 3: the equal error rate in percent, in the same way."""
     ours = {
-        "Ours, {}": (BASE, partial(shown, what=lambda result: 100 * result["eer"], form=".1f")),
-        "no learning, {}": (BASE, partial(yardstick, measure="eer", unit=100, form=".1f")),
+        "Ours, {}": (BASE, partial(shown, measure=lambda result: 100 * result.eer, form=".1f")),
+        "no learning, {}": (BASE, partial(yardstick, measure=lambda row: 100 * row.eer, form=".1f")),
     }
     return _with_ours("table3", grids, ours)
 
 
-def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, dict[str, Any]]) -> pd.DataFrame:
+def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, Cost]) -> pd.DataFrame:
     """Table 4: parameters, counted in our networks, and frames per second, ours of wall time on the machine named."""
     with torch.device("meta"):  # without values
         nets = [build_network(load_recipe(name)) for name in PAPERS_FULL_SIZE]
@@ -71,8 +72,8 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, dict[str, A
     for grid in grids:
         if (cost := costs.get(grid.recipe.name)) is not None:
             where = f"Ours, {size_of(grid)}, on {machine_of(cost)}"
-            rows.append({"method": where, "origin": HERE, "parameters": number([cost["parameters"] / 1e6], ".2f")})
-            rows[-1][_column(grid)] = number([cost["frames_per_second"]["network"]], ".1f")
+            rows.append({"method": where, "origin": HERE, "parameters": number([cost.parameters / 1e6], ".2f")})
+            rows[-1][_column(grid)] = number([cost.frames_per_second.network], ".1f")
     table = pd.DataFrame(rows, columns=["method", "origin", "parameters", *COLUMNS]).fillna(NONE)
     return table.rename(columns={"parameters": "parameters [M]"})
 

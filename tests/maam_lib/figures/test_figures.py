@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from maam_lib.evaluation.result import Epoch, MotionError
 from maam_lib.figures import memory as figures_memory
 from maam_lib.figures import plots as figures
 from maam_lib.figures import pscd as figures_pscd
@@ -43,13 +44,13 @@ STEPS = {
 PLACED = (RANDOM.normal(size=(9, 2)), RANDOM.normal(size=(5, 2)))
 TABLE = pd.DataFrame([[0.9, 0.8], [0.7, 0.95], [0.6, 0.5]], index=[8, 16, 24], columns=[4, 8])
 EPOCHS = [
-    {
-        "epoch": n,
-        "auc": 0.8 + n / 10,
-        "auc_motion": 0.7,
-        "auc_appearance": 0.6,
-        "motion_error_to_zero_flow": {"test_normal": 1 / n},
-    }
+    Epoch(
+        epoch=n,
+        auc=0.8 + n / 10,
+        auc_motion=0.7,
+        auc_appearance=0.6,
+        motion_error_to_zero_flow=MotionError(train=1, test_normal=1 / n),
+    )
     for n in (1, 2)
 ]
 ROW = {"frame": GRAY, "appearance": MAP, "motion": MAP, "fused": MAP, "found": MASK, "mask": MASK}

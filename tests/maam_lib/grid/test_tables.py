@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from maam_lib.config import load_recipe
+from maam_lib.evaluation.result import Cost, Result
 from maam_lib.grid.experiments import OF_THE_PAPER, PARTS, GridResults
 from maam_lib.grid.numbers import ABSENT, as_text
-from maam_lib.grid.results import BASE, paper_values, summary
+from maam_lib.grid.results import BASE, paper_values
 from maam_lib.grid.tables import (
     figure5,
     figure6,
@@ -17,33 +18,35 @@ from maam_lib.grid.tables import (
     machine_of,
     memory_table,
     read_cost,
+    summary,
     table2,
     table3,
     table4,
     table5,
     table5_more,
 )
+from tests.results import made_up_result
 
 PRINTED = paper_values()
 
 
-def made_up(auc: float, seed: int = 0, support: float | None = 20.0) -> dict:
-    """A result, as far as the tables read it."""
-    return {
-        "seed": seed,
-        "auc": auc,
-        "auc_appearance": auc - 0.2,
-        "auc_motion": auc - 0.1,
-        "eer": 1 - auc,
-        "learning_adds": auc - 0.75,
-        "best_no_learning": "zero_flow",
-        "no_learning": {"zero_flow": {"auc": 0.75, "eer": 0.3}},
-        "memory": None if support is None else {"items": 50, "support_items": support},
-        "protocols": {"micro": {"auc_interval": [auc - 0.1, auc + 0.05], "learning_adds_interval": None}},
-    }
+def made_up(auc: float, seed: int = 0, support: float | None = 20.0, **values: object) -> Result:
+    """A result of four numbers that differ."""
+    return made_up_result(
+        auc,
+        seed,
+        auc_appearance=auc - 0.2,
+        auc_motion=auc - 0.1,
+        eer=1 - auc,
+        learning_adds=auc - 0.75,
+        no_learning={"zero_flow": {"auc": 0.75, "eer": 0.3}},
+        memory=None if support is None else {"items": 50, "support_items": support},
+        protocols={"micro": {"auc": auc, "auc_interval": [auc - 0.1, min(auc + 0.05, 1)]}},
+        **values,
+    )
 
 
-def grid(recipe: str = "ped2-mini", **results: list[dict]) -> GridResults:
+def grid(recipe: str = "ped2-mini", **results: list[Result]) -> GridResults:
     return GridResults(load_recipe(recipe), {name.replace("_", "-"): seeds for name, seeds in results.items()}, [])
 
 
@@ -135,24 +138,9 @@ def test_rows_to_compare_are_of_the_same_seeds():
 
 
 def test_a_number_knows_the_results_it_was_made_of():
-    results = [made_up(0.8) | {"recipe_hash": "a"}, made_up(0.9, 1) | {"recipe_hash": "b"}]
+    results = [made_up(0.8, recipe_hash="a"), made_up(0.9, 1, recipe_hash="b")]
     assert table2(grid(paper=results))["AUC"].iloc[1].hashes == ("a", "b")
-    assert summary(
-        [
-            (
-                "x",
-                [
-                    r
-                    | {
-                        "data": {"name": "ped2"},
-                        "motion_error_to_zero_flow": {"train": 1, "test_normal": 1},
-                        "protocol": {"auc": "micro, raw", "complete": True},
-                    }
-                    for r in results
-                ],
-            )
-        ]
-    )["AUC"].iloc[0].hashes == ("a", "b")
+    assert summary([("x", results)])["AUC"].iloc[0].hashes == ("a", "b")
 
 
 def as_pyarrow_keeps_it(table: pd.DataFrame) -> pd.DataFrame:
@@ -161,7 +149,7 @@ def as_pyarrow_keeps_it(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_numbers_keep_what_they_know_however_pandas_keeps_text():
-    results = [made_up(0.8) | {"recipe_hash": "a"}, made_up(0.9, 1) | {"recipe_hash": "b"}]
+    results = [made_up(0.8, recipe_hash="a"), made_up(0.9, 1, recipe_hash="b")]
     ours = as_pyarrow_keeps_it(table2(grid(paper=results))).iloc[1]
     assert ours["AUC"].hashes == ours["learning adds"].hashes == ("a", "b")
     assert ours["AUC"].values == (0.8, 0.9)
@@ -214,4 +202,4 @@ def test_table_4_names_the_machine(tmp_path: Path):
     (tmp_path / "ped2-mini" / "cost.json").write_text(json.dumps(cost))
     [row] = as_text(table4(read_cost("ped2-mini", tmp_path / "nowhere", tmp_path))).to_numpy().tolist()
     assert row == ["a processor, 2 threads", "8.45", "100.00", "1.2%", "4.0", "3.9", "3.5"]
-    assert machine_of(cost | {"threads": 1}) == "a processor, 1 thread"
+    assert machine_of(Cost.model_validate(cost | {"threads": 1})) == "a processor, 1 thread"
