@@ -20,6 +20,7 @@ from maam_lib.report.first_page import NAMES
 from maam_lib.report.site import Site, Table
 from maam_lib.training.runs import RunError, RunFolder
 from tests.maam_lib.report.test_notebook_pages import Resources
+from tests.results import made_up_result
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_a_run_of_other_settings_is_a_recipe_of_its_own(page: str, finished_run:
     assert f"<td>{name}</td>" in page
     assert "figure1" in page
     found = collect(runs=[finished_run.folder])
-    assert found.scored[name].result["auc"] == pytest.approx(
+    assert found.scored[name].result.auc == pytest.approx(
         json.loads((finished_run.folder / "metrics.json").read_text())["auc"]
     )
 
@@ -139,12 +140,12 @@ def test_a_run_of_other_settings_is_a_recipe_of_its_own(page: str, finished_run:
 def test_the_kits_scores_are_never_shown_as_those_of_a_training_of_ones_own(tmp_path: Path):
     """Of the same settings and seed, whose network is not kept."""
     kept = json.loads((REFERENCE / "ped2-laptop" / "paper" / "seed0.json").read_text(encoding="utf-8"))
-    assert collect().scored["ped2-laptop"].result == kept
+    assert collect().scored["ped2-laptop"].result.as_json() == kept
     own = kept | {"auc": kept["auc"] + 0.01}
     write_text(tmp_path / "ped2-laptop" / "paper" / "seed0.json", json.dumps(own))
     found = collect([tmp_path])
     [grid] = [grid for grid in found.grids if grid.recipe.name == "ped2-laptop"]
-    assert grid.results["paper"][0]["auc"] == own["auc"]
+    assert grid.results["paper"][0].auc == own["auc"]
     assert "ped2-laptop" not in found.scored
 
 
@@ -166,7 +167,7 @@ def test_recipes_measured_after_each_epoch_show_their_epochs(page: str):
     assert 'href="#epochs"' in page
     assert all(f'alt="{name}. Left' in section for name in ("ped2-laptop", "synthetic-mini"))
     assert 'alt="ped2. Left' not in section
-    assert epoch_picture("one", [{"auc": 0.5}]) is None
+    assert epoch_picture("one", [made_up_result()]) is None
 
 
 def test_each_claim_has_a_card(page: str):

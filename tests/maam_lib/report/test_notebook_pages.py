@@ -11,11 +11,11 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from maam_lib.config import load_recipe
+from maam_lib.evaluation.result import Cost, Result, Speed, Work
 from maam_lib.figures.plots import score_curves
 from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.judging import Claim, Finding, State, Verdict
 from maam_lib.grid.numbers import Number
-from maam_lib.grid.results import reference_results
 from maam_lib.pages.look import TEMPLATES
 from maam_lib.report.build import variant_page
 from maam_lib.report.collection import Collection
@@ -25,6 +25,7 @@ from maam_lib.report.notebook_pages import Chapter, chapter_page, index_page
 from maam_lib.report.pictures import Picture
 from maam_lib.report.site import Site
 from maam_lib.video.detection_page import Envelope, detection_page
+from tests.results import made_up_result
 
 MACHINE = ("processor", "gpu", "precision", "platform")
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
@@ -223,7 +224,7 @@ def test_hostile_text_in_a_card_is_text(tmp_path: Path):
 
 def test_hostile_text_in_tables_and_pictures_is_text(tmp_path: Path):
     hostile = load_recipe("ped2").model_copy(update={"name": HOSTILE})
-    results = {HOSTILE: [{"recipe_hash": "a"}]}
+    results = {HOSTILE: [made_up_result(recipe_hash="a")]}
     site = Site(tmp_path, Collection([GridResults(hostile, results, [])], {}, [], {}), tmp_path)
     table = pd.DataFrame({HOSTILE: [HOSTILE, Number((0.5,), note=HOSTILE, hashes=("a",))]})
     parts = TEMPLATES.get_template("report/templates/parts.html").module
@@ -235,22 +236,18 @@ def test_hostile_text_in_tables_and_pictures_is_text(tmp_path: Path):
     assert_harmless(parts.with_code(f"`{HOSTILE}`"))
 
 
+def hostile_result() -> Result:
+    """A result with hostile text wherever its form allows any: nowhere in hashes, numbers and names of rows."""
+    return made_up_result(
+        data={"name": HOSTILE, "content_hash": "c"},
+        protocol={"auc": HOSTILE, "complete": True, HOSTILE: HOSTILE},
+        machine=dict.fromkeys(MACHINE, HOSTILE),
+        memory={"items": 1, "support_items": 1, HOSTILE: HOSTILE},
+    )
+
+
 def test_hostile_text_in_a_result_is_text():
-    row = {"auc": 0.5, "eer": 0.5}
-    result = {
-        "recipe_hash": HOSTILE,
-        "seed": 0,
-        "epoch": HOSTILE,
-        "data": {"name": HOSTILE, "scored_frames": HOSTILE},
-        "protocol": {HOSTILE: HOSTILE},
-        "machine": dict.fromkeys(MACHINE, HOSTILE),
-        "memory": {HOSTILE: HOSTILE},
-        "no_learning": {HOSTILE: row},
-        "auc_appearance": 0.5,
-        "auc_motion": 0.5,
-        **row,
-    }
-    page = variant_page(HOSTILE, HOSTILE, HOSTILE, [result], [HOSTILE])
+    page = variant_page(HOSTILE, HOSTILE, HOSTILE, [hostile_result()], [HOSTILE])
     assert_harmless(page)
     assert page.count("&lt;img src=x") >= 15
 
@@ -258,17 +255,15 @@ def test_hostile_text_in_a_result_is_text():
 def test_hostile_text_in_a_report_is_text(tmp_path: Path):
     """Names of recipes cannot hold any, but for a grid made by hand."""
     hostile = load_recipe("ped2").model_copy(update={"name": "a<img src=x onerror=alert(1)>", "about": HOSTILE})
-    result = {**reference_results()["ped2-laptop"][0], "machine": dict.fromkeys(MACHINE, HOSTILE)}
-    result |= {"protocol": {"auc": HOSTILE, "complete": True, HOSTILE: HOSTILE}, "data": {"name": HOSTILE}}
-    cost = {
-        "device": HOSTILE,
-        "threads": 1,
-        "parameters": 1,
-        "flow_estimator": HOSTILE,
-        "multiply_adds": {"network": 2, "memory": 1},
-        "frames_per_second": {"network": 1.0, "with_pscd": 1.0, "end_to_end": 1.0},
-    }
-    found = Collection([GridResults(hostile, {"paper": [result]}, [])], {hostile.name: cost}, [HOSTILE], {})
+    cost = Cost(
+        device=HOSTILE,
+        threads=1,
+        parameters=1,
+        flow_estimator=HOSTILE,
+        multiply_adds=Work(network=2, memory=1),
+        frames_per_second=Speed(network=1, with_pscd=1, end_to_end=1),
+    )
+    found = Collection([GridResults(hostile, {"paper": [hostile_result()]}, [])], {hostile.name: cost}, [HOSTILE], {})
     assert_harmless(first_page(Site(tmp_path, found, tmp_path), []))
 
 
