@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,9 +16,9 @@ from maam_lib.grid.numbers import ABSENT
 from maam_lib.grid.results import BASE, REFERENCE, paper_values
 from maam_lib.report.build import MARK, build_report, settings_in_words
 from maam_lib.report.collection import OWN, collect
-from maam_lib.report.figures import epoch_picture
+from maam_lib.report.figures import epoch_picture, figures_of
 from maam_lib.report.first_page import NAMES
-from maam_lib.report.site import Site, Table
+from maam_lib.report.site import Absent, Site, Table
 from maam_lib.training.runs import RunError, RunFolder
 from tests.maam_lib.report.test_notebook_pages import Resources
 from tests.results import made_up_result
@@ -208,6 +209,15 @@ def test_without_prepared_videos_the_report_says_how_to_get_the_pictures(tmp_pat
     page = build_report(tmp_path / "out", root=tmp_path).read_text(encoding="utf-8")
     assert "maam prepare ped2" in page
     assert "Anomaly score over time" in page, "curves need no video"
+
+
+def test_a_result_without_a_threshold_costs_a_picture_and_not_the_report(tmp_path: Path):
+    found = collect()
+    scored = found.scored["ped2-laptop"]
+    found.scored["ped2-laptop"] = replace(scored, result=scored.result.with_values(threshold=None))
+    absent = figures_of("figure7", found, tmp_path)[0]
+    assert isinstance(absent, Absent)
+    assert "no psi or threshold" in absent.remedy
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
