@@ -37,38 +37,38 @@ RELEASED = (
     "loss.latent_form=released",
     "training.adam_form=released",
 )
+ATTRACT = ("loss.latent_form=attract",)
 SWITCHES = {
     BASE: Switch(None, "the recipe as it is", "the paper's forms", "the paper's forms", ()),
     "similarity": Switch(1, "similarity", "cosine", "released", RELEASED[:1]),
     "sparse": Switch(9, "sparse loss", "sum over the items", "mean over all entries (released)", RELEASED[1:2]),
     "latent": Switch(10, "latent loss", "per query", "rows, averaged first (released)", RELEASED[2:3]),
-    "attract": Switch(11, "sign of the latent loss", "pushes away", "pulls: 1 - cos (ours)",
-                      ("loss.latent_form=attract",)),
+    "attract": Switch(11, "sign of the latent loss", "pushes away", "pulls: 1 - cos (ours)", ATTRACT),
     "adam": Switch(14, "Adam's epsilon", "after the correction", "before it (released)", RELEASED[3:]),
     "channels": Switch(27, "channels of gray video", "1 (released)", "3 equal ones (Table 1)", ("data.channels=3",)),
     "released": Switch(None, "1, 9, 10 and 14 together", "the paper's forms", "all released", RELEASED),
-}  # fmt: skip
+}
 
 
 # Differences in scoring
 
 
-def scoring_variants(scoring: ScoringSettings) -> dict[str, tuple[int, str, ScoringSettings]]:
+def scoring_variants(scoring: ScoringSettings) -> dict[str, tuple[int | None, str, ScoringSettings]]:
     """Other ways to score the same errors: name -> (number of the difference, in words, settings)."""
     height, width = scoring.patch
     avenue = (max(1, round(height * 5 / 85)), max(1, round(width * 5 / 40)))  # the released stride to its patch
+    turned = "height and width of the patch swapped, as ShanghaiTech's seem to be"
     changed = {
         "as is": (None, "the recipe: stride patch/4, SAME padding, psi calibrated", {}),
         "stride 1": (19, "every place: stride 1", {"stride": (1, 1)}),
         "stride avenue": (19, "stride as fine as Avenue's released one, patch/17 and patch/8", {"stride": avenue}),
         "stride patch": (19, "patches side by side: stride patch", {"stride": scoring.patch}),
-        "patch turned": (19, "height and width of the patch swapped, as ShanghaiTech's seem to be",
-                         {"patch": (width, height)}),
+        "patch turned": (19, turned, {"patch": (width, height)}),
         "padding valid": (20, "whole patches only", {"padding": "valid"}),
         "psi ped2": (21, "psi = 10/11, Ped2's released one", {"psi": 10 / 11}),
         "psi avenue": (21, "psi = 100/101, Avenue's", {"psi": 100 / 101}),
         "psi shanghaitech": (21, "psi = 1/11, ShanghaiTech's", {"psi": 1 / 11}),
-    }  # fmt: skip
+    }
     return {name: (no, words, scoring.model_copy(update=new)) for name, (no, words, new) in changed.items()}
 
 
@@ -179,15 +179,18 @@ def sizes_table(sizes: Mapping[str, Results]) -> pd.DataFrame:
 
 def scoring_table(results: list[Result]) -> pd.DataFrame:
     """One row per scoring variant of the same trainings (one result per seed): AUC, less "as is", yardstick."""
-    rows = []
-    for name, first in results[0].scoring.items() if results else ():
-        aucs = [r.scoring[name].auc for r in results]
-        differences = [auc - r.scoring["as is"].auc for auc, r in zip(aucs, results, strict=True)]
-        rows.append({
-            "no.": first.number or "", "scoring": first.what, "AUC": number(aucs),
-            "less as is [95 %]": difference(differences) if name != "as is" else "",
-            "effect": in_words(differences) if name != "as is" else "",
-            "EER": number([r.scoring[name].eer for r in results]),
-            "best no-learning": number([r.scoring[name].best_no_learning_auc for r in results]),
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_scoring_row(name, results) for name in (results[0].scoring if results else ())])
+
+
+def _scoring_row(name: str, results: list[Result]) -> dict[str, TableCell]:
+    scored = [result.scoring[name] for result in results]
+    gaps = [s.auc - result.scoring["as is"].auc for s, result in zip(scored, results, strict=True)]
+    return {
+        "no.": scored[0].number or "",
+        "scoring": scored[0].what,
+        "AUC": number(s.auc for s in scored),
+        "less as is [95 %]": difference(gaps) if name != "as is" else "",
+        "effect": in_words(gaps) if name != "as is" else "",
+        "EER": number(s.eer for s in scored),
+        "best no-learning": number(s.best_no_learning_auc for s in scored),
+    }

@@ -121,7 +121,7 @@ def _seconds_left(home: Path, cells: list[CellState], results: dict[str, Result]
     """
     spent = [result.seconds for result in results.values() if result.seconds]
     took = [seconds.training + seconds.measuring for seconds in spent]
-    took = took or [float(run.history["seconds"].mean()) * run.recipe.training.epochs for run in _begun(home, cells)]
+    took = took or [statistics.mean(run.history["seconds"]) * run.recipe.training.epochs for run in _begun(home, cells)]
     if not took:
         return None
     to_do = sum({"waiting": 1, "interrupted": 1, "running": 0.5}.get(cell.state, 0) for cell in cells)

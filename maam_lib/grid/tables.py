@@ -95,14 +95,15 @@ def memory_table(results: Results) -> pd.DataFrame:
     for variant in ("no-memory", BASE, "similarity", "temperature"):
         found = results.get(variant, [])
         gaps, support = paired(results, variant), _support(found)
-        rows.append({
+        row = {
             "variant": "with memory" if variant == BASE else VARIANTS[variant].what,
             "seeds": len(found),
             "AUC": shown(found, auc),
             "less with memory, same seeds": number(gaps, "+.3f") if variant != BASE else "",
             "support items": NONE if found and not support else number(support, ".1f"),
             "best no-learning": yardstick(found),
-        })  # fmt: skip
+        }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -110,14 +111,15 @@ def table3(grid: GridResults) -> pd.DataFrame:
     """Our row of Table 3: the equal error rate in percent."""
     results = grid.results.get(BASE, [])
     printed = paper(grid, "table3", "Ours")
-    return pd.DataFrame([{
+    row = {
         "method": "Ours",
         "seeds": len(results),
         "EER [%]": shown(results, lambda r: 100 * r.eer, ".1f"),
         "paper": printed,
         "deviation": deviation([100 * r.eer for r in results], printed, "+.1f", unit=100),
         "best no-learning": shown(results, lambda r: 100 * r.best.eer, ".1f"),
-    }])  # fmt: skip
+    }
+    return pd.DataFrame([row])
 
 
 def machine_of(cost: Cost) -> str:
@@ -130,7 +132,7 @@ def table4(cost: Cost | None) -> pd.DataFrame:
     if cost is None:
         return pd.DataFrame([{"machine": ABSENT}])
     speed, work = cost.frames_per_second, cost.multiply_adds
-    return pd.DataFrame([{
+    row = {
         "machine": machine_of(cost),
         "parameters [M]": number([cost.parameters / 1e6], ".2f"),
         "multiply-adds [G]": number([work.network / 1e9], ".2f"),
@@ -138,7 +140,8 @@ def table4(cost: Cost | None) -> pd.DataFrame:
         "network [frames/s]": number([speed.network], ".1f"),
         "with PSCD": number([speed.with_pscd], ".1f"),
         f"with decoding and flow ({cost.flow_estimator})": number([speed.end_to_end], ".1f"),
-    }])  # fmt: skip
+    }
+    return pd.DataFrame([row])
 
 
 def table5(grid: GridResults) -> pd.DataFrame:
@@ -162,7 +165,7 @@ def table5_more(grid: GridResults) -> pd.DataFrame:
     rows, compared = [], same_seeds(grid.results, PARTS["table5"])
     for losses, loss in LOSSES.items():
         both = compared.get(losses, [])
-        rows.append({
+        row = {
             "losses": loss.what,
             "seeds": len(both),
             "appearance, both trained": shown(both, lambda r: r.auc_appearance),
@@ -170,7 +173,8 @@ def table5_more(grid: GridResults) -> pd.DataFrame:
             "fused": shown(both, auc),
             "best no-learning": yardstick(both),
             "learning adds": learning_adds(both),
-        })  # fmt: skip
+        }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -180,14 +184,15 @@ def figure5(grid: GridResults) -> pd.DataFrame:
     for losses, loss in LOSSES.items():
         results = compared.get(losses, [])
         changes = support_changes(compared, losses)
-        rows.append({
+        row = {
             "losses": loss.what,
             "seeds": len(results),
             "support items": number(_support(results), ".1f", hashes=hashes_of(results)),
             "of": next((r.memory.items for r in results if r.memory), ""),
             "against neither loss": number([float(np.mean(changes))] if changes else [], "+.1%"),
             "paper, of latent": paper_fall(grid) if losses == "latent-only" else NONE,
-        })  # fmt: skip
+        }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -199,13 +204,17 @@ def figure6(grid: GridResults) -> pd.DataFrame:
         printed = dict(zip(plotted["values"], plotted.get(grid.recipe.data.dataset, []), strict=False))
         for value, variant in figure6_variants(knob).items():
             results = compared.get(variant, [])
-            rows.append({
-                "knob": knob, "value": value, "seeds": len(results), "AUC": shown(results, auc),
+            row = {
+                "knob": knob,
+                "value": value,
+                "seeds": len(results),
+                "AUC": shown(results, auc),
                 "paper": printed.get(value, NONE),
                 "deviation": deviation([result.auc for result in results], printed.get(value, NONE)),
                 "best no-learning": yardstick(results),
                 "support items": number(_support(results), ".1f"),
-            })  # fmt: skip
+            }
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
