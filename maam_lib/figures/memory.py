@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from maam_lib.figures.panels import ABNORMAL, ALARM, QUIET, closed, picture
-from maam_lib.figures.plots import flow_colours, heat_over_frame
+from maam_lib.figures.plots import fastest, flow_colours, heat_over_frame
 
 
 def query_answers(
@@ -35,7 +35,7 @@ def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
     `patches`, a list of (title, uint8 square).
     """
     most = max(len(row["patches"]) for row in rows)
-    largest = max(float(np.hypot(*np.moveaxis(row["flow"], -1, 0)).max()) for row in rows)
+    largest = fastest(*(row["flow"] for row in rows))
     h, w = rows[0]["frame"].shape[:2]
     ratios = [w / h, w / h, *[1] * most]
     side = 11 / sum(ratios)

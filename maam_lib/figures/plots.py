@@ -50,7 +50,7 @@ def filmstrip(
 
 def frame_and_flow(frame: np.ndarray, flows: Mapping[str, np.ndarray]) -> Figure:
     """A frame and flows of it in one colour scale: hue is direction, strength is speed; the wheel shows which."""
-    largest = max(float(np.hypot(*np.moveaxis(flow, -1, 0)).max()) for flow in flows.values())
+    largest = fastest(*flows.values())
     figure, axes = canvas(1, len(flows) + 2, frame.shape)
     picture(axes[0, 0], frame, "frame")
     for axis, (title, flow) in zip(axes[0, 1:], flows.items(), strict=False):
@@ -59,6 +59,11 @@ def frame_and_flow(frame: np.ndarray, flows: Mapping[str, np.ndarray]) -> Figure
     wheel = flow_colours(np.stack([x, y], axis=-1) * (np.hypot(x, y) <= 1)[..., None], 1)
     picture(axes[0, -1], wheel, f"rim: {largest:.1f} pixels per frame")
     return figure
+
+
+def fastest(*flows: np.ndarray) -> float:
+    """The largest speed in some flows (H, W, 2), in their pixels per frame."""
+    return max(float(np.hypot(flow[..., 0], flow[..., 1]).max()) for flow in flows)
 
 
 def flow_colours(flow: np.ndarray, largest: float) -> np.ndarray:
