@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from maam_lib.figures.panels import ABNORMAL, ALARM, QUIET, canvas, closed, picture
-from maam_lib.figures.plots import flow_colours
+from maam_lib.figures.panels import ABNORMAL, ALARM, QUIET, closed, picture
+from maam_lib.figures.plots import fastest, flow_colours, heat_over_frame
 
 
 def query_answers(
@@ -20,21 +20,11 @@ def query_answers(
     weights (N, h, w) of this frame; chosen: the items to show, strongest first; step: pixels per place of the grid.
     Colours run from no weight to the strongest among them.
     """
-    figure, axes = canvas(1, len(chosen) + 1, frame.shape)
-    picture(axes[0, 0], frame, f"asker: row {cell[0]}, column {cell[1]}")
-    top = max(float(weights[item].max()) for item in chosen)
-    h, w = frame.shape[:2]
-    for axis, item in zip(axes[0, 1:], chosen, strict=True):
-        here = weights[item][cell]
-        picture(axis, frame, f"item {item}: weight {here:.3f} here")
-        rows, columns = weights[item].shape
-        extent = (0, columns * step, rows * step, 0)
-        heat = axis.imshow(weights[item], cmap="viridis", alpha=0.7, extent=extent, vmin=0, vmax=top)
-        axis.set(xlim=(0, w), ylim=(h, 0))
-    for axis in axes[0]:
+    maps = {f"item {item}: weight {weights[item][cell]:.3f} here": weights[item] for item in chosen}
+    figure = heat_over_frame(frame, maps, "weight", step, f"asker: row {cell[0]}, column {cell[1]}")
+    for axis in figure.axes[: len(chosen) + 1]:
         corner = (cell[1] * step, cell[0] * step)
         axis.add_patch(Rectangle(corner, step, step, fill=False, edgecolor=ABNORMAL, linewidth=2))
-    figure.colorbar(heat, ax=axes[0, -1], label="weight", shrink=0.8)
     return figure
 
 
@@ -45,7 +35,7 @@ def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
     `patches`, a list of (title, uint8 square).
     """
     most = max(len(row["patches"]) for row in rows)
-    largest = max(float(np.hypot(*np.moveaxis(row["flow"], -1, 0)).max()) for row in rows)
+    largest = fastest(*(row["flow"] for row in rows))
     h, w = rows[0]["frame"].shape[:2]
     ratios = [w / h, w / h, *[1] * most]
     side = 11 / sum(ratios)

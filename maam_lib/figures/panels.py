@@ -35,12 +35,18 @@ def panels(count: int, columns: int, size: tuple[float, float], sharey: bool = F
     return closed(figure), list(axes.flat[:count])
 
 
-def picture(axis: Axes, values: np.ndarray, title: str, cmap: str = "gray") -> None:
-    """A frame or map in a panel, in its own pixels; uint8 keeps its gray levels, other maps use their own range."""
-    h, w = values.shape[:2]
-    single = values.ndim == 2 or values.shape[2] == 1
+def picture(
+    axis: Axes, values: np.ndarray, title: str, cmap: str = "gray", over: tuple[int, ...] | None = None
+) -> None:
+    """A frame or map in a panel, in its own pixels or stretched over those of a frame of shape `over`.
+
+    uint8 keeps its gray levels, other maps use their own range.
+    """
+    h, w = (over or values.shape)[:2]
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
     low, high = (0, 255) if values.dtype == np.uint8 else (None, None)
-    axis.imshow(values.reshape(h, w) if single else values, cmap=cmap, vmin=low, vmax=high, extent=(0, w, h, 0))
+    axis.imshow(values, cmap=cmap, vmin=low, vmax=high, extent=(0, w, h, 0))
     axis.set_title(title, fontsize=8, parse_math=False)  # names of clips may hold dollars
     axis.set(xticks=[], yticks=[])
 

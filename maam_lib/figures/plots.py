@@ -50,7 +50,7 @@ def filmstrip(
 
 def frame_and_flow(frame: np.ndarray, flows: Mapping[str, np.ndarray]) -> Figure:
     """A frame and flows of it in one colour scale: hue is direction, strength is speed; the wheel shows which."""
-    largest = max(float(np.hypot(*np.moveaxis(flow, -1, 0)).max()) for flow in flows.values())
+    largest = fastest(*flows.values())
     figure, axes = canvas(1, len(flows) + 2, frame.shape)
     picture(axes[0, 0], frame, "frame")
     for axis, (title, flow) in zip(axes[0, 1:], flows.items(), strict=False):
@@ -59,6 +59,11 @@ def frame_and_flow(frame: np.ndarray, flows: Mapping[str, np.ndarray]) -> Figure
     wheel = flow_colours(np.stack([x, y], axis=-1) * (np.hypot(x, y) <= 1)[..., None], 1)
     picture(axes[0, -1], wheel, f"rim: {largest:.1f} pixels per frame")
     return figure
+
+
+def fastest(*flows: np.ndarray) -> float:
+    """The largest speed in some flows (H, W, 2), in their pixels per frame."""
+    return max(float(np.hypot(flow[..., 0], flow[..., 1]).max()) for flow in flows)
 
 
 def flow_colours(flow: np.ndarray, largest: float) -> np.ndarray:
@@ -148,15 +153,19 @@ def roc_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Fi
     return closed(figure)
 
 
-def heat_over_frame(frame: np.ndarray, maps: Mapping[str, np.ndarray], unit: str) -> Figure:
-    """A frame, and maps of any grid stretched over it, in one colour scale."""
+def heat_over_frame(
+    frame: np.ndarray, maps: Mapping[str, np.ndarray], unit: str, step: int | None = None, title: str = "frame"
+) -> Figure:
+    """A frame, and maps over it in one colour scale: of any grid, stretched, or of cells of `step` pixels."""
     figure, axes = canvas(1, len(maps) + 1, frame.shape)
-    picture(axes[0, 0], frame, "frame")
+    picture(axes[0, 0], frame, title)
     top = max(float(m.max()) for m in maps.values())
     h, w = frame.shape[:2]
-    for axis, (title, values) in zip(axes[0, 1:], maps.items(), strict=True):
-        picture(axis, frame, title)
-        heat = axis.imshow(values, cmap="viridis", alpha=0.75, extent=(0, w, h, 0), vmin=0, vmax=top)
+    for axis, (name, values) in zip(axes[0, 1:], maps.items(), strict=True):
+        picture(axis, frame, name)
+        height, width = (h, w) if step is None else (values.shape[0] * step, values.shape[1] * step)
+        heat = axis.imshow(values, cmap="viridis", alpha=0.75, extent=(0, width, height, 0), vmin=0, vmax=top)
+        axis.set(xlim=(0, w), ylim=(h, 0))
     figure.colorbar(heat, ax=axes[0, -1], label=unit, shrink=0.8)
     return figure
 

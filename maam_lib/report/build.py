@@ -66,7 +66,7 @@ def _write_variant_pages(site: Site) -> None:
             files = [f"{variant}/seed{result.seed}.json" for result in results]
             for file, result in zip(files, results, strict=True):
                 write_json(folder / file, result.as_json())
-            settings = _settings(grid.recipe, variant)
+            settings = settings_in_words(grid.recipe, variant)
             page = variant_page(grid.recipe.name, VARIANTS[variant].what, settings, results, files)
             write_text(folder / f"{variant}.html", page)
 
@@ -80,14 +80,14 @@ def variant_page(recipe: str, what: str, settings: str, results: Sequence[Result
     return page("report/templates/variant.html", recipe=recipe, what=what, settings=settings, seeds=seeds)
 
 
-def _settings(recipe: Recipe, variant: str) -> str:
-    """The settings of a variant in words: what differs from the recipe of the kit."""
-    name = recipe.name.removeprefix(OWN)
-    turned_on = recipe.with_settings(*VARIANTS[variant].settings)
-    if name not in recipe_names():
-        return f"a recipe of your own, {name}, with {', '.join(VARIANTS[variant].settings) or 'nothing'} changed"
-    words = turned(load_recipe(name), turned_on)
-    return f"recipe {name} with {words}" if words else f"recipe {name} as it is"
+def settings_in_words(recipe: Recipe, variant: str) -> str:
+    """The settings of a variant: what differs from the kit's recipe of that name, or from the defaults."""
+    name, trained = recipe.name.removeprefix(OWN), recipe.with_settings(*VARIANTS[variant].settings)
+    of_kit = name in recipe_names()
+    before = load_recipe(name) if of_kit else Recipe(name=name, data=trained.data)
+    words = turned(before, trained)
+    known = f"recipe {name}" if of_kit else "a recipe of your own"
+    return f"{known} with {words}" if words else f"{known} as it is"
 
 
 def _measured(result: Result) -> Table:

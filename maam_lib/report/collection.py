@@ -1,6 +1,7 @@
 """Every result that a report is made of: sweeps, single runs, and the results that come with the kit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,6 +69,14 @@ class Collection:
     left_out: list[str]  # files that do not count, and why
     scored: dict[str, Scored]  # recipe -> one of its networks
 
+    @contextmanager
+    def leaving_out(self, *errors: type[Exception], before: str = "", after: str = "") -> Iterator[None]:
+        """What is damaged is named in `left_out`, and does not end the report."""
+        try:
+            yield
+        except errors as error:
+            self.left_out.append(f"{before}{error}{after}")
+
 
 def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collection:
     """Read single runs, then folders of sweeps, then what comes with the kit; of the same settings the first counts.
@@ -77,30 +86,30 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
     """
     searched = [*(folder for folder in folders if folder.is_dir()), REFERENCE]
     homes = {home.name: home for folder in reversed(searched) for home in folder.glob("*") if home.is_dir()}
-    left_out: list[str] = []
-    own = _own(map(RunFolder.open, runs), left_out)
-    found = Collection([], {}, left_out, {})
-    for name in sorted({*homes, *ALWAYS, *(name for name, _ in own)}, key=_order):
-        of_name = [run for other, run in own if other == name]
-        try:
+    found = Collection([], {}, [], {})
+    own: dict[str, list[RunFolder]] = {}
+    for run in map(RunFolder.open, runs):
+        with found.leaving_out(SettingError):
+            own.setdefault(_name_of(run), []).append(run)
+    for name in sorted({*homes, *ALWAYS, *own}, key=_order):
+        of_name, grid = own.get(name, []), None
+        with found.leaving_out(ValueError, before=f"{homes.get(name, name)}: "):  # SettingError among them
             checked_name(name)
-            base = of_name[0].recipe if of_name and name.startswith(OWN) else base_recipe(homes.get(name, Path(name)))
-            grid = grid_results(base.model_copy(update={"name": name}), *searched, more=_results(of_name, left_out))
-        except ValueError as error:  # SettingError among them
-            left_out.append(f"{homes.get(name, name)}: {error}")
+            is_own = of_name and name.startswith(OWN)
+            base = of_name[0].recipe if is_own else base_recipe(homes.get(name, Path(name)))
+            base = base.model_copy(update={"name": name})
+            grid = grid_results(base, *searched, more=_results(of_name, found))
+        if grid is None:
             continue
-        left_out += grid.left_out
+        found.left_out.extend(grid.left_out)
         if grid.results or name in ALWAYS:
             found.grids.append(grid)
-        if (cost := _cost(name, searched, left_out)) is not None:
-            found.costs[name] = cost
-        try:
-            scored = _scored(grid, searched, of_name)
-        except (RunError, ResultError) as error:
-            left_out.append(str(error))
-            continue
-        if scored is not None:
-            found.scored[name] = scored
+        with found.leaving_out(UnreadableError, after="; remove it and sweep `--part table4` again"):
+            if (cost := read_cost(name, *searched)) is not None:
+                found.costs[name] = cost
+        with found.leaving_out(RunError, ResultError):
+            if (scored := _scored(grid, searched, of_name)) is not None:
+                found.scored[name] = scored
     return found
 
 
@@ -110,45 +119,24 @@ def turned(before: Recipe, after: Recipe) -> str:
     return "; ".join(f"{key} {new} instead of {old}" for key, (old, new) in changed.items())
 
 
-def _own(runs: Iterable[RunFolder], left_out: list[str]) -> list[tuple[str, RunFolder]]:
-    """Single runs with the name that their results go by; one with a damaged recipe is left out."""
-    named = []
-    for run in runs:
-        try:
-            named.append(_named(run))
-        except SettingError as error:
-            left_out.append(str(error))
-    return named
-
-
-def _named(run: RunFolder) -> tuple[str, RunFolder]:
+def _name_of(run: RunFolder) -> str:
     """The name that a run's results go by: its recipe's, where its settings are a variant of it."""
     recipe = run.recipe
     try:
         known = {cell.recipe.hash() for cell in cells_of(load_recipe(recipe.name), VARIANTS, [recipe.training.seed])}
     except SettingError:
         known = set()
-    return (recipe.name if recipe.hash() in known else f"{OWN}{recipe.name}"), run
+    return recipe.name if recipe.hash() in known else f"{OWN}{recipe.name}"
 
 
-def _results(runs: Sequence[RunFolder], left_out: list[str]) -> list[tuple[Path, Result]]:
+def _results(runs: Sequence[RunFolder], found: Collection) -> list[tuple[Path, Result]]:
     """What single runs measured, with the machine that they ran on."""
-    found = []
+    results = []
     for run in runs:
         path = run.folder / "metrics.json"
-        try:
-            found.append((path, read_result(path).with_values(machine=run.machine)))
-        except (ResultError, RunError) as error:
-            left_out.append(str(error))
-    return found
-
-
-def _cost(name: str, folders: Sequence[Path], left_out: list[str]) -> Cost | None:
-    try:
-        return read_cost(name, *folders)
-    except UnreadableError as error:
-        left_out.append(f"{error}; remove it and sweep `--part table4` again")
-        return None
+        with found.leaving_out(ResultError, RunError):
+            results.append((path, read_result(path).with_values(machine=run.machine)))
+    return results
 
 
 def _scored(grid: GridResults, folders: Sequence[Path], runs: Sequence[RunFolder]) -> Scored | None:

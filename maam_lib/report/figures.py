@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from maam_lib.data import DatasetError
+from maam_lib.data import DatasetError, PreparedDataset
 from maam_lib.evaluation import Result
 from maam_lib.figures import epoch_curves, knob_lines, support_bars
 from maam_lib.grid import BASE, LOSSES, figure6_variants, paper_values, same_seeds
@@ -41,26 +41,27 @@ def _largest(found: Collection) -> list[Scored]:
 
 def _of_network(name: str, scored: Scored, root: Path) -> Picture | Absent:
     who = f"{scored.recipe.name}, seed {scored.result.seed}"
-    if name == "figure7":
-        picture = score_curves(scored)
-        return picture._replace(caption=f"{who}. {picture.caption}")
     try:
-        prepared = dataset_for(root, scored.recipe)
+        picture = score_curves(scored) if name == "figure7" else PICTURES[name](scored, _video(scored, root))
     except DatasetError as error:
-        return Absent(f"{who}: the video is not prepared under {root}.", str(error))
-    if prepared.content_hash != scored.result.data.content_hash:
-        return Absent(
-            f"{who}: {prepared.folder} holds other data than the scores were made of.",
-            "Prepare the dataset as the recipe asks, or evaluate the run on it again.",
-        )
-    try:
-        picture = PICTURES[name](scored, prepared)
+        return Absent(f"{who}: its video is not under {root}.", str(error))
     except RunError as error:
-        return Absent(f"{who}: its weights cannot be used.", str(error))
+        return Absent(f"{who}: its scores or weights cannot be used.", str(error))
     if picture is None:
         remedy = "It needs the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree."
         return Absent(f"{who}: nothing to show.", remedy)
     return picture._replace(caption=f"{who}. {picture.caption}")
+
+
+def _video(scored: Scored, root: Path) -> PreparedDataset:
+    """The prepared dataset that the scores were made of; DatasetError where there is none."""
+    prepared = dataset_for(root, scored.recipe)
+    if prepared.content_hash != scored.result.data.content_hash:
+        raise DatasetError(
+            f"{prepared.folder} holds other data than the scores were made of. Prepare the dataset as the recipe asks, "
+            "or evaluate the run on it again."
+        )
+    return prepared
 
 
 # Of results alone

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from data_prep import __version__
 from maam_lib.config import load_recipe, recipe_names
 from maam_lib.grid import (
     BASE,
+    NONE,
     PARTS,
     GridResults,
     Results,
@@ -160,18 +161,14 @@ def _has(grid: GridResults, part: str) -> bool:
 def _of_recipe(site: Site, part: str, grid: GridResults) -> OfRecipe:
     """The tables of a recipe, why it deviates, and the command for what is missing."""
     name, variants = grid.recipe.name, set(PARTS[part])
-    made = [
-        site.table(f"{make.__name__}-{name}", _without_empty(make(grid)), f"{name}: {NAMES[part]}")
-        for make in MAKERS[part]
-    ]
+    made = []
+    for make in MAKERS[part]:
+        table = make(grid)
+        table = table.loc[:, (table != NONE).any()]  # the paper may have no number for a dataset
+        made.append(site.table(f"{make.__name__}-{name}", table, f"{name}: {NAMES[part]}"))
     missing = len(variants - set(grid.results))
     said = f"{missing} of {len(variants)} variants are not measured."
     return OfRecipe(name, made, _why(grid), Absent(said, _command(name, part)) if missing else None)
-
-
-def _without_empty(table: pd.DataFrame) -> pd.DataFrame:
-    """Without the columns that hold dashes only: of the paper, where it has no number for a dataset."""
-    return table.loc[:, (table != "–").any()]
 
 
 def _why(grid: GridResults) -> str:
@@ -215,16 +212,13 @@ def _sizes(site: Site, grids: list[GridResults]) -> Iterator[Table]:
             yield site.table(f"sizes-{dataset}", table, f"{dataset}: do sizes order the variants alike? {SIZES_SAY}")
 
 
-def _cells(grid: GridResults, variants: Iterable[str]) -> int:
-    return sum(len(grid.results.get(variant, [])) for variant in variants)
-
-
 def _completeness(grid: GridResults) -> dict[str, str]:
     seeds = {result.seed for results in grid.results.values() for result in results}
     row = {"recipe": grid.recipe.name, "seeds begun": str(len(seeds))}
     for part, variants in PARTS.items():
+        measured = sum(len(grid.results.get(variant, [])) for variant in variants)
         if variants:
-            row[part] = f"{_cells(grid, variants)} of {len(variants) * max(1, len(seeds))}"
+            row[part] = f"{measured} of {len(variants) * max(1, len(seeds))}"
     return row
 
 

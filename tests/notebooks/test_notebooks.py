@@ -122,6 +122,15 @@ def test_a_cell_that_reports_skip_follows_the_plain_call(notebook: NotebookNode)
             assert "skip-execution" not in tags
 
 
+def test_a_cell_that_draws_says_what_it_shows(notebook: NotebookNode) -> None:
+    """For those who cannot see the picture: `alt` in the metadata of the cell, which a page shows."""
+    drawing = re.compile(r"\bfigures\.\w+\(|\.figure\b|\.plain\(\)|\bImage\(")
+    for cell in code_cells(notebook):
+        draws = "figure" in cell.metadata.get("tags", []) or drawing.search(cell.source)
+        if draws and "skip-execution" not in cell.metadata.get("tags", []):
+            assert re.fullmatch(r"[A-Z].{39,}\.", cell.metadata.get("alt", "")), cell.source[:80]
+
+
 def test_a_chapter_says_its_time_and_leads_on(path: Path, notebook: NotebookNode) -> None:
     opening = notebook.cells[0].source
     assert re.search(r"\*[^*]*(second|minute)[^*]*\*", opening), "no time"

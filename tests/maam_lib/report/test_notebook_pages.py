@@ -4,9 +4,9 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -231,7 +231,7 @@ def test_hostile_text_in_tables_and_pictures_is_text(tmp_path: Path):
     shown = parts.table(site.table("t", table, HOSTILE))
     assert 'href="runs/&lt;img src=x' in shown
     assert_harmless(shown)
-    assert_harmless(parts.figure(Picture(plt.figure(), HOSTILE)))
+    assert_harmless(parts.figure(Picture(Figure(), HOSTILE)))
     assert_harmless(parts.absent(HOSTILE, HOSTILE))
     assert_harmless(parts.with_code(f"`{HOSTILE}`"))
 
