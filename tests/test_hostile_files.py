@@ -26,9 +26,8 @@ from maam_lib.grid.status import sweep_states
 from maam_lib.grid.tables import read_cost
 from maam_lib.recipes import plain_yaml
 from maam_lib.recipes.plain_yaml import PlainYamlError
-from maam_lib.report.build import build_report
+from maam_lib.report.build import build_report, variant_page
 from maam_lib.report.collection import collect
-from maam_lib.report.html import variant_page
 from maam_lib.training.loop import build_network
 from maam_lib.training.runs import RunError, RunFolder, load_weights, read_scores
 from tests.conftest import tiny_recipe
@@ -131,7 +130,7 @@ def test_a_damaged_result_is_shown_or_named(folder: Path, content: bytes) -> Non
     path = folder / "seed0.json"
     result = holds(path, content, lambda: read_result(path), ResultError)
     if result is not None:
-        page = variant_page("ped2-mini", "as it is", [result], ["seed0.json"])
+        page = variant_page("ped2-mini", "as it is", "", [result], ["seed0.json"])
         page.encode()
         assert "<img" not in page
 

@@ -147,7 +147,7 @@ def evaluate(
     opened = RunFolder.open(run)
     result = evaluate_run(opened, dataset_for(root, opened.recipe), every_epoch=every_epoch)
     print(result_table(result).to_string(float_format="{:.3f}".format, na_rep=""))
-    if not result["protocol"]["complete"]:
+    if not result.protocol.complete:
         print("note: the prepared data are INCOMPLETE; these numbers are of the clips that there are")
 
 

@@ -196,8 +196,8 @@ def test_imported_weights_are_evaluated_like_a_training(checkpoint: Path, tmp_pa
     from_file = build_network(recipe)
     load_weights(from_file, tmp_path / "weights.safetensors")
     result = evaluate(RunFolder.open(tmp_path / "run"), scene)
-    assert result["weights_from"] == "imported from model-50"
-    assert result["epoch"] == recipe.training.epochs
+    assert result.as_json()["weights_from"] == "imported from model-50"
+    assert result.epoch == recipe.training.epochs
     evaluated = build_network(recipe)
     RunFolder.open(tmp_path / "run").load_weights(evaluated)
     for key, value in net.state_dict().items():
