@@ -18,15 +18,7 @@ from maam_lib.data import PreparedDataset
 from maam_lib.evaluation import Evaluator, Result, evaluate, network_predictor
 from maam_lib.fast import best_accelerator
 from maam_lib.grid.differences import SWITCHES, scoring_effects
-from maam_lib.grid.results import (
-    BASE,
-    REFERENCE,
-    ResultError,
-    Results,
-    paper_values,
-    read_result,
-    result_files,
-)
+from maam_lib.grid.results import BASE, REFERENCE, ResultError, Results, paper_values, read_result, result_files
 from maam_lib.training import RunFolder, build_network
 
 IN_DEPTH = (BASE, "channels")  # variants that are also scored at every epoch and under every scoring variant

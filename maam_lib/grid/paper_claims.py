@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from maam_lib.evaluation import Result, seed_interval, seed_spread
+from maam_lib.evaluation import Result, seed_spread
 from maam_lib.grid.cost import multiply_adds
 from maam_lib.grid.experiments import FAR_BETA, GridResults, figure6_variants
 from maam_lib.grid.judging import WORTH_NOTING, Claim, Finding, Judge, State, all_of, gain, is_full_size, said, steady
@@ -191,11 +191,7 @@ def _fall(name: str, beside: str, least: float) -> Judge:
         if not falls:
             return None
         words = f"falls by {said([100 * fall for fall in falls], digits=1, unit=' %')}"
-        if len(falls) < 2:
-            return Finding(State.OPEN, words, (name, beside))
-        low, high = seed_interval(falls)
-        state = State.HOLDS if low > least else State.FAILS if high < least else State.OPEN
-        return Finding(state, words, (name, beside))
+        return Finding(gain(falls, above=least, worth=least), words, (name, beside))
 
     return judge
 

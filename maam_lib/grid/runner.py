@@ -26,15 +26,7 @@ from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation import Result
 from maam_lib.grid.cost import measure_cost, memory_needed
-from maam_lib.grid.experiments import (
-    OF_THE_PAPER,
-    Cell,
-    GridResults,
-    cells_of,
-    grid_results,
-    measure_cell,
-    variants_of,
-)
+from maam_lib.grid.experiments import OF_THE_PAPER, Cell, GridResults, cells_of, grid_results, measure_cell, variants_of
 from maam_lib.grid.results import REFERENCE, ResultError, read_result
 from maam_lib.grid.status import clock
 from maam_lib.training import changed_settings, fit, usable_cores
