@@ -136,7 +136,7 @@ def ratio_to_no_motion(answer: Any, history: pd.DataFrame) -> Judgement | None:
 
 @exercise("03.4")
 def what_learning_adds(answer: Any, result: Result) -> Judgement:
-    """Fused AUC less the best AUC without learning."""
+    """Fused AUC minus the best AUC without learning."""
     best = max(row.auc for row in result.no_learning.values())
     return value(answer, result.auc - best, tolerance=0.01)
 

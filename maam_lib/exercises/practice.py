@@ -24,7 +24,7 @@ from maam_lib.video import Playback
 
 @exercise("06.1")
 def mean_of_what_learning_adds(answer: Any, results: Results) -> Judgement:
-    """The mean over seeds of the fused AUC less the best AUC without learning, of the recipe as it is."""
+    """The mean over seeds of the fused AUC minus the best AUC without learning, of the recipe as it is."""
     adds = [r.auc - max(row.auc for row in r.no_learning.values()) for r in results[BASE]]
     return value(answer, float(np.mean(adds)), tolerance=0.01)
 

@@ -161,8 +161,8 @@ def _effect_row(name: str, results: Results) -> dict[str, TableCell]:
 def sizes_table(sizes: Mapping[str, Results]) -> pd.DataFrame:
     """Whether a smaller recipe orders the variants as a larger one does: name of a recipe -> its results, same dataset.
 
-    One row per variant that two recipes have, fused and motion: its AUC less that of the recipe as it is, in the same
-    seeds. "alike" is known only where two 95 % intervals over seeds exclude 0, as said by `in_words`.
+    One row per variant that two recipes have, fused and motion: its AUC minus that of the recipe as it is, in the same
+    seeds. "same order" is known only where two 95 % intervals over seeds exclude 0, as said by `in_words`.
     """
     names = dict.fromkeys(name for results in sizes.values() for name in results if name != BASE)
     rows = []
@@ -171,14 +171,14 @@ def sizes_table(sizes: Mapping[str, Results]) -> pd.DataFrame:
         if sum(map(bool, found.values())) < 2:
             continue
         known = [words for d in found.values() if (words := in_words(d)) in (RAISES, LOWERS)]
-        alike = "undecided" if len(known) < 2 else "yes" if len(set(known)) == 1 else "no"
+        agree = "undecided" if len(known) < 2 else "yes" if len(set(known)) == 1 else "no"
         cells = {size: difference(gaps, f" ({len(gaps)})") for size, gaps in found.items()}
-        rows.append({"variant": name, "AUC": branch} | cells | {"alike": alike})
+        rows.append({"variant": name, "AUC": branch} | cells | {"same order": agree})
     return pd.DataFrame(rows)
 
 
 def scoring_table(results: list[Result]) -> pd.DataFrame:
-    """One row per scoring variant of the same trainings (one result per seed): AUC, less "as is", yardstick."""
+    """One row per scoring variant of the same trainings (one result per seed): AUC, minus "as is", yardstick."""
     return pd.DataFrame([_scoring_row(name, results) for name in (results[0].scoring if results else ())])
 
 
@@ -189,7 +189,7 @@ def _scoring_row(name: str, results: list[Result]) -> dict[str, TableCell]:
         "no.": scored[0].number or "",
         "scoring": scored[0].what,
         "AUC": number(s.auc for s in scored),
-        "less as is [95 %]": difference(gaps) if name != "as is" else "",
+        "minus as is [95 %]": difference(gaps) if name != "as is" else "",
         "effect": in_words(gaps) if name != "as is" else "",
         "EER": number(s.eer for s in scored),
         "best no-learning": number(s.best_no_learning_auc for s in scored),

@@ -106,7 +106,7 @@ class Cell:
         return f"{self.variant} seed {self.seed}"
 
     def result_file(self, home: Path) -> Path:
-        """Where its result lies in the folder of its recipe; its run is beside, without the ending."""
+        """Where its result lies in the folder of its recipe; its run is the folder of that name without the ending."""
         return home / self.variant / f"seed{self.seed}.json"
 
 

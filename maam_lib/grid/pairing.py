@@ -32,7 +32,7 @@ def shared_seeds(results: Results, names: Iterable[str]) -> set[int]:
 def same_seeds(results: Results, names: Collection[str]) -> Results:
     """Of the variants named and measured, the seeds that all of them have, for rows to compare; all if they share none.
 
-    Seeds move the AUC as much as variants do: a mean over three beside one over two would show the third seed.
+    Seeds move the AUC as much as variants do: a mean over three next to one over two would show the third seed.
     """
     shared = shared_seeds(results, names)
     found = {name: results[name] for name in names if results.get(name)}

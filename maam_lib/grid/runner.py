@@ -1,7 +1,7 @@
 """Runs the cells of a grid side by side through Dask; nothing that is finished is ever lost, or done twice.
 
 A sweep keeps its state in files alone, so that a killed worker, a dead notebook kernel or a power cut costs the epochs
-in flight, and the same command goes on. `<folder>/<recipe>` holds, beside the results of `experiments`:
+in flight, and the same command goes on. `<folder>/<recipe>` holds, besides the results of `experiments`:
 
 recipe.yaml, plan.json      the recipe as it is, and the cells of the last sweep, with those that it found done
 <variant>/seed0.running     while a cell is worked on: by which process, since when, at which epoch
@@ -226,7 +226,7 @@ def _device_number() -> int | None:
 
 
 def _clear(home: Path, done: list[Cell]) -> None:
-    """Delete what killed sweeps left: temporary files, and notes beside finished cells."""
+    """Delete what killed sweeps left: temporary files, and notes of finished cells."""
     for place in (home, *(path for path in home.glob("*") if path.is_dir())):
         clear_asides(place)
     for cell in done:

@@ -90,7 +90,7 @@ def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, TableCell]
 
 
 def memory_table(results: Results) -> pd.DataFrame:
-    """With and without memory, and two ways to a sharper one (ours): AUC, less with memory in the same seeds, items."""
+    """With and without memory, and with two sharper ones (ours): AUC, the gap in the same seeds, support items."""
     rows = []
     for variant in ("no-memory", BASE, "similarity", "temperature"):
         found = results.get(variant, [])
@@ -99,7 +99,7 @@ def memory_table(results: Results) -> pd.DataFrame:
             "variant": "with memory" if variant == BASE else VARIANTS[variant].what,
             "seeds": len(found),
             "AUC": shown(found, auc),
-            "less with memory, same seeds": number(gaps, "+.3f") if variant != BASE else "",
+            "minus with memory, same seeds": number(gaps, "+.3f") if variant != BASE else "",
             "support items": NONE if found and not support else number(support, ".1f"),
             "best no-learning": yardstick(found),
         }
@@ -161,7 +161,7 @@ def table5(grid: GridResults) -> pd.DataFrame:
 
 
 def table5_more(grid: GridResults) -> pd.DataFrame:
-    """Beside Table 5, of networks with both branches: each branch scored alone, the yardstick, what learning adds."""
+    """Of the networks of Table 5 with both branches: each branch scored alone, the yardstick, what learning adds."""
     rows, compared = [], same_seeds(grid.results, PARTS["table5"])
     for losses, loss in LOSSES.items():
         both = compared.get(losses, [])

@@ -67,7 +67,7 @@ MAKERS = {  # the tables of one recipe
     "figure5": [tables.figure5],
     "figure6": [tables.figure6],
 }
-SIZES_SAY = "AUC less that of the recipe as it is, same seeds [95 %] (seeds)"
+SIZES_SAY = "AUC minus that of the recipe as it is, same seeds [95 %] (seeds)"
 PACKAGES = ("torch", "lightning-fabric", "numpy", "opencv-python-headless", "pandas", "scikit-learn")
 
 
@@ -209,7 +209,9 @@ def _sizes(site: Site, grids: list[GridResults]) -> Iterator[Table]:
         of_dataset.setdefault(dataset, {})[grid.recipe.name] = grid.results
     for dataset, sizes in reversed(of_dataset.items()):
         if len(table := sizes_table(sizes)):
-            yield site.table(f"sizes-{dataset}", table, f"{dataset}: do sizes order the variants alike? {SIZES_SAY}")
+            yield site.table(
+                f"sizes-{dataset}", table, f"{dataset}: do sizes order the variants in the same way? {SIZES_SAY}"
+            )
 
 
 def _completeness(grid: GridResults) -> dict[str, str]:

@@ -147,7 +147,7 @@ def test_the_fine_stride_of_the_release_is_5_5_on_its_own_patch():
     assert load_recipe("avenue-released").scoring.stride == (5, 5)
 
 
-def test_sizes_are_alike_only_where_both_are_decided():
+def test_sizes_agree_only_where_both_are_decided():
     base = made_up({0: 0.80, 1: 0.81, 2: 0.82})
     above = made_up({0: 0.90, 1: 0.911, 2: 0.919})
     below = made_up({0: 0.70, 1: 0.7104, 2: 0.7196})
@@ -156,7 +156,7 @@ def test_sizes_are_alike_only_where_both_are_decided():
     table = sizes_table({"x-mini": mini, "x-laptop": laptop})
     assert list(table["variant"]) == [name for name in "abc" for _ in range(2)]
     assert list(table["AUC"]) == ["fused", "motion"] * 3
-    assert list(table["alike"]) == ["yes", "yes", "no", "no", "undecided", "undecided"]
+    assert list(table["same order"]) == ["yes", "yes", "no", "no", "undecided", "undecided"]
     of = as_text(table).set_index(["variant", "AUC"])
     assert of.loc[("b", "fused"), "x-laptop"].startswith("-0.100 [-0.10")
     assert of.loc[("b", "motion"), "x-laptop"].startswith("+0.100 [+0.09")

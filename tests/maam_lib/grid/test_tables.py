@@ -74,7 +74,7 @@ def test_the_memory_table_compares_the_same_seeds_only():
     without = made_up(0.95, 1, support=None)
     results = {BASE: [made_up(0.90), made_up(0.94, 1)], "no-memory": [without]}
     table = as_text(memory_table(results)).set_index("variant")
-    column = "less with memory, same seeds"
+    column = "minus with memory, same seeds"
     assert table.loc["without memory", [column, "support items"]].tolist() == ["+0.010", "–"]
     assert table.loc["with memory", ["AUC", column]].tolist() == ["0.920 ± 0.020", ""]
     assert table.loc["similarity", ["AUC", column, "support items"]].tolist() == [ABSENT] * 3
