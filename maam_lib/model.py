@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from maam_lib import memory
-from maam_lib.fast import DropoutReLU, SameConv2d, SameConvTranspose2d, turn_once
+from maam_lib.fast import DropoutReLU, SameConv2d, SameConvTranspose2d, Size, turn_once
 from maam_lib.memory import Similarity
 
 INITIAL_SD = 0.02  # of weights and memory items, a normal cut at two sd (released code; the paper does not say)
 NORM_EPSILON = 1e-3  # of batch norm (released code; the paper does not say)
-Size = tuple[int, int]
 
 
 class EncoderBlock(nn.Module):
@@ -133,7 +132,7 @@ class MAAMNet(nn.Module):
         self.motion_decoder = Decoder(base_channels, 2, dropout, norm_momentum)
         self.reset_parameters()
         for part in (self.encoder, self.appearance_decoder, self.motion_decoder):
-            turn_once(part)  # for speed: the same numbers without
+            turn_once(part)  # for speed; the result is the same up to rounding
 
     def forward(self, frames: Tensor) -> MAAMOutput:
         """Frames (B, C, H, W) in [-1, 1] -> MAAMOutput, at the frames' own size; h = ceil(H/16), w = ceil(W/16)."""
@@ -172,7 +171,9 @@ class MAAMNet(nn.Module):
 
     def decode(self, read_out: Tensor, sizes: list[Size]) -> tuple[Tensor, Tensor]:
         """Frame (B, C, H, W) and flow (B, 2, H, W) from a read-out (B, D, h, w)."""
-        z = read_out.view_as(read_out)  # so that the decoders' gradients are added first, the latent loss's then
+        z = read_out.view_as(
+            read_out
+        )  # fixes the order in which gradients add up: the decoders' first, as in every run so far
         return self.appearance_decoder(z, sizes), self.motion_decoder(z, sizes)
 
     def check_frames(self, frames: Tensor) -> None:

@@ -19,6 +19,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
+Size = tuple[int, int]
 HAS_AVX512 = "AVX512" in torch.backends.cpu.get_cpu_capability()  # found once: torch.compile cannot look
 WIDE = 32 * 64  # input times output channels from which a strided weight gradient as products is faster (measured)
 
@@ -58,10 +59,10 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__(in_channels, out_channels, 3, stride=2, padding=1, bias=False)
 
-    def forward(self, x: Tensor, output_size: tuple[int, int]) -> Tensor:
+    def forward(self, x: Tensor, output_size: Size) -> Tensor:
         return turned(self._of_turned(turned(x), output_size)) if self.turns else self._of_turned(x, output_size)
 
-    def _of_turned(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+    def _of_turned(self, x: Tensor, size: Size) -> Tensor:
         kernels, more = turned(self.weight), (1 - size[0] % 2, 1 - size[1] % 2)
         if _gradient_by_products(x, self.weight, 2):
             return _TransposedConvolution.apply(x, kernels, more)
@@ -71,8 +72,8 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 def turn_once(net: nn.Module) -> None:
     """From now on `net` turns its map on the way in and out, and the SAME convolutions in it do not (in place).
 
-    The result is the same as long as everything else in `net` works place by place, as batch norm, dropout and ReLU
-    do. A layer of it that is called by itself then takes and gives turned maps.
+    Only for a network in which nothing else looks at neighbouring pixels: batch norm, dropout and ReLU do not. A layer
+    of it that is called by itself then takes and gives turned maps.
     """
     for layer in net.modules():
         if isinstance(layer, SameConv2d | SameConvTranspose2d):
@@ -122,7 +123,7 @@ class _TransposedConvolution(torch.autograd.Function):
     """F.conv_transpose2d with stride 2 and padding 1, likewise: its weight gradient has the two maps change places."""
 
     @staticmethod
-    def forward(ctx: _Context, x: Tensor, weight: Tensor, more: tuple[int, int]) -> Tensor:
+    def forward(ctx: _Context, x: Tensor, weight: Tensor, more: Size) -> Tensor:
         ctx.save_for_backward(x, weight)
         return F.conv_transpose2d(x, weight, None, 2, padding=1, output_padding=more)
 

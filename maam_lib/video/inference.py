@@ -10,8 +10,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from maam_lib.fast import keep_freed_memory, turned
-from maam_lib.model import Decoder, MAAMNet, MAAMOutput, Size
+from maam_lib.fast import Size, keep_freed_memory, turned
+from maam_lib.model import Decoder, MAAMNet, MAAMOutput
 
 FEW_CHANNELS = 2  # that `FewChannels` is faster for (measured)
 
