@@ -171,9 +171,7 @@ class MAAMNet(nn.Module):
 
     def decode(self, read_out: Tensor, sizes: list[Size]) -> tuple[Tensor, Tensor]:
         """Frame (B, C, H, W) and flow (B, 2, H, W) from a read-out (B, D, h, w)."""
-        z = read_out.view_as(
-            read_out
-        )  # fixes the order in which gradients add up: the decoders' first, as in every run so far
+        z = read_out.view_as(read_out)  # keeps the order in which gradients add up: the decoders' first
         return self.appearance_decoder(z, sizes), self.motion_decoder(z, sizes)
 
     def check_frames(self, frames: Tensor) -> None:
