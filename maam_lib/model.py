@@ -3,6 +3,7 @@
 The comments beside the layers give height x width x channels for a frame of 240x360 and 64 base channels.
 """
 
+from math import ceil
 from typing import NamedTuple
 
 import torch
@@ -148,7 +149,7 @@ class MAAMNet(nn.Module):
         """
         self.check_frames(frames)
         height, width = frames.shape[2:]
-        sizes = [(-(-height // n), -(-width // n)) for n in (8, 4, 2, 1)]  # 30x45, 60x90, 120x180, 240x360
+        sizes = [(ceil(height / n), ceil(width / n)) for n in (8, 4, 2, 1)]  # 30x45, 60x90, 120x180, 240x360
         return self.encoder(frames), sizes
 
     def recall(self, query: Tensor) -> tuple[Tensor, Tensor | None]:
