@@ -120,7 +120,7 @@ def test_a_damaged_record_is_none(copied: Path, data: st.DataObject) -> None:
     try:
         path.write_bytes(data.draw(damaged_json(json.loads(whole))))
         record = read_record(path.parent)
-        assert record is None or isinstance(record["settings"], dict)
+        assert record is None or isinstance(record.settings, dict)
     finally:
         path.write_bytes(whole)
 

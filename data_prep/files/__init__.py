@@ -9,11 +9,9 @@ from data_prep.files.source_files import (
     changed,
     examine,
     file_sha256,
-    listing_sha256,
     load_states,
     save_states,
     source_sha256,
-    text_sha256,
     what_is_in,
 )
 from data_prep.files.writing import (

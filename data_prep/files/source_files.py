@@ -88,36 +88,23 @@ def changed(before: States, now: States) -> list[str]:
 def source_sha256(parts: Iterable[Part], states: States) -> str:
     """sha256 of a source's content: of an archive its own, of a folder that over names and contents of files."""
     digests = [_part_sha256(part, states) for part in parts]
-    return digests[0] if len(digests) == 1 else text_sha256("\n".join(digests))
+    return digests[0] if len(digests) == 1 else _text_sha256("\n".join(digests))
 
 
 def _part_sha256(part: Part, states: States) -> str:
     if part.path.is_file():
         return states[part.path.name].sha256
-    return text_sha256("".join(f"{name} {states[name].sha256}\n" for name in part.files()))
+    return _text_sha256("".join(f"{name} {states[name].sha256}\n" for name in part.files()))
 
 
-def listing_sha256(paths: list[Path]) -> str:
-    """The sha256 recorded before RECORD came: of an archive its own, of a folder that over names and sizes of files."""
-    if len(paths) > 1:
-        return text_sha256("".join(f"{path.name} {listing_sha256([path])}\n" for path in paths))
-    [source] = paths
-    if source.is_file():
-        return file_sha256(source)
-    below = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    visible = sorted(path.as_posix() for path in below if not any(part.startswith(".") for part in path.parts))
-    return text_sha256("".join(f"{name} {(source / name).stat().st_size}\n" for name in visible))
+def _text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()  # names may hold bytes that are no UTF-8
 
 
 def file_sha256(path: Path) -> str:
     """sha256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def text_sha256(text: str) -> str:
-    """sha256 of a text; names of files may hold bytes that are no UTF-8."""
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 # The record beside the dataset
