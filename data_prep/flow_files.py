@@ -67,7 +67,7 @@ def find_flow(folder: Path, split: str, clip: str, num_frames: int) -> FlowFiles
     shapes = [_flo_shape(path) if path.suffix == ".flo" else _npy_shape(path) for path in paths]
     whole_clip = len(paths) == 1 and len(shapes[0]) == 4
     found = shapes[0][0] if whole_clip else len(paths)
-    sizes = [shape[-3:-1] for shape in shapes]
+    sizes = [(shape[-3], shape[-2]) for shape in shapes]
     for path, shape, size in zip(paths, shapes, sizes, strict=True):
         if shape[-1] != 2 or len(shape) != (4 if whole_clip else 3):
             expected = "(H, W, 2) per field, or (T-1, H, W, 2) in one file per clip"

@@ -238,7 +238,8 @@ def _head(dataset: str, read: Source, sha256: str, flow: str, request: Request) 
             f"{read.name}, {first.split}/{first.name}: frames of {height}x{width}, expected {SMALLEST_SIDE} or more a "
             "side; enlarge them with --size"
         )
-    source = SourceEntry(name=read.name, sha256=sha256, frame_size=(height, width))
+    name = os.fsencode(read.name).decode(errors="replace")  # a folder's name may hold bytes that are no UTF-8
+    source = SourceEntry(name=name, sha256=sha256, frame_size=(height, width))
     return Head(
         format=FORMAT_VERSION,
         dataset=dataset,

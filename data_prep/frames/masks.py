@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from data_prep.clip import SourceError
 from data_prep.files import UnreadableError, open_npy
@@ -63,7 +64,7 @@ def _masks_of(path: Path, count: int) -> Iterator[np.ndarray]:
                 file.seek(page)
                 if file.mode == "P":
                     by_pillow.append(_of_palette(file, path))
-                elif file.format == "TIFF" and file.mode == "RGBA" and max(file.tag_v2.get(BITS, (8,))) == 8:
+                elif isinstance(file, TiffImageFile) and file.mode == "RGBA" and max(file.tag_v2.get(BITS, (8,))) == 8:
                     by_pillow.append(np.asarray(file)[..., :3])
                 else:
                     break
@@ -85,8 +86,8 @@ def _of_palette(picture: Image.Image, path: Path) -> np.ndarray:
     """bool (H, W): where the colour of the palette is not black; SourceError where two numbers in use are black."""
     numbers = np.asarray(picture)
     is_coloured = np.zeros(256, bool)
-    colours = np.reshape(picture.getpalette("RGB"), (-1, 3)).any(axis=1)
-    is_coloured[: len(colours)] = colours
+    colours = np.reshape(picture.getpalette("RGB") or [], (-1, 3))
+    is_coloured[: len(colours)] = colours.any(axis=1)
     black = [number for number in np.unique(numbers).tolist() if not is_coloured[number]]
     if len(black) > 1:
         raise SourceError(

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.frame import PictureType
+from av.video.stream import VideoStream
 
 from data_prep.clip import SourceError
 from data_prep.frames.containers import missing_bytes
@@ -161,7 +164,7 @@ def open_file(path: Path, *, threads: int) -> "Video":
     refused = f"{path}: cannot be read as a video ({path.stat().st_size} bytes{cut})"
     try:
         container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
-    except (av.FFmpegError, UnicodeError) as error:
+    except (FFmpegError, UnicodeError) as error:
         raise VideoError(f"{refused}; {AGAIN}, or {CONVERT}") from error
     try:
         if container.format.name.endswith("_pipe") and _is_one_picture(path):
@@ -186,7 +189,7 @@ def open_stream(address: str, timeout: float) -> "Video":
     """
     try:
         container = av.open(address, options={"rtsp_transport": "tcp"}, timeout=timeout)
-    except (av.FFmpegError, ValueError) as error:
+    except (FFmpegError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no valid address"
         raise VideoError(f"cannot be opened ({why}); is the address right, and does the machine answer?") from None
     try:
@@ -204,7 +207,7 @@ class Video:
     missing: bytes that the file lacks. Raises VideoError where it holds no video; the message lacks the name.
     """
 
-    def __init__(self, container: av.container.InputContainer, *, threads: int, missing: int = 0):
+    def __init__(self, container: InputContainer, *, threads: int, missing: int = 0):
         self._container, self._missing, self._stops = container, missing, ""
         self._stream = stream = _video_stream(container)
         codec = stream.codec_context
@@ -296,17 +299,17 @@ class Video:
                     continue
                 try:
                     frames, why = packet.decode(), ""
-                except av.FFmpegError as error:
+                except FFmpegError as error:
                     frames, why = [], f"{decoder} cannot decode a frame ({error.strerror})"
                 yield packet, frames, why
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             self._stops = f"reading stops ({error.strerror})"
 
 
-def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
+def _video_stream(container: InputContainer) -> VideoStream:
     """The stream that FFmpeg thinks best; VideoError for text, one picture, or no video."""
     stream = container.streams.best("video")
-    if stream is None or "attached_pic" in str(stream.disposition):
+    if not isinstance(stream, VideoStream) or "attached_pic" in str(stream.disposition):
         raise VideoError(f"it holds none; {AGAIN}")
     if stream.codec_context is None:
         raise VideoError(f"FFmpeg has no decoder for it here; {CONVERT}")
@@ -317,10 +320,10 @@ def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
     return stream
 
 
-def _expected_frames(container: av.container.InputContainer, stream: av.VideoStream, rate: float | None) -> int | None:
+def _expected_frames(container: InputContainer, stream: VideoStream, rate: float | None) -> int | None:
     """The smaller of what the header counts and what its duration gives."""
     seconds = (container.duration or 0) / av.time_base
-    if stream.duration:
+    if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
     return min(filter(None, (round(seconds * (rate or 0)), stream.frames)), default=None)
 

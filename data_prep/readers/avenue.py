@@ -47,10 +47,10 @@ def read_avenue(
     clips = [_clip(split, path) for split in _SPLIT_FOLDERS for path in _videos(folder / _SPLIT_FOLDERS[split])]
     if not clips:
         raise SourceError(f"{videos}: no clips; expected training_videos/01.avi and so on, found {what_is_in(folder)}")
-    if labels is None:
+    if masks is not None:
         mask_folder = _unpacked(masks, scratch, ("mat",)) / _MASK_FOLDER
         clips = [_with_masks(clip, mask_folder) if clip.split == "test" else clip for clip in clips]
-    else:
+    if labels is not None:
         intervals = read_intervals(labels, len(OFFICIAL_COUNTS["avenue"].test))
         clips = [_with_intervals(clip, intervals, labels) if clip.split == "test" else clip for clip in clips]
     check_counts("avenue", clips, allow_incomplete=allow_incomplete, official_labels=labels is None)

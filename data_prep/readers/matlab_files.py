@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from struct import unpack
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -29,6 +29,7 @@ _CELL, _NUMERIC = 1, range(6, 16)  # classes of matrices
 _KINDS = ("cell", "struct", "object", "char", "sparse", "double", "single")
 _KINDS += ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")  # of class 1, 2 ...
 _DTYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+Order = Literal["<", ">"]
 
 
 class _Damaged(ValueError):
@@ -69,7 +70,7 @@ def cell_arrays(path: Path, name: str) -> Iterator[np.ndarray]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, Order]]:
     """The file and its byte order; errors as one line."""
     try:
         with path.open("rb") as file:
@@ -88,12 +89,13 @@ class _OtherVersionError(ValueError):
     """A version of the format that is not read here."""
 
 
-def _byte_order(header: bytes) -> str:
+def _byte_order(header: bytes) -> Order:
     if header.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise _OtherVersionError("7.3")
     if len(header) < HEADER:
         raise _Damaged(f"{len(header)} bytes")
-    order = {b"IM": "<", b"MI": ">"}.get(header[126:])
+    orders: dict[bytes, Order] = {b"IM": "<", b"MI": ">"}
+    order = orders.get(header[126:])
     if order is None and 0 in header[:4]:
         raise _OtherVersionError("4")
     if order is None or unpack(f"{order}H", header[124:126]) != (0x0100,):
@@ -101,7 +103,7 @@ def _byte_order(header: bytes) -> str:
     return order
 
 
-def _matrices(file: BinaryIO, order: str) -> Iterator[tuple[str, Variable, "_Stream"]]:
+def _matrices(file: BinaryIO, order: Order) -> Iterator[tuple[str, Variable, "_Stream"]]:
     """Each matrix with its name; its stream stands at the first byte of the data. What has no name is passed over."""
     place, size = HEADER, os.fstat(file.fileno()).st_size
     while place < size:
@@ -128,8 +130,9 @@ def _matrices(file: BinaryIO, order: str) -> Iterator[tuple[str, Variable, "_Str
 class _Stream:
     """The elements of a matrix, one after the other; `read` gives fewer bytes than asked for only at its end."""
 
-    def __init__(self, read: Callable[[int], bytes], order: str) -> None:
-        self._read, self._order, self._place = read, order, 0
+    def __init__(self, read: Callable[[int], bytes], order: Order) -> None:
+        self._read, self._place = read, 0
+        self._order: Order = order
 
     def take(self, length: int) -> bytes:
         data = self._read(length)

@@ -86,7 +86,7 @@ def _training_clips(tree: Path) -> list[Clip]:
     return [_clip("train", folder) for folder in _clip_folders(tree / "Train", r"Train\d{3}")]
 
 
-def _test_clips(tree: Path, official: dict[str, int]) -> list[Clip]:
+def _test_clips(tree: Path, official: dict[str, int | None]) -> list[Clip]:
     folders = _clip_folders(tree / "Test", r"Test\d{3}")
     if not folders:
         return []

@@ -166,8 +166,10 @@ class Body:
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    return tuple(int(level * factor) for level in colour)
+    red, green, blue = (int(level * factor) for level in colour)
+    return red, green, blue
 
 
 def light(colour: Colour) -> Colour:
-    return tuple(level + (255 - level) // 2 for level in colour)
+    red, green, blue = (level + (255 - level) // 2 for level in colour)
+    return red, green, blue

@@ -14,6 +14,7 @@ from data_prep.clip_files import ensure_clips
 from data_prep.expected import OFFICIAL_COUNTS
 from data_prep.files import source_files
 from data_prep.files.source_files import RECORD, Part, examine, what_is_in
+from data_prep.layout import read_manifest
 from data_prep.prepare import PreparationError, prepare
 from tests.fake_sources import (
     FAKE_COUNTS,
@@ -217,6 +218,13 @@ def test_an_edited_archive_is_noticed(ped2: Path, pack: Callable[[Path], Path], 
     edit_in_place(archive)
     with pytest.raises(PreparationError, match=r"differs: UCSD_Anomaly_Dataset\.tar\.gz"):
         prepared("ped2", archive, tmp_path / "data")
+
+
+def test_a_folder_whose_name_is_no_utf8(footage: Path, tmp_path: Path) -> None:
+    source = footage.rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder = prepared("videos", source, tmp_path / "data")
+    assert prepared("videos", source, tmp_path / "data") == folder
+    assert read_manifest(folder).source.name == "caf\N{REPLACEMENT CHARACTER}"
 
 
 # Half prepared
