@@ -97,8 +97,7 @@ def _shanghaitech_parts(request: Request) -> list[Part]:
 
 
 def _read_videos(request: Request) -> Source:
-    footage = read_videos(request.source, size=request.size)
-    return Source(footage.clips, request.source.resolve().name, footage.label_source, footage.notes)
+    return read_videos(request.source, size=request.size)
 
 
 def _videos_parts(request: Request) -> list[Part]:

@@ -6,6 +6,7 @@ from data_prep.files.signals import SIGNALS, unbroken
 from data_prep.files.source_files import (
     Part,
     States,
+    archive_or_tree,
     changed,
     examine,
     file_sha256,

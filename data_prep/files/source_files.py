@@ -13,7 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from data_prep.clip import SourceError
 from data_prep.files.archives import is_junk
 from data_prep.files.writing import write_text
 
@@ -41,8 +43,7 @@ class Part:
         return {name: named[name] for name in sorted(named) if is_read(name)}
 
 
-@dataclass(frozen=True)
-class FileState:
+class FileState(NamedTuple):
     """One file of a source."""
 
     size: int
@@ -112,8 +113,7 @@ def file_sha256(path: Path) -> str:
 
 def save_states(folder: Path, states: States) -> None:
     """Write the record into a dataset's folder."""
-    lines = {name: [state.size, state.modified, state.sha256] for name, state in states.items()}
-    write_text(folder / RECORD, json.dumps(lines) + "\n")
+    write_text(folder / RECORD, json.dumps(states) + "\n")
 
 
 def load_states(folder: Path) -> States:
@@ -133,6 +133,23 @@ def load_states(folder: Path) -> States:
         name: state if state.modified < recorded - TICK else FileState(state.size, -1, state.sha256)
         for name, state in states.items()
     }
+
+
+def archive_or_tree(source: Path, trees: Iterable[Path], archives: tuple[str, ...], expected: str) -> Path:
+    """What a `source` means: an archive itself, else the first of the `trees` in it, else its one archive."""
+    if source.is_file():
+        return source
+    if not source.is_dir():
+        raise SourceError(f"{source}: no such file or folder; --source is the archive or the unpacked folder")
+    for tree in trees:
+        return tree
+    found = sorted({path for names in archives for path in source.glob(names) if not is_junk(path.name)})
+    if len(found) != 1:
+        raise SourceError(
+            f"{source}: expected {expected}, found {len(found) or 'none of them'} ({what_is_in(source)}); point "
+            "--source at one of them"
+        )
+    return found[0]
 
 
 def what_is_in(folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 from data_prep.frames.deep_pictures import Scale, scale_of
 from data_prep.frames.frame_files import AGAIN, Size, check_size, numbered_files, of_one_size, with_size
-from data_prep.frames.masks import abnormal_pixels, array_masks, mask_array, mask_pictures
+from data_prep.frames.masks import abnormal_pixels, array_masks, interval_labels, mask_array, mask_labels, mask_pictures
 from data_prep.frames.pictures import (
     PICTURE_SUFFIXES,
     Pictures,

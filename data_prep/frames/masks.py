@@ -1,10 +1,11 @@
-"""Masks of any form: a pixel is abnormal where any of its colours is not zero, at any depth.
+"""Masks of any form, and the labels that follow from masks and from intervals of frames.
 
-A palette counts by its colours, not by its numbers. Alpha does not count: a transparent pixel is abnormal where its
-colour is not black. Negative numbers are not zero.
+A pixel is abnormal where any of its colours is not zero, at any depth. A palette counts by its colours, not by its
+numbers. Alpha does not count: a transparent pixel is abnormal where its colour is not black. Negative numbers are not
+zero.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,19 @@ def mask_array(path: Path) -> np.ndarray:
     if array.ndim != 3:
         raise SourceError(f"{path}: {array.dtype} {array.shape}, expected numbers (T, H, W), one mask per frame")
     return array
+
+
+def interval_labels(intervals: Iterable[Sequence[int]], num_frames: int, *, counted_from: int) -> np.ndarray:
+    """uint8 (T,): 1 in each interval of frames, its first and its last one included."""
+    labels = np.zeros(num_frames, np.uint8)
+    for first, last in intervals:
+        labels[first - counted_from : last - counted_from + 1] = 1
+    return labels
+
+
+def mask_labels(masks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
+    """uint8 (T,): 1 where the mask of a frame is not empty."""
+    return np.array([mask.any() for mask in masks()], np.uint8)
 
 
 def _masks_of(path: Path, count: int) -> Iterator[np.ndarray]:

@@ -5,7 +5,7 @@ Sizes are (height, width); frames are uint8 (H, W, 3) RGB, upright and deinterla
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def count_frames(path: Path) -> int:
 
     Raises VideoError where it cannot be read as video. Damage shows only in decoding.
     """
-    with opened(path) as video:
+    with closing(open_file(path)) as video:
         return sum(1 for _ in video.packets())
 
 
@@ -108,7 +108,7 @@ def survey_video(path: Path) -> VideoFacts:
 
     Raises VideoError for what is no video, holds no frame, was cut, or has a frame that cannot be decoded.
     """
-    with opened(path) as video:
+    with closing(open_file(path)) as video:
         for item in video.decoded():
             if isinstance(item, Break):
                 raise as_error(path, item)
@@ -125,7 +125,7 @@ def video_frames(path: Path, num_frames: int, size: Size | None = None) -> Itera
     of another size.
     """
     found = 0
-    with opened(path) as video:
+    with closing(open_file(path)) as video:
         for item in video.shown():
             if isinstance(item, Break):
                 raise as_error(path, item)
@@ -144,18 +144,11 @@ def as_error(path: Path, trouble: Break) -> VideoError:
     return VideoError(f"{path}: {what} {trouble.frames} frames ({trouble.time:.2f} s): {trouble.why}; {trouble.remedy}")
 
 
-@contextmanager
-def opened(path: Path, *, threads: int = 1) -> Iterator["Video"]:
-    """A video file opened for reading; one thread where clips are prepared side by side, 0 for one per core."""
-    video = open_file(path, threads=threads)
-    try:
-        yield video
-    finally:
-        video.close()
+def open_file(path: Path, *, threads: int = 1) -> "Video":
+    """A video file opened for reading; VideoError for what is no regular file, no video, text or one picture.
 
-
-def open_file(path: Path, *, threads: int) -> "Video":
-    """A video file opened for reading; VideoError for what is no regular file, no video, text or one picture."""
+    threads: one where clips are prepared side by side, 0 for one per core.
+    """
     if not path.is_file():
         kind = "no such file" if not path.exists() else "not a regular file"
         raise VideoError(f"{path}: {kind}; expected a video file")

@@ -14,8 +14,10 @@ from data_prep.clip import Clip, SourceError
 from data_prep.frames import (
     PICTURE_SUFFIXES,
     array_masks,
+    interval_labels,
     listed,
     mask_array,
+    mask_labels,
     mask_pictures,
     visible_entries,
     whole_folder,
@@ -87,9 +89,9 @@ def _with_labels(clip: Clip, intervals: Intervals | None, masks: Masks | None) -
             raise SourceError(
                 f"{masks.where}: {masks.count} masks but {clip.num_frames} frames; expected one mask per frame"
             )
-        clip = replace(clip, masks=masks.read, labels=partial(_mask_labels, masks.read))
+        clip = replace(clip, masks=masks.read, labels=partial(mask_labels, masks.read))
     if intervals is not None:
-        clip = replace(clip, labels=partial(_interval_labels, intervals, clip.num_frames))
+        clip = replace(clip, labels=partial(interval_labels, intervals, clip.num_frames, counted_from=0))
     return clip
 
 
@@ -138,10 +140,6 @@ def _picture_masks(folder: Path, notes: list[str]) -> Masks:
         said.append("alpha does not count: a transparent pixel is abnormal where its colour is not black")
     notes += [f"{MASK_FOLDER}/{folder.name}: {note}" for note in said]
     return Masks(folder, sum(pictures.pages), partial(mask_pictures, pictures.paths, pictures.pages))
-
-
-def _mask_labels(read: partial[Iterator[np.ndarray]]) -> np.ndarray:
-    return np.array([mask.any() for mask in read()], np.uint8)
 
 
 # Intervals
@@ -202,10 +200,3 @@ def _interval(where: str, name: str, first: str, last: str, num_frames: int) -> 
             f"{num_frames - 1}, first and last included"
         )
     return ((int(first), int(last)),)
-
-
-def _interval_labels(intervals: Intervals, num_frames: int) -> np.ndarray:
-    labels = np.zeros(num_frames, np.uint8)
-    for first, last in intervals:
-        labels[first : last + 1] = 1
-    return labels
