@@ -35,7 +35,8 @@ def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: 
     `allow_incomplete` lets whole clips be absent, never a cut clip.
 
     Raises SourceError: not an archive, truncated, no such tree; a frame or mask missing; labels that do not fit;
-    counts that deviate. Frames that cannot be decoded, and frames or masks of another size, raise it when they are read.
+    counts that deviate. Frames that cannot be decoded, and frames or masks of another size, raise it when they are
+    read.
     """
     found = find_source(source, subset)
     tree = _unpack(found, subset, scratch) if found.is_file() else found
