@@ -36,23 +36,18 @@ from data_prep.files import (
     write_json,
 )
 from data_prep.flow import FLOW_UNITS, flow_settings
-from data_prep.layout import (
-    FORMAT_VERSION,
-    MANIFEST,
-    ClipEntry,
-    ClipRecord,
-    FlowEntry,
-    Head,
-    Manifest,
-    SourceEntry,
-    Totals,
-    manifests,
-    read_manifest,
-)
+from data_prep.layout import FORMAT_VERSION, MANIFEST, ClipEntry, ClipRecord, Head, Manifest, manifests, read_manifest
 from data_prep.scenes import scene_hash, scene_settings
-from data_prep.sources import READERS, SMALLEST_SIDE, PreparationError, Request, check_arguments, check_source, say
-
-CAMERA_SIDE = 120  # pixels, of a user's own footage where no size is asked for; the laptop recipes' height
+from data_prep.sources import (
+    READERS,
+    SMALLEST_SIDE,
+    PreparationError,
+    Request,
+    check_arguments,
+    check_source,
+    say,
+    usual_size,
+)
 
 
 def prepare(
@@ -131,7 +126,7 @@ def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None)
     for folder, manifest in manifests(root)[0].items():
         if manifest.dataset != dataset or manifest.flow.estimator != flow:
             continue
-        if manifest.frame_size == tuple(size or _usual_size(dataset, manifest.source.frame_size)):
+        if manifest.frame_size == tuple(size or usual_size(dataset, manifest.source.frame_size)):
             if READERS[dataset].generated and manifest.source.sha256 != scene_hash(scene_settings(dataset)):
                 raise PreparationError(
                     f"{folder} holds the generated scene of another version of the kit; delete the folder, then run "
@@ -159,7 +154,7 @@ def _new_folder(root: Path, dataset: str, flow: str, size: tuple[int, int] | Non
     folder = root / dataset
     if not (folder / MANIFEST).exists():
         return folder
-    height, width = size or _usual_size(dataset, read_manifest(folder).source.frame_size)
+    height, width = size or usual_size(dataset, read_manifest(folder).source.frame_size)
     folder = root / f"{dataset}-{height}x{width}{'' if flow == 'dis' else f'-{flow}'}"
     if (folder / MANIFEST).exists():
         other = read_manifest(folder)
@@ -168,17 +163,6 @@ def _new_folder(root: Path, dataset: str, flow: str, size: tuple[int, int] | Non
             f"{other.flow.estimator} under this name; rename that folder"
         )
     return folder
-
-
-def _usual_size(dataset: str, frame_size: tuple[int, int]) -> tuple[int, int]:
-    """The stored size where none is asked for: the source's own, but a user's cameras have any number of pixels."""
-    return camera_size(*frame_size) if READERS[dataset].own_footage else frame_size
-
-
-def camera_size(height: int, width: int) -> tuple[int, int]:
-    """The stored size of a user's own footage (ours): its aspect, the shorter side CAMERA_SIDE at most, both even."""
-    scale = CAMERA_SIDE / min(height, width)
-    return (height, width) if scale >= 1 else (2 * round(height * scale / 2), 2 * round(width * scale / 2))
 
 
 @contextmanager
@@ -239,15 +223,17 @@ def _head(dataset: str, read: Source, sha256: str, flow: str, request: Request) 
             "side; enlarge them with --size"
         )
     name = os.fsencode(read.name).decode(errors="replace")  # a folder's name may hold bytes that are no UTF-8
-    source = SourceEntry(name=name, sha256=sha256, frame_size=(height, width))
-    return Head(
-        format=FORMAT_VERSION,
-        dataset=dataset,
-        source=source.model_copy(update={"labels_sha256": labels_sha256}) if labels_sha256 else source,
-        frame_size=request.size or _usual_size(dataset, (height, width)),
-        channels=channels,
-        flow=FlowEntry(estimator=flow, settings=flow_settings(flow), units=FLOW_UNITS),
-        versions={"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__},
+    source = {"name": name, "sha256": sha256, "frame_size": (height, width)}
+    return Head.model_validate(
+        {
+            "format": FORMAT_VERSION,
+            "dataset": dataset,
+            "source": source | ({"labels_sha256": labels_sha256} if labels_sha256 else {}),
+            "frame_size": request.size or usual_size(dataset, (height, width)),
+            "channels": channels,
+            "flow": {"estimator": flow, "settings": flow_settings(flow), "units": FLOW_UNITS},
+            "versions": {"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__},
+        }
     )
 
 
@@ -291,7 +277,7 @@ def _manifest(read: Source, head: Head, records: dict[tuple[Split, str], ClipRec
     frames = {split: sum(entry.frames for entry in clips[split].values()) for split in clips}
     abnormal = sum(entry.abnormal or 0 for entry in clips["test"].values())
     of_source = {"label_source": read.label_source} | ({"notes": read.notes} if read.notes else {})
-    totals = Totals(train_frames=frames["train"], test_frames=frames["test"], abnormal_frames=abnormal)
+    totals = {"train_frames": frames["train"], "test_frames": frames["test"], "abnormal_frames": abnormal}
     found = {"complete": not missing, "missing": missing, "totals": totals, "clips": clips}
     return Manifest.model_validate(dict(head) | of_source | found)
 

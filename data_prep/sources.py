@@ -27,6 +27,7 @@ from data_prep.readers import (
 )
 from data_prep.scenes import synthetic
 
+CAMERA_SIDE = 120  # pixels, of a user's own footage where no size is asked for; the laptop recipes' height
 SMALLEST_SIDE = 16  # pixels; the network halves four times
 
 
@@ -137,6 +138,17 @@ def check_arguments(dataset: str, flow: str, size: tuple[int, int] | None, label
     if labels is not None and not reader.takes_labels:
         takers = ", ".join(name for name in READERS if READERS[name].takes_labels)
         raise PreparationError(f"{dataset} takes no other labels; --labels is for {takers}")
+
+
+def usual_size(dataset: str, frame_size: tuple[int, int]) -> tuple[int, int]:
+    """The stored size where none is asked for: the source's own, but a user's cameras have any number of pixels."""
+    return camera_size(*frame_size) if READERS[dataset].own_footage else frame_size
+
+
+def camera_size(height: int, width: int) -> tuple[int, int]:
+    """The stored size of a user's own footage (ours): its aspect, the shorter side CAMERA_SIDE at most, both even."""
+    scale = CAMERA_SIDE / min(height, width)
+    return (height, width) if scale >= 1 else (2 * round(height * scale / 2), 2 * round(width * scale / 2))
 
 
 def check_source(folder: Path, manifest: Manifest, request: Request) -> None:

@@ -16,13 +16,5 @@ from data_prep.frames.pictures import (
     whole_folder,
 )
 from data_prep.frames.resize import resize_flow, resize_frame, resize_nearest
-from data_prep.frames.video_files import (
-    Break,
-    Shown,
-    Video,
-    count_frames,
-    open_file,
-    open_stream,
-    survey_video,
-    video_frames,
-)
+from data_prep.frames.video_facts import Break, Shown
+from data_prep.frames.video_files import Video, count_frames, open_file, open_stream, survey_video, video_frames

@@ -3,10 +3,8 @@
 Sizes are (height, width); frames are uint8 (H, W, 3) RGB, upright and deinterlaced (see `video_pictures`).
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -19,7 +17,8 @@ from av.video.stream import VideoStream
 from data_prep.clip import SourceError
 from data_prep.frames.containers import missing_bytes
 from data_prep.frames.frame_files import AGAIN, Size, check_size
-from data_prep.frames.video_pictures import HIGH_DYNAMIC_RANGE, PictureError, Pictures
+from data_prep.frames.video_facts import Break, Shown, VideoFacts
+from data_prep.frames.video_pictures import PictureError, Pictures
 
 FETCH = "Download or copy it again"
 CONVERT = "convert it: ffmpeg -i IN OUT.mp4"
@@ -33,65 +32,6 @@ PASSES_OVER = {"mjpeg"}  # decoders that tell damage only when asked to fail; ot
 
 class VideoError(SourceError):
     """What cannot be read as video: one line that names the file, what is wrong and what to do."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A picture of the video."""
-
-    time: float  # seconds from the first frame
-    pixels: np.ndarray  # uint8 (H, W, 3) RGB
-
-
-@dataclass(frozen=True)
-class Break:
-    """Frames are missing: they cannot be decoded or converted, or the file ends too early.
-
-    After damage all is left out up to the next key frame, since what follows is built on damaged frames.
-    """
-
-    time: float  # seconds from the first frame, of the last frame before
-    frames: int  # that came before
-    lost: int  # frames or packets left out, at least
-    why: str
-    remedy: str
-    at_end: bool = False  # no frame follows
-
-
-@dataclass(frozen=True)
-class VideoFacts:
-    """What decoding a video to its end shows."""
-
-    num_frames: int
-    shortest: float  # milliseconds from one frame to the next
-    longest: float
-    interlaced: int = 0  # frames
-    pixel_aspect: float = 1.0  # width of a pixel by its height
-    transfer: str = ""  # of high dynamic range
-
-    @property
-    def varies(self) -> bool:
-        """Whether the frame rate varies, by more than the rounding of time stamps to milliseconds."""
-        return self.longest > 1.1 * self.shortest and self.longest - self.shortest > 2
-
-    @property
-    def notes(self) -> list[str]:
-        """What a user should know of it."""
-        notes = []
-        if self.varies:
-            notes.append(
-                f"the frame rate varies ({self.shortest:.0f} to {self.longest:.0f} ms from frame to frame); flow is "
-                "per frame, whatever its duration"
-            )
-        if self.interlaced:
-            notes.append(f"{self.interlaced} of {self.num_frames} frames are interlaced, and were deinterlaced")
-        if self.pixel_aspect != 1:
-            notes.append(
-                f"its pixels are {self.pixel_aspect:.3g} times as wide as high; frames are taken pixel by pixel"
-            )
-        if self.transfer:
-            notes.append(f"its brightness is coded for high dynamic range ({self.transfer}); it is taken as it is")
-        return notes
 
 
 def count_frames(path: Path) -> int:
@@ -197,7 +137,8 @@ class Video:
 
     frame_rate: per second, by its header; None where that says none. expected: frames by its header, an estimate; None
     where nothing tells, as of a live stream. pixel_aspect: width of a pixel by its height.
-    missing: bytes that the file lacks. Raises VideoError where it holds no video; the message lacks the name.
+    facts: what was seen so far. missing: bytes that the file lacks. Raises VideoError where it holds no video; the
+    message lacks the name.
     """
 
     def __init__(self, container: InputContainer, *, threads: int, missing: int = 0):
@@ -210,15 +151,10 @@ class Video:
         rates = [float(rate) for rate in (stream.guessed_rate, stream.average_rate) if rate]
         self.frame_rate = next((rate for rate in rates if 0 < rate <= FASTEST), None)
         self.expected = _expected_frames(container, stream, self.frame_rate)
-        self._seen = _Seen(self.frame_rate or USUAL_RATE, float(stream.sample_aspect_ratio or 1))
+        self.facts = VideoFacts(self.frame_rate or USUAL_RATE, float(stream.sample_aspect_ratio or 1))
 
     def close(self) -> None:
         self._container.close()
-
-    @property
-    def facts(self) -> VideoFacts:
-        """What was seen so far."""
-        return self._seen.facts()
 
     def packets(self) -> Iterator[av.Packet]:
         """The packets of frames that are shown: not an AVI's empty ones, and not what an edit list hides."""
@@ -248,7 +184,7 @@ class Video:
 
         What comes before the first key frame and cannot be decoded is left out: the video begins later.
         """
-        seen, why, lost, started = self._seen, "", 0, False
+        seen, why, lost, started = self.facts, "", 0, False
         held: list[av.VideoFrame] = []  # may be built on a frame that comes later, which may turn out damaged
         for packet, frames, damage in self._steps():
             started = started or packet.is_keyframe or seen.num_frames > 0
@@ -319,35 +255,3 @@ def _expected_frames(container: InputContainer, stream: VideoStream, rate: float
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
     return min(filter(None, (round(seconds * (rate or 0)), stream.frames)), default=None)
-
-
-class _Seen:
-    """What was seen of a video so far: the times of its frames, which always grow, and what is special."""
-
-    def __init__(self, rate: float, pixel_aspect: float):
-        self.num_frames, self.last = 0, 0.0
-        self._rate, self._pixel_aspect = rate, pixel_aspect
-        self._start, self._shortest, self._longest, self._interlaced, self._transfer = 0.0, math.inf, 0.0, 0, ""
-
-    def with_times(self, frames: list[av.VideoFrame]) -> Iterator[tuple[av.VideoFrame, float]]:
-        for frame in frames:
-            yield frame, self._time_of(frame)
-
-    def _time_of(self, frame: av.VideoFrame) -> float:
-        """Seconds from the first frame; where time stamps are absent or do not grow, the rate counts on."""
-        stamp = frame.time
-        if self.num_frames == 0:
-            self._start, now = stamp or 0.0, 0.0
-        else:
-            now = -1.0 if stamp is None else stamp - self._start
-            now = now if now > self.last else self.last + 1 / self._rate
-            self._shortest, self._longest = min(self._shortest, now - self.last), max(self._longest, now - self.last)
-        self.num_frames, self.last = self.num_frames + 1, now
-        self._interlaced += frame.interlaced_frame
-        self._transfer = HIGH_DYNAMIC_RANGE.get(int(frame.color_trc), self._transfer)
-        return now
-
-    def facts(self) -> VideoFacts:
-        shortest = min(self._shortest, self._longest)
-        steps = (1000 * shortest, 1000 * self._longest)
-        return VideoFacts(self.num_frames, *steps, self._interlaced, self._pixel_aspect, self._transfer)

@@ -1,7 +1,8 @@
 """MATLAB files (v5 to v7) read strictly: every size in the file is checked before it is used.
 
-scipy trusts these sizes: a flipped byte in a file ends its process, or asks for all memory. Here a damaged file is
-always a SourceError, and a cell is read one array at a time, so that a clip's masks never lie in memory together.
+scipy trusts these sizes: a flipped byte can end its process, and Dask's workers, which read the masks, may start no
+process that could be lost in their place. Here a damaged file is always a SourceError, and a cell is read one array at
+a time, so that a clip's masks never lie in memory together.
 
 Format: https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf. After a header of 128 bytes, elements of a tag
 (type, size) and data; a matrix holds its flags, dimensions, name and data, a compressed element one matrix.
@@ -30,6 +31,7 @@ _KINDS = ("cell", "struct", "object", "char", "sparse", "double", "single")
 _KINDS += ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")  # of class 1, 2 ...
 _DTYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 Order = Literal["<", ">"]
+Read = Callable[[int], bytes]
 
 
 class _Damaged(ValueError):
@@ -115,10 +117,10 @@ def _matrices(file: BinaryIO, order: Order) -> Iterator[tuple[str, Variable, "_S
         if place + 8 + length > size:
             raise _Damaged(f"it ends {place + 8 + length - size} bytes early")
         if kind == _COMPRESSED:
-            stream = _Stream(_Inflated(file, length).read, order)
+            stream = _Stream(_inflated(_part(file, length)), order)
             stream.enter_matrix("the compressed element")
         elif kind == _MATRIX:
-            stream = _Stream(_Part(file, length).read, order)
+            stream = _Stream(_part(file, length), order)
         else:
             raise _Damaged(f"an element of type {kind} in place of a matrix")
         place += 8 + length
@@ -130,7 +132,7 @@ def _matrices(file: BinaryIO, order: Order) -> Iterator[tuple[str, Variable, "_S
 class _Stream:
     """The elements of a matrix, one after the other; `read` gives fewer bytes than asked for only at its end."""
 
-    def __init__(self, read: Callable[[int], bytes], order: Order) -> None:
+    def __init__(self, read: Read, order: Order) -> None:
         self._read, self._place = read, 0
         self._order: Order = order
 
@@ -211,31 +213,25 @@ def _array(stream: _Stream, where: str) -> np.ndarray:
     return array
 
 
-class _Part:
+def _part(file: BinaryIO, length: int) -> Read:
     """Reads no further than a part of a file."""
-
-    def __init__(self, file: BinaryIO, length: int) -> None:
-        self._file, self._left = file, length
-
-    def read(self, length: int) -> bytes:
-        data = self._file.read(min(length, self._left))
-        self._left -= len(data)
-        return data
+    end = file.tell() + length
+    return lambda most: file.read(max(0, min(most, end - file.tell())))
 
 
-class _Inflated:
-    """Reads a compressed part of a file piece by piece, so that no more is held than is asked for."""
+def _inflated(packed: Read) -> Read:
+    """Reads compressed data piece by piece, so that no more is held than is asked for."""
+    engine = zlib.decompressobj()
 
-    def __init__(self, file: BinaryIO, length: int) -> None:
-        self._part, self._engine = _Part(file, length), zlib.decompressobj()
-
-    def read(self, length: int) -> bytes:
+    def read(length: int) -> bytes:
         pieces: list[bytes] = []
-        while length and not self._engine.eof:
-            packed = self._engine.unconsumed_tail or self._part.read(1 << 16)
-            piece = self._engine.decompress(packed, length)
-            if not packed and not piece:
+        while length and not engine.eof:
+            given = engine.unconsumed_tail or packed(1 << 16)
+            piece = engine.decompress(given, length)
+            if not given and not piece:
                 raise _Damaged("its compressed data are cut")
             pieces.append(piece)
             length -= len(piece)
         return b"".join(pieces)
+
+    return read

@@ -8,7 +8,7 @@ import numpy as np
 from data_prep.scenes import things
 from data_prep.scenes.backdrop import Backdrop
 from data_prep.scenes.parts import Colour, Path
-from data_prep.scenes.stage import DARK, DRIVE, FLY, RIDE, RUN, WALK, Camera, Planned, Rows, Scene, Stage
+from data_prep.scenes.stage import DRIVE, FLY, RIDE, RUN, WALK, Camera, Planned, Rows, Scene, Stage
 from data_prep.scenes.view import View
 
 VIEW = View(row=34.0, height=18.0, rise=10.0 / 56.0, slope=1 / 16)  # people are 18.4 to 28.4 units high
@@ -91,8 +91,7 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, walk: Rows) ->
         case "runner":
             stage.add_runner(stage.entering(first, row, heading, stage.fast(RUN)), kind)
         case "cart":
-            path = stage.entering(first, row, heading, stage.fast(DRIVE), margin=18.0)
-            stage.add(things.cart(path, stage.pick(DARK), _CART), path, shadow=0.7, event=kind)
+            stage.add_cart(stage.entering(first, row, heading, stage.fast(DRIVE), margin=18.0), _CART, kind)
         case "lane walker":
             _add_lane_walker(stage, first, heading, kind)
         case "thrown ball":

@@ -114,6 +114,9 @@ class Stage:
     def add_cyclist(self, path: Path, event: str | None = None) -> None:
         self.add(things.cyclist(path, self.look(), self.between(0.0, 1.0)), path, shadow=0.42, event=event)
 
+    def add_cart(self, path: Path, paint: Colour, event: str) -> None:
+        self.add(things.cart(path, self.pick(DARK), paint), path, shadow=0.7, event=event)
+
     def add_runner(self, path: Path, event: str) -> None:
         self.add(people.pedestrian(path, self.look(), 0.0, stride=1.25, swing=0.62), path, event=event)
 
