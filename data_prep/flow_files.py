@@ -16,6 +16,7 @@ import numpy as np
 
 from data_prep.clip import SourceError
 from data_prep.files import UnreadableError, open_npy
+from data_prep.frames import by
 
 FLO_MARK = b"PIEH"  # the float 202021.25, little-endian
 FLO_HEADER = 12  # bytes: mark, width, height
@@ -74,7 +75,7 @@ def find_flow(folder: Path, split: str, clip: str, num_frames: int) -> FlowFiles
             raise FlowFileError(f"{path}: shape {shape}, expected {expected}; change the order of its axes")
         if size != sizes[0]:
             raise FlowFileError(
-                f"{path}: flow of {_by(size)}, but {paths[0].name} of the same clip has {_by(sizes[0])}; expected "
+                f"{path}: flow of {by(size)}, but {paths[0].name} of the same clip has {by(sizes[0])}; expected "
                 "one size. Is it of another video?"
             )
     if found != num_frames - 1:
@@ -127,7 +128,3 @@ def _open_npy(path: Path) -> np.ndarray:
         return open_npy(path)
     except UnreadableError as error:
         raise FlowFileError(f"{error}. Write it again") from error
-
-
-def _by(size: tuple[int, ...]) -> str:
-    return f"{size[0]}x{size[1]}"

@@ -24,7 +24,7 @@ from data_prep.files import UnreadableError, in_form, in_turn, lock_beside, open
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS
 from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError, FlowFiles, find_flow
-from data_prep.frames import resize_flow
+from data_prep.frames import by, resize_flow
 from data_prep.layout import MANIFEST, Array, ClipEntry, FlowEntry, Head, HowMade, Manifest, read_manifest
 from data_prep.prepare import PreparationError, clear_errors
 
@@ -44,10 +44,10 @@ class FlowImport:
     warnings: list[str]
 
     def __str__(self) -> str:
-        (h, w), (uh, uw) = next(iter(self.files.values())).size, self.pixels_of
+        size = next(iter(self.files.values())).size
         number = sum(files.num_fields for files in self.files.values())
         name, beside = self.manifest.flow.estimator, self.agreement
-        lines = [f"flow {name}: {number} fields of {h}x{w}, vectors read in pixels of {uh}x{uw}"]
+        lines = [f"flow {name}: {number} fields of {by(size)}, vectors read in pixels of {by(self.pixels_of)}"]
         if beside.scale is not None:
             lines.append(
                 f"beside DIS, where something moves in {beside.pairs} pairs of frames: correlation "
@@ -180,8 +180,8 @@ def _one_size(files: dict[tuple[Split, str], FlowFiles], flow_folder: Path) -> t
     for key, other in others:
         if other != size:
             raise FlowFileError(
-                f"{flow_folder}: flow of {other[0]}x{other[1]} for {'/'.join(key)}, but {size[0]}x{size[1]} for "
-                f"{'/'.join(first)}; expected one size. Estimate them alike"
+                f"{flow_folder}: flow of {by(other)} for {'/'.join(key)}, but {by(size)} for "
+                f"{'/'.join(first)}; expected one size for all clips. Estimate them again"
             )
     return size
 

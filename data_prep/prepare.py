@@ -150,7 +150,7 @@ def _check_same(folder: Path, manifest: Manifest, request: Request) -> None:
 
 
 def _new_folder(root: Path, dataset: str, flow: str, size: tuple[int, int] | None) -> Path:
-    """Where a dataset goes that is not there yet; PreparationError where something else stands in its place."""
+    """Where a dataset goes that is not there yet; PreparationError where something else is in its place."""
     folder = root / dataset
     if not (folder / MANIFEST).exists():
         return folder

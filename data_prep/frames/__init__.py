@@ -1,7 +1,7 @@
 """Frames and masks as the sources store them: pictures and videos."""
 
 from data_prep.frames.deep_pictures import Scale, scale_of
-from data_prep.frames.frame_files import AGAIN, Size, check_size, numbered_files, of_one_size, with_size
+from data_prep.frames.frame_files import AGAIN, Size, by, check_size, numbered_files, of_one_size, with_size
 from data_prep.frames.masks import abnormal_pixels, array_masks, interval_labels, mask_array, mask_labels, mask_pictures
 from data_prep.frames.pictures import (
     PICTURE_SUFFIXES,

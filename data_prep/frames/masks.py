@@ -91,7 +91,9 @@ def _masks_of(path: Path, count: int) -> Iterator[np.ndarray]:
     elif count == 1:
         yield decode_file(path, AS_STORED)
     elif by_pillow:
-        raise SourceError(f"{path}: pages of several kinds (with alpha or a palette, and without); store them alike")
+        raise SourceError(
+            f"{path}: pages of several kinds (with alpha or a palette, and without); store all of them the same way"
+        )
     else:
         yield from decoded(path, count)
 

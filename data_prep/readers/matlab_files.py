@@ -106,7 +106,7 @@ def _byte_order(header: bytes) -> Order:
 
 
 def _matrices(file: BinaryIO, order: Order) -> Iterator[tuple[str, Variable, "_Stream"]]:
-    """Each matrix with its name; its stream stands at the first byte of the data. What has no name is passed over."""
+    """Each matrix with its name; its stream is at the first byte of the data. What has no name is passed over."""
     place, size = HEADER, os.fstat(file.fileno()).st_size
     while place < size:
         file.seek(place)

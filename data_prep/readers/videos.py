@@ -18,6 +18,7 @@ from data_prep.clip import Clip, Source, SourceError, Split
 from data_prep.frames import (
     PICTURE_SUFFIXES,
     Size,
+    by,
     colour_pictures,
     decoded,
     listed,
@@ -138,17 +139,13 @@ def _size_notes(source: Path, sizes: dict[str, Size], stored: Size | None) -> li
         other = next((clip for clip in sizes if sizes[clip] != sizes[first]), None)
         if other is not None:
             raise SourceError(
-                f"{source}: {first} is {_words(sizes[first])}, but {other} is {_words(sizes[other])}; choose one size "
+                f"{source}: {first} is {by(sizes[first])}, but {other} is {by(sizes[other])}; choose one size "
                 "to store all of them at: --size H W"
             )
         return []
     stretched = {clip: (stored[1] / stored[0]) / (size[1] / size[0]) for clip, size in sizes.items()}
     return [
-        f"{clip}: {_words(sizes[clip])} is stored at {_words(stored)}, {factor:.2f} times as wide for its height"
+        f"{clip}: {by(sizes[clip])} is stored at {by(stored)}, {factor:.2f} times as wide for its height"
         for clip, factor in stretched.items()
         if abs(factor - 1) > STRETCH
     ]
-
-
-def _words(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"

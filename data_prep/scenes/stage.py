@@ -60,7 +60,7 @@ class Stage:
     def path(self, x: np.ndarray, row: float | np.ndarray, heading: int) -> Path:
         """Through the points x (T,) on a row, or on rows (T,)."""
         rows = np.broadcast_to(np.asarray(row, np.float64), x.shape)
-        feet = np.stack([x, self.view.ground_y(rows, x, self.width)], axis=1)
+        feet = np.stack([x, rows + self.view.slope * (x - self.width / 2)], axis=1)
         return Path(feet, self.view.person_height(rows), heading)
 
     def straight(self, start: float, row: float, heading: int, pace: float) -> Path:

@@ -5,7 +5,7 @@ each holds. In all of them every heading can be seen in a single frame, and what
 training clips alone: it is there at another place, in another direction, of another shape or at another speed.
 
 Frames, masks and labels are the same bytes on every machine: random numbers are integers of PCG64, floats see
-only operations that IEEE 754 rounds alike everywhere, and drawing is done in integers (`render`).
+only operations that IEEE 754 rounds the same way everywhere, and drawing is done in integers (`render`).
 """
 
 import hashlib
