@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from data_prep.clip_files import read_record
 from data_prep.files.reading import UnreadableError, open_npy, read_json, read_text
 from data_prep.layout import DatasetError, checked_name, read_manifest
-from data_prep.prepare import PreparationError, prepare
+from data_prep.prepare import prepare
 from data_prep.verify import verify
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import PreparedDataset, find_dataset
@@ -119,7 +119,7 @@ def test_a_damaged_record_is_none(copied: Path, data: st.DataObject) -> None:
     try:
         path.write_bytes(data.draw(damaged_json(json.loads(whole))))
         record = read_record(path.parent)
-        assert record is None or isinstance(record["settings"], dict)
+        assert record is None or isinstance(record.settings, dict)
     finally:
         path.write_bytes(whole)
 
@@ -436,7 +436,7 @@ def test_a_damaged_manifest_stops_no_other_preparation(ped2: Path, tmp_path: Pat
     folder = prepare("ped2", ped2, root, workers=1, progress=False)
     assert verify(folder, progress=False).intact
     (folder / "manifest.json").write_text("[]")
-    with pytest.raises(PreparationError, match=r"ped2/manifest\.json: list, expected the manifest .*; delete"):
+    with pytest.raises(DatasetError, match=r"ped2/manifest\.json: list, expected the manifest .*; delete"):
         prepare("ped2", ped2, root, workers=1, progress=False)
 
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.prepare import camera_size, prepare
+from data_prep.prepare import prepare
 from data_prep.readers.videos import read_videos
+from data_prep.sources import camera_size
 from data_prep.scenes.footage import write_scene_footage
 from data_prep.scenes.synthetic import read_synthetic, scene_settings
 from maam_lib.config import SettingError, load_recipe
