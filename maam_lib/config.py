@@ -2,23 +2,18 @@
 
 import hashlib
 import json
-from importlib import resources
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from data_prep.files import UnreadableError, read_text
 from data_prep.layout import Channels, Name
-from maam_lib.recipes import PlainYamlError, plain_yaml
+from maam_lib.recipes import FOLLOWED, Followed, PlainYamlError, SettingError, laid_over, plain_yaml, recipe_tree
+from maam_lib.recipes import recipe_names as recipe_names  # an old name of this module, for others
 
 Origin = Literal["paper", "released code", "ours"]
-DEEPEST = 10  # recipe files that extend one another
 Positive = Annotated[int, Field(gt=0)]
-
-
-class SettingError(ValueError):
-    """A recipe or a setting that cannot be used: names the key, the value, and what is allowed."""
 
 
 def knob(default: Any, text: str, origin: Origin, unit: str = "", *, differs: int | None = None, **bounds: Any) -> Any:
@@ -38,31 +33,52 @@ class DataSettings(Section):
     dataset: Name = knob("synthetic", "name of the prepared dataset", "ours")
     height: int = knob(96, "height of the stored frames", "paper", "pixels", ge=16, le=4096)
     width: int = knob(144, "width of the stored frames", "paper", "pixels", ge=16, le=4096)
-    channels: Channels = knob(3, "channels that the network sees: 1 gray, 3 colour (Table 1)", "paper",
-                                   differs=27)  # fmt: skip
+    channels: Channels = knob(3, "channels that the network sees: 1 gray, 3 colour (Table 1)", "paper", differs=27)
     flow: Name = knob("dis", "optical-flow estimator of the prepared dataset (the paper: FlowNet2)", "ours", differs=17)
-    drop_last: int = knob(1, "frames left out at the end of each clip (Sec. 3.2.1; Avenue released: 2)", "paper",
-                          "frames", differs=16, ge=1, le=16)  # fmt: skip
-    follow: bool = knob(False, "before training, take size, channels, flow, patch and epochs from the prepared data; "
-                        "settings that are given win", "ours")  # fmt: skip
+    drop_last: int = knob(
+        1,
+        "frames left out at the end of each clip (Sec. 3.2.1; Avenue released: 2)",
+        "paper",
+        "frames",
+        differs=16,
+        ge=1,
+        le=16,
+    )
+    follow: tuple[Followed, ...] = knob(
+        (),
+        "settings that are taken from the prepared data before training; in a recipe, true means all that the recipe "
+        "does not state itself. A setting that --set, or a recipe that extends this one, states is not taken",
+        "ours",
+    )
+
+    @field_validator("follow", mode="before")
+    @classmethod
+    def _all_or_none(cls, value: Any) -> Any:
+        """True and false as well as names; earlier kits wrote false into the recipe of every run."""
+        if isinstance(value, bool):
+            return FOLLOWED if value else ()
+        return tuple(value) if isinstance(value, list) else value
 
 
 class ModelSettings(Section):
     num_items: int = knob(500, "N, memory items (500 on Ped2, 2000 elsewhere)", "paper", "items", ge=1, le=100_000)
-    base_channels: int = knob(64, "filters of the first convolution; the others follow (Table 1)", "paper",
-                              "channels", ge=1, le=512)  # fmt: skip
-    similarity: Literal["cosine", "released"] = knob("cosine", "Eq. 1, or what the released code computes", "paper",
-                                                    differs=1)  # fmt: skip
-    temperature: float = knob(1.0, "divides the similarities before the softmax of Eq. 2; 1 is the paper", "paper",
-                              gt=0, le=100)  # fmt: skip
+    base_channels: int = knob(
+        64, "filters of the first convolution; the others follow (Table 1)", "paper", "channels", ge=1, le=512
+    )
+    similarity: Literal["cosine", "released"] = knob(
+        "cosine", "Eq. 1, or what the released code computes", "paper", differs=1
+    )
+    temperature: float = knob(
+        1.0, "divides the similarities before the softmax of Eq. 2; 1 is the paper", "paper", gt=0, le=100
+    )
     shrink_threshold: float | None = knob(None, "lambda of Eq. 3; none means 1/N", "paper", differs=2, ge=0, lt=1)
     use_memory: bool = knob(
         True, "without memory the query goes to the decoders as it is (Table 2)", "paper", differs=5
     )
-    dropout: float = knob(0.3, "share of decoder activations dropped in training (Table 1)", "paper", differs=6, ge=0,
-                          lt=1)  # fmt: skip
-    norm_momentum: float = knob(0.01, "weight of a new batch in the batch-norm statistics", "released code",
-                                gt=0, le=1)  # fmt: skip
+    dropout: float = knob(
+        0.3, "share of decoder activations dropped in training (Table 1)", "paper", differs=6, ge=0, lt=1
+    )
+    norm_momentum: float = knob(0.01, "weight of a new batch in the batch-norm statistics", "released code", gt=0, le=1)
 
 
 class LossSettings(Section):
@@ -73,8 +89,7 @@ class LossSettings(Section):
     sparse_weight: float = knob(3e-4, "alpha of Eq. 10", "paper", ge=0, le=1e6)
     latent_weight: float = knob(1e-3, "beta of Eq. 10", "paper", ge=0, le=1e6)
     margin: float = knob(0.1, "zeta of Eq. 9 (Sec. 4.3 also says 0.001)", "paper", ge=0, le=1)
-    sparse_form: Literal["paper", "released"] = knob("paper", "Eq. 8, or its mean over all entries", "paper",
-                                                    differs=9)  # fmt: skip
+    sparse_form: Literal["paper", "released"] = knob("paper", "Eq. 8, or its mean over all entries", "paper", differs=9)
     latent_form: Literal["paper", "released", "attract"] = knob(
         "paper",
         "Eq. 9 per query, what the released code computes, or 1 - cos (ours, for comparison; no. 11)",
@@ -93,8 +108,18 @@ class TrainingSettings(Section):
     precision: Literal["float32", "bfloat16"] = knob(
         "float32", "number format of the convolutions; on a GPU, float32 multiplies in TF32", "ours"
     )
-    seed: int = knob(0, "initial values, order of the frames, dropout: all randomness", "ours", differs=12, ge=0,
-                     lt=2**31)  # fmt: skip
+    seed: int = knob(
+        0, "initial values, order of the frames, dropout: all randomness", "ours", differs=12, ge=0, lt=2**31
+    )
+    keep_epochs: int = knob(
+        20,
+        "weights that stay on disk, of epochs spread evenly up to the last: the points of the curve over epochs. "
+        "It changes no number of a result, so it is no part of the recipe's hash",
+        "ours",
+        "epochs",
+        ge=1,
+        le=10_000,
+    )
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -104,16 +129,21 @@ class TrainingSettings(Section):
 
 
 class ScoringSettings(Section):
-    patch: tuple[Positive, Positive] = knob((24, 12), "patch of Algorithm 1 (height, width): a person's size",
-                                            "paper", "pixels", differs=19)  # fmt: skip
-    stride: tuple[Positive, Positive] | None = knob(None, "step of the patch; none means patch/4", "paper", "pixels",
-                                                    differs=19)  # fmt: skip
-    padding: Literal["same", "valid"] = knob("same", "whether patches may hang over the border", "released code",
-                                              differs=20)  # fmt: skip
-    psi: float | None = knob(None, "weight of appearance in the fusion; none: calibrated on training errors", "ours",
-                             differs=21, ge=0, le=1)  # fmt: skip
-    alarm_quantile: float = knob(0.99, "share of training frames that must stay below the threshold tau of Eq. 12",
-                                 "ours", gt=0, lt=1)  # fmt: skip
+    patch: tuple[Positive, Positive] = knob(
+        (24, 12), "patch of Algorithm 1 (height, width): a person's size", "paper", "pixels", differs=19
+    )
+    stride: tuple[Positive, Positive] | None = knob(
+        None, "step of the patch; none means patch/4", "paper", "pixels", differs=19
+    )
+    padding: Literal["same", "valid"] = knob(
+        "same", "whether patches may hang over the border", "released code", differs=20
+    )
+    psi: float | None = knob(
+        None, "weight of appearance in the fusion; none: calibrated on training errors", "ours", differs=21, ge=0, le=1
+    )
+    alarm_quantile: float = knob(
+        0.99, "share of training frames that must stay below the threshold tau of Eq. 12", "ours", gt=0, lt=1
+    )
 
 
 class Recipe(Section):
@@ -140,22 +170,29 @@ class Recipe(Section):
     def with_settings(self, *overrides: str) -> "Recipe":
         """The same recipe with `section.key=value` overrides; raises SettingError naming a wrong one."""
         tree = self.model_dump(mode="json")
-        for override in overrides:
-            _override(tree, override)
-        return _validated(tree, f"recipe {self.name}")
+        return _validated(laid_over(tree, _stated(overrides)), f"recipe {self.name}")
 
     def hash(self) -> str:
-        """Twelve hex digits that change with any setting (not with name or description).
+        """Twelve hex digits that change with any setting that can change a result.
 
         Only settings away from their default count: a setting that the kit gains later, at a default that changes
         nothing, leaves the hash of earlier recipes as it was. So a default, once there, is never changed.
         """
-        settings = self.model_dump(mode="json", exclude={"name", "about"}, exclude_defaults=True)
+        tree = self.model_dump(mode="json", exclude={"name", "about"}, exclude_defaults=True)
+        tree.get("training", {}).pop("keep_epochs", None)
+        settings = {section: values for section, values in tree.items() if values}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_yaml(self) -> str:
         """The resolved recipe, every setting written out."""
         return plain_yaml.written(self.model_dump(mode="json"))
+
+
+SECTIONS: dict[str, type[Section]] = {
+    name: info.annotation
+    for name, info in Recipe.model_fields.items()
+    if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
+}
 
 
 def setting(recipe: Recipe, key: str) -> Any:
@@ -171,11 +208,6 @@ def differences(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with the kit."""
-    return sorted(p.name.removesuffix(".yaml") for p in _recipe_folder().iterdir() if p.name.endswith(".yaml"))
-
-
 def load_recipe(name: str | Path, *overrides: str) -> Recipe:
     """A recipe by its name, or from a YAML file, with `section.key=value` overrides applied.
 
@@ -183,60 +215,26 @@ def load_recipe(name: str | Path, *overrides: str) -> Recipe:
     or a file, looked for beside this one and then from the working folder.
     Raises SettingError for an unknown recipe, key, type or value, naming it and what is allowed.
     """
-    return _validated(_recipe_tree(name), f"recipe {name}").with_settings(*overrides)
+    return _validated(recipe_tree(name), f"recipe {name}").with_settings(*overrides)
 
 
-def _recipe_folder() -> Any:
-    return resources.files("maam_lib") / "recipes"
-
-
-def _recipe_tree(name: str | Path, below: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Settings of a recipe file laid over those of the recipe that it extends; `below` are the files that extend it."""
-    name = str(name)
-    is_file = name.endswith((".yaml", ".yml"))
-    source = Path(name) if is_file else _recipe_folder() / f"{name}.yaml"
-    if not (source.exists() if is_file else name in recipe_names()):
-        raise SettingError(f"no recipe {name!r:.200}; the kit has {', '.join(recipe_names())}, or give a .yaml file")
-    try:
-        tree = plain_yaml.parse(read_text(source, plain_yaml.MOST_CHARACTERS))
-    except PlainYamlError as error:
-        raise SettingError(f"{source}: not readable as YAML: {error}") from error
-    except (UnreadableError, FileNotFoundError) as error:
-        raise SettingError(str(error)) from error
-    if not isinstance(tree, dict):
-        raise SettingError(f"{source}: expected settings like `model: {{num_items: 100}}`, found {tree!r:.80}")
-    tree.setdefault("name", source.name.removesuffix(".yaml").removesuffix(".yml"))
-    if parent := tree.pop("extends", None):
-        if name in below or len(below) == DEEPEST:
-            raise SettingError(f"{source}: extends itself through {', '.join(below)}")
-        if is_file and str(parent).endswith((".yaml", ".yml")):
-            parent = source.parent / str(parent)  # as seen from the file that names it
-        tree = _merged(_recipe_tree(str(parent), (*below, name)), tree)
+def _stated(overrides: Sequence[str]) -> dict[str, Any]:
+    """`section.key=value` overrides as the tree of a recipe."""
+    tree: dict[str, Any] = {}
+    for override in overrides:
+        path, separator, text = override.partition("=")
+        section, dot, key = path.strip().partition(".")
+        if not separator or not dot:
+            raise SettingError(f"cannot read the setting {override!r}; write section.key=value, as model.num_items=100")
+        if section not in SECTIONS:
+            raise SettingError(
+                f"unknown setting {path.strip()}: no section {section!r}; sections: {', '.join(SECTIONS)}"
+            )
+        try:
+            tree.setdefault(section, {})[key] = plain_yaml.parse(text)
+        except PlainYamlError as error:
+            raise SettingError(f"cannot read the value of the setting {override!r:.80}: {error}") from error
     return tree
-
-
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """`above` laid over `below`, section by section."""
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = {**merged[key], **value} if both else value
-    return merged
-
-
-def _override(tree: dict[str, Any], override: str) -> None:
-    """Lay one `section.key=value` over the tree, in place."""
-    path, separator, text = override.partition("=")
-    section, dot, key = path.strip().partition(".")
-    if not separator or not dot:
-        raise SettingError(f"cannot read the setting {override!r}; write section.key=value, as model.num_items=100")
-    if not isinstance(tree.get(section), dict):
-        sections = [name for name, value in tree.items() if isinstance(value, dict)]
-        raise SettingError(f"unknown setting {path.strip()}: no section {section!r}; sections: {', '.join(sections)}")
-    try:
-        tree[section][key] = plain_yaml.parse(text)
-    except PlainYamlError as error:
-        raise SettingError(f"cannot read the value of the setting {override!r:.80}: {error}") from error
 
 
 def _validated(tree: dict[str, Any], where: str) -> Recipe:
@@ -254,8 +252,5 @@ def _explain(error: Any) -> str:
         return said
     if error["type"] != "extra_forbidden":
         return f"{path} = {error['input']!r:.80}: {said[0].lower()}{said[1:]}"
-    section = error["loc"][0]
-    known = Recipe.model_fields
-    if len(error["loc"]) > 1:
-        known = known[section].annotation.model_fields
+    known = (SECTIONS[error["loc"][0]] if len(error["loc"]) > 1 else Recipe).model_fields
     return f"unknown setting {path}; known: {', '.join(known)}"
