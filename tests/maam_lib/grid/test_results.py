@@ -26,8 +26,9 @@ from maam_lib.grid.results import (
     summary,
     with_results,
 )
+from maam_lib.training.files import RunError, read_scores
 from maam_lib.training.loop import build_network
-from maam_lib.training.runs import RunError, RunFolder, read_scores
+from maam_lib.training.runs import RunFolder
 from tests.conftest import PROJECT
 
 HEADLINE = {"ped2": "0.977", "avenue": "0.909", "shanghaitech": "0.713"}  # of the abstract

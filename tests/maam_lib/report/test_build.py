@@ -14,7 +14,8 @@ from maam_lib.report.build import MARK, build_report
 from maam_lib.report.collection import OWN, collect
 from maam_lib.report.figures import epoch_picture
 from maam_lib.report.sections import NAMES
-from maam_lib.training.runs import RunError, RunFolder
+from maam_lib.training.files import RunError
+from maam_lib.training.runs import RunFolder
 from tests.maam_lib.report.test_notebook_pages import Resources
 
 
