@@ -195,17 +195,16 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
-def setting(recipe: Recipe, key: str) -> Any:
-    """The value of `section.key`, pairs as lists."""
-    section, _, name = key.partition(".")
-    return recipe.model_dump(mode="json")[section][name]
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """Every setting of a recipe: `section.key` -> value, pairs as lists."""
+    tree = recipe.model_dump(mode="json", include=set(SECTIONS))
+    return {f"{section}.{key}": value for section, part in tree.items() for key, value in part.items()}
 
 
 def differences(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:
     """Settings in which two recipes differ, name and description apart: `section.key` -> (before, after)."""
-    old, new = (r.model_dump(mode="json", exclude={"name", "about"}) for r in (before, after))
-    pairs = {f"{section}.{key}": (old[section][key], new[section][key]) for section in old for key in old[section]}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+    new = settings_of(after)
+    return {key: (old, new[key]) for key, old in settings_of(before).items() if old != new[key]}
 
 
 def load_recipe(name: str | Path, *overrides: str) -> Recipe:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from maam_lib import released
-from maam_lib.config import Recipe, setting
+from maam_lib.config import Recipe, settings_of
 from maam_lib.model import MAAMNet
 from maam_lib.training.files import write_weights
 from maam_lib.training.runs import RunFolder
@@ -34,11 +34,8 @@ def _check_recipe(recipe: Recipe, net: MAAMNet) -> None:
         "model.base_channels": width // 8,
         "model.similarity": net.similarity,
     }
-    wrong = [
-        f"{key} is {setting(recipe, key)}, the weights need {value}"
-        for key, value in needed.items()
-        if setting(recipe, key) != value
-    ]
+    stated = settings_of(recipe)
+    wrong = [f"{key} is {stated[key]}, the weights need {needed[key]}" for key in needed if stated[key] != needed[key]]
     if wrong:
         raise released.VariableError(
             f"recipe {recipe.name} is of another network: {'; '.join(wrong)}; take a -released recipe"

@@ -4,5 +4,3 @@ from maam_lib.playground.explorers.memory import MemoryExplorer
 from maam_lib.playground.explorers.player import player
 from maam_lib.playground.explorers.scores import ScoreExplorer
 from maam_lib.playground.explorers.training import TrainingPanel
-
-__all__ = ["MemoryExplorer", "ScoreExplorer", "TrainingPanel", "player"]
