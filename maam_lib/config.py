@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -16,8 +17,8 @@ Origin = Literal["paper", "released code", "ours"]
 Positive = Annotated[int, Field(gt=0)]
 
 
-def knob(default: Any, text: str, origin: Origin, unit: str = "", *, differs: int | None = None, **bounds: Any) -> Any:
-    """One hyperparameter: its default, what it does, where the default comes from, its unit and bounds.
+def knob(origin: Origin, default: Any, text: str, unit: str = "", *, differs: int | None = None, **bounds: Any) -> Any:
+    """One hyperparameter: where its default comes from, the default, what it does, its unit and bounds.
 
     `differs` is the number in docs/differences.md under which paper and released code disagree on it.
     """
@@ -25,30 +26,26 @@ def knob(default: Any, text: str, origin: Origin, unit: str = "", *, differs: in
     return Field(default, description=text, json_schema_extra=extra, **bounds)
 
 
+paper, released, ours = (partial(knob, origin) for origin in get_args(Origin))
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
 
 
 class DataSettings(Section):
-    dataset: Name = knob("synthetic", "name of the prepared dataset", "ours")
-    height: int = knob(96, "height of the stored frames", "paper", "pixels", ge=16, le=4096)
-    width: int = knob(144, "width of the stored frames", "paper", "pixels", ge=16, le=4096)
-    channels: Channels = knob(3, "channels that the network sees: 1 gray, 3 colour (Table 1)", "paper", differs=27)
-    flow: Name = knob("dis", "optical-flow estimator of the prepared dataset (the paper: FlowNet2)", "ours", differs=17)
-    drop_last: int = knob(
-        1,
-        "frames left out at the end of each clip (Sec. 3.2.1; Avenue released: 2)",
-        "paper",
-        "frames",
-        differs=16,
-        ge=1,
-        le=16,
+    dataset: Name = ours("synthetic", "name of the prepared dataset")
+    height: int = paper(96, "height of the stored frames", "pixels", ge=16, le=4096)
+    width: int = paper(144, "width of the stored frames", "pixels", ge=16, le=4096)
+    channels: Channels = paper(3, "channels that the network sees: 1 gray, 3 colour (Table 1)", differs=27)
+    flow: Name = ours("dis", "optical-flow estimator of the prepared dataset (the paper: FlowNet2)", differs=17)
+    drop_last: int = paper(
+        1, "frames left out at the end of each clip (Sec. 3.2.1; Avenue released: 2)", "frames", differs=16, ge=1, le=16
     )
-    follow: tuple[Followed, ...] = knob(
+    follow: tuple[Followed, ...] = ours(
         (),
         "settings that are taken from the prepared data before training; in a recipe, true means all that the recipe "
         "does not state itself. A setting that --set, or a recipe that extends this one, states is not taken",
-        "ours",
     )
 
     @field_validator("follow", mode="before")
@@ -61,61 +58,51 @@ class DataSettings(Section):
 
 
 class ModelSettings(Section):
-    num_items: int = knob(500, "N, memory items (500 on Ped2, 2000 elsewhere)", "paper", "items", ge=1, le=100_000)
-    base_channels: int = knob(
-        64, "filters of the first convolution; the others follow (Table 1)", "paper", "channels", ge=1, le=512
+    num_items: int = paper(500, "N, memory items (500 on Ped2, 2000 elsewhere)", "items", ge=1, le=100_000)
+    base_channels: int = paper(
+        64, "filters of the first convolution; the others follow (Table 1)", "channels", ge=1, le=512
     )
-    similarity: Literal["cosine", "released"] = knob(
-        "cosine", "Eq. 1, or what the released code computes", "paper", differs=1
+    similarity: Literal["cosine", "released"] = paper("cosine", "Eq. 1, or what the released code computes", differs=1)
+    temperature: float = paper(
+        1.0, "divides the similarities before the softmax of Eq. 2; 1 is the paper", gt=0, le=100
     )
-    temperature: float = knob(
-        1.0, "divides the similarities before the softmax of Eq. 2; 1 is the paper", "paper", gt=0, le=100
-    )
-    shrink_threshold: float | None = knob(None, "lambda of Eq. 3; none means 1/N", "paper", differs=2, ge=0, lt=1)
-    use_memory: bool = knob(
-        True, "without memory the query goes to the decoders as it is (Table 2)", "paper", differs=5
-    )
-    dropout: float = knob(
-        0.3, "share of decoder activations dropped in training (Table 1)", "paper", differs=6, ge=0, lt=1
-    )
-    norm_momentum: float = knob(0.01, "weight of a new batch in the batch-norm statistics", "released code", gt=0, le=1)
+    shrink_threshold: float | None = paper(None, "lambda of Eq. 3; none means 1/N", differs=2, ge=0, lt=1)
+    use_memory: bool = paper(True, "without memory the query goes to the decoders as it is (Table 2)", differs=5)
+    dropout: float = paper(0.3, "share of decoder activations dropped in training (Table 1)", differs=6, ge=0, lt=1)
+    norm_momentum: float = released(0.01, "weight of a new batch in the batch-norm statistics", gt=0, le=1)
 
 
 class LossSettings(Section):
-    branches: Literal["both", "appearance", "motion"] = knob(
-        "both", "decoders that are trained; one alone is a column of Table 5, scored by itself", "paper"
+    branches: Literal["both", "appearance", "motion"] = paper(
+        "both", "decoders that are trained; one alone is a column of Table 5, scored by itself"
     )
-    motion_weight: float = knob(2.0, "lambda_m of Eq. 7", "paper", ge=0, le=1e6)
-    sparse_weight: float = knob(3e-4, "alpha of Eq. 10", "paper", ge=0, le=1e6)
-    latent_weight: float = knob(1e-3, "beta of Eq. 10", "paper", ge=0, le=1e6)
-    margin: float = knob(0.1, "zeta of Eq. 9 (Sec. 4.3 also says 0.001)", "paper", ge=0, le=1)
-    sparse_form: Literal["paper", "released"] = knob("paper", "Eq. 8, or its mean over all entries", "paper", differs=9)
-    latent_form: Literal["paper", "released", "attract"] = knob(
+    motion_weight: float = paper(2.0, "lambda_m of Eq. 7", ge=0, le=1e6)
+    sparse_weight: float = paper(3e-4, "alpha of Eq. 10", ge=0, le=1e6)
+    latent_weight: float = paper(1e-3, "beta of Eq. 10", ge=0, le=1e6)
+    margin: float = paper(0.1, "zeta of Eq. 9 (Sec. 4.3 also says 0.001)", ge=0, le=1)
+    sparse_form: Literal["paper", "released"] = paper("paper", "Eq. 8, or its mean over all entries", differs=9)
+    latent_form: Literal["paper", "released", "attract"] = paper(
         "paper",
         "Eq. 9 per query, what the released code computes, or 1 - cos (ours, for comparison; no. 11)",
-        "paper",
         differs=10,
     )
 
 
 class TrainingSettings(Section):
-    epochs: int = knob(50, "passes over the training frames", "paper", "epochs", ge=1, le=10_000)
-    batch_size: int = knob(15, "frames per optimiser step, over all devices", "released code", "frames", ge=1)
-    learning_rate: float = knob(2e-5, "Adam's constant learning rate", "paper", gt=0, le=1)
-    adam_form: Literal["paper", "released"] = knob(
-        "paper", "where Adam adds its epsilon: Kingma and Ba's Algorithm 1, or TensorFlow's form", "paper", differs=14
+    epochs: int = paper(50, "passes over the training frames", "epochs", ge=1, le=10_000)
+    batch_size: int = released(15, "frames per optimiser step, over all devices", "frames", ge=1)
+    learning_rate: float = paper(2e-5, "Adam's constant learning rate", gt=0, le=1)
+    adam_form: Literal["paper", "released"] = paper(
+        "paper", "where Adam adds its epsilon: Kingma and Ba's Algorithm 1, or TensorFlow's form", differs=14
     )
-    precision: Literal["float32", "bfloat16"] = knob(
-        "float32", "number format of the convolutions; on a GPU, float32 multiplies in TF32", "ours"
+    precision: Literal["float32", "bfloat16"] = ours(
+        "float32", "number format of the convolutions; on a GPU, float32 multiplies in TF32"
     )
-    seed: int = knob(
-        0, "initial values, order of the frames, dropout: all randomness", "ours", differs=12, ge=0, lt=2**31
-    )
-    keep_epochs: int = knob(
+    seed: int = ours(0, "initial values, order of the frames, dropout: all randomness", differs=12, ge=0, lt=2**31)
+    keep_epochs: int = ours(
         20,
         "weights that stay on disk, of epochs spread evenly up to the last: the points of the curve over epochs. "
         "It changes no number of a result, so it is no part of the recipe's hash",
-        "ours",
         "epochs",
         ge=1,
         le=10_000,
@@ -129,20 +116,18 @@ class TrainingSettings(Section):
 
 
 class ScoringSettings(Section):
-    patch: tuple[Positive, Positive] = knob(
-        (24, 12), "patch of Algorithm 1 (height, width): a person's size", "paper", "pixels", differs=19
+    patch: tuple[Positive, Positive] = paper(
+        (24, 12), "patch of Algorithm 1 (height, width): a person's size", "pixels", differs=19
     )
-    stride: tuple[Positive, Positive] | None = knob(
-        None, "step of the patch; none means patch/4", "paper", "pixels", differs=19
+    stride: tuple[Positive, Positive] | None = paper(
+        None, "step of the patch; none means patch/4", "pixels", differs=19
     )
-    padding: Literal["same", "valid"] = knob(
-        "same", "whether patches may hang over the border", "released code", differs=20
+    padding: Literal["same", "valid"] = released("same", "whether patches may hang over the border", differs=20)
+    psi: float | None = ours(
+        None, "weight of appearance in the fusion; none: calibrated on training errors", differs=21, ge=0, le=1
     )
-    psi: float | None = knob(
-        None, "weight of appearance in the fusion; none: calibrated on training errors", "ours", differs=21, ge=0, le=1
-    )
-    alarm_quantile: float = knob(
-        0.99, "share of training frames that must stay below the threshold tau of Eq. 12", "ours", gt=0, lt=1
+    alarm_quantile: float = ours(
+        0.99, "share of training frames that must stay below the threshold tau of Eq. 12", gt=0, lt=1
     )
 
 

@@ -15,16 +15,7 @@ from torch.utils.data import Dataset
 
 from data_prep.clip import Split
 from data_prep.files import UnreadableError, open_npy
-from data_prep.layout import (
-    MANIFEST,
-    REPAIR,
-    ClipEntry,
-    DatasetError,
-    Manifest,
-    manifests,
-    read_manifest,
-    stored_form,
-)
+from data_prep.layout import MANIFEST, REPAIR, ClipEntry, DatasetError, Manifest, manifests, read_manifest, stored_form
 
 Indices = Sequence[int] | np.ndarray  # of items
 DEFAULT_FLOW = "dis"  # what `maam prepare` takes when it is not told

@@ -181,14 +181,9 @@ def _train(
         run.record(facts | _so_far(run, done))
     module.train()
     feed = Feed(dataset, fabric.device)
-    steps = len(dataset) // settings.batch_size
-    progress = tqdm(
-        total=settings.epochs * steps * settings.batch_size,
-        initial=done * steps * settings.batch_size,
-        unit="frame",
-        disable=None if fabric.is_global_zero and shows_progress else True,
-    )
-    with progress:
+    frames = len(dataset) // settings.batch_size * settings.batch_size  # of an epoch
+    disable = None if fabric.is_global_zero and shows_progress else True
+    with tqdm(total=settings.epochs * frames, initial=done * frames, unit="frame", disable=disable) as progress:
         for epoch in range(done + 1, settings.epochs + 1):
             row = _train_epoch(fabric, recipe, feed, module, optimizer, epoch, progress)
             if fabric.is_global_zero:
@@ -201,9 +196,7 @@ def _train(
 
 def _so_far(run: RunFolder, epoch: int) -> dict[str, float]:
     """What run.json says of the epochs behind it; nothing before the first."""
-    return (
-        {"epochs": epoch, "training_seconds": round(float(run.history["seconds"].to_numpy().sum()), 1)} if epoch else {}
-    )
+    return {"epochs": epoch, "training_seconds": round(sum(run.history["seconds"].tolist()), 1)} if epoch else {}
 
 
 def _train_epoch(
@@ -236,14 +229,11 @@ def _train_epoch(
         steps += 1
         progress.update(settings.batch_size)
         progress.set_postfix_str(f"epoch {epoch} loss {terms[0].item():.4f}", refresh=False)
-    means = sums / steps
     names = [*Losses._fields, "zero_flow", "support_items"]
+    means = dict(zip(names, (sums / steps).tolist(), strict=True))
     seconds = time.perf_counter() - began
-    row = {"epoch": epoch, **dict(zip(names, means.tolist(), strict=True))}
-    return row | {
-        "seconds": round(seconds, 2),
-        "frames_per_second": round(steps * settings.batch_size / seconds, 1),
-    }
+    speed = steps * settings.batch_size / seconds
+    return {"epoch": epoch} | means | {"seconds": round(seconds, 2), "frames_per_second": round(speed, 1)}
 
 
 def _mean_support(output: MAAMOutput, like: Tensor) -> Tensor:
@@ -262,16 +252,12 @@ def _check_finite(losses: Losses, epoch: int, step: int) -> None:
 
 def _facts(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset) -> dict[str, object]:
     """What run.json says of this run."""
-    on_cuda = fabric.device.type == "cuda"
+    on_cuda, data = fabric.device.type == "cuda", dataset.prepared
     return {
         "recipe": recipe.name,
         "recipe_hash": recipe.hash(),
         "seed": recipe.training.seed,
-        "data": {
-            "name": dataset.prepared.name,
-            "content_hash": dataset.prepared.content_hash,
-            "frames": len(dataset),
-        },
+        "data": {"name": data.name, "content_hash": data.content_hash, "frames": len(dataset)},
         "device": torch.cuda.get_device_name(fabric.device) if on_cuda else "cpu",
         "devices": fabric.world_size,
         "precision": recipe.training.precision,

@@ -70,8 +70,7 @@ class RunFolder:
     @property
     def kept_epochs(self) -> list[int]:
         """The finished epochs whose weights are there, in their order."""
-        found = (path.stem.removeprefix("epoch_") for path in self.checkpoints.glob("epoch_*.safetensors"))
-        return [epoch for epoch in sorted(int(name) for name in found if name.isdecimal()) if epoch <= self.epochs_done]
+        return [epoch for epoch in range(1, self.epochs_done + 1) if self.weights_file(epoch).is_file()]
 
     @property
     def is_finished(self) -> bool:
