@@ -7,7 +7,16 @@ from maam_lib.config import SECTIONS, load_recipe, settings_of
 from maam_lib.recipes import plain_yaml
 
 Kind = Literal["choice", "choices", "switch", "whole", "number", "pair", "text"]
-_KINDS: dict[str, Kind] = {"boolean": "switch", "integer": "whole", "number": "number", "string": "text"}
+_KINDS: dict[str, Kind] = {
+    "boolean": "switch",
+    "integer": "whole",
+    "number": "number",
+    "string": "text",
+    "array": "pair",
+}
+
+
+_BOUNDS = {"minimum": "from", "exclusiveMinimum": "more than", "maximum": "to", "exclusiveMaximum": "less than"}
 
 
 @dataclass(frozen=True)
@@ -16,12 +25,8 @@ class SettingField:
 
     key: str  # "model.num_items"
     kind: Kind
+    schema: dict[str, Any]  # JSON schema of its value
     optional: bool  # whether it may be left to a rule: none
-    choices: tuple[Any, ...]  # of which one, or of kind "choices" several
-    lowest: float | None  # inclusive, unless `open_below`
-    highest: float | None
-    open_below: bool
-    open_above: bool
     help: str
     unit: str
     origin: str
@@ -32,18 +37,17 @@ class SettingField:
         return self.key.partition(".")[2]
 
     @property
+    def choices(self) -> list[Any]:
+        """Of which one can be chosen, or of kind "choices" several."""
+        return self.schema.get("items", self.schema).get("enum", [])
+
+    @property
     def allowed(self) -> str:
-        """What may be set, in words: `1 to 100000 items`."""
-        if self.kind == "choice":
-            return " or ".join(map(str, self.choices))
-        if self.kind == "choices":
-            return ", ".join(self.choices)
-        parts = []
-        if self.lowest is not None:
-            parts.append(f"{'more than' if self.open_below else 'from'} {_number(self.lowest)}")
-        if self.highest is not None:
-            parts.append(f"{'less than' if self.open_above else 'to'} {_number(self.highest)}")
-        return " ".join([*parts, *([self.unit] if self.unit else []), *(["or none"] if self.optional else [])])
+        """What may be set, in words: `from 1 to 100,000 items`."""
+        if self.choices:
+            return (" or " if self.kind == "choice" else ", ").join(map(str, self.choices))
+        bounds = [f"{words} {_number(self.schema[name])}" for name, words in _BOUNDS.items() if name in self.schema]
+        return " ".join([*bounds, *([self.unit] if self.unit else []), *(["or none"] if self.optional else [])])
 
 
 def form_fields() -> dict[str, list[SettingField]]:
@@ -70,24 +74,11 @@ def set_words(name: str, values: dict[str, Any]) -> list[str]:
 
 
 def _field(key: str, schema: dict[str, Any]) -> SettingField:
-    """A field from the JSON schema of its setting."""
-    parts = schema.get("anyOf", [schema])  # with null where the setting may be left to a rule
-    [plain] = [part for part in parts if part.get("type") != "null"]
-    names = plain.get("items", {}).get("enum", ())
-    listed: Kind = "choices" if names else "pair"
-    return SettingField(
-        key=key,
-        kind="choice" if "enum" in plain else listed if plain["type"] == "array" else _KINDS[plain["type"]],
-        optional=len(parts) > 1,
-        choices=tuple(plain.get("enum", names)),
-        lowest=plain.get("minimum", plain.get("exclusiveMinimum")),
-        highest=plain.get("maximum", plain.get("exclusiveMaximum")),
-        open_below="exclusiveMinimum" in plain,
-        open_above="exclusiveMaximum" in plain,
-        help=schema["description"],
-        unit=schema["unit"],
-        origin=schema["origin"],
-    )
+    """A field from the JSON schema of its setting, which allows null where the setting may be left to a rule."""
+    parts = schema.get("anyOf", [schema])
+    [value] = [part for part in parts if part.get("type") != "null"]
+    kind = "choice" if "enum" in value else "choices" if "items" in value else _KINDS[value["type"]]
+    return SettingField(key, kind, value, len(parts) > 1, schema["description"], schema["unit"], schema["origin"])
 
 
 def _number(value: float) -> str:

@@ -97,13 +97,16 @@ class ScoreExplorer(Explorer):
         self.back = widgets.Button(description="back to the recipe", icon="undo", layout=widgets.Layout(width="180px"))
 
     def _arrange(self) -> None:
-        lines = ([self.psi, self.calibrated_psi], [self.threshold, self.calibrated_threshold])
-        lines = (*lines, [self.stride_down, self.quarter])
-        left = widgets.VBox([widgets.HBox(line, layout=ROW) for line in lines])
+        rules = {
+            self.psi: self.calibrated_psi,
+            self.threshold: self.calibrated_threshold,
+            self.stride_down: self.quarter,
+        }
+        left = widgets.VBox([widgets.HBox([slider, rule], layout=ROW) for slider, rule in rules.items()])
         right = widgets.VBox([self.patch_height, self.patch_width, self.stride_across])
-        sliders = widgets.HBox([left, right], layout=ROW)
+        knobs = widgets.HBox([left, right], layout=ROW)
         below = widgets.HBox([self.protocol, self.back], layout=ROW)
-        self.children = [self.scrubber, self.picture, self.numbers, sliders, below]
+        self.children = [self.scrubber, self.picture, self.numbers, knobs, below]
 
     def _listen(self) -> None:
         self.listen(self.show_clip, self.scrubber.clip)

@@ -9,15 +9,9 @@ from maam_lib.config import Recipe, settings_of
 from maam_lib.playground.explorers.controls import note
 from maam_lib.playground.settings_form import SettingField, form_fields
 
-Box = (
-    widgets.Dropdown
-    | widgets.SelectMultiple
-    | widgets.Checkbox
-    | widgets.BoundedIntText
-    | widgets.FloatText
-    | widgets.Text
-)
-LARGEST = 2**31 - 1  # that a box takes where nothing else bounds it
+Chooser = widgets.Dropdown | widgets.SelectMultiple | widgets.Checkbox
+Box = Chooser | widgets.BoundedIntText | widgets.FloatText | widgets.Text
+TOO_LARGE = 2**31  # for a box that nothing else bounds
 FIELD = widgets.Layout(width="150px")
 HALF = widgets.Layout(width="73px")
 LINE = widgets.Layout(align_items="center")
@@ -91,15 +85,15 @@ class _Control:
 
     @staticmethod
     def _value_boxes(field: SettingField) -> list[Box]:
-        if field.kind in ("choice", "choices"):
-            several = field.kind == "choices"
-            kind = widgets.SelectMultiple if several else widgets.Dropdown
-            return [kind(options=list(field.choices), layout=FIELD)]
+        if field.kind == "choice":
+            return [widgets.Dropdown(options=field.choices, layout=FIELD)]
+        if field.kind == "choices":
+            return [widgets.SelectMultiple(options=field.choices, layout=FIELD)]
         if field.kind == "switch":
             return [widgets.Checkbox(indent=False, layout=FIELD)]
         if field.kind == "whole":
-            lowest = int(field.lowest or 0)
-            highest = LARGEST if field.highest is None else int(field.highest) - field.open_above
+            lowest = field.schema["minimum"]
+            highest = field.schema.get("maximum", field.schema.get("exclusiveMaximum", TOO_LARGE) - 1)
             return [widgets.BoundedIntText(min=lowest, max=highest, value=lowest, layout=FIELD)]
         if field.kind == "pair":
             return [widgets.BoundedIntText(min=1, max=4096, value=1, layout=HALF) for _ in range(2)]

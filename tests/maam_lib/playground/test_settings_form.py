@@ -36,9 +36,10 @@ def test_kind_and_bounds_are_those_of_config(key: str, kind: str, allowed: str) 
 @pytest.mark.parametrize("field", EVERY.values(), ids=lambda field: field.key)
 def test_bounds_of_the_form_are_where_config_refuses(field: Any) -> None:
     recipe = Recipe(name="x")
-    for bound, is_open, beyond in ((field.lowest, field.open_below, -1), (field.highest, field.open_above, 1)):
-        if bound is None:
+    for name, bound in field.schema.items():
+        if name not in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
             continue
+        is_open, beyond = name.startswith("exclusive"), 1 if name.lower().endswith("maximum") else -1
         step = 1 if field.kind == "whole" else 1e-6
         inside = bound - beyond * step if is_open else bound
         whole = int if field.kind == "whole" else float
