@@ -97,12 +97,9 @@ class ScoreExplorer(Explorer):
         self.back = widgets.Button(description="back to the recipe", icon="undo", layout=widgets.Layout(width="180px"))
 
     def _arrange(self) -> None:
-        rules = {
-            self.psi: self.calibrated_psi,
-            self.threshold: self.calibrated_threshold,
-            self.stride_down: self.quarter,
-        }
-        left = widgets.VBox([widgets.HBox([slider, rule], layout=ROW) for slider, rule in rules.items()])
+        sliders = (self.psi, self.threshold, self.stride_down)
+        rules = (self.calibrated_psi, self.calibrated_threshold, self.quarter)
+        left = widgets.VBox([widgets.HBox(pair, layout=ROW) for pair in zip(sliders, rules, strict=True)])
         right = widgets.VBox([self.patch_height, self.patch_width, self.stride_across])
         knobs = widgets.HBox([left, right], layout=ROW)
         below = widgets.HBox([self.protocol, self.back], layout=ROW)
