@@ -44,8 +44,8 @@ class DataSettings(Section):
     )
     follow: tuple[Followed, ...] = ours(
         (),
-        "settings that are taken from the prepared data before training; in a recipe, true means all that the recipe "
-        "does not state itself. A setting that --set, or a recipe that extends this one, states is not taken",
+        "settings to take from the prepared data before training; true means all of them. A setting that the recipe "
+        "file itself, a file that extends it, or --set states is never taken",
     )
 
     @field_validator("follow", mode="before")
@@ -101,8 +101,8 @@ class TrainingSettings(Section):
     seed: int = ours(0, "initial values, order of the frames, dropout: all randomness", differs=12, ge=0, lt=2**31)
     keep_epochs: int = ours(
         20,
-        "weights that stay on disk, of epochs spread evenly up to the last: the points of the curve over epochs. "
-        "It changes no number of a result, so it is no part of the recipe's hash",
+        "epochs whose weights stay on disk, spread evenly up to the last; they are the points of the curve over "
+        "epochs. It changes no result, so the recipe's hash leaves it out",
         "epochs",
         ge=1,
         le=10_000,

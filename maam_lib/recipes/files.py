@@ -52,7 +52,7 @@ def recipe_tree(name: str | Path, below: tuple[str, ...] = ()) -> dict[str, Any]
 def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """`above` laid over `below`, section by section; what `above` states is no longer taken from the data.
 
-    `data.follow: true` becomes the names of all settings that data can decide, but for those stated beside it.
+    `data.follow: true` becomes the names of all settings that data can decide, except those stated beside it.
     """
     merged = dict(below)
     for key, value in above.items():

@@ -1,5 +1,6 @@
 """Recipes that follow their data: what prepared footage itself tells, without labels (ours)."""
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
         things = moving_things(prepared)
         found["scoring.patch"] = [things.height, things.width]
         measured = f" (median of {things.count} moving parts)"
-    fitted = recipe.with_settings(*(f"{key}={found[key]}" for key in follow), "data.follow=[]")
+    fitted = recipe.with_settings(*(f"{key}={json.dumps(found[key])}" for key in follow), "data.follow=[]")
     if (fitted.data.height, fitted.data.width) != prepared.frame_size:
         raise SettingError(
             f"recipe {recipe.name}: states {fitted.data.height}x{fitted.data.width}, the frames in {prepared.folder} "

@@ -37,7 +37,7 @@ class Scrubber(widgets.HBox):
     @property
     def chosen(self) -> str:
         """The name of the clip."""
-        return chosen(self.clip, self._frames)
+        return choice_of(self.clip, self._frames)
 
     def go_to(self, clip: str, place: int) -> None:
         """Stand at a frame of a clip, the slider fitted to its length."""
@@ -48,7 +48,10 @@ class Scrubber(widgets.HBox):
 
 
 class Explorer(widgets.VBox):
-    """A scrubber over clips, numbers and a picture. What a user moves calls `answer`; what code moves `quietly` not."""
+    """A scrubber over clips, numbers and a picture.
+
+    What a user moves calls `answer`; what code moves inside `quietly` does not.
+    """
 
     def __init__(self, frames: Mapping[str, int], clip: str, place: int) -> None:
         super().__init__()
@@ -100,7 +103,7 @@ def note(text: str, colour: str = "inherit") -> str:
     return f'<div style="color:{colour};line-height:1.4">{escape(text)}</div>'
 
 
-def chosen(dropdown: widgets.Dropdown, options: Iterable[Choice]) -> Choice:
+def choice_of(dropdown: widgets.Dropdown, options: Iterable[Choice]) -> Choice:
     """Which of its options a dropdown shows."""
     return next(option for option in options if option == dropdown.value)
 

@@ -7,7 +7,7 @@ beyond ipywidgets, the same in JupyterLab and Voila, and reachable from the keyb
 import ipywidgets as widgets
 
 from maam_lib.memory import Similarity
-from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, chosen, numbers, whole
+from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, numbers, whole
 from maam_lib.playground.memory_view import MOST_ITEMS, MemoryView
 from maam_lib.playground.queries import Addressing
 
@@ -34,7 +34,7 @@ class MemoryExplorer(Explorer):
     def addressing(self) -> Addressing:
         """What the controls say; at 1/N exactly the paper's threshold."""
         threshold = None if self.threshold.value == 1 else self.threshold.value / self.view.items
-        return Addressing(chosen(self.similarity, SIMILARITIES), self.temperature.value, threshold)
+        return Addressing(choice_of(self.similarity, SIMILARITIES), self.temperature.value, threshold)
 
     def reset(self) -> None:
         """Back to the addressing that the network was trained with."""

@@ -6,7 +6,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from maam_lib.metrics import PROTOCOLS
-from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, chosen, numbers, whole
+from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, numbers, whole
 from maam_lib.playground.rescoring import ScoreChoice
 from maam_lib.playground.score_view import ScoreView
 
@@ -31,7 +31,7 @@ class ScoreExplorer(Explorer):
         stride = None if self.quarter.value else (self.stride_down.value, self.stride_across.value)
         psi = self.start.psi if self.calibrated_psi.value else self.psi.value
         threshold = self.start.threshold if self.calibrated_threshold.value else self.threshold.value
-        return ScoreChoice(patch, stride, self.start.padding, psi, threshold, chosen(self.protocol, PROTOCOLS))
+        return ScoreChoice(patch, stride, self.start.padding, psi, threshold, choice_of(self.protocol, PROTOCOLS))
 
     def reset(self) -> None:
         """Back to the choice at the start."""
