@@ -107,7 +107,7 @@ def test_units_are_the_frame_whose_pixels_the_vectors_count(
     plan = plan_import(source, write_fields(tmp_path / "flows", source, vector), name="other", units=units)
     new = PreparedDataset(write_import(plan))
     np.testing.assert_allclose(new.flow("train", "Train002")[0, 0, 0], [1, 2], rtol=1e-3)
-    assert new.manifest["flow"]["settings"]["vectors_in_pixels_of"] == list(units or FRAME_SIZE)
+    assert new.manifest.flow.settings["vectors_in_pixels_of"] == list(units or FRAME_SIZE)
 
 
 def test_what_learned_flow_notes_is_kept(source: Path, flows: Path) -> None:
