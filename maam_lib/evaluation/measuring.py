@@ -232,7 +232,6 @@ def evaluate(
         "best_no_learning": best,
         "learning_adds": measured["auc"] - rows[best]["auc"],
         "memory": memory_facts(net, evaluator.dataset("test"), device),
-        "settings": recipe.model_dump(mode="json"),
         "protocol": evaluator.protocol(),
         "protocols": frame_protocols(table, yardsticks),
         "whole_frame": whole_frame(train, test, table["label"].to_numpy(), recipe.scoring),
