@@ -77,9 +77,7 @@ SLOW_FILES = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "slow: trains, starts processes or works long; given by rule in tests/conftest.py"
-    )
+    config.addinivalue_line("markers", "slow: trains, starts processes or works long; see tests/conftest.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
