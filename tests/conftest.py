@@ -50,25 +50,32 @@ TINY_SETTINGS = (
     "scoring.patch=[12, 8]",
 )
 # What `pytest -m "not slow"` leaves out, so that it ends within a minute: tests that train, that execute notebooks or
-# drive a browser, that read real data, and the files below, which start processes of their own or work for minutes.
+# drive a browser, that read real data, and the files below, which train, start processes or draw whole scenes. A test
+# may also be marked by hand.
 SLOW_MARKS = {"browser", "data", "golden", "notebooks"}
 SLOW_FIXTURES = {"finished_run"}  # a training
 SLOW_FILES = {
     "benchmarks/test_timing.py",
+    "data_prep/scenes/test_scenes.py",
+    "data_prep/scenes/test_synthetic.py",
     "data_prep/test_cluster.py",
+    "data_prep/test_learned_flow.py",
     "data_prep/test_prepare.py",
     "data_prep/test_two_at_once.py",
     "maam_lib/cli/test_cli.py",
     "maam_lib/cli/test_stopping.py",
+    "maam_lib/evaluation/test_localisation.py",
     "maam_lib/fast/test_devices.py",
     "maam_lib/grid/test_runner.py",
     "maam_lib/playground/test_background.py",
     "maam_lib/report/test_build.py",
     "maam_lib/report/test_notebooks.py",
     "maam_lib/test_golden.py",
+    "maam_lib/training/test_camera.py",
     "maam_lib/training/test_loop.py",
     "maam_lib/training/test_runs.py",
     "maam_lib/video/test_detection.py",
+    "maam_lib/video/test_inference.py",
     "notebooks/test_exercises.py",
     "test_campaign.py",
     "test_hostile_files.py",

@@ -203,6 +203,7 @@ def numbers_in(tree: Any) -> Iterator[float]:
         yield from numbers_in(branch)
 
 
+@pytest.mark.slow
 def test_formulas_become_a_page_that_needs_no_net() -> None:
     for path, notebook in NOTEBOOKS.items():
         page = notebook_page(notebook, "title")
@@ -297,9 +298,8 @@ def test_chapters_of_a_report_share_one_training_which_they_begin(small_scene: P
     assert [path.name for path in out.glob(".*")] == [".lock"], "nothing half done lies about"
 
 
-def test_a_report_holds_all_chapters_in_their_order(
-    small_scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.slow
+def test_a_report_holds_all_chapters_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `maam reproduce` makes it, with notebooks that are only copied."""
 
     def copied(notebook: Path, running: Path, *_: object) -> None:
@@ -308,7 +308,7 @@ def test_a_report_holds_all_chapters_in_their_order(
     monkeypatch.setattr(reporting, "_execute", copied)
     monkeypatch.setattr(reporting, "_missing_figure", lambda *_: None)
     out = tmp_path / "report"
-    index = reproduce(RECIPE, small_scene, out, settings=SETTINGS, say=str)
+    index = reproduce(RECIPE, tmp_path, out, settings=SETTINGS, say=str)
     summary = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert list(summary["notebooks"]) == list(SEQUENCE)
     links = Resources(index.read_text(encoding="utf-8")).links
