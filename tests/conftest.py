@@ -49,6 +49,51 @@ TINY_SETTINGS = (
     "training.batch_size=8",
     "scoring.patch=[12, 8]",
 )
+# What `pytest -m "not slow"` leaves out, so that it ends within a minute: tests that train, that execute notebooks or
+# drive a browser, that read real data, and the files below, which train, start processes or draw whole scenes. A test
+# may also be marked by hand.
+SLOW_MARKS = {"browser", "data", "golden", "notebooks"}
+SLOW_FIXTURES = {"finished_run"}  # a training
+SLOW_FILES = {
+    "benchmarks/test_timing.py",
+    "data_prep/scenes/test_scenes.py",
+    "data_prep/scenes/test_synthetic.py",
+    "data_prep/test_cluster.py",
+    "data_prep/test_learned_flow.py",
+    "data_prep/test_prepare.py",
+    "data_prep/test_two_at_once.py",
+    "maam_lib/cli/test_cli.py",
+    "maam_lib/cli/test_stopping.py",
+    "maam_lib/evaluation/test_localisation.py",
+    "maam_lib/fast/test_devices.py",
+    "maam_lib/grid/test_runner.py",
+    "maam_lib/playground/test_background.py",
+    "maam_lib/report/test_build.py",
+    "maam_lib/report/test_notebooks.py",
+    "maam_lib/test_golden.py",
+    "maam_lib/training/test_camera.py",
+    "maam_lib/training/test_loop.py",
+    "maam_lib/training/test_runs.py",
+    "maam_lib/video/test_detection.py",
+    "maam_lib/video/test_inference.py",
+    "notebooks/test_exercises.py",
+    "test_campaign.py",
+    "test_hostile_files.py",
+    "test_setup.py",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: trains, starts processes or works long; see tests/conftest.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests."""
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        in_slow_file = item.path.relative_to(PROJECT / "tests").as_posix() in SLOW_FILES
+        if in_slow_file or marks & SLOW_MARKS or set(getattr(item, "fixturenames", ())) & SLOW_FIXTURES:
+            item.add_marker("slow")
 
 
 @pytest.fixture

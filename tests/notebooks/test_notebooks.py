@@ -1,12 +1,14 @@
-"""The notebooks as they are committed, and the whole sequence through the runner that users use."""
+"""The notebooks as they are committed, each chapter as executed, and the report that the sequence becomes."""
 
 import ast
 import copy
 import io
 import json
 import re
+import shutil
 import tokenize
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,144 +16,176 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from data_prep.scenes.synthetic import SceneSettings, read_synthetic
+from maam_lib.config import load_recipe
+from maam_lib.evaluation.measuring import evaluate
 from maam_lib.grid.results import REFERENCE, paper_values
 from maam_lib.notebook import recorded_results
 from maam_lib.report import notebooks as reporting
 from maam_lib.report.notebook_pages import Chapter, chapter_page
-from maam_lib.report.notebooks import NOTEBOOK_FOLDER, SEQUENCE, reproduce
+from maam_lib.report.notebooks import NOTEBOOK_FOLDER, SEQUENCE, declared_parameters, reproduce, run_notebook
+from maam_lib.training.loop import dataset_for, fit
+from maam_lib.training.runs import RunFolder
+from tests.conftest import prepare_clips
 from tests.maam_lib.report.test_notebook_pages import Resources
 
 MOST_LINES = 25
-PATHS = sorted(path for path in NOTEBOOK_FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+NOTEBOOKS = {
+    path: nbformat.read(path, as_version=4)
+    for path in sorted(NOTEBOOK_FOLDER.rglob("*.ipynb"))
+    if ".ipynb_checkpoints" not in path.parts
+}
 
-SETTINGS = ["training.epochs=1", "model.base_channels=4"]
+# The recipe's frame size, which the kept networks have too, with as few frames as the cells can do with.
+SCENE = SceneSettings(train_clips=2, test_clips=2, frames_per_clip=60)
+RECIPE, SETTINGS = "synthetic-mini", ["training.epochs=1", "model.base_channels=4"]
 SMALL = {"estimators": ["dis"], "num_frames": 16, "num_training_frames": 20, "epochs": 1, "base_channels": 4}
 
 
-@pytest.fixture(params=PATHS, ids=lambda path: path.relative_to(NOTEBOOK_FOLDER).with_suffix("").as_posix())
-def path(request: pytest.FixtureRequest) -> Path:
-    return request.param
-
-
-@pytest.fixture
-def notebook(path: Path) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
+# As committed. Every test looks at all notebooks and names each that is at fault.
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-# As committed
+def prose(notebook: NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def at(path: Path, cell: NotebookNode, what: str = "") -> str:
+    """Where a fault is, for the list of all of them."""
+    return f"{path.relative_to(NOTEBOOK_FOLDER)} {cell.get('id')} {what}".rstrip()
+
+
+def each_code_cell() -> Iterator[tuple[Path, NotebookNode]]:
+    return ((path, cell) for path, notebook in NOTEBOOKS.items() for cell in code_cells(notebook))
 
 
 def test_every_chapter_is_there() -> None:
-    assert {path.stem for path in PATHS} >= set(SEQUENCE)
+    assert {path.stem for path in NOTEBOOKS if path.parent == NOTEBOOK_FOLDER} == set(SEQUENCE)
 
 
-def test_outputs_are_stripped(notebook: NotebookNode) -> None:
-    for cell in code_cells(notebook):
-        assert (cell.outputs, cell.execution_count) == ([], None), cell.source[:80]
-        assert "papermill" not in cell.metadata
-    assert not {"papermill", "widgets"} & set(notebook.metadata)
+def test_outputs_are_stripped_and_the_kernel_is_the_one_that_everybody_has() -> None:
+    kept = [at(p, c) for p, c in each_code_cell() if (c.outputs, c.execution_count) != ([], None)]
+    assert kept + [at(p, c) for p, c in each_code_cell() if "papermill" in c.metadata] == []
+    assert [path for path, notebook in NOTEBOOKS.items() if {"papermill", "widgets"} & set(notebook.metadata)] == []
+    assert {notebook.metadata["kernelspec"]["name"] for notebook in NOTEBOOKS.values()} == {"python3"}
 
 
-def test_cells_have_ids_of_their_own(path: Path) -> None:
-    ids = [cell.get("id") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
-    assert None not in ids
-    assert len(set(ids)) == len(ids)
-
-
-def test_ids_of_cells_are_names_that_stay(path: Path, notebook: NotebookNode) -> None:
+def test_ids_of_cells_are_unique_names_that_stay() -> None:
     """Made by hand or kept, not drawn anew by an editor: else every change would touch every cell."""
-    assert [cell.id for cell in notebook.cells if not cell.id.startswith(f"{path.stem[:2]}-")] == []
+    for path in NOTEBOOKS:
+        ids = [cell.get("id") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+        assert len(set(ids)) == len(ids), path
+        assert [name for name in ids if not (name or "").startswith(f"{path.stem[:2]}-")] == [], path
 
 
-def test_the_kernel_is_the_one_that_everybody_has(notebook: NotebookNode) -> None:
-    assert notebook.metadata["kernelspec"]["name"] == "python3"
-
-
-def test_the_kit_is_imported_before_torch(notebook: NotebookNode) -> None:
-    """It says how torch's threads wait, which they read when torch is loaded."""
-    code = "\n".join(cell.source for cell in code_cells(notebook))
-    assert re.findall(r"^(?:from|import) (maam_lib|torch)\b", code, re.MULTILINE)[:1] != ["torch"]
-
-
-def test_one_cell_of_parameters_holds_commented_literals(notebook: NotebookNode) -> None:
-    [cell] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    tokens = tokenize.generate_tokens(io.StringIO(cell.source).readline)
-    commented = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
-    for statement in ast.parse(cell.source).body:
-        assert isinstance(statement, ast.Assign), ast.unparse(statement)
-        ast.literal_eval(statement.value)  # raises for anything that is computed
-        assert statement.end_lineno in commented, f"no comment: {ast.unparse(statement)}"
-
-
-def test_cells_are_short_and_valid(notebook: NotebookNode) -> None:
-    for cell in code_cells(notebook):
-        assert len(cell.source.splitlines()) <= MOST_LINES, cell.source[:80]
+def test_cells_are_short_and_valid() -> None:
+    assert [at(p, c) for p, c in each_code_cell() if not 0 < len(c.source.strip().splitlines()) <= MOST_LINES] == []
+    for _, cell in each_code_cell():
         ast.parse(cell.source)  # no magics: they would hide what runs
-        assert cell.source.strip(), "an empty cell"
 
 
-def test_links_lead_somewhere(path: Path, notebook: NotebookNode) -> None:
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
-    here = [target for target in targets if target and "://" not in target]
-    assert [target for target in here if not (path.parent / target).exists()] == []
+def test_what_is_imported_is_there() -> None:
+    missing = []
+    for path, cell in each_code_cell():
+        for line in ast.walk(ast.parse(cell.source)):
+            if isinstance(line, ast.ImportFrom) and line.module.split(".")[0] in ("maam_lib", "data_prep"):
+                names: dict[str, Any] = {}
+                for name in line.names:
+                    try:
+                        exec(f"from {line.module} import {name.name}", names)
+                    except ImportError as error:
+                        missing.append(at(path, cell, str(error)))
+            elif isinstance(line, ast.Import):
+                for name in line.names:
+                    import_module(name.name)
+    assert missing == []
 
 
-def test_links_lead_to_pages_of_the_report(path: Path, notebook: NotebookNode) -> None:
+def test_the_kit_is_imported_before_torch() -> None:
+    """It says how torch's threads wait, which they read when torch is loaded."""
+    for path, notebook in NOTEBOOKS.items():
+        code = "\n".join(cell.source for cell in code_cells(notebook))
+        assert re.findall(r"^(?:from|import) (maam_lib|torch)\b", code, re.MULTILINE)[:1] != ["torch"], path
+
+
+def test_one_cell_of_parameters_holds_commented_literals() -> None:
+    for path, notebook in NOTEBOOKS.items():
+        [cell] = [cell for cell in notebook.cells if "parameters" in tags(cell)]
+        tokens = tokenize.generate_tokens(io.StringIO(cell.source).readline)
+        commented = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
+        for statement in ast.parse(cell.source).body:
+            assert isinstance(statement, ast.Assign), at(path, cell, ast.unparse(statement))
+            ast.literal_eval(statement.value)  # raises for anything that is computed
+            assert statement.end_lineno in commented, at(path, cell, f"no comment: {ast.unparse(statement)}")
+
+
+def test_links_lead_to_pages_of_the_report() -> None:
     """A report holds the chapters only, so nothing else can be linked; anchors must be on their page."""
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    targets = re.findall(r"\]\(([^)\s]+)\)", text)
-    chapter = r"(\.\./)?\d\d_\w+\.ipynb(#[\w-]+)?" if path.parent.name == "solutions" else r"(\w+\.ipynb)?(#[\w-]+)?"
-    assert [target for target in targets if "://" not in target and not re.fullmatch(chapter, target)] == []
-    anchors = re.findall(r'<a id="([\w-]+)">', text)
-    assert [target for target in targets if target.startswith("#") and target[1:] not in anchors] == []
+    for path, notebook in NOTEBOOKS.items():
+        solves = path.parent.name == "solutions"
+        chapter = r"(\.\./)?\d\d_\w+\.ipynb(#[\w-]+)?" if solves else r"(\w+\.ipynb)?(#[\w-]+)?"
+        targets = re.findall(r"\]\(([^)\s]+)\)", prose(notebook))
+        here = [target for target in targets if "://" not in target]
+        anchors = re.findall(r'<a id="([\w-]+)">', prose(notebook))
+        assert [target for target in here if not re.fullmatch(chapter, target)] == [], path
+        assert [target for target in here if not (path.parent / target.split("#")[0]).exists()] == [], path
+        assert [target for target in here if target.startswith("#") and target[1:] not in anchors] == [], path
 
 
-def test_a_cell_that_reports_skip_follows_the_plain_call(notebook: NotebookNode) -> None:
+def test_a_cell_that_reports_skip_follows_the_plain_call() -> None:
     """What a widget shows stands above it as a real picture or table, which an executed report keeps."""
-    code = code_cells(notebook)
-    for before, cell in zip([None, *code], code, strict=False):
-        if "skip-execution" in cell.metadata.get("tags", []):
-            assert before is not None, cell.source[:80]
-            tags = before.metadata.get("tags", [])
-            assert {"figure", "report"} & set(tags), before.source[:80]
-            assert "skip-execution" not in tags
+    for path, notebook in NOTEBOOKS.items():
+        code = code_cells(notebook)
+        for before, cell in zip([NotebookNode(metadata={}), *code], code, strict=False):
+            if "skip-execution" in tags(cell):
+                assert {"figure", "report"} & set(tags(before)), at(path, cell)
+                assert "skip-execution" not in tags(before), at(path, cell)
 
 
-def test_a_cell_that_draws_says_what_it_shows(notebook: NotebookNode) -> None:
+def test_a_cell_that_draws_says_what_it_shows() -> None:
     """For those who cannot see the picture: `alt` in the metadata of the cell, which a page shows."""
     drawing = re.compile(r"\bfigures\.\w+\(|\.figure\b|\.plain\(\)|\bImage\(")
-    for cell in code_cells(notebook):
-        draws = "figure" in cell.metadata.get("tags", []) or drawing.search(cell.source)
-        if draws and "skip-execution" not in cell.metadata.get("tags", []):
-            assert re.fullmatch(r"[A-Z].{39,}\.", cell.metadata.get("alt", "")), cell.source[:80]
+    silent = [
+        at(path, cell)
+        for path, cell in each_code_cell()
+        if ("figure" in tags(cell) or drawing.search(cell.source)) and "skip-execution" not in tags(cell)
+        if not re.fullmatch(r"[A-Z].{39,}\.", cell.metadata.get("alt", ""))
+    ]
+    assert silent == []
 
 
-def test_a_chapter_says_its_time_and_leads_on(path: Path, notebook: NotebookNode) -> None:
-    opening = notebook.cells[0].source
-    assert re.search(r"\*[^*]*(second|minute)[^*]*\*", opening), "no time"
-    assert "GPU" in opening or "computes nothing" in opening
-    if path.stem in SEQUENCE and path.parent == NOTEBOOK_FOLDER:
-        assert re.search(r"(Before|Next):", opening), "no way on"
-        assert "| paper |" in "\n".join(cell.source for cell in notebook.cells), (
-            "no table of where it sits in the paper"
-        )
+def test_a_chapter_has_a_title_its_time_a_way_on_and_a_summary() -> None:
+    for path, notebook in NOTEBOOKS.items():
+        opening = notebook.cells[0].source
+        assert notebook.cells[0].cell_type == "markdown", path
+        assert opening.startswith("# "), path
+        assert "## Summary" in prose(notebook), path
+        assert re.search(r"\*[^*]*(second|minute)[^*]*\*", opening), f"{path}: no time"
+        assert "GPU" in opening or "computes nothing" in opening, path
+        if path.parent == NOTEBOOK_FOLDER:
+            assert re.search(r"(Before|Next):", opening), f"{path}: no way on"
+            assert "| paper |" in "\n".join(cell.source for cell in notebook.cells), f"{path}: no table of the paper"
 
 
-def test_no_number_is_typed_that_a_result_file_holds(notebook: NotebookNode) -> None:
+def test_no_number_is_typed_that_a_result_file_holds() -> None:
     """Numbers of three or more decimals, in prose and code: none equals a measured or printed one at that precision."""
-    known = held_numbers()
-    for cell in notebook.cells:
-        source = cell.source
-        if cell.cell_type == "code":
-            tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-            source = " ".join(token.string for token in tokens if token.type == tokenize.NUMBER)
-        typed = re.findall(r"(?<![\w.])0?\.\d{3,}(?![\d\w])", source)
-        assert [number for number in typed if f"0{number.lstrip('0')}" in known] == [], source[:80]
+    known, typed = held_numbers(), []
+    for path, notebook in NOTEBOOKS.items():
+        for cell in notebook.cells:
+            source = cell.source
+            if cell.cell_type == "code":
+                tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+                source = " ".join(token.string for token in tokens if token.type == tokenize.NUMBER)
+            found = re.findall(r"(?<![\w.])0?\.\d{3,}(?![\d\w])", source)
+            typed += [at(path, cell, number) for number in found if f"0{number.lstrip('0')}" in known]
+    assert typed == []
 
 
 def held_numbers() -> set[str]:
@@ -181,78 +215,132 @@ def numbers_in(tree: Any) -> Iterator[float]:
         yield from numbers_in(branch)
 
 
-def test_a_chapter_begins_with_its_title_and_ends_with_a_summary(path: Path, notebook: NotebookNode) -> None:
-    assert notebook.cells[0].cell_type == "markdown"
-    assert notebook.cells[0].source.startswith("# ")
-    assert "## Summary" in "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+@pytest.mark.slow
+def test_formulas_become_a_page_that_needs_no_net() -> None:
+    for path, notebook in NOTEBOOKS.items():
+        page = chapter_page(Chapter("title", notebook, 0))
+        assert [url for url in Resources(page).fetched if not url.startswith("data:")] == [], path
+        cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+        assert [at(path, cell) for cell in cells if cell.source.count("$$") % 2] == []
 
 
-def test_formulas_become_a_page_that_needs_no_net(notebook: NotebookNode) -> None:
-    page = chapter_page(Chapter("title", notebook, 0))
-    assert [url for url in Resources(page).fetched if not url.startswith("data:")] == []
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            assert cell.source.count("$$") % 2 == 0, cell.source[:80]
+# As executed, through the runner that users use
 
 
-# As executed
+@pytest.fixture(scope="session")
+def small_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of prepared datasets with few frames of the generated scene at the recipe's size. For reading only."""
+    root = tmp_path_factory.mktemp("small_scene")
+    for flow in ("dis", "exact"):  # chapter 01 compares the two
+        prepare_clips(root, read_synthetic(SCENE), flow=flow)
+    return root
 
 
-@pytest.fixture
-def twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """The chapters with all cells twice, as after a second click on Run All, stand in for the kit's own.
+@pytest.fixture(scope="session")
+def trained(small_scene: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The run that all chapters share, made once: one epoch of a network of four base channels, measured."""
+    plan = load_recipe(RECIPE, *SETTINGS)
+    prepared = dataset_for(small_scene, plan)
+    run = fit(plan, prepared, tmp_path_factory.mktemp("trained") / "run")
+    evaluate(run, prepared)
+    return run
 
-    Returns how many cells of each, once executed, are of the first time.
+
+def doubled(name: str, folder: Path) -> tuple[Path, int]:
+    """A chapter with all cells twice, as after a second click on Run All.
+
+    Returns how many cells, once executed, are of the first time.
     """
-    folder, cells_of = tmp_path / "notebooks", {}
-    folder.mkdir()
-    for name in SEQUENCE:
-        notebook = nbformat.read(NOTEBOOK_FOLDER / f"{name}.ipynb", as_version=4)
-        cells_of[name] = len(notebook.cells) + 1  # papermill puts the parameters into one of its own
-        again = [copy.deepcopy(cell) for cell in notebook.cells if "parameters" not in cell.metadata.get("tags", [])]
-        for cell in again:
-            cell.id += "-again"
-        notebook.cells += again
-        nbformat.write(notebook, folder / f"{name}.ipynb")
-    monkeypatch.setattr(reporting, "NOTEBOOK_FOLDER", folder)
-    return cells_of
+    notebook = nbformat.read(NOTEBOOK_FOLDER / f"{name}.ipynb", as_version=4)
+    first = len(notebook.cells) + 1  # papermill puts the parameters into one of its own
+    again = [copy.deepcopy(cell) for cell in notebook.cells if "parameters" not in tags(cell)]
+    for cell in again:
+        cell.id += "-again"
+    notebook.cells += again
+    folder.mkdir(exist_ok=True)
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+    return folder / f"{name}.ipynb", first
 
 
 @pytest.mark.notebooks
 @pytest.mark.usefixtures("closed_event_loop")
-def test_the_whole_sequence_runs_twice_alike_and_records_its_numbers(tmp_path: Path, twice: dict[str, int]) -> None:
-    """With the real generated scene and the smallest recipe: one epoch of a network of four base channels."""
+@pytest.mark.parametrize("name", SEQUENCE)
+def test_a_chapter_runs_twice_and_records_the_same_numbers(
+    name: str, small_scene: Path, trained: RunFolder, tmp_path: Path
+) -> None:
+    run, out = tmp_path / "run", tmp_path / "report"
+    shutil.copytree(trained.folder, run)  # a chapter may leave files in its run
+    path, first = doubled(name, tmp_path / "notebooks")
+    given = SMALL | {"recipe": RECIPE, "settings": SETTINGS, "root": str(small_scene), "run": str(run)}
+    declared = declared_parameters(path)
+    chapter = run_notebook(path, out, {key: value for key, value in given.items() if key in declared})
+    assert chapter.failure is None
+    cells = chapter.notebook.cells
+    halves = [NotebookNode(cells=part) for part in (cells[:first], cells[first:])]
+    once, again = (
+        {key: v for key, v in recorded_results(half).items() if not key.endswith("per_second")} for half in halves
+    )
+    assert once, f"{name} recorded nothing"
+    assert again == once, f"{name}: a cell leans on what a later one left"
+    stubs = untouched_stubs(halves[0])
+    assert all("not yet: replace the ... by your answer" in said for said in stubs), name
+    assert len(stubs) >= 3, f"{name}: too few exercises"
+    assert RunFolder.open(run).history.equals(trained.history), "no chapter trains what is trained"
+    page = (out / f"{name}.html").read_text(encoding="utf-8")
+    assert_page_is_whole(page, out)
+    assert Resources(page).texts, "no picture"
+    assert sorted(file.name for file in out.iterdir()) == [f"{name}.html", f"{name}.ipynb"], "nothing half done"
+
+
+@pytest.mark.notebooks
+@pytest.mark.usefixtures("closed_event_loop")
+def test_chapters_of_a_report_share_one_training_which_they_begin(small_scene: Path, tmp_path: Path) -> None:
     out, said = tmp_path / "report", []
-    index = reproduce("synthetic-mini", tmp_path / "data", out, settings=SETTINGS, parameters=SMALL, say=said.append)
-    print(*said, sep="\n")  # how long each took, shown where it fails
+    chapters = ("03_train", "05_pscd")
+    call = {"settings": SETTINGS, "parameters": SMALL, "notebooks": chapters, "say": said.append}
+    index = reproduce(RECIPE, small_scene, out, **call)
     summary = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    assert list(summary["notebooks"]) == list(SEQUENCE)
-    assert {name: state["failure"] for name, state in summary["notebooks"].items()} == dict.fromkeys(SEQUENCE)
-    trained, scored = summary["results"]["03_train"], summary["results"]["05_pscd"]
+    assert {name: state["failure"] for name, state in summary["notebooks"].items()} == dict.fromkeys(chapters)
+    trained, scored = (summary["results"][name] for name in chapters)
     assert trained["train.epochs"] == 1
     assert trained["train.auc"] == scored["pscd.auc"], "one training, one result"
     assert json.loads((out / "run" / "metrics.json").read_text())["auc"] == trained["train.auc"]
-    for name in SEQUENCE:
-        cells = nbformat.read(out / f"{name}.ipynb", as_version=4).cells
-        halves = [NotebookNode(cells=part) for part in (cells[: twice[name]], cells[twice[name] :])]
-        once, again = (
-            {key: v for key, v in recorded_results(half).items() if not key.endswith("per_second")} for half in halves
-        )
-        assert once, f"{name} recorded nothing"
-        assert again == once, f"{name}: a cell leans on what a later one left"
-        stubs = untouched_stubs(halves[0])
-        assert all("not yet: replace the ... by your answer" in said for said in stubs), name
-        assert len(stubs) >= 3, f"{name}: too few exercises"
-    pages = {name: (out / f"{name}.html").read_text(encoding="utf-8") for name in SEQUENCE}
-    for name, page in (pages | {"index": index.read_text(encoding="utf-8")}).items():
-        found = Resources(page)
-        assert [url for url in found.fetched if not url.startswith("data:")] == [], name
-        assert min(len(text or "") for text in found.texts) >= 20, f"{name}: a picture without words"
-        here = [link.split("#")[0] for link in found.links if "://" not in link]
-        assert [link for link in here if link and not (out / link).exists()] == [], name
-    links = Resources(index.read_text(encoding="utf-8")).links
-    assert {f"{name}.html" for name in SEQUENCE} <= set(links)
+    assert_page_is_whole(index.read_text(encoding="utf-8"), out)
+    assert (out / summary["paper"]).is_file()
     assert [path.name for path in out.glob(".*")] == [".lock"], "nothing half done lies about"
+
+
+@pytest.mark.slow
+def test_a_report_holds_all_chapters_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `maam reproduce` makes it, with notebooks that are only copied."""
+
+    def copied(notebook: Path, running: Path, *_: object) -> None:
+        shutil.copyfile(notebook, running)
+
+    monkeypatch.setattr(reporting, "_execute", copied)
+    monkeypatch.setattr(reporting, "_missing_figure", lambda *_: None)
+    out = tmp_path / "report"
+    index = reproduce(RECIPE, tmp_path, out, settings=SETTINGS, say=str)
+    summary = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert list(summary["notebooks"]) == list(SEQUENCE)
+    links = Resources(index.read_text(encoding="utf-8")).links
+    assert [link for link in dict.fromkeys(links) if link in {f"{name}.html" for name in SEQUENCE}] == [
+        f"{name}.html" for name in SEQUENCE
+    ]
+    for name in SEQUENCE:
+        assert_page_is_whole((out / f"{name}.html").read_text(encoding="utf-8"), out)
+
+
+def assert_page_is_whole(page: str, out: Path) -> None:
+    """It needs no net, every picture has words, and every link leads to a file or to a page of the whole report."""
+    found = Resources(page)
+    assert [url for url in found.fetched if not url.startswith("data:")] == []
+    assert min((len(text or "") for text in found.texts), default=20) >= 20, "a picture without words"
+    here = {link.split("#")[0] for link in found.links if "://" not in link} - {""}
+    assert {link for link in here if not (out / link).exists()} <= {
+        "index.html",
+        *(f"{name}.html" for name in SEQUENCE),
+    }
 
 
 def untouched_stubs(executed: NotebookNode) -> list[str]:

@@ -121,9 +121,9 @@ def test_ones_own_result_in_another_number_format_is_named_and_stays(
 def test_a_worker_killed_in_the_middle_changes_no_number(
     run_sweep: Callable[..., GridResults], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = numbers(run_sweep(tmp_path / "whole", "training.epochs=3"))
+    expected = numbers(run_sweep(tmp_path / "whole"))
     monkeypatch.setattr(module, "run_cell", cell_killed_after_an_epoch)
-    grid = run_sweep(tmp_path / "killed", "training.epochs=3", workers=2)
+    grid = run_sweep(tmp_path / "killed", workers=2)
     assert (tmp_path / "killed" / "synthetic-mini" / "killed").exists()
     assert numbers(grid) == expected
     assert not list((tmp_path / "killed").rglob("*.running"))

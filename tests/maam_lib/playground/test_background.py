@@ -1,5 +1,5 @@
-import time
-from collections.abc import Callable
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,18 +14,17 @@ from tests.conftest import TINY_SETTINGS
 PATIENCE = 240  # seconds: the machine may be busy
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait, looking often, for something that comes from another process."""
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
+def wait_for_epochs(training: BackgroundTraining, number: int) -> None:
+    """Wait until so many epochs are finished, or the training has ended, however it did."""
+    while len(training.history) < number and training.is_running:
+        with suppress(subprocess.TimeoutExpired):
+            training.wait(0.05)
 
 
 def test_a_stopped_training_keeps_its_epochs_and_goes_on(scene_root: Path, tmp_path: Path) -> None:
     settings = [*TINY_SETTINGS, "training.epochs=2000"]
     first = BackgroundTraining("synthetic-mini", settings, scene_root, tmp_path / "run")
-    until(lambda: len(first.history) >= 1 or first.poll() == "failed")
+    wait_for_epochs(first, 1)
     first.stop()
     assert first.wait(PATIENCE) == "stopped", first.error
     kept = len(first.history)
@@ -35,7 +34,7 @@ def test_a_stopped_training_keeps_its_epochs_and_goes_on(scene_root: Path, tmp_p
     assert [path.name for path in (tmp_path / "run").rglob(".*.*")] == [], "nothing half written stays"
     again = BackgroundTraining("synthetic-mini", settings, scene_root, tmp_path / "run")
     assert again.words[-1] == "--resume"
-    until(lambda: len(again.history) > kept or again.poll() == "failed")
+    wait_for_epochs(again, kept + 1)
     again.stop()
     assert again.wait(PATIENCE) == "stopped", again.error
 
