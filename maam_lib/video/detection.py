@@ -7,7 +7,6 @@ index.html      curve, worst moments, events, settings; renewed every minute
 """
 
 import math
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -286,33 +285,6 @@ def progress_line(progress: Progress) -> str:
         f"{'' if left is None else f'{left:.0f} s left  '}{progress.lag:.1f} s behind real time  "
         f"{progress.alarms} alarms"
     )
-
-
-class ProgressLine:
-    """Shows progress on stderr: in a terminal one line that is renewed, else a line every half minute."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._next = time.monotonic() + self._every
-
-    @property
-    def _every(self) -> float:
-        return 0.5 if self._terminal else 30.0
-
-    def show(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + self._every
-            print(
-                f"\r{progress_line(progress)}  " if self._terminal else progress_line(progress),
-                end="" if self._terminal else "\n",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def end(self) -> None:
-        if self._terminal:
-            print(file=sys.stderr)
 
 
 def _largest_box(found: Any, source_size: tuple[int, int]) -> Box | None:
