@@ -2,18 +2,16 @@
 
 from data_prep.files.archives import SPARE_BYTES, is_junk, unpack
 from data_prep.files.reading import UnreadableError, in_form, open_npy, read_checked, read_json, read_text
-from data_prep.files.signals import SIGNALS, unbroken
 from data_prep.files.source_files import (
     Part,
     States,
+    archive_or_tree,
     changed,
     examine,
     file_sha256,
-    listing_sha256,
     load_states,
     save_states,
     source_sha256,
-    text_sha256,
     what_is_in,
 )
 from data_prep.files.writing import (

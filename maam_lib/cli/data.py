@@ -88,7 +88,7 @@ def import_flow(
     plan = plan_import(source, flow_dir, name=name, units=units)
     print(plan, flush=True)
     folder = write_import(plan)
-    print(f"prepared: {folder}; use it with --set data.flow={plan.manifest['flow']['estimator']}")
+    print(f"prepared: {folder}; use it with --set data.flow={plan.manifest.flow.estimator}")
 
 
 @app.command()

@@ -28,11 +28,13 @@ def train(
     from maam_lib.config import load_recipe
     from maam_lib.training import dataset_for, fit, fit_recipe
 
-    resolved, chosen = fit_recipe(load_recipe(recipe), root, *(settings or []))
+    plan = load_recipe(recipe, *(settings or []))
+    prepared = dataset_for(root, plan)
+    resolved, chosen = fit_recipe(plan, prepared)
     if chosen:
         print(f"{recipe}: {chosen}", flush=True)
     how = {"resume": resume, "devices": devices or "auto", "compiled": compiled}
-    trained = fit(resolved, dataset_for(root, resolved), run, **how, on_epoch=_print_epoch)
+    trained = fit(resolved, prepared, run, **how, on_epoch=_print_epoch)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # of several devices' processes the first
         print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
 
@@ -51,7 +53,7 @@ def evaluate(
     opened = RunFolder.open(run)
     result = evaluate_run(opened, dataset_for(root, opened.recipe), every_epoch=every_epoch)
     print(result_table(result).to_string(float_format="{:.3f}".format, na_rep=""))
-    if not result["protocol"]["complete"]:
+    if not result.protocol.complete:
         print("note: the prepared data are INCOMPLETE; these numbers are of the clips that there are")
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import psutil
 
-from data_prep.files import SIGNALS
+from data_prep.signals import SIGNALS
 
 PATIENCE = 1.0  # seconds from the signal to the end of the process, at most
 KEPT = "what was finished is kept"

@@ -52,5 +52,5 @@ def _row(run: RunFolder) -> dict[str, Any]:
     if not (run.folder / "metrics.json").is_file():
         return row | dict.fromkeys(MEASURES.values(), float("nan"))
     result = read_result(run.folder / "metrics.json")
-    best = result["no_learning"][result["best_no_learning"]]["auc"]
-    return row | {title: result[name] for name, title in MEASURES.items()} | {"best no-learning AUC": best}
+    measured = {title: getattr(result, name) for name, title in MEASURES.items()}
+    return row | measured | {"best no-learning AUC": result.best.auc}

@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from maam_lib.grid.results import REFERENCE, paper_values
 from maam_lib.notebook import recorded_results
 from maam_lib.report import notebooks as reporting
-from maam_lib.report.notebook_pages import notebook_page
+from maam_lib.report.notebook_pages import Chapter, chapter_page
 from maam_lib.report.notebooks import NOTEBOOK_FOLDER, SEQUENCE, reproduce
 from tests.maam_lib.report.test_notebook_pages import Resources
 
@@ -122,6 +122,15 @@ def test_a_cell_that_reports_skip_follows_the_plain_call(notebook: NotebookNode)
             assert "skip-execution" not in tags
 
 
+def test_a_cell_that_draws_says_what_it_shows(notebook: NotebookNode) -> None:
+    """For those who cannot see the picture: `alt` in the metadata of the cell, which a page shows."""
+    drawing = re.compile(r"\bfigures\.\w+\(|\.figure\b|\.plain\(\)|\bImage\(")
+    for cell in code_cells(notebook):
+        draws = "figure" in cell.metadata.get("tags", []) or drawing.search(cell.source)
+        if draws and "skip-execution" not in cell.metadata.get("tags", []):
+            assert re.fullmatch(r"[A-Z].{39,}\.", cell.metadata.get("alt", "")), cell.source[:80]
+
+
 def test_a_chapter_says_its_time_and_leads_on(path: Path, notebook: NotebookNode) -> None:
     opening = notebook.cells[0].source
     assert re.search(r"\*[^*]*(second|minute)[^*]*\*", opening), "no time"
@@ -179,7 +188,7 @@ def test_a_chapter_begins_with_its_title_and_ends_with_a_summary(path: Path, not
 
 
 def test_formulas_become_a_page_that_needs_no_net(notebook: NotebookNode) -> None:
-    page = notebook_page(notebook, "title")
+    page = chapter_page(Chapter("title", notebook, 0))
     assert [url for url in Resources(page).fetched if not url.startswith("data:")] == []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

@@ -109,8 +109,8 @@ def test_planted_anomalies_are_found_and_learning_adds_to_the_yardstick(
     learned: RunFolder, planted: PreparedDataset
 ) -> None:
     result = evaluate(learned, planted)
-    assert result["auc"] > 0.95
-    assert result["auc_appearance"] > result["no_learning"]["median_background"]["auc"] + 0.3
+    assert result.auc > 0.95
+    assert result.auc_appearance > result.no_learning["median_background"].auc + 0.3
 
 
 def test_shuffled_labels_are_not_found(
