@@ -28,8 +28,9 @@ from maam_lib.recipes import plain_yaml
 from maam_lib.recipes.plain_yaml import PlainYamlError
 from maam_lib.report.build import build_report, variant_page
 from maam_lib.report.collection import collect
+from maam_lib.training.files import RunError, load_weights, read_scores
 from maam_lib.training.loop import build_network
-from maam_lib.training.runs import RunError, RunFolder, load_weights, read_scores
+from maam_lib.training.runs import RunFolder
 from tests.conftest import tiny_recipe
 from tests.mutations import damaged_bytes, damaged_json, damaged_yaml, holds
 

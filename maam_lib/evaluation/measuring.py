@@ -130,7 +130,7 @@ class Evaluator:
         if found != {0, 1}:
             kind = "normal" if found == {0} else "abnormal"
             raise EvaluationError(
-                f"{prepared.name}/test: every scored frame is {kind} ({prepared.manifest['label_source']}); "
+                f"{prepared.name}/test: every scored frame is {kind} ({prepared.manifest.label_source}); "
                 "expected frames of both kinds, else no metric exists. Prepare it with other test clips or labels"
             )
 
@@ -158,8 +158,8 @@ class Evaluator:
             "stride": list(scoring.stride or pscd.default_stride(scoring.patch)),
             "padding": scoring.padding,
             "smoothing": "none",
-            "label_source": self.prepared.manifest["label_source"],
-            "complete": self.prepared.manifest["complete"],
+            "label_source": self.prepared.manifest.label_source,
+            "complete": self.prepared.manifest.complete,
         }
 
 
@@ -210,7 +210,7 @@ def evaluate(
     net = build_network(recipe).to(device)
     curve = []
     if every_epoch:
-        for epoch in range(1, run.epochs_done):
+        for epoch in run.kept_epochs[:-1]:
             run.load_weights(net, epoch)
             curve.append({"epoch": epoch, **_curve_point(evaluator.score(network_predictor(net))[1])})
     epoch = run.load_weights(net)

@@ -133,7 +133,7 @@ def _stages(recipe: Recipe, prepared: PreparedDataset, net: MAAMNet, video: Path
 
 def flow_estimator(prepared: PreparedDataset) -> str:
     """The estimator that made a dataset's flow, or "dis" where that cannot be run here (imported, or exact, flow)."""
-    name = prepared.manifest["flow"]["estimator"]
+    name = prepared.manifest.flow.estimator
     return name if name in FLOW_ESTIMATORS else "dis"
 
 

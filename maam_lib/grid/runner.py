@@ -29,7 +29,7 @@ from maam_lib.grid.cost import measure_cost, memory_needed
 from maam_lib.grid.experiments import OF_THE_PAPER, Cell, GridResults, cells_of, grid_results, measure_cell, variants_of
 from maam_lib.grid.results import REFERENCE, ResultError, read_result
 from maam_lib.grid.status import clock
-from maam_lib.training import changed_settings, fit, usable_cores
+from maam_lib.training import changed_settings, fit, fit_recipe, usable_cores
 
 _ONE_AT_A_TIME = threading.Lock()  # a worker with several threads would mix up the random numbers of two trainings
 
@@ -60,6 +60,9 @@ def sweep(
     file or one of other settings or data where a cell's is to go; SweepError for a folder in which another sweep is
     at work, and at the end for cells that failed; ClusterError for a scheduler that vanishes; DiskFullError.
     """
+    recipe, chosen = fit_recipe(recipe, prepared)
+    if chosen:
+        say(f"{recipe.name}: {chosen}")
     parts, home = list(parts), folder / recipe.name
     cells = cells_of(recipe, variants_of(parts, variants), range(seeds))
     busy = SweepError(f"{home}: another sweep is at work there; wait for it, or name another folder")

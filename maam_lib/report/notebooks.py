@@ -6,7 +6,7 @@ not appear are errors that name notebook and cell. Earlier results stay; what wa
 
 import ast
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import closing
 from functools import partial
@@ -29,7 +29,7 @@ from maam_lib.config import load_recipe
 from maam_lib.report.kernels import OwnKernel, private_files
 from maam_lib.report.live_line import LiveLine, earlier_seconds
 from maam_lib.report.notebook_pages import Chapter, chapter_page, index_page
-from maam_lib.training import RunFolder, changed_settings, environment_facts
+from maam_lib.training import RunFolder, changed_settings, dataset_for, environment_facts, fit_recipe
 
 NOTEBOOK_FOLDER = CLONE / "notebooks"
 SEQUENCE = (
@@ -105,7 +105,7 @@ def reproduce(
     root: Path,
     out: Path,
     *,
-    settings: Iterable[str] = (),
+    settings: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
     notebooks: Iterable[str] = SEQUENCE,
     cell_limit: float | None = None,
@@ -125,14 +125,19 @@ def reproduce(
     extra = dict(parameters or {})
     if unknown := sorted(set(extra) - set().union(*declared.values())):
         raise ReportError(f"no notebook declares the parameter {', '.join(unknown)}")
+    follows = bool(plan.data.follow)
+    if follows:
+        plan, chosen = fit_recipe(plan, dataset_for(root, plan))
+        say(f"{recipe}: {chosen}")
     if (run / "recipe.yaml").is_file() and (changed := changed_settings(RunFolder(run).recipe, plan)):
         raise ReportError(f"{run}: holds a training with other settings ({changed}); name another folder with --out")
     given = {"recipe": recipe, "settings": list(settings), "root": str(root.resolve()), "run": str(run)}
     given |= {name: _from_here(name, value) for name, value in extra.items()}
     with alone(out / ".lock", ReportError(f"{out}: another process is writing this report; wait for it")):
-        if recipe.endswith((".yaml", ".yml")):  # as it is now, whatever becomes of the file
+        if follows or recipe.endswith((".yaml", ".yml")):  # as it is now, whatever becomes of the file or the data
             write_text(out / "recipe.yaml", plan.to_yaml())
             given["recipe"] = str(out.resolve() / "recipe.yaml")
+            given["settings"] = [word for word in settings if not word.startswith("data.follow")]  # it is fitted
         line = LiveLine([path.stem for path in paths], plan, run, earlier_seconds(out, plan))
         with closing(line):
             chapters: list[Chapter] = []

@@ -68,11 +68,11 @@ def test_a_new_dataset_beside_the_old_one(source: Path, flows: Path) -> None:
         for clip in old.clips(split):
             np.testing.assert_array_equal(new.frames(split, clip), old.frames(split, clip))
             assert (new.flow(split, clip) == np.float16([1, 0])).all()
-            kept, made = ({**p.manifest["clips"][split][clip]} for p in (old, new))
+            kept, made = (dict(p.manifest.clips[split][clip]) for p in (old, new))
             assert kept.pop("sha256") | {"flow": ""} == made.pop("sha256") | {"flow": ""}
             assert kept == made
     assert new.content_hash != old.content_hash
-    assert {key for key in old.manifest if old.manifest[key] != new.manifest[key]} == {"flow", "clips"}
+    assert {key for key, value in old.manifest if value != getattr(new.manifest, key)} == {"flow", "clips"}
 
 
 def test_the_manifest_says_where_it_is_from(source: Path, flows: Path) -> None:
@@ -109,7 +109,7 @@ def test_units_are_the_frame_whose_pixels_the_vectors_count(
     plan = plan_import(source, write_fields(tmp_path / "flows", source, vector), name="other", units=units)
     new = PreparedDataset(write_import(plan))
     np.testing.assert_allclose(new.flow("train", "Train002")[0, 0, 0], [1, 2], rtol=1e-3)
-    assert new.manifest["flow"]["settings"]["vectors_in_pixels_of"] == list(units or FRAME_SIZE)
+    assert new.manifest.flow.settings["vectors_in_pixels_of"] == list(units or FRAME_SIZE)
 
 
 def test_what_learned_flow_notes_is_kept(source: Path, flows: Path) -> None:

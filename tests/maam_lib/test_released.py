@@ -20,8 +20,9 @@ from maam_lib.released import (
     variables_from_net,
 )
 from maam_lib.training import import_weights
+from maam_lib.training.files import RunError, load_weights
 from maam_lib.training.loop import build_network
-from maam_lib.training.runs import RunError, RunFolder, load_weights
+from maam_lib.training.runs import RunFolder
 from tests.conftest import PROJECT
 from tests.golden import regenerate
 

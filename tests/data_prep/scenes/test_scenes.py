@@ -133,7 +133,7 @@ def test_another_difficulty_is_a_dataset_of_its_own(tmp_path: Path, monkeypatch:
     folder = prepare("synthetic-hard", None, tmp_path, workers=1, flow="exact")
     assert folder == tmp_path / "synthetic-hard"
     hard = find_dataset(tmp_path, "synthetic-hard")
-    assert hard.manifest["source"]["name"] == "generated scene lane, difficulty hard"
+    assert hard.manifest.source.name == "generated scene lane, difficulty hard"
     with pytest.raises(DatasetError, match=r"no prepared synthetic in .*; there is no synthetic\. Prepare it: maam"):
         find_dataset(tmp_path, "synthetic")
     standard = find_dataset(prepare("synthetic", None, tmp_path, workers=1, flow="exact").parent, "synthetic")

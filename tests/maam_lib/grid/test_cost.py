@@ -53,7 +53,8 @@ def test_measured_cost_names_what_it_is_of(scene: PreparedDataset, monkeypatch: 
 
 
 def test_flow_that_cannot_be_estimated_here_is_replaced_by_dis(scene: PreparedDataset):
-    manifest = scene.manifest | {"flow": scene.manifest["flow"] | {"estimator": "flownet2"}}
+    flow = scene.manifest.flow.model_copy(update={"estimator": "flownet2"})
+    manifest = scene.manifest.model_copy(update={"flow": flow})
     assert flow_estimator(type("Other", (), {"manifest": manifest})()) == "dis"
 
 

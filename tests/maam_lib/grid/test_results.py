@@ -26,8 +26,9 @@ from maam_lib.grid.results import (
     result_table,
 )
 from maam_lib.grid.tables import summary
+from maam_lib.training.files import RunError, read_scores
 from maam_lib.training.loop import build_network
-from maam_lib.training.runs import RunError, RunFolder, read_scores
+from maam_lib.training.runs import RunFolder
 from tests.conftest import PROJECT
 from tests.results import made_up_result
 

@@ -19,7 +19,8 @@ from maam_lib.report.collection import OWN, collect
 from maam_lib.report.figures import epoch_picture, figures_of
 from maam_lib.report.first_page import NAMES
 from maam_lib.report.site import Absent, Site, Table
-from maam_lib.training.runs import RunError, RunFolder
+from maam_lib.training.files import RunError
+from maam_lib.training.runs import RunFolder
 from tests.maam_lib.report.test_notebook_pages import Resources
 from tests.results import made_up_result
 

@@ -13,8 +13,9 @@ import pytest
 from data_prep.clip import Clip
 from maam_lib.data import PreparedDataset
 from maam_lib.detector import DetectionError
+from maam_lib.training.files import RunError
 from maam_lib.training.loop import dataset_for, fit
-from maam_lib.training.runs import RunError, RunFolder
+from maam_lib.training.runs import RunFolder
 from maam_lib.video.events import Event
 from maam_lib.video.footage import open_footage
 from maam_lib.video.online import Ahead, FramePair, Scored, frame_pairs, score_online
