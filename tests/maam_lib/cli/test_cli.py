@@ -189,7 +189,7 @@ def test_doctor_fails_where_something_is_missing(maam: Maam, tmp_path: Path, mon
     monkeypatch.setattr("maam_lib.cli.checks.examine", lambda _: [Finding("disk", "none", "buy one")])
     answer = maam("doctor", "--root", tmp_path)
     assert answer.status == 1
-    assert answer.out == "FAIL  disk               none\n      mend: buy one\n"
+    assert answer.out == "FAIL  disk               none\n      fix: buy one\n"
 
 
 def test_reproduce_hands_everything_on(maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
