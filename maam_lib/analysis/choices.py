@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 
 from maam_lib import metrics, pscd
 from maam_lib.config import ScoringSettings
 from maam_lib.data import FrameFlowDataset
-from maam_lib.evaluation import Predict, balanced_psi
-from maam_lib.windows import patch_bounds
+from maam_lib.evaluation import Predict, balanced_psi, error_maps
 
 BATCH = 64  # frames whose maps are in memory at once
 
@@ -42,12 +42,10 @@ def save_errors(
     appearance, motion = (
         np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, shape) for name in ("appearance", "motion")
     )
-    for start in range(0, len(indices), 16):
-        batch = slice(start, start + 16)
-        x, flow = dataset.__getitems__(indices[batch])
-        frame_hat, flow_hat = predict(x)
-        errors = pscd.error_maps(x, frame_hat, flow, flow_hat)
-        appearance[batch], motion[batch] = (error.numpy() for error in errors)
+    done = 0
+    for maps in error_maps(predict, dataset, frames=indices):
+        batch = slice(done, done := done + len(maps.frames))
+        appearance[batch], motion[batch] = maps.appearance.numpy(), maps.motion.numpy()
     every_key = dataset.keys()
     return SavedErrors([every_key[i] for i in indices], appearance, motion)
 
@@ -58,21 +56,14 @@ def scores_under(maps: SavedErrors, scoring: ScoringSettings, psis: Sequence[flo
 
 
 def _scores(maps: SavedErrors, wanted: Mapping[ScoringSettings, Sequence[float]]) -> dict[ScoringSettings, np.ndarray]:
-    """The same for many settings from one pass over the maps: one integral image serves every patch and stride."""
+    """The same for many settings from one pass over the maps."""
     scores = {scoring: np.empty((len(psis), len(maps.keys)), np.float32) for scoring, psis in wanted.items()}
-    size = maps.appearance.shape[1:]
-    bounds = {s: patch_bounds(size, s.patch, s.stride, s.padding) for s in wanted}
     for start in range(0, len(maps.keys), BATCH):
         batch = slice(start, start + BATCH)
-        integrals = [
-            np.pad(m[batch].astype(np.float64).cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
-            for m in (maps.appearance, maps.motion)
-        ]
-        for scoring, psis in wanted.items():
-            (tops, bottoms), (lefts, rights) = bounds[scoring]
-            bands = [integral[:, bottoms] - integral[:, tops] for integral in integrals]  # (B, ph, W + 1)
-            appearance, motion = (band[:, :, rights] - band[:, :, lefts] for band in bands)
-            for row, psi in zip(scores[scoring], psis, strict=True):
+        errors = [torch.from_numpy(m[batch]) for m in (maps.appearance, maps.motion)]
+        for s, psis in wanted.items():
+            appearance, motion = (pscd.patch_sums(e, s.patch, s.stride, s.padding).numpy() for e in errors)
+            for row, psi in zip(scores[s], psis, strict=True):
                 row[batch] = pscd.fuse(appearance, motion, psi).max(axis=(1, 2))
     return scores
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from data_prep.files import write_json, write_text, written_aside
 from maam_lib import baselines, pscd
@@ -16,6 +15,7 @@ from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, ScoringSettings
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.detector import DETECTOR, DetectionError
+from maam_lib.evaluation.error_maps import Predict, error_maps_of_frame, network_predictor
 from maam_lib.evaluation.protocols import (
     CRITERIA,
     frame_metrics,
@@ -30,7 +30,6 @@ from maam_lib.evaluation.scores import (
     Calibration,
     EvaluationError,
     PatchErrors,
-    Predict,
     calibrate,
     calibrated_detector,
     patch_errors_under,
@@ -43,18 +42,6 @@ from maam_lib.training import SCORES, RunFolder, build_network
 
 CALIBRATION_FRAMES = 1000  # training frames, evenly spread, that psi and the threshold come from
 _no_learning: dict[tuple[str, ...], pd.DataFrame] = {}  # of this process: what -> scores of the yardsticks
-
-
-def network_predictor(net: MAAMNet) -> Predict:
-    """A trained network as a function of frames, in evaluation mode and without gradients."""
-    net.eval()
-
-    @torch.no_grad()
-    def predict(frames: Tensor) -> tuple[Tensor, Tensor]:
-        output = net(frames)
-        return output.frame_hat, output.flow_hat
-
-    return predict
 
 
 @dataclass(frozen=True)
@@ -168,15 +155,12 @@ def detection_row(
 ) -> dict[str, np.ndarray]:
     """One scored test frame as a row of Fig. 8: `frame` uint8 (H, W, C), error maps `appearance`, `motion` and
     `fused` float32 (H, W), and bool (H, W) `found` (patches over the threshold) and `mask` (the truth, if known)."""
-    dataset = FrameFlowDataset(prepared, "test", clips=[clip], channels=net.frame_channels)
-    x, flow = dataset.__getitems__([dataset.keys().index((clip, frame))])
-    frame_hat, flow_hat = network_predictor(net)(x)
-    errors = pscd.error_maps(x, frame_hat, flow, flow_hat)
+    maps = error_maps_of_frame(net, prepared, clip, frame)
     where = {"patch": scoring.patch, "stride": scoring.stride, "padding": scoring.padding}
-    sums = pscd.score_maps(x, frame_hat, flow, flow_hat, psi=calibration.psi, **where)
-    found = pscd.localise(sums.fused, calibration.threshold, prepared.frame_size, **where)
+    fused = pscd.fuse(*maps.sums(scoring), calibration.psi)
+    found = pscd.localise(fused, calibration.threshold, prepared.frame_size, **where)
     masks = prepared.masks(clip)
-    appearance, motion = (error[0].numpy() for error in errors)
+    appearance, motion = maps.appearance[0].numpy(), maps.motion[0].numpy()
     return {
         "frame": prepared.frames("test", clip)[frame],
         "appearance": appearance,
