@@ -10,9 +10,9 @@ import pytest
 
 from data_prep.prepare import prepare
 from data_prep.readers.videos import read_videos
-from data_prep.sources import camera_size
 from data_prep.scenes.footage import write_scene_footage
 from data_prep.scenes.synthetic import read_synthetic, scene_settings
+from data_prep.sources import camera_size
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import DatasetError, PreparedDataset
 from maam_lib.training.camera import fit_recipe, moving_things
