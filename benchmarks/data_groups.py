@@ -63,8 +63,8 @@ def preparation(root: Path, rounds: int) -> Group:
         began = time.perf_counter()
         prepared = PreparedDataset(prepare("synthetic", None, Path(folder), workers=1, progress=False))
         seconds = time.perf_counter() - began
-    totals = prepared.manifest["totals"]
-    frames = totals["train_frames"] + totals["test_frames"]
+    totals = prepared.manifest.totals
+    frames = totals.train_frames + totals.test_frames
     row = {"case": "synthetic, drawing and DIS", "seconds": round(seconds, 1), "frames_per_second": frames / seconds}
     return Group("preparation", [row])
 

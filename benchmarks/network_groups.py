@@ -41,7 +41,7 @@ def _forward(
     torch.manual_seed(0)
     port, net = StraightPort(channels, items).eval().to(device), MAAMNet(channels, items).eval().to(device)
     frames = torch.rand(batch, channels, *size, device=device) * 2 - 1
-    work = 2 * multiply_adds(net, size)["network"] * batch / 1e9
+    work = 2 * multiply_adds(net, size).network * batch / 1e9
     product, product_work = matrix_product(torch.float32, device)
     nets = {"straight port": port, "network as trained": net, "prepared": prepare_for_inference(net)}
     cases = {name: waiting(_without_gradients(case, frames), device) for name, case in nets.items()}
@@ -81,7 +81,7 @@ def training(device: torch.device, rounds: int) -> Group:
         cases[name] = optimiser_step(laid_out(net.to(device)), laid_out(frames), flow, loss)
     cases = {name: waiting(work, device) for name, work in cases.items()}
     timings = interleaved(cases, rounds=rounds, least_seconds=0)
-    work = 3 * 2 * multiply_adds(MAAMNet().eval(), size)["network"] * TRAINING_BATCH / 1e9
+    work = 3 * 2 * multiply_adds(MAAMNet().eval(), size).network * TRAINING_BATCH / 1e9
     limits = {name: YARDSTICK for name in cases if name != YARDSTICK}
     rows = rows_of(timings, "straight port", limits=limits, gflop={YARDSTICK: gflop} | dict.fromkeys(limits, work))
     group.rows = rows

@@ -1,6 +1,6 @@
 """What every reader yields: one clip of the source, its frames read only when asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,10 +24,10 @@ class Clip:
     split: Split
     name: str  # the source's own stem: "Test001", "17", "01_0014"
     num_frames: int  # T, as announced by the source; the writer checks that as many frames come
-    frames: Callable[[], Iterator[np.ndarray]]  # each uint8 (H, W, C), C = 1 gray or 3 RGB
+    frames: Callable[..., Iterator[np.ndarray]]  # each uint8 (H, W, C), C = 1 gray or 3 RGB
     labels: Callable[[], np.ndarray] | None = None  # uint8 (T,), 1 = abnormal; None: the source has no labels
-    masks: Callable[[], Iterator[np.ndarray]] | None = None  # each uint8 (H, W), 1 = abnormal; None: no pixel masks
-    flow: Callable[[], Iterator[np.ndarray]] | None = None  # T-1 exact flows, float32 (H, W, 2), where known
+    masks: Callable[..., Iterable[np.ndarray]] | None = None  # each uint8 (H, W), 1 = abnormal; None: no pixel masks
+    flow: Callable[[], Iterable[np.ndarray]] | None = None  # T-1 exact flows, float32 (H, W, 2), where known
     tracks: Callable[[], np.ndarray] | None = None  # int16 (T, H, W): 0 = background, k = object k; where known
 
 

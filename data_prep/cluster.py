@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
@@ -16,7 +16,7 @@ from data_prep.clip import SourceError
 
 if TYPE_CHECKING:
     from distributed import Client
-    from distributed.deploy import Cluster
+    from distributed.deploy.cluster import Cluster
     from tornado.ioloop import IOLoop
 
 Item = TypeVar("Item")
@@ -46,12 +46,12 @@ def unordered(
         for item, outcome in finished:
             if outcome.error is not None:
                 raise outcome.error
-            yield item, outcome.result
+            yield item, outcome.result  # pyright: ignore[reportReturnType]: where there is no error, there is a result
 
 
 def outcomes(
     task: Callable[[Item], Result], items: list[Item], workers: int, scheduler: str | None = None
-) -> Iterator[tuple[Item, Outcome[Result]]]:
+) -> Generator[tuple[Item, Outcome[Result]], None, None]:
     """Each item with what became of `task(item)`, as they are finished, the first items started first (ours).
 
     One worker, and no scheduler: in this process. Else in `workers` processes of one thread each that this call
@@ -102,9 +102,8 @@ def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
     from distributed import Client, LocalCluster
     from distributed.utils import silence_logging_cmgr
 
-    quiet = silence_logging_cmgr(
-        logging.CRITICAL
-    )  # of a lost scheduler Dask tells in pages; one line follows from here
+    # Of a lost scheduler Dask tells in pages; here it is one line.
+    quiet = silence_logging_cmgr(logging.CRITICAL)
     if scheduler == "slurm":
         with quiet, _slurm(workers) as cluster, Client(cluster, set_as_default=False) as client:
             yield client
@@ -113,9 +112,8 @@ def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
         with quiet, _answering(scheduler) as client:
             yield client
         return
-    with (
-        _loop_deaf_to_interrupts() as loop,
-        LocalCluster(
+    with _loop_deaf_to_interrupts() as loop:
+        cluster = LocalCluster(
             loop=loop,
             n_workers=workers,
             threads_per_worker=1,
@@ -123,31 +121,30 @@ def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
             dashboard_address="127.0.0.1:0",  # None would still take port 8787, and warn where it is taken
             scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        try:
-            yield client
-        except BaseException:  # Ctrl-C, an error: nobody waits for what the workers are about
-            for nanny in cluster.workers.values():
-                nanny.auto_restart = False
-                with suppress(ProcessLookupError):
-                    if nanny.pid is not None:  # else its process has ended
-                        os.kill(nanny.pid, signal.SIGKILL)
-            raise
+        )
+        with cluster, Client(cluster, set_as_default=False) as client:
+            try:
+                yield client
+            except BaseException:  # Ctrl-C, an error: nobody waits for what the workers are about
+                for nanny in cluster.workers.values():
+                    nanny.auto_restart = False
+                    with suppress(ProcessLookupError):
+                        if nanny.pid is not None:  # else its process has ended
+                            os.kill(nanny.pid, signal.SIGKILL)
+                raise
 
 
 def _slurm(workers: int) -> "Cluster":
     """So many one-worker jobs of the SLURM cluster that ~/.config/dask/jobqueue.yaml describes."""
-    import dask
+    from dask import config
 
     try:
-        from dask_jobqueue import SLURMCluster
+        from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise ClusterError("--scheduler slurm needs dask-jobqueue: pip install -e '.[slurm]'") from error
     if shutil.which("sbatch") is None:
         raise ClusterError("--scheduler slurm: no sbatch on this machine; run it on a login node of the cluster")
-    described = dask.config.get("jobqueue.slurm")
+    described = config.get("jobqueue.slurm")
     if missing := [key for key in ("cores", "memory") if not described[key]]:
         raise ClusterError(
             f"--scheduler slurm: no {' and no '.join(missing)} of a job known; describe the queue in "
@@ -169,7 +166,7 @@ def _answering(scheduler: str) -> "Client":
 
 
 @contextmanager
-def _loop_deaf_to_interrupts() -> Iterator["IOLoop"]:
+def _loop_deaf_to_interrupts() -> Iterator["IOLoop | None"]:
     """An event loop whose thread, and so each process that it starts, never sees Ctrl-C: the terminal sends it to all.
 
     It reaches this process's main thread, which ends the others.

@@ -165,11 +165,8 @@ def _go_on(url: str, part: Path, timeout: float, progress: bool) -> None:
         if answer.status != 206:  # the whole file, not its rest
             start = 0
         total = None if answer.length is None else start + answer.length
-        with (
-            part.open("ab" if start else "wb") as file,
-            tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=part.stem,
-                 disable=None if progress else True) as bar,
-        ):  # fmt: skip
+        look = {"unit": "B", "unit_scale": True, "desc": part.stem, "disable": None if progress else True}
+        with part.open("ab" if start else "wb") as file, tqdm(total=total, initial=start, **look) as bar:
             while block := answer.read(BLOCK):
                 file.write(block)
                 bar.update(len(block))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+NO_FLOW = np.empty(0, np.float32)  # to begin with
 FLOW_UNITS = "pixels per frame at the stored size, (dx, dy), from t to t+1"
 
 
@@ -20,7 +21,7 @@ class FlowEstimator:
 
 def _dis(preset_name: str, preset: int, finest_scale: int | None = None) -> FlowEstimator:
     def create() -> cv2.DISOpticalFlow:
-        dis = cv2.DISOpticalFlow_create(preset)
+        dis = cv2.DISOpticalFlow.create(preset)
         if finest_scale is not None:
             dis.setFinestScale(finest_scale)
         return dis
@@ -35,24 +36,16 @@ def _dis(preset_name: str, preset: int, finest_scale: int | None = None) -> Flow
         "gradient_descent_iterations": values.getGradientDescentIterations(),
         "variational_refinement_iterations": values.getVariationalRefinementIterations(),
     }
-    return FlowEstimator(lambda first, second: create().calc(first, second, None), settings)
+    return FlowEstimator(lambda first, second: create().calc(first, second, NO_FLOW), settings)
 
 
 def _farneback() -> FlowEstimator:
-    settings = {
-        "pyr_scale": 0.5,
-        "levels": 3,
-        "winsize": 15,
-        "iterations": 3,
-        "poly_n": 5,
-        "poly_sigma": 1.2,
-        "flags": 0,
-    }
+    sizes = {"levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "flags": 0}
 
     def estimate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return cv2.calcOpticalFlowFarneback(first, second, None, **settings)
+        return cv2.calcOpticalFlowFarneback(first, second, NO_FLOW, pyr_scale=0.5, poly_sigma=1.2, **sizes)
 
-    return FlowEstimator(estimate, {"method": "OpenCV Farneback", **settings})
+    return FlowEstimator(estimate, {"method": "OpenCV Farneback", "pyr_scale": 0.5, "poly_sigma": 1.2, **sizes})
 
 
 # The paper uses FlowNet2, whose weights and operators cannot be shipped; these need nothing but OpenCV.

@@ -33,10 +33,10 @@ class Agreement:
 
     def warnings(self, pixels_of: tuple[int, int]) -> list[str]:
         """What speaks against taking this flow, read in pixels of a frame of this size, as it is."""
-        if self.scale is None:
+        if self.scale is None or self.still is None:
             return ["hardly anything moves in the compared frames: units and direction could not be checked"]
         found = []
-        best = max(self.correlation, key=self.correlation.get)
+        best = max(self.correlation, key=lambda reading: self.correlation[reading])
         as_is = self.correlation["as they are"]
         if self.still >= STILL:
             found.append(f"on still ground the vectors are {self.still:.2f} times as long as where something moves")

@@ -16,6 +16,7 @@ import numpy as np
 
 from data_prep.clip import SourceError
 from data_prep.files import UnreadableError, open_npy
+from data_prep.frames import by
 
 FLO_MARK = b"PIEH"  # the float 202021.25, little-endian
 FLO_HEADER = 12  # bytes: mark, width, height
@@ -67,14 +68,14 @@ def find_flow(folder: Path, split: str, clip: str, num_frames: int) -> FlowFiles
     shapes = [_flo_shape(path) if path.suffix == ".flo" else _npy_shape(path) for path in paths]
     whole_clip = len(paths) == 1 and len(shapes[0]) == 4
     found = shapes[0][0] if whole_clip else len(paths)
-    sizes = [shape[-3:-1] for shape in shapes]
+    sizes = [(shape[-3], shape[-2]) for shape in shapes]
     for path, shape, size in zip(paths, shapes, sizes, strict=True):
         if shape[-1] != 2 or len(shape) != (4 if whole_clip else 3):
             expected = "(H, W, 2) per field, or (T-1, H, W, 2) in one file per clip"
             raise FlowFileError(f"{path}: shape {shape}, expected {expected}; change the order of its axes")
         if size != sizes[0]:
             raise FlowFileError(
-                f"{path}: flow of {_by(size)}, but {paths[0].name} of the same clip has {_by(sizes[0])}; expected "
+                f"{path}: flow of {by(size)}, but {paths[0].name} of the same clip has {by(sizes[0])}; expected "
                 "one size. Is it of another video?"
             )
     if found != num_frames - 1:
@@ -127,7 +128,3 @@ def _open_npy(path: Path) -> np.ndarray:
         return open_npy(path)
     except UnreadableError as error:
         raise FlowFileError(f"{error}. Write it again") from error
-
-
-def _by(size: tuple[int, ...]) -> str:
-    return f"{size[0]}x{size[1]}"

@@ -6,33 +6,29 @@ The units of such flow are the field's silent trap: flow estimated on enlarged f
 vectors, is off by a factor that shifts the balance of both losses and of psi. So it is held against DIS first.
 """
 
-import errno
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from data_prep import __version__
-from data_prep.clip import Clip
+from data_prep.clip import Clip, Split
 from data_prep.clip_files import clear_litter, ensure_clip
-from data_prep.files import UnreadableError, in_turn, lock_beside, open_npy, read_checked, write_json
+from data_prep.files import UnreadableError, in_form, in_turn, lock_beside, open_npy, read_json, write_json
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS
 from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError, FlowFiles, find_flow
-from data_prep.frames import resize_flow
-from data_prep.layout import MANIFEST, DatasetError, HowMade, read_manifest
-from data_prep.prepare import PreparationError
+from data_prep.frames import by, resize_flow
+from data_prep.layout import MANIFEST, Array, ClipEntry, FlowEntry, Head, HowMade, Manifest, read_manifest
+from data_prep.prepare import PreparationError, clear_errors
 
 COMPARED_PAIRS = 32  # of frames, evenly spread over all clips
-_HEAD = ("format", "dataset", "source", "frame_size", "channels", "flow", "versions")  # recorded with every clip
 
 
 @dataclass(frozen=True)
@@ -41,18 +37,18 @@ class FlowImport:
 
     source: Path  # the prepared dataset, only read
     target: Path  # the new one
-    manifest: dict[str, Any]  # of the source, with the flow of the target
-    files: dict[tuple[str, str], FlowFiles]  # by (split, clip)
+    manifest: Manifest  # of the source, with the flow of the target
+    pixels_of: tuple[int, int]  # the frame size whose pixels the vectors count
+    files: dict[tuple[Split, str], FlowFiles]
     agreement: Agreement
     warnings: list[str]
 
     def __str__(self) -> str:
-        flow, first = self.manifest["flow"], next(iter(self.files.values()))
-        (h, w), (uh, uw) = first.size, flow["settings"]["vectors_in_pixels_of"]
+        size = next(iter(self.files.values())).size
         number = sum(files.num_fields for files in self.files.values())
-        lines = [f"flow {flow['estimator']}: {number} fields of {h}x{w}, vectors read in pixels of {uh}x{uw}"]
-        if self.agreement.scale is not None:
-            beside = self.agreement
+        name, beside = self.manifest.flow.estimator, self.agreement
+        lines = [f"flow {name}: {number} fields of {by(size)}, vectors read in pixels of {by(self.pixels_of)}"]
+        if beside.scale is not None:
             lines.append(
                 f"beside DIS, where something moves in {beside.pairs} pairs of frames: correlation "
                 f"{beside.correlation['as they are']:.2f}, scale {beside.scale:.2f} (1: the same units), on still "
@@ -70,31 +66,30 @@ def plan_import(
     None for the one in its flow.json. units: the frame size (H, W) whose pixels the vectors count, None for the
     files' own size; (1, 1) for fractions of the frame. Resizing to the stored frames scales vectors with it.
 
-    Raises FlowFileError for files that do not fit; PreparationError: no prepared dataset, no name or one of the
-    kit's own, units that are no size.
+    Raises DatasetError for a damaged dataset; FlowFileError for files that do not fit; PreparationError: no prepared
+    dataset, no name or one of the kit's own, units that are no size.
     """
     source, flow_folder = Path(source), Path(flow_folder)
-    manifest = _read_manifest(source)
-    made = _how_made(flow_folder)
-    name = _checked_name(name or made.get("name"))
+    if not (source / MANIFEST).exists():
+        raise PreparationError(f"{source}: no finished prepared dataset (no {MANIFEST}); run `maam prepare`")
+    manifest, made = read_manifest(source), _how_made(flow_folder)
+    name = _checked_name(name or made.name)
     if units is not None and min(units) < 1:
         raise PreparationError(f"--units {units[0]} {units[1]}: expected a frame size, height and width of 1 or more")
-    files = {
-        (split, clip): find_flow(flow_folder, split, clip, entry["frames"])
-        for split, clips in manifest["clips"].items()
-        for clip, entry in clips.items()
+    files: dict[tuple[Split, str], FlowFiles] = {
+        (split, clip): find_flow(flow_folder, split, clip, entry.frames) for split, clip, entry in manifest.entries()
     }
     size = _one_size(files, flow_folder)
     pixels_of = units or size
-    agreement = _compare(source, files, pixels_of, tuple(manifest["frame_size"]))
+    agreement = _compare(source, files, pixels_of, manifest.frame_size)
     warnings = agreement.warnings(pixels_of)
-    if made.get("random_weights"):
+    if made.random_weights:
         warnings = ["made with RANDOM WEIGHTS: noise that only tests the way, never a result", *warnings]
     flow = {
         "estimator": name,
         "settings": {
             "method": "imported",
-            "made": {key: value for key, value in made.items() if key != "versions"} or "not recorded",
+            "made": made.model_dump(exclude={"versions"}, exclude_unset=True) or "not recorded",
             "size": list(size),
             "vectors_in_pixels_of": list(pixels_of),
         },
@@ -104,13 +99,15 @@ def plan_import(
             "listing_sha256": _listing_hash(files, flow_folder),
             "beside_dis": asdict(agreement),
             "warnings": warnings,
-            "made_with": made.get("versions"),
+            "made_with": made.versions,
         },
     }
     versions = {"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__}
-    height, width = manifest["frame_size"]
-    target = source.parent / f"{manifest['dataset']}-{height}x{width}-{name}"
-    return FlowImport(source, target, manifest | {"flow": flow, "versions": versions}, files, agreement, warnings)
+    changes = {"flow": FlowEntry.model_validate(flow), "versions": versions}
+    height, width = manifest.frame_size
+    target = source.parent / f"{manifest.dataset}-{height}x{width}-{name}"
+    manifest = manifest.model_copy(update=changes)
+    return FlowImport(source, target, manifest, pixels_of, files, agreement, warnings)
 
 
 def write_import(plan: FlowImport, *, progress: bool = True) -> Path:
@@ -125,45 +122,43 @@ def write_import(plan: FlowImport, *, progress: bool = True) -> Path:
     """
     with in_turn(lock_beside(plan.target), f"{plan.target} is being written"):
         if not (plan.target / MANIFEST).exists():
-            with _left_in_order(plan.target):
-                clips = _write_clips(plan, progress)
-                write_json(plan.target / MANIFEST, plan.manifest | {"clips": clips})
-        elif _read_manifest(plan.target)["flow"] != plan.manifest["flow"]:
+            clear_litter(plan.target)
+            try:
+                with clear_errors(plan.target):
+                    clips = _write_clips(plan, progress)
+                    write_json(plan.target / MANIFEST, plan.manifest.model_copy(update={"clips": clips}).as_written())
+            finally:
+                clear_litter(plan.target)
+        elif read_manifest(plan.target).flow.as_written() != plan.manifest.flow.as_written():
             raise PreparationError(
                 f"{plan.target} holds an import of other flow files; delete it or take another --name"
             )
     return plan.target
 
 
-def _write_clips(plan: FlowImport, progress: bool) -> dict[str, dict[str, Any]]:
-    settings = {key: value for key, value in plan.manifest.items() if key in _HEAD}
-    clips: dict[str, dict[str, Any]] = {"train": {}, "test": {}}
-    with tqdm(plan.files, unit="clip", desc=plan.target.name, disable=None if progress else True) as bar:
-        for split, name in bar:
-            entry = plan.manifest["clips"][split][name]
-            record = ensure_clip(_clip(plan, split, name), plan.target, settings)
-            _check_copy(plan.source / split / name, entry["sha256"], record["sha256"])
-            clips[split][name] = entry | {"sha256": record["sha256"]}
+def _write_clips(plan: FlowImport, progress: bool) -> dict[Split, dict[str, ClipEntry]]:
+    head = Head.model_validate({key: getattr(plan.manifest, key) for key in Head.model_fields})
+    clips: dict[Split, dict[str, ClipEntry]] = {"train": {}, "test": {}}
+    entries = list(plan.manifest.entries())
+    for split, name, entry in tqdm(entries, unit="clip", desc=plan.target.name, disable=None if progress else True):
+        record = ensure_clip(_clip(plan, split, name, entry), plan.target, head)
+        for array in entry.sha256.keys() - {"flow"}:
+            if record.sha256[array] != entry.sha256[array]:
+                path = plan.source / split / name / f"{array}.npy"
+                raise PreparationError(f"{path} is not what its manifest says; prepare the dataset again")
+        clips[split][name] = entry.model_copy(update={"sha256": record.sha256})
     return clips
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    if not (folder / MANIFEST).exists():
-        raise PreparationError(f"{folder}: no finished prepared dataset (no {MANIFEST}); run `maam prepare`")
-    try:
-        return read_manifest(folder).as_written()
-    except DatasetError as error:
-        raise PreparationError(str(error)) from error
-
-
-def _how_made(flow_folder: Path) -> dict[str, Any]:
+def _how_made(flow_folder: Path) -> HowMade:
     """What `learned_flow.py` says of its flow; nothing for flow of any other origin."""
     if not flow_folder.is_dir():
         raise PreparationError(f"{flow_folder}: no such folder; expected <split>/<clip>/ with flow files in it")
+    path = flow_folder / "flow.json"
     try:
-        return read_checked(flow_folder / "flow.json", HowMade)
+        return in_form(read_json(path), HowMade, str(path))
     except FileNotFoundError:
-        return {}
+        return HowMade()
     except UnreadableError as error:
         raise PreparationError(f"{error}; delete it and give a --name") from error
 
@@ -180,18 +175,18 @@ def _checked_name(name: str | None) -> str:
     return name
 
 
-def _one_size(files: dict[tuple[str, str], FlowFiles], flow_folder: Path) -> tuple[int, int]:
+def _one_size(files: dict[tuple[Split, str], FlowFiles], flow_folder: Path) -> tuple[int, int]:
     (first, size), *others = [(key, found.size) for key, found in files.items()]
     for key, other in others:
         if other != size:
             raise FlowFileError(
-                f"{flow_folder}: flow of {other[0]}x{other[1]} for {'/'.join(key)}, but {size[0]}x{size[1]} for "
-                f"{'/'.join(first)}; expected one size. Estimate them alike"
+                f"{flow_folder}: flow of {by(other)} for {'/'.join(key)}, but {by(size)} for "
+                f"{'/'.join(first)}; expected one size for all clips. Estimate them again"
             )
     return size
 
 
-def _listing_hash(files: dict[tuple[str, str], FlowFiles], flow_folder: Path) -> str:
+def _listing_hash(files: dict[tuple[Split, str], FlowFiles], flow_folder: Path) -> str:
     """sha256 over names, sizes and times of the files: tells flow that was estimated again from the first."""
     digest = hashlib.sha256()
     for path in (path for found in files.values() for path in found.paths):
@@ -204,7 +199,7 @@ def _listing_hash(files: dict[tuple[str, str], FlowFiles], flow_folder: Path) ->
 
 
 def _compare(
-    source: Path, files: dict[tuple[str, str], FlowFiles], pixels_of: tuple[int, int], size: tuple[int, int]
+    source: Path, files: dict[tuple[Split, str], FlowFiles], pixels_of: tuple[int, int], size: tuple[int, int]
 ) -> Agreement:
     places = [(key, t) for key, found in files.items() for t in range(found.num_fields)]
     chosen = np.unique(np.linspace(0, len(places) - 1, COMPARED_PAIRS).round().astype(int))
@@ -224,44 +219,25 @@ def _in_own_pixels(field: np.ndarray, pixels_of: tuple[int, int]) -> np.ndarray:
     return field * np.array([width / pixels_of[1], height / pixels_of[0]], np.float32)
 
 
-def _clip(plan: FlowImport, split: str, name: str) -> Clip:
+def _clip(plan: FlowImport, split: Split, name: str, entry: ClipEntry) -> Clip:
     """A clip of the source with the imported flow in place of its own."""
-    entry = plan.manifest["clips"][split][name]
-    stored = {array: partial(_stored, plan.source, split, name, array) for array in entry["sha256"]}
-    flow = partial(_flow, plan.files[split, name], tuple(plan.manifest["flow"]["settings"]["vectors_in_pixels_of"]))
-    kept = {array: stored.get(array) for array in ("labels", "masks", "tracks")}
-    return Clip(split, name, entry["frames"], frames=stored["frames"], flow=flow, **kept)
+    stored = {array: partial(_stored, plan.source, split, name, array) for array in entry.sha256}
+    fields = plan.files[split, name].fields
+    return Clip(
+        split,
+        name,
+        entry.frames,
+        frames=lambda: iter(stored["frames"]()),
+        flow=lambda: (_in_own_pixels(field, plan.pixels_of) for field in fields()),
+        labels=stored.get("labels"),
+        masks=stored.get("masks"),
+        tracks=stored.get("tracks"),
+    )
 
 
-def _flow(files: FlowFiles, pixels_of: tuple[int, int]) -> Iterator[np.ndarray]:
-    return (_in_own_pixels(field, pixels_of) for field in files.fields())
-
-
-def _stored(source: Path, split: str, clip: str, array: str) -> np.ndarray:
+def _stored(source: Path, split: Split, clip: str, array: Array) -> np.ndarray:
     path = source / split / clip / f"{array}.npy"
     try:
         return open_npy(path)
     except UnreadableError as error:
         raise PreparationError(f"{error}; prepare the dataset again") from error
-
-
-def _check_copy(folder: Path, expected: dict[str, str], found: dict[str, str]) -> None:
-    for array in expected.keys() - {"flow"}:
-        if found[array] != expected[array]:
-            raise PreparationError(f"{folder / array}.npy is not what its manifest says; prepare the dataset again")
-
-
-@contextmanager
-def _left_in_order(target: Path) -> Iterator[None]:
-    """What a killed call left is removed, and folders that stayed empty; a full disk is told in one line."""
-    clear_litter(target)
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise PreparationError(
-            f"{target}: the disk is full; make room and run the same command again: finished clips are kept"
-        ) from error
-    finally:
-        clear_litter(target)

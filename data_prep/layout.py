@@ -7,6 +7,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -80,6 +81,10 @@ class _Part(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
+    def as_written(self) -> dict[str, Any]:
+        """The content of its file, without what was not set."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
 
 class ClipEntry(_Part):
     """One clip: its frames, how many are abnormal (where there are labels), and the checksum of each array's file."""
@@ -90,7 +95,7 @@ class ClipEntry(_Part):
 
 
 class ClipRecord(ClipEntry):
-    """The same in a clip's own folder, with the settings that it was written with."""
+    """The same in a clip's own folder, with the head of the manifest, as JSON, that it was written with."""
 
     settings: dict[str, Any]
 
@@ -126,8 +131,8 @@ class Totals(_Part):
     abnormal_frames: Count
 
 
-class Manifest(_Part):
-    """A prepared dataset: what decides its arrays, where it is from, and every clip."""
+class Head(_Part):
+    """All that decides what the arrays hold; recorded with every clip."""
 
     format: Annotated[Literal[1], BeforeValidator(_no_truth_value)]
     dataset: Name
@@ -136,6 +141,11 @@ class Manifest(_Part):
     channels: Channels
     flow: FlowEntry
     versions: dict[str, str]
+
+
+class Manifest(Head):
+    """A prepared dataset: what decides its arrays, where it is from, and every clip."""
+
     label_source: str
     notes: list[str] = []
     complete: bool
@@ -143,9 +153,11 @@ class Manifest(_Part):
     totals: Totals
     clips: dict[Split, dict[ClipName, ClipEntry]]  # of both splits, in the source's order
 
-    def as_written(self) -> dict[str, Any]:
-        """The content of its file."""
-        return self.model_dump(mode="json", exclude_unset=True)
+    def entries(self) -> Iterator[tuple[Split, str, ClipEntry]]:
+        """Split, name and entry of every clip."""
+        for split, clips in self.clips.items():
+            for name, entry in clips.items():
+                yield split, name, entry
 
 
 def read_manifest(folder: Path) -> Manifest:

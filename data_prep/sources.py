@@ -1,12 +1,19 @@
-"""The readers by the name of their dataset: a new dataset is one line of READERS."""
+"""The readers by the name of their dataset, and whether a source is still what a dataset was prepared from.
 
+A new dataset is one line of READERS.
+"""
+
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from data_prep.clip import Source, SourceError
-from data_prep.files import Part
+from data_prep.files import Part, changed, examine, load_states, save_states, source_sha256
+from data_prep.flow import FLOW_ESTIMATORS
+from data_prep.layout import Manifest
 from data_prep.readers import (
     MASK_FOLDER,
     Subset,
@@ -20,12 +27,19 @@ from data_prep.readers import (
 )
 from data_prep.scenes import synthetic
 
+CAMERA_SIDE = 120  # pixels, of a user's own footage where no size is asked for; the laptop recipes' height
+SMALLEST_SIDE = 16  # pixels; the network halves four times
+
+
+class PreparationError(SourceError):
+    """The dataset cannot be written as asked: one line that says where, why and what to do."""
+
 
 @dataclass(frozen=True)
 class Request:
     """What a reader is asked for."""
 
-    source: Path | None  # archive or folder; None for a generated dataset
+    source: Path  # archive or folder; not looked at for a generated dataset
     scratch: Path  # to unpack into
     allow_incomplete: bool = False
     size: tuple[int, int] | None = None  # (H, W) that the frames will be stored at; None for the source's own
@@ -84,8 +98,7 @@ def _shanghaitech_parts(request: Request) -> list[Part]:
 
 
 def _read_videos(request: Request) -> Source:
-    footage = read_videos(request.source, size=request.size)
-    return Source(footage.clips, request.source.resolve().name, footage.label_source, footage.notes)
+    return read_videos(request.source, size=request.size)
 
 
 def _videos_parts(request: Request) -> list[Part]:
@@ -106,3 +119,69 @@ READERS: dict[str, Reader] = {
     "shanghaitech": Reader(_read_shanghaitech, _shanghaitech_parts),
     "videos": Reader(_read_videos, _videos_parts, own_footage=True),
 }
+
+
+def check_arguments(dataset: str, flow: str, size: tuple[int, int] | None, labels: Path | None) -> None:
+    """PreparationError for arguments of `prepare` that no source could meet."""
+    if dataset not in READERS:
+        raise PreparationError(f"no dataset {dataset!r}; there are {', '.join(READERS)}")
+    reader = READERS[dataset]
+    if flow not in FLOW_ESTIMATORS and flow != "exact":
+        raise PreparationError(
+            f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for generated scenes, exact; flow of other "
+            "estimators comes in by `maam import-flow`"
+        )
+    if flow == "exact" and not reader.generated:
+        raise PreparationError("flow 'exact' is known for the generated scenes only; take --flow dis")
+    if size is not None and min(size) < SMALLEST_SIDE:
+        raise PreparationError(f"size {size[0]}x{size[1]}: both sides must have at least {SMALLEST_SIDE} pixels")
+    if labels is not None and not reader.takes_labels:
+        takers = ", ".join(name for name in READERS if READERS[name].takes_labels)
+        raise PreparationError(f"{dataset} takes no other labels; --labels is for {takers}")
+
+
+def usual_size(dataset: str, frame_size: tuple[int, int]) -> tuple[int, int]:
+    """The stored size where none is asked for: the source's own, but a user's cameras have any number of pixels."""
+    return camera_size(*frame_size) if READERS[dataset].own_footage else frame_size
+
+
+def camera_size(height: int, width: int) -> tuple[int, int]:
+    """The stored size of a user's own footage (ours): its aspect, the shorter side CAMERA_SIDE at most, both even."""
+    scale = CAMERA_SIDE / min(height, width)
+    return (height, width) if scale >= 1 else (2 * round(height * scale / 2), 2 * round(width * scale / 2))
+
+
+def check_source(folder: Path, manifest: Manifest, request: Request) -> None:
+    """PreparationError unless the source still holds what the finished dataset in `folder` was prepared from."""
+    reader, known = READERS[manifest.dataset], load_states(folder)
+    try:
+        parts = reader.parts(request)
+    except SourceError:
+        if reader.own_footage:
+            raise
+        return  # an official archive that was deleted once it had been prepared
+    of_parts = [part.files() for part in parts]
+    other_form = f"{folder} was prepared from {manifest.source.name}; this other form of it was not compared"
+    if known and not reader.own_footage and not all(found.keys() & known.keys() for found in of_parts):
+        say(other_form)
+        return
+    states = examine({name: path for found in of_parts for name, path in found.items()}, known)
+    if not known and source_sha256(parts, states) == manifest.source.sha256:
+        known = states  # its record was lost
+    elif not known and not reader.own_footage:
+        say(other_form)
+        return
+    if differ := changed(known, states):
+        more = f" and {len(differ) - 1} more" if differ[1:] else ""
+        raise PreparationError(
+            f"{folder} was prepared from other footage ({manifest.source.name}), or it has changed since; choose "
+            f"another --root, or delete the folder and run the same command again (differs: {differ[0]}{more})"
+        )
+    with suppress(OSError):  # of a dataset that cannot be written to, these files are compared again each time
+        if states != load_states(folder):
+            save_states(folder, states)
+
+
+def say(line: str) -> None:
+    """One line on stderr."""
+    print(f"maam: {line}", file=sys.stderr, flush=True)

@@ -10,9 +10,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from data_prep.clip import Clip, SourceError, Split
-from data_prep.clip_files import file_hash
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.files import UnreadableError, open_npy
+from data_prep.files import UnreadableError, file_sha256, open_npy
 from data_prep.layout import MANIFEST, ClipEntry, DatasetError, Manifest, manifests, read_manifest, stored_form
 from data_prep.prepare import notes
 
@@ -103,7 +102,7 @@ def verify(folder: Path, *, progress: bool = True) -> DatasetReport:
         if not (folder / MANIFEST).exists():
             raise VerificationError(str(error)) from error
         return DatasetReport(folder, [], [str(error)], [])
-    bar = tqdm(list(_entries(manifest)), desc=folder.name, unit="clip", disable=None if progress else True)
+    bar = tqdm(list(manifest.entries()), desc=folder.name, unit="clip", disable=None if progress else True)
     reports = [_report(folder, manifest, split, name, entry) for split, name, entry in bar]
     return DatasetReport(
         folder,
@@ -133,11 +132,10 @@ def _report(folder: Path, manifest: Manifest, split: Split, name: str, entry: Cl
 
 def _open(folder: Path, array: str, sha256: str, problems: list[str]) -> np.ndarray | None:
     path = folder / f"{array}.npy"
-    found = file_hash(path)
-    if found is None:
+    if not path.is_file():
         problems.append(f"{array} is missing")
         return None
-    if found != sha256:
+    if file_sha256(path) != sha256:
         problems.append(f"{array} has another checksum than when it was written")
     try:
         return open_npy(path)
@@ -200,7 +198,7 @@ def _expected(dataset: str, split: str, name: str) -> int | None:
 
 
 def _problems_of_all(folder: Path, manifest: Manifest) -> Iterator[str]:
-    clips = [_stored_clip(folder, split, name, entry) for split, name, entry in _entries(manifest)]
+    clips = [_stored_clip(folder, split, name, entry) for split, name, entry in manifest.entries()]
     if manifest.dataset in OFFICIAL_COUNTS:
         try:
             check_counts(
@@ -211,23 +209,18 @@ def _problems_of_all(folder: Path, manifest: Manifest) -> Iterator[str]:
             )
         except SourceError as error:
             yield str(error)
-    known = {(split, name) for split, name, _ in _entries(manifest)}
+    known = {(split, name) for split, name, _ in manifest.entries()}
     for path in sorted(folder.glob("t*/*/")):
         if (path.parent.name, path.name) not in known:
             yield f"{path} is not in the manifest; delete it"
-
-
-def _entries(manifest: Manifest) -> Iterator[tuple[Split, str, ClipEntry]]:
-    for split, clips in manifest.clips.items():
-        for name, entry in clips.items():
-            yield split, name, entry
 
 
 def _stored_clip(folder: Path, split: Split, name: str, entry: ClipEntry) -> Clip:
     """A prepared clip as the check of the counts takes it; an array that cannot be read counts as absent."""
     paths = {array: folder / split / name / f"{array}.npy" for array in entry.sha256}
     opened = {array: partial(open_npy, path) for array, path in paths.items() if _holds_whole_numbers(path)}
-    return Clip(split, name, entry.frames, None, labels=opened.get("labels"), masks=opened.get("masks"))
+    labels, masks = opened.get("labels"), opened.get("masks")
+    return Clip(split, name, entry.frames, frames=partial(iter, ()), labels=labels, masks=masks)
 
 
 def _holds_whole_numbers(path: Path) -> bool:

@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,28 +15,9 @@ from torch.utils.data import Dataset
 
 from data_prep.clip import Split
 from data_prep.files import UnreadableError, open_npy
-from data_prep.layout import (
-    FORMAT_VERSION,
-    MANIFEST,
-    REPAIR,
-    DatasetError,
-    Manifest,
-    manifests,
-    read_manifest,
-    stored_form,
-)
+from data_prep.layout import MANIFEST, REPAIR, ClipEntry, DatasetError, Manifest, manifests, read_manifest, stored_form
 
-__all__ = [  # what a prepared dataset is made of is said in `data_prep.layout`; here it keeps its old names
-    "FORMAT_VERSION",
-    "MANIFEST",
-    "DatasetError",
-    "FrameFlowDataset",
-    "PreparedDataset",
-    "Split",
-    "find_dataset",
-    "stored_form",
-    "to_model_input",
-]
+Indices = Sequence[int] | np.ndarray  # of items
 DEFAULT_FLOW = "dis"  # what `maam prepare` takes when it is not told
 
 
@@ -111,7 +91,7 @@ class PreparedDataset:
     Opening it checks that every array of the manifest is there with its shape and type (from the headers, the
     pixels are not read). It can be sent to other processes, which open the files again.
 
-    Attributes: folder; manifest (as in the file); name; frame_size (H, W); channels C; content_hash, the
+    Attributes: folder; manifest; name; frame_size (H, W); channels C; content_hash, the
     sha256 over all that a model can see of it (name, size, channels, flow settings, arrays), independent of
     where, from which copy of the source and by which versions it was prepared.
 
@@ -120,14 +100,13 @@ class PreparedDataset:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        manifest = read_manifest(self.folder)
-        self.manifest: dict[str, Any] = manifest.as_written()
-        self.name: str = manifest.dataset
-        self.frame_size: tuple[int, int] = manifest.frame_size
-        self.channels: int = manifest.channels
+        self.manifest = read_manifest(self.folder)
+        self.name: str = self.manifest.dataset
+        self.frame_size: tuple[int, int] = self.manifest.frame_size
+        self.channels: int = self.manifest.channels
         self._arrays = {
             (split, clip, array): self._open(split, clip, array)
-            for split, clips in manifest.clips.items()
+            for split, clips in self.manifest.clips.items()
             for clip, entry in clips.items()
             for array in entry.sha256
         }
@@ -137,21 +116,20 @@ class PreparedDataset:
         return PreparedDataset, (self.folder,)  # the path travels, not the pixels
 
     def __repr__(self) -> str:
-        totals, (height, width) = self.manifest["totals"], self.frame_size
+        totals = self.manifest.totals
         return (
-            f"PreparedDataset({str(self.folder)!r}: {self.name}, {height}x{width}, "
-            f"flow {self.manifest['flow']['estimator']}, "
-            f"{totals['train_frames']} training and {totals['test_frames']} test frames"
-            f"{'' if self.manifest['complete'] else ', INCOMPLETE'})"
+            f"PreparedDataset({str(self.folder)!r}: {self.name}, {_in_words(self.manifest)}, "
+            f"{totals.train_frames} training and {totals.test_frames} test frames"
+            f"{'' if self.manifest.complete else ', INCOMPLETE'})"
         )
 
     def clips(self, split: Split) -> list[str]:
         """Names of the clips of a split, in the source's order."""
-        return list(self.manifest["clips"][split])
+        return list(self.manifest.clips[split])
 
     def num_frames(self, split: Split, clip: str) -> int:
         """T, the frames of a clip; its flow has one less."""
-        return self._entry(split, clip)["frames"]
+        return self._entry(split, clip).frames
 
     def frames(self, split: Split, clip: str) -> np.ndarray:
         """uint8 (T, H, W, C)."""
@@ -165,7 +143,7 @@ class PreparedDataset:
         """uint8 (T,), 1 = abnormal, of a test clip; DatasetError where the source has none."""
         labels = self._optional("labels", clip)
         if labels is None:
-            raise DatasetError(f"{self.name}/test/{clip} has no labels ({self.manifest['label_source']})")
+            raise DatasetError(f"{self.name}/test/{clip} has no labels ({self.manifest.label_source})")
         return labels
 
     def masks(self, clip: str) -> np.ndarray | None:
@@ -176,14 +154,14 @@ class PreparedDataset:
         """int16 (T, H, W), 0 = background, k = object k, of a test clip; None where they are not known."""
         return self._optional("tracks", clip)
 
-    def _entry(self, split: str, clip: str) -> dict[str, Any]:
+    def _entry(self, split: Split, clip: str) -> ClipEntry:
         try:
-            return self.manifest["clips"][split][clip]
+            return self.manifest.clips[split][clip]
         except KeyError:
-            clips = ", ".join(self.manifest["clips"].get(split, {})) or "none"
+            clips = ", ".join(self.manifest.clips[split]) or "none"
             raise DatasetError(f"{self.name} has no clip {split}/{clip}; there are: {clips}") from None
 
-    def _array(self, split: str, clip: str, array: str) -> np.ndarray:
+    def _array(self, split: Split, clip: str, array: str) -> np.ndarray:
         self._entry(split, clip)
         return self._arrays[split, clip, array]
 
@@ -191,7 +169,7 @@ class PreparedDataset:
         self._entry("test", clip)
         return self._arrays.get(("test", clip, array))
 
-    def _open(self, split: str, clip: str, array: str) -> np.ndarray:
+    def _open(self, split: Split, clip: str, array: str) -> np.ndarray:
         where = f"{self.name}/{split}/{clip}"
         path = self.folder / split / clip / f"{array}.npy"
         repair = REPAIR.format(self.folder / MANIFEST)
@@ -213,12 +191,12 @@ class PreparedDataset:
         return opened
 
     def _content_hash(self) -> str:
-        flow = {key: self.manifest["flow"][key] for key in ("estimator", "settings", "units")}
+        flow = self.manifest.flow
         hashes = {
-            split: {clip: entry["sha256"] for clip, entry in clips.items()}
-            for split, clips in self.manifest["clips"].items()
+            split: {clip: entry.sha256 for clip, entry in clips.items()} for split, clips in self.manifest.clips.items()
         }
-        content = [self.name, self.frame_size, self.channels, flow, hashes]
+        how = {"estimator": flow.estimator, "settings": flow.settings, "units": flow.units}
+        content = [self.name, self.frame_size, self.channels, how, hashes]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -252,7 +230,8 @@ class FrameFlowDataset(Dataset):
                 f"{prepared.name} has {prepared.channels} channels, {channels} asked for; gray can be "
                 "repeated to 3, all else must be as stored"
             )
-        self.prepared, self.split = prepared, split
+        self.prepared = prepared
+        self.split: Split = split
         self._clips = list(prepared.clips(split) if clips is None else clips)
         lengths = [max(0, prepared.num_frames(split, clip) - drop_last) for clip in self._clips]
         self._clip_of_item = np.repeat(np.arange(len(lengths)), lengths).tolist()
@@ -276,7 +255,9 @@ class FrameFlowDataset(Dataset):
         """A batch: frames float32 (B, C, H, W) in [-1, 1], flow float32 (B, 2, H, W) in pixels per frame."""
         return to_model_input(*self.stored_batch(indices), self.channels)
 
-    def stored_batch(self, indices: Sequence[int], *, pinned: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    def stored_batch(
+        self, indices: Sequence[int] | np.ndarray, *, pinned: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """A batch as stored, for `to_model_input`: uint8 (B, H, W, channels of the files) and float16 (B, H, W, 2).
 
         pinned: in memory from which CUDA copies while this process goes on.

@@ -57,7 +57,7 @@ class TrainingScores:
         mean = float(excess.mean()) if len(excess) else 0.0
         return cls(len(scores), float(scores.min()), float(scores.max()), start, mean)
 
-    def normalise(self, scores: np.ndarray) -> np.ndarray:
+    def normalise(self, scores: np.ndarray | float) -> np.ndarray:
         """Eq. 11 with the smallest and largest *training* score in place of the video's own, so it needs no future.
 
         Above 1: more than any training frame. `pscd.normalise` of a finished video is Eq. 11 itself; both are

@@ -27,12 +27,12 @@ def appearance_loss(frames: Tensor, frame_hat: Tensor) -> Tensor:
 
     Eq. 5 prints a norm; the mean is the released form, and the only one to which the weights fit (item 7).
     """
-    return (frames - frame_hat).square().mean()
+    return (frames - frame_hat).square().mean()  # Eq. 5: |I - I_hat|_2
 
 
 def motion_loss(flow: Tensor, flow_hat: Tensor) -> Tensor:
     """Mean absolute difference over batch, components, pixels; both (B, 2, H, W), pixels per frame (Eq. 6, item 8)."""
-    return (flow - flow_hat).abs().mean()
+    return (flow - flow_hat).abs().mean()  # Eq. 6: |F - F_hat|_1
 
 
 def sparse_loss(weights: Tensor, form: Literal["paper", "released"] = "paper") -> Tensor:
@@ -42,7 +42,7 @@ def sparse_loss(weights: Tensor, form: Literal["paper", "released"] = "paper") -
     so 1/N of it, with 1e-12 inside the logarithm (item 9).
     """
     if form == "paper":
-        return memory.entropy(weights).mean()
+        return memory.entropy(weights).mean()  # Eq. 8: sum_i -w_i log(w_i)
     return (-weights * (weights + memory.EPSILON).log()).mean()
 
 
@@ -58,22 +58,18 @@ def latent_loss(
     "attract": 1 - cos, the mean over queries (ours, for comparison with the sign of Eq. 9; no margin).
     """
     if form == "released":
-        rows, read_rows = (
-            query.permute(0, 2, 3, 1),
-            read_out.permute(0, 2, 1, 3),
-        )  # (B, h, w, D), (B, h, D, w)
-        product = rows @ read_rows  # (B, h, w, w)
-        squares = rows.square() @ read_rows.square()
+        z, z_hat = query.permute(0, 2, 3, 1), read_out.permute(0, 2, 1, 3)  # (B, h, w, D), (B, h, D, w)
+        product, squares = z @ z_hat, z.square() @ z_hat.square()  # (B, h, w, w)
         pseudo_cosine = (product + memory.EPSILON) / (squares + memory.EPSILON)
         return F.relu(mean_over_devices(pseudo_cosine.mean()).abs() - margin)
-    cosine = F.cosine_similarity(query, read_out, dim=1)  # (B, h, w)
+    cosine = F.cosine_similarity(query, read_out, dim=1)  # z^T z_hat / (|z| |z_hat|), (B, h, w)
     if form == "attract":
         return (1 - cosine).mean()
-    return F.relu(cosine.abs() - margin).mean()
+    return F.relu(cosine.abs() - margin).mean()  # Eq. 9: max(|cosine| - zeta, 0)
 
 
 def total_loss(output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossSettings) -> Losses:
-    """All terms and L = L_app + lambda_m L_mot + alpha L_spa + beta L_lat (Eq. 7 and 10), in float32 or finer.
+    """All terms and their sum L (Eq. 7 and 10), in float32 or finer.
 
     Without memory the sparse and latent terms are 0. With one branch trained, the other's term is shown but not summed.
     """
@@ -84,9 +80,10 @@ def total_loss(output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossS
         sparse = sparse_loss(output.weights, settings.sparse_form)
         query = _at_least_float32(output.query)
         latent = latent_loss(query, output.read_out, settings.margin, settings.latent_form)
-    weighted = {"appearance": appearance, "motion": settings.motion_weight * motion}
-    generative = sum(weighted.values()) if settings.branches == "both" else weighted[settings.branches]
-    total = generative + settings.sparse_weight * sparse + settings.latent_weight * latent
+    alpha, beta, lambda_m = settings.sparse_weight, settings.latent_weight, settings.motion_weight
+    parts = {"appearance": appearance, "motion": lambda_m * motion, "both": appearance + lambda_m * motion}
+    generative = parts[settings.branches]  # Eq. 7: L_gen = L_app + lambda_m L_mot
+    total = generative + alpha * sparse + beta * latent  # Eq. 10: L = L_gen + alpha L_spa + beta L_lat
     return Losses(total, appearance, motion, sparse, latent)
 
 

@@ -1,5 +1,6 @@
 """The memory module: addressing, shrinkage, read-out and support items (paper Sec. 3.2.2, Eq. 1-4).
 
+In the comments s~ and s^ are the paper's s with a tilde (after the softmax) and with a hat (after the shrinkage).
 Shapes: query (B, D, h, w), items (N, D), weights (B, N, h, w), read-out (B, D, h, w).
 """
 
@@ -21,23 +22,11 @@ def similarity_map(query: Tensor, items: Tensor, form: Similarity = "cosine") ->
     channels of z_k^2 m_k^2, without roots. It is unbounded and grows as the vectors shrink.
     """
     if form == "cosine":
-        return torch.einsum("bdhw,nd->bnhw", F.normalize(query, dim=1), F.normalize(items, dim=1))
-    product = torch.einsum("bdhw,nd->bnhw", query, items)
+        z, m = F.normalize(query, dim=1), F.normalize(items, dim=1)
+        return torch.einsum("bdhw,nd->bnhw", z, m)  # Eq. 1: z^T m_i / (|z| |m_i|)
+    product = torch.einsum("bdhw,nd->bnhw", query, items)  # z^T m_i
     squares = torch.einsum("bdhw,nd->bnhw", query.square(), items.square())
     return (product + EPSILON) / (squares + EPSILON)
-
-
-def shrink(soft_weights: Tensor, threshold: float) -> Tensor:
-    """Hard shrinkage of Eq. 3 and renormalisation to a sum of 1 over the items; in and out (B, N, h, w).
-
-    Where no item of a query exceeds the threshold, the query keeps its unshrunk weights: nothing better is known
-    about it, the sum stays 1 and the gradient flows. There the released code divides 0 by 0 (item 2).
-    """
-    excess = soft_weights - threshold
-    kept = F.relu(excess) * soft_weights / (excess.abs() + EPSILON)  # Eq. 3; not clamp: its slope at 0 is 1
-    total = kept.sum(dim=1, keepdim=True)
-    some_survive = total > 0
-    return torch.where(some_survive, kept / torch.where(some_survive, total, 1), soft_weights)
 
 
 def address(
@@ -54,13 +43,28 @@ def address(
     `shrink_threshold` is lambda of Eq. 3; None means 1/N.
     """
     threshold = 1 / len(items) if shrink_threshold is None else shrink_threshold
-    similarities = similarity_map(query, items, similarity)
-    return shrink(torch.softmax(similarities / temperature, dim=1), threshold)
+    s = similarity_map(query, items, similarity)  # Eq. 1: s_i = z^T m_i / (|z| |m_i|)
+    soft_weights = torch.softmax(s / temperature, dim=1)  # Eq. 2: s~_i = exp(s_i) / sum_j exp(s_j)
+    return shrink(soft_weights, threshold)  # Eq. 3, and w_i = s^_i / sum_j s^_j
+
+
+def shrink(soft_weights: Tensor, threshold: float) -> Tensor:
+    """Hard shrinkage of Eq. 3, then division by the sum over the items; in and out (B, N, h, w).
+
+    A query for which no item exceeds the threshold keeps its unshrunk weights, so that the sum stays 1 and the
+    gradient flows. There the released code divides 0 by 0 (item 2). `relu` and not `clamp`, whose slope at 0 is 1.
+    """
+    e = soft_weights - threshold  # s~_i - lambda
+    kept = F.relu(e) * soft_weights / (e.abs() + EPSILON)  # Eq. 3: s^_i = max(e, 0) s~_i / (|e| + epsilon)
+    total = kept.sum(dim=1, keepdim=True)
+    some_survive = total > 0
+    weights = kept / torch.where(some_survive, total, 1)  # w_i = s^_i / sum_j s^_j
+    return torch.where(some_survive, weights, soft_weights)
 
 
 def read(weights: Tensor, items: Tensor) -> Tensor:
-    """Read-out z_hat = w^T M of Eq. 4: (B, N, h, w) and (N, D) -> (B, D, h, w)."""
-    return torch.einsum("bnhw,nd->bdhw", weights, items)
+    """Read-out z_hat: (B, N, h, w) and (N, D) -> (B, D, h, w)."""
+    return torch.einsum("bnhw,nd->bdhw", weights, items)  # Eq. 4: z_hat = w^T M
 
 
 def support_count(weights: Tensor) -> Tensor:
@@ -74,7 +78,7 @@ def entropy(weights: Tensor) -> Tensor:
     0 log 0 counts as 0, its limit, and its gradient as 0: items that the shrinkage dropped take no part.
     """
     safe = torch.where(weights > 0, weights, 1)
-    return -(safe * safe.log()).sum(dim=1)
+    return -(safe * safe.log()).sum(dim=1)  # Eq. 8
 
 
 def cosine_spread(vectors: Tensor) -> float:

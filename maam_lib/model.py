@@ -1,18 +1,83 @@
-"""The network: encoder, memory, appearance decoder and motion decoder (paper Sec. 3.2.1, Table 1)."""
+"""The network: encoder, memory, appearance decoder and motion decoder (paper Sec. 3.2.1, Table 1).
 
-from itertools import pairwise
+The comments beside the layers give height x width x channels for a frame of 240x360 and 64 base channels.
+"""
+
+from math import ceil
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from maam_lib import memory
-from maam_lib.fast import Size, convolve, convolve_transposed, drop, drop_and_rectify, turned
+from maam_lib.fast import DropoutReLU, SameConv2d, SameConvTranspose2d, Size, turn_once
 from maam_lib.memory import Similarity
 
 INITIAL_SD = 0.02  # of weights and memory items, a normal cut at two sd (released code; the paper does not say)
 NORM_EPSILON = 1e-3  # of batch norm (released code; the paper does not say)
+
+
+class EncoderBlock(nn.Module):
+    """Conv. 3x3, BN, ReLU: (B, in, H, W) -> (B, out, ceil(H/stride), ceil(W/stride)).
+
+    The convolution has no bias: the batch norm that follows would cancel it.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, norm_momentum: float):
+        super().__init__()
+        self.conv = SameConv2d(in_channels, out_channels, stride, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels, NORM_EPSILON, norm_momentum)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.norm(self.conv(x)))
+
+
+class Encoder(nn.Sequential):
+    """Frames (B, C, H, W) -> query z (B, D, h, w), D = 8 x base."""
+
+    def __init__(self, frame_channels: int, base: int, norm_momentum: float):
+        super().__init__(
+            EncoderBlock(frame_channels, base, 1, norm_momentum),  # 240x360xC -> 240x360x64
+            EncoderBlock(base, 2 * base, 2, norm_momentum),  # -> 120x180x128
+            EncoderBlock(2 * base, 4 * base, 2, norm_momentum),  # -> 60x90x256
+            EncoderBlock(4 * base, 8 * base, 2, norm_momentum),  # -> 30x45x512
+            EncoderBlock(8 * base, 8 * base, 2, norm_momentum),  # -> 15x23x512
+        )
+
+
+class DecoderBlock(nn.Module):
+    """Deconv. 3x3 of stride 2, BN, dropout, ReLU: (B, in, h, w) -> (B, out, H, W); size is (H, W), h = ceil(H/2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, dropout: float, norm_momentum: float):
+        super().__init__()
+        self.deconv = SameConvTranspose2d(in_channels, out_channels)
+        self.norm = nn.BatchNorm2d(out_channels, NORM_EPSILON, norm_momentum)
+        self.dropout_relu = DropoutReLU(dropout)
+
+    def forward(self, x: Tensor, size: Size) -> Tensor:
+        return self.dropout_relu(self.norm(self.deconv(x, size)))
+
+
+class Decoder(nn.Module):
+    """Read-out (B, D, h, w) -> frame (B, C, H, W) or flow (B, 2, H, W), without a bound: the last layer is linear."""
+
+    def __init__(self, base: int, out_channels: int, dropout: float, norm_momentum: float):
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            [
+                DecoderBlock(8 * base, 4 * base, dropout, norm_momentum),  # 15x23x512 -> 30x45x256
+                DecoderBlock(4 * base, 4 * base, dropout, norm_momentum),  # -> 60x90x256
+                DecoderBlock(4 * base, 2 * base, dropout, norm_momentum),  # -> 120x180x128
+                DecoderBlock(2 * base, base, dropout, norm_momentum),  # -> 240x360x64
+            ]
+        )
+        self.output = SameConv2d(base, out_channels)  # -> 240x360xC, or 240x360x2 for flow
+
+    def forward(self, x: Tensor, sizes: list[Size]) -> Tensor:
+        for block, size in zip(self.blocks, sizes, strict=True):
+            x = block(x, size)
+        return self.output(x)
 
 
 class MAAMOutput(NamedTuple):
@@ -23,57 +88,6 @@ class MAAMOutput(NamedTuple):
     query: Tensor  # (B, D, h, w) encoder output z, >= 0
     read_out: Tensor  # (B, D, h, w) what the decoders see: z_hat, or z without memory
     weights: Tensor | None  # (B, N, h, w) addressing weights; None without memory
-
-
-class EncoderBlock(nn.Module):
-    """Convolution 3x3, batch norm, ReLU of a turned map: (B, in, H, W) -> (B, out, ceil(H/stride), ceil(W/stride)).
-
-    No bias: the batch norm that follows would cancel it.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int, norm_momentum: float):
-        super().__init__()
-        self.stride = stride
-        self.conv = nn.Conv2d(in_channels, out_channels, 3, stride, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels, NORM_EPSILON, norm_momentum)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(convolve(x, self.conv.weight, stride=self.stride)), inplace=True)
-
-
-class DecoderBlock(nn.Module):
-    """Transposed convolution 3x3 of stride 2, batch norm, dropout, ReLU: turned (B, in, h, w) -> (B, out, *size)."""
-
-    def __init__(self, in_channels: int, out_channels: int, dropout: float, norm_momentum: float):
-        super().__init__()
-        self.deconv = nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels, NORM_EPSILON, norm_momentum)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, size: Size) -> Tensor:
-        x = self.norm(convolve_transposed(x, self.deconv.weight, size))
-        if self.training and self.dropout.p > 0:
-            if x.device.type == "cpu":
-                return drop_and_rectify(x, self.dropout.p)
-            x = drop(x, self.dropout.p)
-        return F.relu(x, inplace=True)
-
-
-class Decoder(nn.Module):
-    """Four blocks back to the frame's size and a linear output convolution, turned: (B, D, h, w) -> (B, out, H, W)."""
-
-    def __init__(self, base: int, out_channels: int, dropout: float, norm_momentum: float):
-        super().__init__()
-        widths = [8 * base, 4 * base, 4 * base, 2 * base, base]  # 512 256 256 128 64
-        self.blocks = nn.ModuleList(
-            DecoderBlock(before, after, dropout, norm_momentum) for before, after in pairwise(widths)
-        )
-        self.output = nn.Conv2d(base, out_channels, 3)
-
-    def forward(self, x: Tensor, sizes: list[Size]) -> Tensor:
-        for block, size in zip(self.blocks, sizes, strict=True):
-            x = block(x, size)  # 15x23 -> 30x45 -> 60x90 -> 120x180 -> 240x360
-        return convolve(x, self.output.weight, self.output.bias)
 
 
 class MAAMNet(nn.Module):
@@ -110,30 +124,23 @@ class MAAMNet(nn.Module):
     ):
         super().__init__()
         self.frame_channels = frame_channels
-        self.similarity = similarity
+        self.similarity: Similarity = similarity
         self.temperature = temperature
         self.shrink_threshold = shrink_threshold
-        b = base_channels
-        widths = [frame_channels, b, 2 * b, 4 * b, 8 * b, 8 * b]  # 3 64 128 256 512 512
-        strides = [1, 2, 2, 2, 2]
-        self.encoder = nn.ModuleList(
-            EncoderBlock(before, after, stride, norm_momentum)
-            for before, after, stride in zip(widths[:-1], widths[1:], strides, strict=True)
-        )
-        self.items = nn.Parameter(torch.empty(num_items, 8 * b)) if use_memory else None  # M, (N, D)
-        self.appearance_decoder = Decoder(b, frame_channels, dropout, norm_momentum)
-        self.motion_decoder = Decoder(b, 2, dropout, norm_momentum)
+        self.encoder = Encoder(frame_channels, base_channels, norm_momentum)
+        self.items = nn.Parameter(torch.empty(num_items, 8 * base_channels)) if use_memory else None  # M, (N, D)
+        self.appearance_decoder = Decoder(base_channels, frame_channels, dropout, norm_momentum)
+        self.motion_decoder = Decoder(base_channels, 2, dropout, norm_momentum)
         self.reset_parameters()
+        for part in (self.encoder, self.appearance_decoder, self.motion_decoder):
+            turn_once(part)  # for speed; the result is the same up to rounding
 
-    def reset_parameters(self) -> None:
-        """Draw initial values as the released code does: a cut normal of sd 0.02, biases 0."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                _draw(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        if self.items is not None:
-            _draw(self.items)
+    def forward(self, frames: Tensor) -> MAAMOutput:
+        """Frames (B, C, H, W) in [-1, 1] -> MAAMOutput, at the frames' own size; h = ceil(H/16), w = ceil(W/16)."""
+        query, sizes = self.encode(frames)
+        read_out, weights = self.recall(query)
+        frame_hat, flow_hat = self.decode(read_out, sizes)
+        return MAAMOutput(frame_hat, flow_hat, query, read_out, weights)
 
     def encode(self, frames: Tensor) -> tuple[Tensor, list[Size]]:
         """Query z (B, D, h, w) of frames (B, C, H, W) in [-1, 1], and the sizes that the decoders go back through.
@@ -141,17 +148,9 @@ class MAAMNet(nn.Module):
         Raises ValueError for frames of another number of channels or smaller than 16x16.
         """
         self.check_frames(frames)
-        x, sizes = turned(frames), []
-        for block in self.encoder:
-            x = block(x)  # 240x360 -> 240x360 -> 120x180 -> 60x90 -> 30x45 -> 15x23
-            sizes.append((x.shape[2], x.shape[3]))
-        return turned(x), sizes[-2::-1]
-
-    def check_frames(self, frames: Tensor) -> None:
-        """Raises ValueError for frames of another number of channels or smaller than 16x16."""
-        if frames.ndim != 4 or frames.shape[1] != self.frame_channels or min(frames.shape[2:]) < 16:
-            expected = f"(B, {self.frame_channels}, H, W) with H, W >= 16"
-            raise ValueError(f"expected frames of shape {expected}, found {tuple(frames.shape)}")
+        height, width = frames.shape[2:]
+        sizes = [(ceil(height / n), ceil(width / n)) for n in (8, 4, 2, 1)]  # 30x45, 60x90, 120x180, 240x360
+        return self.encoder(frames), sizes
 
     def recall(self, query: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read-out (B, D, h, w) and addressing weights (B, N, h, w) of a query (Eq. 1-4).
@@ -173,15 +172,24 @@ class MAAMNet(nn.Module):
 
     def decode(self, read_out: Tensor, sizes: list[Size]) -> tuple[Tensor, Tensor]:
         """Frame (B, C, H, W) and flow (B, 2, H, W) from a read-out (B, D, h, w)."""
-        x = turned(read_out)
-        return turned(self.appearance_decoder(x, sizes)), turned(self.motion_decoder(x, sizes))
+        z = read_out.view_as(read_out)  # keeps the order in which gradients add up: the decoders' first
+        return self.appearance_decoder(z, sizes), self.motion_decoder(z, sizes)
 
-    def forward(self, frames: Tensor) -> MAAMOutput:
-        """Frames (B, C, H, W) in [-1, 1] -> MAAMOutput, at the frames' own size; h = ceil(H/16), w = ceil(W/16)."""
-        query, sizes = self.encode(frames)
-        read_out, weights = self.recall(query)
-        frame_hat, flow_hat = self.decode(read_out, sizes)
-        return MAAMOutput(frame_hat, flow_hat, query, read_out, weights)
+    def check_frames(self, frames: Tensor) -> None:
+        """Raises ValueError for frames of another number of channels or smaller than 16x16."""
+        if frames.ndim != 4 or frames.shape[1] != self.frame_channels or min(frames.shape[2:]) < 16:
+            expected = f"(B, {self.frame_channels}, H, W) with H, W >= 16"
+            raise ValueError(f"expected frames of shape {expected}, found {tuple(frames.shape)}")
+
+    def reset_parameters(self) -> None:
+        """Draw initial values as the released code does: a cut normal of sd 0.02, biases 0."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                _draw(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        if self.items is not None:
+            _draw(self.items)
 
 
 def _draw(values: Tensor) -> None:

@@ -9,8 +9,17 @@ import numpy as np
 
 from data_prep.clip import Clip
 from data_prep.clip_files import ensure_clip
+from data_prep.layout import Head
 
-STORED = {"dataset": "contract", "frame_size": [16, 24], "flow": {"estimator": "dis-ultrafast"}}
+
+def stored_as(size: tuple[int, int], channels: int = 3, flow: str = "dis-ultrafast", dataset: str = "contract") -> Head:
+    """The head of a manifest, for clips that are stored without `prepare`."""
+    source = {"name": "test", "sha256": "0" * 64, "frame_size": size}
+    made = {"estimator": flow, "settings": {}, "units": ""}
+    return Head.model_validate(
+        {"format": 1, "dataset": dataset, "source": source, "frame_size": size}
+        | {"channels": channels, "flow": made, "versions": {}}
+    )
 
 
 class ReaderContract:
@@ -65,10 +74,10 @@ class ReaderContract:
     def test_every_clip_can_be_stored_at_another_size(self, clips: list[Clip], tmp_path: Path) -> None:
         for clip in clips:
             channels = next(clip.frames()).shape[2]
-            record = ensure_clip(clip, tmp_path / "stored", STORED | {"channels": channels})
+            record = ensure_clip(clip, tmp_path / "stored", stored_as((16, 24), channels))
             stored = tmp_path / "stored" / clip.split / clip.name
             assert np.load(stored / "frames.npy").shape == (clip.num_frames, 16, 24, channels)
             assert np.load(stored / "flow.npy").shape == (clip.num_frames - 1, 16, 24, 2)
-            assert {"labels", "masks"} & set(record["sha256"]) == {
+            assert {"labels", "masks"} & set(record.sha256) == {
                 name for name in ("labels", "masks") if getattr(clip, name) is not None
             }

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from data_prep.clip_files import read_record
 from data_prep.files.reading import UnreadableError, open_npy, read_json, read_text
 from data_prep.layout import DatasetError, checked_name, read_manifest
-from data_prep.prepare import PreparationError, prepare
+from data_prep.prepare import prepare
 from data_prep.verify import verify
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import PreparedDataset, find_dataset
@@ -26,11 +26,11 @@ from maam_lib.grid.status import sweep_states
 from maam_lib.grid.tables import read_cost
 from maam_lib.recipes import plain_yaml
 from maam_lib.recipes.plain_yaml import PlainYamlError
-from maam_lib.report.build import build_report
+from maam_lib.report.build import build_report, variant_page
 from maam_lib.report.collection import collect
-from maam_lib.report.html import variant_page
+from maam_lib.training.files import RunError, load_weights, read_scores
 from maam_lib.training.loop import build_network
-from maam_lib.training.runs import RunError, RunFolder, load_weights, read_scores
+from maam_lib.training.runs import RunFolder
 from tests.conftest import tiny_recipe
 from tests.mutations import damaged_bytes, damaged_json, damaged_yaml, holds
 
@@ -120,7 +120,7 @@ def test_a_damaged_record_is_none(copied: Path, data: st.DataObject) -> None:
     try:
         path.write_bytes(data.draw(damaged_json(json.loads(whole))))
         record = read_record(path.parent)
-        assert record is None or isinstance(record["settings"], dict)
+        assert record is None or isinstance(record.settings, dict)
     finally:
         path.write_bytes(whole)
 
@@ -131,7 +131,7 @@ def test_a_damaged_result_is_shown_or_named(folder: Path, content: bytes) -> Non
     path = folder / "seed0.json"
     result = holds(path, content, lambda: read_result(path), ResultError)
     if result is not None:
-        page = variant_page("ped2-mini", "as it is", [result], ["seed0.json"])
+        page = variant_page("ped2-mini", "as it is", "", [result], ["seed0.json"])
         page.encode()
         assert "<img" not in page
 
@@ -437,7 +437,7 @@ def test_a_damaged_manifest_stops_no_other_preparation(ped2: Path, tmp_path: Pat
     folder = prepare("ped2", ped2, root, workers=1, progress=False)
     assert verify(folder, progress=False).intact
     (folder / "manifest.json").write_text("[]")
-    with pytest.raises(PreparationError, match=r"ped2/manifest\.json: list, expected the manifest .*; delete"):
+    with pytest.raises(DatasetError, match=r"ped2/manifest\.json: list, expected the manifest .*; delete"):
         prepare("ped2", ped2, root, workers=1, progress=False)
 
 

@@ -5,14 +5,13 @@ from data_prep.files.reading import UnreadableError, in_form, open_npy, read_che
 from data_prep.files.source_files import (
     Part,
     States,
+    archive_or_tree,
     changed,
     examine,
     file_sha256,
-    listing_sha256,
     load_states,
     save_states,
     source_sha256,
-    text_sha256,
     what_is_in,
 )
 from data_prep.files.writing import (

@@ -71,7 +71,8 @@ def _unpack_tar(archive: Path, scratch: Path, is_wanted: Callable[[str], bool]) 
 
 def _written(member: tarfile.TarInfo) -> int:
     """Bytes that a member takes; of a file with holes, a damaged map of its parts may name more than its size."""
-    return max(member.size, sum(length for _, length in member.sparse or ()))
+    parts = member.sparse or ()  # pairs, which typeshed takes for a number
+    return max(member.size, sum(size for _, size in parts))  # pyright: ignore[reportGeneralTypeIssues]
 
 
 def _unpack_zip(archive: Path, scratch: Path, is_wanted: Callable[[str], bool]) -> list[Path]:

@@ -13,7 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from data_prep.clip import SourceError
 from data_prep.files.archives import is_junk
 from data_prep.files.writing import write_text
 
@@ -41,8 +43,7 @@ class Part:
         return {name: named[name] for name in sorted(named) if is_read(name)}
 
 
-@dataclass(frozen=True)
-class FileState:
+class FileState(NamedTuple):
     """One file of a source."""
 
     size: int
@@ -88,25 +89,17 @@ def changed(before: States, now: States) -> list[str]:
 def source_sha256(parts: Iterable[Part], states: States) -> str:
     """sha256 of a source's content: of an archive its own, of a folder that over names and contents of files."""
     digests = [_part_sha256(part, states) for part in parts]
-    return digests[0] if len(digests) == 1 else text_sha256("\n".join(digests))
+    return digests[0] if len(digests) == 1 else _text_sha256("\n".join(digests))
 
 
 def _part_sha256(part: Part, states: States) -> str:
     if part.path.is_file():
         return states[part.path.name].sha256
-    return text_sha256("".join(f"{name} {states[name].sha256}\n" for name in part.files()))
+    return _text_sha256("".join(f"{name} {states[name].sha256}\n" for name in part.files()))
 
 
-def listing_sha256(paths: list[Path]) -> str:
-    """The sha256 recorded before RECORD came: of an archive its own, of a folder that over names and sizes of files."""
-    if len(paths) > 1:
-        return text_sha256("".join(f"{path.name} {listing_sha256([path])}\n" for path in paths))
-    [source] = paths
-    if source.is_file():
-        return file_sha256(source)
-    below = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    visible = sorted(path.as_posix() for path in below if not any(part.startswith(".") for part in path.parts))
-    return text_sha256("".join(f"{name} {(source / name).stat().st_size}\n" for name in visible))
+def _text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()  # names may hold bytes that are no UTF-8
 
 
 def file_sha256(path: Path) -> str:
@@ -115,18 +108,12 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def text_sha256(text: str) -> str:
-    """sha256 of a text; names of files may hold bytes that are no UTF-8."""
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
-
-
 # The record beside the dataset
 
 
 def save_states(folder: Path, states: States) -> None:
     """Write the record into a dataset's folder."""
-    lines = {name: [state.size, state.modified, state.sha256] for name, state in states.items()}
-    write_text(folder / RECORD, json.dumps(lines) + "\n")
+    write_text(folder / RECORD, json.dumps(states) + "\n")
 
 
 def load_states(folder: Path) -> States:
@@ -146,6 +133,23 @@ def load_states(folder: Path) -> States:
         name: state if state.modified < recorded - TICK else FileState(state.size, -1, state.sha256)
         for name, state in states.items()
     }
+
+
+def archive_or_tree(source: Path, trees: Iterable[Path], archives: tuple[str, ...], expected: str) -> Path:
+    """What a `source` means: an archive itself, else the first of the `trees` in it, else its one archive."""
+    if source.is_file():
+        return source
+    if not source.is_dir():
+        raise SourceError(f"{source}: no such file or folder; --source is the archive or the unpacked folder")
+    for tree in trees:
+        return tree
+    found = sorted({path for names in archives for path in source.glob(names) if not is_junk(path.name)})
+    if len(found) != 1:
+        raise SourceError(
+            f"{source}: expected {expected}, found {len(found) or 'none of them'} ({what_is_in(source)}); point "
+            "--source at one of them"
+        )
+    return found[0]
 
 
 def what_is_in(folder: Path) -> str:

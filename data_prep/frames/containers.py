@@ -9,17 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 RIFF, EBML, SEGMENT = b"RIFF", b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
-BOXES = {
-    b"ftyp",
-    b"moov",
-    b"mdat",
-    b"moof",
-    b"styp",
-    b"free",
-    b"skip",
-    b"wide",
-    b"pnot",
-}  # that such a file begins with
+BOXES = set(b"ftyp moov mdat moof styp free skip wide pnot".split())  # that such a file begins with
 Header = Callable[[BinaryIO], tuple[int, int]]  # reads a header: its own size and that of what follows, in bytes
 
 

@@ -32,6 +32,11 @@ def with_size(clip: Clip, size: Size) -> Clip:
     return replace(clip, frames=partial(clip.frames, size=size), masks=masks)
 
 
+def by(size: Size) -> str:
+    """A size in words: 240x360."""
+    return f"{size[0]}x{size[1]}"
+
+
 # Image files
 
 
@@ -75,6 +80,6 @@ def check_size(where: str, frame: np.ndarray, size: Size | None) -> None:
     """SourceError where a frame or mask (H, W, ...) is not of the size that the first frame has; None for any."""
     if size is not None and frame.shape[:2] != size:
         raise SourceError(
-            f"{where}: {frame.shape[0]}x{frame.shape[1]} pixels, expected {size[0]}x{size[1]} as in the first "
-            "frame: all frames and masks of a clip have one size. Split the clip where it changes, or convert it"
+            f"{where}: {by(frame.shape[:2])} pixels, expected {by(size)} as in the first frame: all frames and "
+            "masks of a clip have one size. Split the clip where it changes, or convert it"
         )

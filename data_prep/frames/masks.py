@@ -1,14 +1,16 @@
-"""Masks of any form: a pixel is abnormal where any of its colours is not zero, at any depth.
+"""Masks of any form, and the labels that follow from masks and from intervals of frames.
 
-A palette counts by its colours, not by its numbers. Alpha does not count: a transparent pixel is abnormal where its
-colour is not black. Negative numbers are not zero.
+A pixel is abnormal where any of its colours is not zero, at any depth. A palette counts by its colours, not by its
+numbers. Alpha does not count: a transparent pixel is abnormal where its colour is not black. Negative numbers are not
+zero.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from data_prep.clip import SourceError
 from data_prep.files import UnreadableError, open_npy
@@ -54,6 +56,19 @@ def mask_array(path: Path) -> np.ndarray:
     return array
 
 
+def interval_labels(intervals: Iterable[Sequence[int]], num_frames: int, *, counted_from: int) -> np.ndarray:
+    """uint8 (T,): 1 in each interval of frames, its first and its last one included."""
+    labels = np.zeros(num_frames, np.uint8)
+    for first, last in intervals:
+        labels[first - counted_from : last - counted_from + 1] = 1
+    return labels
+
+
+def mask_labels(masks: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
+    """uint8 (T,): 1 where the mask of a frame is not empty."""
+    return np.array([mask.any() for mask in masks()], np.uint8)
+
+
 def _masks_of(path: Path, count: int) -> Iterator[np.ndarray]:
     """The pictures of a file; by Pillow where OpenCV loses what counts: colours under alpha, palette numbers."""
     by_pillow = []
@@ -63,7 +78,7 @@ def _masks_of(path: Path, count: int) -> Iterator[np.ndarray]:
                 file.seek(page)
                 if file.mode == "P":
                     by_pillow.append(_of_palette(file, path))
-                elif file.format == "TIFF" and file.mode == "RGBA" and max(file.tag_v2.get(BITS, (8,))) == 8:
+                elif isinstance(file, TiffImageFile) and file.mode == "RGBA" and max(file.tag_v2.get(BITS, (8,))) == 8:
                     by_pillow.append(np.asarray(file)[..., :3])
                 else:
                     break
@@ -76,7 +91,9 @@ def _masks_of(path: Path, count: int) -> Iterator[np.ndarray]:
     elif count == 1:
         yield decode_file(path, AS_STORED)
     elif by_pillow:
-        raise SourceError(f"{path}: pages of several kinds (with alpha or a palette, and without); store them alike")
+        raise SourceError(
+            f"{path}: pages of several kinds (with alpha or a palette, and without); store all of them the same way"
+        )
     else:
         yield from decoded(path, count)
 
@@ -85,8 +102,8 @@ def _of_palette(picture: Image.Image, path: Path) -> np.ndarray:
     """bool (H, W): where the colour of the palette is not black; SourceError where two numbers in use are black."""
     numbers = np.asarray(picture)
     is_coloured = np.zeros(256, bool)
-    colours = np.reshape(picture.getpalette("RGB"), (-1, 3)).any(axis=1)
-    is_coloured[: len(colours)] = colours
+    colours = np.reshape(picture.getpalette("RGB") or [], (-1, 3))
+    is_coloured[: len(colours)] = colours.any(axis=1)
     black = [number for number in np.unique(numbers).tolist() if not is_coloured[number]]
     if len(black) > 1:
         raise SourceError(

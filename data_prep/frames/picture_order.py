@@ -40,7 +40,7 @@ class Order:
     def gap(self) -> tuple[Path, Path] | None:
         """The two pictures between which the counter first leaves its even step; None where it does not."""
         steps = np.diff(self.counter or (0,))
-        uneven = np.flatnonzero(steps != steps.min()) if len(steps) else ()
+        uneven = np.flatnonzero(steps != steps.min(initial=np.iinfo(int).max))
         return (self.paths[uneven[0]], self.paths[uneven[0] + 1]) if len(uneven) else None
 
 
@@ -127,7 +127,7 @@ def _is_clock(counter: Numbers) -> bool:
 
 def _other_kinds(paths: Sequence[Path]) -> list[str]:
     """A note where the text before the numbers, or how many there are, differs from name to name."""
-    kinds = {(re.match(r"\D*", path.stem)[0].casefold(), len(re.findall(r"\d+", path.stem))): path for path in paths}
+    kinds = {(re.split(r"\d", path.stem)[0].casefold(), len(re.findall(r"\d+", path.stem))): path for path in paths}
     if len(kinds) == 1:
         return []
     some = " and ".join(path.name for path in list(kinds.values())[:2])

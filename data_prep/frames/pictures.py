@@ -23,17 +23,7 @@ STACKS = TIFF | {".png"}  # may hold several pictures
 AS_STORED = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR  # without alpha, turned as EXIF says
 AT_ONCE = 16  # pictures of a stack in memory
 # What Pillow raises on damaged files.
-BROKEN = (
-    OSError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    EOFError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    struct.error,
-)
+BROKEN = (OSError, SyntaxError, TypeError, ValueError, EOFError, KeyError, IndexError, OverflowError, struct.error)
 
 
 @dataclass(frozen=True)

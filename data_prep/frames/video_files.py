@@ -3,20 +3,22 @@
 Sizes are (height, width); frames are uint8 (H, W, 3) RGB, upright and deinterlaced (see `video_pictures`).
 """
 
-import math
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.frame import PictureType
+from av.video.stream import VideoStream
 
 from data_prep.clip import SourceError
 from data_prep.frames.containers import missing_bytes
 from data_prep.frames.frame_files import AGAIN, Size, check_size
-from data_prep.frames.video_pictures import HIGH_DYNAMIC_RANGE, PictureError, Pictures
+from data_prep.frames.video_facts import Break, Shown, VideoFacts
+from data_prep.frames.video_pictures import PictureError, Pictures
 
 FETCH = "Download or copy it again"
 CONVERT = "convert it: ffmpeg -i IN OUT.mp4"
@@ -32,71 +34,12 @@ class VideoError(SourceError):
     """What cannot be read as video: one line that names the file, what is wrong and what to do."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A picture of the video."""
-
-    time: float  # seconds from the first frame
-    pixels: np.ndarray  # uint8 (H, W, 3) RGB
-
-
-@dataclass(frozen=True)
-class Break:
-    """Frames are missing: they cannot be decoded or converted, or the file ends too early.
-
-    After damage all is left out up to the next key frame, since what follows is built on damaged frames.
-    """
-
-    time: float  # seconds from the first frame, of the last frame before
-    frames: int  # that came before
-    lost: int  # frames or packets left out, at least
-    why: str
-    remedy: str
-    at_end: bool = False  # no frame follows
-
-
-@dataclass(frozen=True)
-class VideoFacts:
-    """What decoding a video to its end shows."""
-
-    num_frames: int
-    shortest: float  # milliseconds from one frame to the next
-    longest: float
-    interlaced: int = 0  # frames
-    pixel_aspect: float = 1.0  # width of a pixel by its height
-    transfer: str = ""  # of high dynamic range
-
-    @property
-    def varies(self) -> bool:
-        """Whether the frame rate varies, by more than the rounding of time stamps to milliseconds."""
-        return self.longest > 1.1 * self.shortest and self.longest - self.shortest > 2
-
-    @property
-    def notes(self) -> list[str]:
-        """What a user should know of it."""
-        notes = []
-        if self.varies:
-            notes.append(
-                f"the frame rate varies ({self.shortest:.0f} to {self.longest:.0f} ms from frame to frame); flow is "
-                "per frame, whatever its duration"
-            )
-        if self.interlaced:
-            notes.append(f"{self.interlaced} of {self.num_frames} frames are interlaced, and were deinterlaced")
-        if self.pixel_aspect != 1:
-            notes.append(
-                f"its pixels are {self.pixel_aspect:.3g} times as wide as high; frames are taken pixel by pixel"
-            )
-        if self.transfer:
-            notes.append(f"its brightness is coded for high dynamic range ({self.transfer}); it is taken as it is")
-        return notes
-
-
 def count_frames(path: Path) -> int:
     """Frames of a video file by its packets, without decoding them: what an edit list hides is not counted.
 
     Raises VideoError where it cannot be read as video. Damage shows only in decoding.
     """
-    with opened(path) as video:
+    with closing(open_file(path)) as video:
         return sum(1 for _ in video.packets())
 
 
@@ -105,7 +48,7 @@ def survey_video(path: Path) -> VideoFacts:
 
     Raises VideoError for what is no video, holds no frame, was cut, or has a frame that cannot be decoded.
     """
-    with opened(path) as video:
+    with closing(open_file(path)) as video:
         for item in video.decoded():
             if isinstance(item, Break):
                 raise as_error(path, item)
@@ -122,7 +65,7 @@ def video_frames(path: Path, num_frames: int, size: Size | None = None) -> Itera
     of another size.
     """
     found = 0
-    with opened(path) as video:
+    with closing(open_file(path)) as video:
         for item in video.shown():
             if isinstance(item, Break):
                 raise as_error(path, item)
@@ -141,18 +84,11 @@ def as_error(path: Path, trouble: Break) -> VideoError:
     return VideoError(f"{path}: {what} {trouble.frames} frames ({trouble.time:.2f} s): {trouble.why}; {trouble.remedy}")
 
 
-@contextmanager
-def opened(path: Path, *, threads: int = 1) -> Iterator["Video"]:
-    """A video file opened for reading; one thread where clips are prepared side by side, 0 for one per core."""
-    video = open_file(path, threads=threads)
-    try:
-        yield video
-    finally:
-        video.close()
+def open_file(path: Path, *, threads: int = 1) -> "Video":
+    """A video file opened for reading; VideoError for what is no regular file, no video, text or one picture.
 
-
-def open_file(path: Path, *, threads: int) -> "Video":
-    """A video file opened for reading; VideoError for what is no regular file, no video, text or one picture."""
+    threads: one where clips are prepared side by side, 0 for one per core.
+    """
     if not path.is_file():
         kind = "no such file" if not path.exists() else "not a regular file"
         raise VideoError(f"{path}: {kind}; expected a video file")
@@ -161,7 +97,7 @@ def open_file(path: Path, *, threads: int) -> "Video":
     refused = f"{path}: cannot be read as a video ({path.stat().st_size} bytes{cut})"
     try:
         container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
-    except (av.FFmpegError, UnicodeError) as error:
+    except (FFmpegError, UnicodeError) as error:
         raise VideoError(f"{refused}; {AGAIN}, or {CONVERT}") from error
     try:
         if container.format.name.endswith("_pipe") and _is_one_picture(path):
@@ -186,7 +122,7 @@ def open_stream(address: str, timeout: float) -> "Video":
     """
     try:
         container = av.open(address, options={"rtsp_transport": "tcp"}, timeout=timeout)
-    except (av.FFmpegError, ValueError) as error:
+    except (FFmpegError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no valid address"
         raise VideoError(f"cannot be opened ({why}); is the address right, and does the machine answer?") from None
     try:
@@ -201,10 +137,11 @@ class Video:
 
     frame_rate: per second, by its header; None where that says none. expected: frames by its header, an estimate; None
     where nothing tells, as of a live stream. pixel_aspect: width of a pixel by its height.
-    missing: bytes that the file lacks. Raises VideoError where it holds no video; the message lacks the name.
+    facts: what was seen so far. missing: bytes that the file lacks. Raises VideoError where it holds no video; the
+    message lacks the name.
     """
 
-    def __init__(self, container: av.container.InputContainer, *, threads: int, missing: int = 0):
+    def __init__(self, container: InputContainer, *, threads: int, missing: int = 0):
         self._container, self._missing, self._stops = container, missing, ""
         self._stream = stream = _video_stream(container)
         codec = stream.codec_context
@@ -214,15 +151,10 @@ class Video:
         rates = [float(rate) for rate in (stream.guessed_rate, stream.average_rate) if rate]
         self.frame_rate = next((rate for rate in rates if 0 < rate <= FASTEST), None)
         self.expected = _expected_frames(container, stream, self.frame_rate)
-        self._seen = _Seen(self.frame_rate or USUAL_RATE, float(stream.sample_aspect_ratio or 1))
+        self.facts = VideoFacts(self.frame_rate or USUAL_RATE, float(stream.sample_aspect_ratio or 1))
 
     def close(self) -> None:
         self._container.close()
-
-    @property
-    def facts(self) -> VideoFacts:
-        """What was seen so far."""
-        return self._seen.facts()
 
     def packets(self) -> Iterator[av.Packet]:
         """The packets of frames that are shown: not an AVI's empty ones, and not what an edit list hides."""
@@ -252,7 +184,7 @@ class Video:
 
         What comes before the first key frame and cannot be decoded is left out: the video begins later.
         """
-        seen, why, lost, started = self._seen, "", 0, False
+        seen, why, lost, started = self.facts, "", 0, False
         held: list[av.VideoFrame] = []  # may be built on a frame that comes later, which may turn out damaged
         for packet, frames, damage in self._steps():
             started = started or packet.is_keyframe or seen.num_frames > 0
@@ -296,17 +228,17 @@ class Video:
                     continue
                 try:
                     frames, why = packet.decode(), ""
-                except av.FFmpegError as error:
+                except FFmpegError as error:
                     frames, why = [], f"{decoder} cannot decode a frame ({error.strerror})"
                 yield packet, frames, why
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             self._stops = f"reading stops ({error.strerror})"
 
 
-def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
+def _video_stream(container: InputContainer) -> VideoStream:
     """The stream that FFmpeg thinks best; VideoError for text, one picture, or no video."""
     stream = container.streams.best("video")
-    if stream is None or "attached_pic" in str(stream.disposition):
+    if not isinstance(stream, VideoStream) or "attached_pic" in str(stream.disposition):
         raise VideoError(f"it holds none; {AGAIN}")
     if stream.codec_context is None:
         raise VideoError(f"FFmpeg has no decoder for it here; {CONVERT}")
@@ -317,41 +249,9 @@ def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
     return stream
 
 
-def _expected_frames(container: av.container.InputContainer, stream: av.VideoStream, rate: float | None) -> int | None:
+def _expected_frames(container: InputContainer, stream: VideoStream, rate: float | None) -> int | None:
     """The smaller of what the header counts and what its duration gives."""
     seconds = (container.duration or 0) / av.time_base
-    if stream.duration:
+    if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
     return min(filter(None, (round(seconds * (rate or 0)), stream.frames)), default=None)
-
-
-class _Seen:
-    """What was seen of a video so far: the times of its frames, which always grow, and what is special."""
-
-    def __init__(self, rate: float, pixel_aspect: float):
-        self.num_frames, self.last = 0, 0.0
-        self._rate, self._pixel_aspect = rate, pixel_aspect
-        self._start, self._shortest, self._longest, self._interlaced, self._transfer = 0.0, math.inf, 0.0, 0, ""
-
-    def with_times(self, frames: list[av.VideoFrame]) -> Iterator[tuple[av.VideoFrame, float]]:
-        for frame in frames:
-            yield frame, self._time_of(frame)
-
-    def _time_of(self, frame: av.VideoFrame) -> float:
-        """Seconds from the first frame; where time stamps are absent or do not grow, the rate counts on."""
-        stamp = frame.time
-        if self.num_frames == 0:
-            self._start, now = stamp or 0.0, 0.0
-        else:
-            now = -1.0 if stamp is None else stamp - self._start
-            now = now if now > self.last else self.last + 1 / self._rate
-            self._shortest, self._longest = min(self._shortest, now - self.last), max(self._longest, now - self.last)
-        self.num_frames, self.last = self.num_frames + 1, now
-        self._interlaced += frame.interlaced_frame
-        self._transfer = HIGH_DYNAMIC_RANGE.get(int(frame.color_trc), self._transfer)
-        return now
-
-    def facts(self) -> VideoFacts:
-        shortest = min(self._shortest, self._longest)
-        steps = (1000 * shortest, 1000 * self._longest)
-        return VideoFacts(self.num_frames, *steps, self._interlaced, self._pixel_aspect, self._transfer)

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 
 import av
+import av.error
 import av.filter
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -90,8 +91,8 @@ class _Deinterlacer:
         self._graph.push(frame)
         while True:
             try:
-                done = self._graph.pull()
-            except (av.BlockingIOError, av.EOFError):
+                done = self._graph.vpull()
+            except (av.error.BlockingIOError, av.error.EOFError):
                 return
             at, before = self._waiting.popleft()
             done.colorspace, done.color_range = before.colorspace, before.color_range

@@ -18,7 +18,17 @@ import numpy as np
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
 from data_prep.files import unpack, what_is_in
-from data_prep.frames import AGAIN, Size, abnormal_pixels, check_size, count_frames, of_one_size, video_frames
+from data_prep.frames import (
+    AGAIN,
+    Size,
+    abnormal_pixels,
+    check_size,
+    count_frames,
+    interval_labels,
+    mask_labels,
+    of_one_size,
+    video_frames,
+)
 from data_prep.readers.matlab_files import Variable, cell_arrays, variables
 
 VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
@@ -47,10 +57,10 @@ def read_avenue(
     clips = [_clip(split, path) for split in _SPLIT_FOLDERS for path in _videos(folder / _SPLIT_FOLDERS[split])]
     if not clips:
         raise SourceError(f"{videos}: no clips; expected training_videos/01.avi and so on, found {what_is_in(folder)}")
-    if labels is None:
+    if masks is not None:
         mask_folder = _unpacked(masks, scratch, ("mat",)) / _MASK_FOLDER
         clips = [_with_masks(clip, mask_folder) if clip.split == "test" else clip for clip in clips]
-    else:
+    if labels is not None:
         intervals = read_intervals(labels, len(OFFICIAL_COUNTS["avenue"].test))
         clips = [_with_intervals(clip, intervals, labels) if clip.split == "test" else clip for clip in clips]
     check_counts("avenue", clips, allow_incomplete=allow_incomplete, official_labels=labels is None)
@@ -122,7 +132,8 @@ def _with_masks(clip: Clip, mask_folder: Path) -> Clip:
             f"avenue/test/{clip.name}: {clip.num_frames} frames but {num_masks} masks; expected one mask per frame. "
             f"Was the video or the mask file cut? Masks: {path}"
         )
-    return replace(clip, labels=partial(_mask_labels, path), masks=partial(_masks, path))
+    masks = partial(_masks, path)
+    return replace(clip, labels=partial(mask_labels, masks), masks=masks)
 
 
 def _num_masks(path: Path) -> int:
@@ -151,10 +162,6 @@ def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
             )
         check_size(f"{path}, mask {number}", mask, size)
         yield abnormal_pixels(mask, f"{path}, mask {number}")
-
-
-def _mask_labels(path: Path) -> np.ndarray:
-    return np.array([mask.any() for mask in _masks(path)], np.uint8)
 
 
 # The other label set: intervals of frames
@@ -197,11 +204,4 @@ def _with_intervals(clip: Clip, intervals: list[np.ndarray], path: Path) -> Clip
             f"avenue/test/{clip.name}: labels run to frame {own.max()}, but it has {clip.num_frames} frames; was the "
             f"video cut? Labels: {path}"
         )
-    return replace(clip, labels=partial(_interval_labels, own, clip.num_frames))
-
-
-def _interval_labels(intervals: np.ndarray, num_frames: int) -> np.ndarray:
-    labels = np.zeros(num_frames, np.uint8)
-    for first, last in intervals.T:
-        labels[first - 1 : last] = 1
-    return labels
+    return replace(clip, labels=partial(interval_labels, own.T, clip.num_frames, counted_from=1))

@@ -1,7 +1,8 @@
 """MATLAB files (v5 to v7) read strictly: every size in the file is checked before it is used.
 
-scipy trusts these sizes: a flipped byte in a file ends its process, or asks for all memory. Here a damaged file is
-always a SourceError, and a cell is read one array at a time, so that a clip's masks never lie in memory together.
+scipy trusts these sizes: a flipped byte can end its process, and Dask's workers, which read the masks, may start no
+process that could be lost in their place. Here a damaged file is always a SourceError, and a cell is read one array at
+a time, so that a clip's masks never lie in memory together.
 
 Format: https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf. After a header of 128 bytes, elements of a tag
 (type, size) and data; a matrix holds its flags, dimensions, name and data, a compressed element one matrix.
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from struct import unpack
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -29,6 +30,8 @@ _CELL, _NUMERIC = 1, range(6, 16)  # classes of matrices
 _KINDS = ("cell", "struct", "object", "char", "sparse", "double", "single")
 _KINDS += ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")  # of class 1, 2 ...
 _DTYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+Order = Literal["<", ">"]
+Read = Callable[[int], bytes]
 
 
 class _Damaged(ValueError):
@@ -69,7 +72,7 @@ def cell_arrays(path: Path, name: str) -> Iterator[np.ndarray]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, Order]]:
     """The file and its byte order; errors as one line."""
     try:
         with path.open("rb") as file:
@@ -88,12 +91,13 @@ class _OtherVersionError(ValueError):
     """A version of the format that is not read here."""
 
 
-def _byte_order(header: bytes) -> str:
+def _byte_order(header: bytes) -> Order:
     if header.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise _OtherVersionError("7.3")
     if len(header) < HEADER:
         raise _Damaged(f"{len(header)} bytes")
-    order = {b"IM": "<", b"MI": ">"}.get(header[126:])
+    orders: dict[bytes, Order] = {b"IM": "<", b"MI": ">"}
+    order = orders.get(header[126:])
     if order is None and 0 in header[:4]:
         raise _OtherVersionError("4")
     if order is None or unpack(f"{order}H", header[124:126]) != (0x0100,):
@@ -101,8 +105,8 @@ def _byte_order(header: bytes) -> str:
     return order
 
 
-def _matrices(file: BinaryIO, order: str) -> Iterator[tuple[str, Variable, "_Stream"]]:
-    """Each matrix with its name; its stream stands at the first byte of the data. What has no name is passed over."""
+def _matrices(file: BinaryIO, order: Order) -> Iterator[tuple[str, Variable, "_Stream"]]:
+    """Each matrix with its name; its stream is at the first byte of the data. What has no name is passed over."""
     place, size = HEADER, os.fstat(file.fileno()).st_size
     while place < size:
         file.seek(place)
@@ -113,10 +117,10 @@ def _matrices(file: BinaryIO, order: str) -> Iterator[tuple[str, Variable, "_Str
         if place + 8 + length > size:
             raise _Damaged(f"it ends {place + 8 + length - size} bytes early")
         if kind == _COMPRESSED:
-            stream = _Stream(_Inflated(file, length).read, order)
+            stream = _Stream(_inflated(_part(file, length)), order)
             stream.enter_matrix("the compressed element")
         elif kind == _MATRIX:
-            stream = _Stream(_Part(file, length).read, order)
+            stream = _Stream(_part(file, length), order)
         else:
             raise _Damaged(f"an element of type {kind} in place of a matrix")
         place += 8 + length
@@ -128,8 +132,9 @@ def _matrices(file: BinaryIO, order: str) -> Iterator[tuple[str, Variable, "_Str
 class _Stream:
     """The elements of a matrix, one after the other; `read` gives fewer bytes than asked for only at its end."""
 
-    def __init__(self, read: Callable[[int], bytes], order: str) -> None:
-        self._read, self._order, self._place = read, order, 0
+    def __init__(self, read: Read, order: Order) -> None:
+        self._read, self._place = read, 0
+        self._order: Order = order
 
     def take(self, length: int) -> bytes:
         data = self._read(length)
@@ -208,31 +213,25 @@ def _array(stream: _Stream, where: str) -> np.ndarray:
     return array
 
 
-class _Part:
+def _part(file: BinaryIO, length: int) -> Read:
     """Reads no further than a part of a file."""
-
-    def __init__(self, file: BinaryIO, length: int) -> None:
-        self._file, self._left = file, length
-
-    def read(self, length: int) -> bytes:
-        data = self._file.read(min(length, self._left))
-        self._left -= len(data)
-        return data
+    end = file.tell() + length
+    return lambda most: file.read(max(0, min(most, end - file.tell())))
 
 
-class _Inflated:
-    """Reads a compressed part of a file piece by piece, so that no more is held than is asked for."""
+def _inflated(packed: Read) -> Read:
+    """Reads compressed data piece by piece, so that no more is held than is asked for."""
+    engine = zlib.decompressobj()
 
-    def __init__(self, file: BinaryIO, length: int) -> None:
-        self._part, self._engine = _Part(file, length), zlib.decompressobj()
-
-    def read(self, length: int) -> bytes:
+    def read(length: int) -> bytes:
         pieces: list[bytes] = []
-        while length and not self._engine.eof:
-            packed = self._engine.unconsumed_tail or self._part.read(1 << 16)
-            piece = self._engine.decompress(packed, length)
-            if not packed and not piece:
+        while length and not engine.eof:
+            given = engine.unconsumed_tail or packed(1 << 16)
+            piece = engine.decompress(given, length)
+            if not given and not piece:
                 raise _Damaged("its compressed data are cut")
             pieces.append(piece)
             length -= len(piece)
         return b"".join(pieces)
+
+    return read

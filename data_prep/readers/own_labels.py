@@ -14,8 +14,10 @@ from data_prep.clip import Clip, SourceError
 from data_prep.frames import (
     PICTURE_SUFFIXES,
     array_masks,
+    interval_labels,
     listed,
     mask_array,
+    mask_labels,
     mask_pictures,
     visible_entries,
     whole_folder,
@@ -32,6 +34,7 @@ Intervals = tuple[tuple[int, int], ...]  # first and last abnormal frame, counte
 class Masks:
     """The masks of one clip, as stored."""
 
+    where: Path  # without the suffix of an array
     count: int
     read: partial[Iterator[np.ndarray]]  # each uint8 (H, W); takes `size`
 
@@ -44,23 +47,25 @@ def labelled(clips: list[Clip], source: Path, notes: list[str]) -> tuple[list[Cl
     among labelled ones.
     """
     test = {clip.name: clip for clip in clips if clip.split == "test"}
-    label_file = named(source, LABEL_FILE)
-    intervals = read_label_file(label_file, test) if label_file else {}
-    if label_file and test and not intervals:
-        notes.append(f"{label_file.name} names no clip")
-    elif label_file and label_file.name != LABEL_FILE:
-        notes.append(f"labels are read from {label_file.name}")
-    folder = named(source, MASK_FOLDER)
-    masks = _masks(folder, test, notes) if folder else {}
-    found = {name: _with_labels(clip, intervals.get(name), masks.get(name), folder) for name, clip in test.items()}
+    label_file, folder = named(source, LABEL_FILE), named(source, MASK_FOLDER)
+    intervals, masks, sources = {}, {}, []
+    if label_file:
+        intervals = read_label_file(label_file, test)
+        if test and not intervals:
+            notes.append(f"{label_file.name} names no clip")
+        elif label_file.name != LABEL_FILE:
+            notes.append(f"labels are read from {label_file.name}")
+        sources += [label_file.name] if intervals else []
+    if folder:
+        masks = _masks(folder, test, notes)
+        sources += [f"{MASK_FOLDER}/"] if masks.keys() - intervals.keys() else []
+    found = {name: _with_labels(clip, intervals.get(name), masks.get(name)) for name, clip in test.items()}
     without = [name for name, clip in found.items() if clip.labels is None]
     if without and len(without) < len(found):
         raise SourceError(
             f"{source}: no labels of test clip {listed(without)}, but of others; if nothing in it is abnormal, add "
             f"the line {without[0]},, to {LABEL_FILE}"
         )
-    by_masks = [name for name in masks if name not in intervals]
-    sources = ([label_file.name] if intervals else []) + ([f"{MASK_FOLDER}/"] if by_masks else [])
     words = f"the user's own {' and '.join(sources)}" if sources else "none: the footage has no labels"
     return [found[clip.name] if clip.split == "test" else clip for clip in clips], words
 
@@ -78,15 +83,15 @@ def clip_name(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _with_labels(clip: Clip, intervals: Intervals | None, masks: Masks | None, folder: Path | None) -> Clip:
+def _with_labels(clip: Clip, intervals: Intervals | None, masks: Masks | None) -> Clip:
     if masks is not None:
         if masks.count != clip.num_frames:
             raise SourceError(
-                f"{folder / clip.name}: {masks.count} masks but {clip.num_frames} frames; expected one mask per frame"
+                f"{masks.where}: {masks.count} masks but {clip.num_frames} frames; expected one mask per frame"
             )
-        clip = replace(clip, masks=masks.read, labels=partial(_mask_labels, masks.read))
+        clip = replace(clip, masks=masks.read, labels=partial(mask_labels, masks.read))
     if intervals is not None:
-        clip = replace(clip, labels=partial(_interval_labels, intervals, clip.num_frames))
+        clip = replace(clip, labels=partial(interval_labels, intervals, clip.num_frames, counted_from=0))
     return clip
 
 
@@ -112,8 +117,10 @@ def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, M
         _check_known(folder, [name], test)
         if name in masks:
             raise SourceError(f"{folder}: masks of {name} as pictures and as an array; remove the one or the other")
-        masks[name] = _picture_masks(path, notes) if path.is_dir() else _array_masks(path)
-        if not path.is_dir():
+        if path.is_dir():
+            masks[name] = _picture_masks(path, notes)
+        else:
+            masks[name] = Masks(path.with_suffix(""), len(mask_array(path)), partial(array_masks, path))
             notes.append(f"{folder.name}/{path.name}: masks are read from this array")
     if passed_over:
         notes.append(
@@ -132,15 +139,7 @@ def _picture_masks(folder: Path, notes: list[str]) -> Masks:
     if pictures.with_alpha:
         said.append("alpha does not count: a transparent pixel is abnormal where its colour is not black")
     notes += [f"{MASK_FOLDER}/{folder.name}: {note}" for note in said]
-    return Masks(sum(pictures.pages), partial(mask_pictures, pictures.paths, pictures.pages))
-
-
-def _array_masks(path: Path) -> Masks:
-    return Masks(len(mask_array(path)), partial(array_masks, path))
-
-
-def _mask_labels(read: partial[Iterator[np.ndarray]]) -> np.ndarray:
-    return np.array([mask.any() for mask in read()], np.uint8)
+    return Masks(folder, sum(pictures.pages), partial(mask_pictures, pictures.paths, pictures.pages))
 
 
 # Intervals
@@ -201,10 +200,3 @@ def _interval(where: str, name: str, first: str, last: str, num_frames: int) -> 
             f"{num_frames - 1}, first and last included"
         )
     return ((int(first), int(last)),)
-
-
-def _interval_labels(intervals: Intervals, num_frames: int) -> np.ndarray:
-    labels = np.zeros(num_frames, np.uint8)
-    for first, last in intervals:
-        labels[first : last + 1] = 1
-    return labels

@@ -16,7 +16,7 @@ import numpy as np
 
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import check_counts
-from data_prep.files import UnreadableError, is_junk, open_npy, unpack, what_is_in
+from data_prep.files import UnreadableError, archive_or_tree, is_junk, open_npy, unpack, what_is_in
 from data_prep.frames import (
     AGAIN,
     array_masks,
@@ -29,7 +29,6 @@ from data_prep.frames import (
 
 NUM_SCENES = 13
 _PARTS = ("training", "testing")
-_ARCHIVES = ("shanghaitech*.tar.gz", "shanghaitech*.tar", "shanghaitech*.zip")
 _CLIP_NAME = r"(\d{2})_\d{3,4}"
 
 
@@ -68,20 +67,14 @@ def scene_of(clip: str) -> int:
 
 def find_shanghaitech(source: Path) -> Path:
     """The archive, or the folder of `training` and `testing`, that `source` means; SourceError if there is none."""
-    if source.is_file():
-        return source
-    if not source.is_dir():
-        raise SourceError(f"{source}: no such file or folder; --source is the archive or the unpacked folder")
-    for folder in (source, *sorted(path for path in source.iterdir() if path.is_dir())):
-        if any((folder / part).is_dir() for part in ("testing/frames", "training/videos", "training/frames")):
-            return folder
-    archives = sorted({path for pattern in _ARCHIVES for path in source.glob(pattern)})
-    if len(archives) != 1:
-        raise SourceError(
-            f"{source}: expected training/videos and testing/frames, or one shanghaitech archive, in this folder, "
-            f"found {len(archives) or 'none of them'} ({what_is_in(source)}); point --source at one of them"
-        )
-    return archives[0]
+    parts = ("testing/frames", "training/videos", "training/frames")
+    below = sorted(path for path in source.iterdir() if path.is_dir()) if source.is_dir() else []
+    return archive_or_tree(
+        source,
+        (folder for folder in (source, *below) if any((folder / part).is_dir() for part in parts)),
+        ("shanghaitech*.tar.gz", "shanghaitech*.tar", "shanghaitech*.zip"),
+        "training/videos and testing/frames, or one shanghaitech archive, in this folder",
+    )
 
 
 def _unpack(archive: Path, scratch: Path) -> Path:

@@ -12,12 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.files import is_junk, unpack, what_is_in
-from data_prep.frames import gray_pictures, mask_pictures, numbered_files, of_one_size
+from data_prep.files import archive_or_tree, is_junk, unpack, what_is_in
+from data_prep.frames import gray_pictures, interval_labels, mask_pictures, numbered_files, of_one_size
 
 Subset = Literal["ped1", "ped2"]
 Ranges = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 1, both included
@@ -33,11 +31,12 @@ def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: 
     source: the archive, the folder that holds it, or a folder of the unpacked tree (the one above
     `UCSD_Anomaly_Dataset.v1p2`, that one, or `UCSDped2` itself). An archive is unpacked into `scratch`, which
     the caller deletes once the clips have been read. Frames are uint8 (H, W, 1); labels come from the `.m`
-    file and are checked frame by frame against the masks, where a clip has them; counts are checked against
-    the official ones. `allow_incomplete` lets whole clips be absent, never a cut clip.
+    file; they must agree with the masks when a clip is written. Counts are checked against the official ones.
+    `allow_incomplete` lets whole clips be absent, never a cut clip.
 
-    Raises SourceError: not an archive, truncated, no such tree; a frame or mask missing or of another size;
-    labels that do not fit; counts that deviate. A frame that cannot be decoded raises it when it is read.
+    Raises SourceError: not an archive, truncated, no such tree; a frame or mask missing; labels that do not fit;
+    counts that deviate. Frames that cannot be decoded, and frames or masks of another size, raise it when they are
+    read.
     """
     found = find_source(source, subset)
     tree = _unpack(found, subset, scratch) if found.is_file() else found
@@ -45,29 +44,19 @@ def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: 
     if not clips:
         raise SourceError(f"{tree}: no clips; expected Train/Train001/001.tif and so on, found {what_is_in(tree)}")
     check_counts(subset, clips, allow_incomplete=allow_incomplete)
-    clips = of_one_size(clips)
-    for clip in clips:
-        _check_masks(clip, subset)
-    return clips
+    return of_one_size(clips)
 
 
 def find_source(source: Path, subset: Subset) -> Path:
     """The archive or the `UCSDped1` / `UCSDped2` folder that `source` means; SourceError if there is none."""
-    tree_name = f"UCSD{subset}"
-    if source.is_file():
-        return source
-    if not source.is_dir():
-        raise SourceError(f"{source}: no such file or folder; --source is the archive or the unpacked folder")
-    for tree in (source / RELEASE / tree_name, source / tree_name, source):
-        if (tree.name == tree_name and tree.is_dir()) or (tree / "Test" / f"{tree_name}.m").is_file():
-            return tree
-    archives = sorted(path for path in source.glob("UCSD*.tar.gz") if not is_junk(path.name))
-    if len(archives) != 1:
-        raise SourceError(
-            f"{source}: expected {tree_name}/, {RELEASE}/{tree_name}/ or one UCSD*.tar.gz in this folder, "
-            f"found {len(archives) or 'none of them'} ({what_is_in(source)}); point --source at one of them"
-        )
-    return archives[0]
+    name = f"UCSD{subset}"
+    trees = [source / RELEASE / name, source / name, source]
+    return archive_or_tree(
+        source,
+        (tree for tree in trees if (tree.name == name and tree.is_dir()) or (tree / "Test" / f"{name}.m").is_file()),
+        ("UCSD*.tar.gz",),
+        f"{name}/, {RELEASE}/{name}/ or one UCSD*.tar.gz in this folder",
+    )
 
 
 def _unpack(archive: Path, subset: Subset, scratch: Path) -> Path:
@@ -86,7 +75,7 @@ def _training_clips(tree: Path) -> list[Clip]:
     return [_clip("train", folder) for folder in _clip_folders(tree / "Train", r"Train\d{3}")]
 
 
-def _test_clips(tree: Path, official: dict[str, int]) -> list[Clip]:
+def _test_clips(tree: Path, official: dict[str, int | None]) -> list[Clip]:
     folders = _clip_folders(tree / "Test", r"Test\d{3}")
     if not folders:
         return []
@@ -103,7 +92,7 @@ def _test_clip(folder: Path, ranges: Ranges, label_file: Path) -> Clip:
             f"{label_file}: labels of {folder.name} run to frame {last}, but it has {clip.num_frames}; "
             "is the label file from another release, or the clip cut?"
         )
-    clip = replace(clip, labels=partial(_labels, ranges, clip.num_frames))
+    clip = replace(clip, labels=partial(interval_labels, ranges, clip.num_frames, counted_from=1))
     mask_folder = folder.with_name(f"{folder.name}_gt")
     if not mask_folder.is_dir():
         return clip
@@ -155,23 +144,3 @@ def _parse_ranges(entry: str, label_file: Path) -> Ranges:
             raise SourceError(f"{label_file}: {part!r} in [{entry}] is no range of frames, such as 60:152")
         ranges.append((first, last))
     return tuple(ranges)
-
-
-def _labels(ranges: Ranges, num_frames: int) -> np.ndarray:
-    labels = np.zeros(num_frames, np.uint8)
-    for first, last in ranges:
-        labels[first - 1 : last] = 1
-    return labels
-
-
-def _check_masks(clip: Clip, subset: Subset) -> None:
-    """A frame is abnormal if and only if its mask is not empty; the first frame that differs is an error."""
-    if clip.masks is None or clip.labels is None:
-        return
-    for number, (label, mask) in enumerate(zip(clip.labels(), clip.masks(), strict=True), start=1):
-        if mask.any() != label:
-            said, shown = ("abnormal", "empty") if label else ("normal", "not empty")
-            raise SourceError(
-                f"{subset}/test/{clip.name}: frame {number:03d} is {said} in UCSD{subset}.m, but its mask in "
-                f"{clip.name}_gt is {shown}; are the labels or the masks shifted or from another release?"
-            )

@@ -9,16 +9,16 @@ masks/night.npy                                or an array (T, H, W), 0 where no
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import get_args
 
-from data_prep.clip import Clip, SourceError, Split
+from data_prep.clip import Clip, Source, SourceError, Split
 from data_prep.frames import (
     PICTURE_SUFFIXES,
     Size,
+    by,
     colour_pictures,
     decoded,
     listed,
@@ -43,16 +43,7 @@ NO_VIDEO = tuple(
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
 
 
-@dataclass(frozen=True)
-class Footage:
-    """What was found: clips, where their labels are from, and what the user should know of it."""
-
-    clips: list[Clip]
-    label_source: str
-    notes: list[str]
-
-
-def read_videos(source: Path, *, size: Size | None = None) -> Footage:
+def read_videos(source: Path, *, size: Size | None = None) -> Source:
     """The clips of a folder of footage (see the top of this file), training clips first, in order of their names.
 
     Frames are uint8 (H, W, 3) RGB. Every video is decoded once to its end, since what its header says of its length
@@ -77,7 +68,7 @@ def read_videos(source: Path, *, size: Size | None = None) -> Footage:
     notes += _size_notes(source, sizes, size)
     clips, label_source = labelled(clips, source, notes)
     clips = [with_size(clip, sizes[f"{clip.split}/{clip.name}"]) for clip in clips]
-    return Footage(clips, label_source, notes)
+    return Source(clips, source.resolve().name, label_source, notes)
 
 
 def _unknown_entries(source: Path) -> list[str]:
@@ -148,17 +139,13 @@ def _size_notes(source: Path, sizes: dict[str, Size], stored: Size | None) -> li
         other = next((clip for clip in sizes if sizes[clip] != sizes[first]), None)
         if other is not None:
             raise SourceError(
-                f"{source}: {first} is {_words(sizes[first])}, but {other} is {_words(sizes[other])}; choose one size "
+                f"{source}: {first} is {by(sizes[first])}, but {other} is {by(sizes[other])}; choose one size "
                 "to store all of them at: --size H W"
             )
         return []
     stretched = {clip: (stored[1] / stored[0]) / (size[1] / size[0]) for clip, size in sizes.items()}
     return [
-        f"{clip}: {_words(sizes[clip])} is stored at {_words(stored)}, {factor:.2f} times as wide for its height"
+        f"{clip}: {by(sizes[clip])} is stored at {by(stored)}, {factor:.2f} times as wide for its height"
         for clip, factor in stretched.items()
         if abs(factor - 1) > STRETCH
     ]
-
-
-def _words(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"

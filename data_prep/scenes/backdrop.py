@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from data_prep.scenes.ground import noise
 from data_prep.scenes.parts import Colour
 from data_prep.scenes.view import SCENE_HEIGHT, View
 
@@ -22,7 +21,7 @@ class Backdrop:
         size = np.maximum(self.row - view.horizon, 2.0) * view.rise
         self.aside, self.far = (self.x - self.width / 2) / size, 100.0 / size
         self.rng = np.random.Generator(np.random.PCG64(seeds))
-        self.coarse, self.fine = noise(self.rng, self.x, y, 9.0), noise(self.rng, self.x, y * 1.6, 2.2)
+        self.coarse, self.fine = _noise(self.rng, self.x, y, 9.0), _noise(self.rng, self.x, y * 1.6, 2.2)
         self.levels = np.zeros((height, width, 3), np.int32)
         self.rough = np.full(self.row.shape, 7)
 
@@ -55,3 +54,14 @@ class Backdrop:
         grain = self.rng.integers(-4, 5, self.row.shape)
         texture = (self.coarse * 14 >> 8) + (self.fine * self.rough >> 8) + grain
         return np.clip(self.levels + texture[..., None], 0, 255).astype(np.uint8)
+
+
+def _noise(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, cell: float) -> np.ndarray:
+    """int32 (H, W) in -256..256: random values on a grid of `cell` units, linear in between."""
+    rows, columns = int(y.max() / cell) + 2, int(x.max() / cell) + 2
+    grid = rng.integers(-256, 257, (rows, columns)).astype(np.int32)
+    i, j = (y / cell).astype(np.int32), (x / cell).astype(np.int32)
+    v, u = ((y / cell - i) * 64).astype(np.int32), ((x / cell - j) * 64).astype(np.int32)
+    upper = grid[i, j] * (64 - u) + grid[i, j + 1] * u
+    lower = grid[i + 1, j] * (64 - u) + grid[i + 1, j + 1] * u
+    return upper * (64 - v) + lower * v >> 12

@@ -11,7 +11,7 @@ import numpy as np
 from data_prep.scenes import people, things
 from data_prep.scenes.backdrop import Backdrop
 from data_prep.scenes.parts import Colour
-from data_prep.scenes.stage import DARK, DRIVE, RIDE, RUN, Camera, Planned, Rows, Scene, Stage
+from data_prep.scenes.stage import DRIVE, RIDE, RUN, Camera, Planned, Rows, Scene, Stage
 from data_prep.scenes.view import View
 
 KINDS = ("walkway cyclist", "cart", "chase", "skater")
@@ -120,8 +120,7 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, rows: Rows) ->
         case "walkway cyclist":
             stage.add_cyclist(stage.entering(first, row, heading, stage.fast(RIDE)), kind)
         case "cart":
-            path = stage.entering(first, row, heading, stage.fast(DRIVE), margin=18.0)
-            stage.add(things.cart(path, stage.pick(DARK), _CART), path, shadow=0.7, event=kind)
+            stage.add_cart(stage.entering(first, row, heading, stage.fast(DRIVE), margin=18.0), _CART, kind)
         case "chase":
             pace = stage.fast(RUN)
             for behind, aside in ((0.0, 0.0), (_CHASE_GAP, 1.5)):

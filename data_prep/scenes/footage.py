@@ -30,25 +30,25 @@ def write_scene_footage(folder: Path, *, train_clips: int, test_clips: int) -> P
         if not path.is_file():
             _write(path, clip)
         if clip.split == "test":
-            lines += _label_lines(clip)
+            lines += _label_lines(clip.name, clip.labels() if clip.labels else np.zeros(0, np.uint8))
     (folder / LABEL_FILE).write_text("\n".join(lines) + "\n")
     return folder
 
 
 def _write(path: Path, clip: Clip) -> None:
-    video = None
     aside = path.with_name(f".{path.name}")  # hidden files are no footage
+    height, width, _ = next(clip.frames()).shape
+    size = (ENLARGED * width, ENLARGED * height)
+    video = cv2.VideoWriter(str(aside), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"FFV1"), RATE, size)
     for frame in clip.frames():
-        size = (ENLARGED * frame.shape[1], ENLARGED * frame.shape[0])
-        video = video or cv2.VideoWriter(str(aside), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"FFV1"), RATE, size)
         large = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
         video.write(cv2.cvtColor(large, cv2.COLOR_RGB2BGR))
     video.release()
     aside.rename(path)
 
 
-def _label_lines(clip: Clip) -> list[str]:
+def _label_lines(name: str, labels: np.ndarray) -> list[str]:
     """The abnormal intervals of a clip, as lines of labels.csv; one without an interval where there are none."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], clip.labels(), [0]]).astype(int)))
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], labels, [0]]).astype(int)))
     pairs = edges.reshape(-1, 2).tolist()
-    return [f"{clip.name},{first},{end - 1}" for first, end in pairs] or [f"{clip.name},,"]
+    return [f"{name},{first},{end - 1}" for first, end in pairs] or [f"{name},,"]

@@ -1,12 +1,18 @@
-"""The scene that mirrors UCSD Ped2: people of nearly one size on two walkways, cyclists in the lane between."""
+"""The scene that mirrors UCSD Ped2: people of nearly one size on two walkways, cyclists in the lane between.
+
+Seen a little from the side. A facade, a hedge and a lawn are behind, a lawn in front.
+"""
 
 import numpy as np
 
 from data_prep.scenes import things
-from data_prep.scenes.ground import FAR_WALK, LANE, NEAR_WALK, VIEW, draw_ground
+from data_prep.scenes.backdrop import Backdrop
 from data_prep.scenes.parts import Colour, Path
-from data_prep.scenes.stage import DARK, DRIVE, FLY, RIDE, RUN, WALK, Camera, Planned, Rows, Scene, Stage
+from data_prep.scenes.stage import DRIVE, FLY, RIDE, RUN, WALK, Camera, Planned, Rows, Scene, Stage
+from data_prep.scenes.view import View
 
+VIEW = View(row=34.0, height=18.0, rise=10.0 / 56.0, slope=1 / 16)  # people are 18.4 to 28.4 units high
+FAR_WALK, LANE, NEAR_WALK = (34.0, 51.0), (52.0, 68.0), (69.0, 93.0)  # rows of the walkways and the cycle lane
 KINDS = ("walkway cyclist", "wrong-way cyclist", "runner", "cart", "lane walker", "thrown ball")
 _PLAN: list[list[Planned]] = [
     [("walkway cyclist", 1, NEAR_WALK)],
@@ -22,6 +28,45 @@ _PLAN: list[list[Planned]] = [
 ]
 _CART: Colour = (206, 208, 198)
 _BALL: Colour = (34, 32, 44)
+_VANISHING = -110.0  # row where the joints of the pavement meet
+
+
+def _draw_ground(height: int, width: int, seed: int) -> np.ndarray:
+    """uint8 (H, W, 3): brick facade, hedge, lawn, and slabs with a lane of red asphalt, the same for all clips."""
+    drop = Backdrop(VIEW, height, width, [seed, 0])
+    aside = drop.x - drop.width / 2
+    along = aside * 180.0 / (drop.row - _VANISHING)  # lines of equal `along` lead into the depth
+    drop.levels[:] = (172, 166, 156)
+    courses = ((drop.row - _VANISHING) * (drop.row - _VANISHING) / 1500.0) % 1.0 < 0.16
+    drop.paint((courses | (along % 13.0 < 0.9)) & (drop.row > FAR_WALK[0]), (146, 140, 132))
+    for kerb in (FAR_WALK[0] - 1.0, NEAR_WALK[1]):
+        drop.paint(drop.band(kerb, kerb + 1.2), (196, 192, 184))
+    _draw_lane(drop, along)
+    drop.paint((drop.row < FAR_WALK[0] - 1.0) | (drop.row >= NEAR_WALK[1] + 1.2), (104, 134, 74))
+    drop.paint(drop.row < 28.0, (58, 86, 50))
+    drop.paint(drop.band(26.8, 28.6), (44, 62, 40))
+    wall = drop.row < 18.0 + drop.coarse * 2.0 / 256  # with the uneven top of the hedge
+    drop.paint(wall, (142, 104, 88))
+    drop.paint(wall & (drop.row % 2.4 < 0.8), (130, 94, 80))
+    place = (drop.x + 5.0) % 24.0
+    pane = wall & (drop.row > 2.0) & (drop.row < 13.5)
+    frame = wall & (drop.row > 1.0) & (drop.row < 14.5)
+    drop.paint(frame & (place < 14.0), (196, 190, 178))
+    drop.paint(pane & (place >= 1.2) & (place < 12.8), (74, 92, 108))
+    drop.paint(frame & (place >= 6.4) & (place < 7.4), (196, 190, 178))
+    drop.rough[:] = np.where((drop.row < 33.0) | (drop.row > 93.5), 22, 7)
+    return drop.finished()
+
+
+def _draw_lane(drop: Backdrop, along: np.ndarray) -> None:
+    """Red asphalt between two white lines, with arrows that show the only direction allowed: to the right."""
+    inside, mark = drop.band(LANE[0] - 1.0, LANE[1] + 1.0), (226, 222, 212)
+    drop.paint(inside, (128, 92, 84))
+    drop.paint(inside & ~drop.band(*LANE), mark)
+    off, place = np.abs(drop.row - 60.0), (along + 17.0) % 62.0
+    shaft = (place < 13.0) & (off < 0.8)
+    head = (place >= 11.0) & (place + 2.4 * off < 21.0) & (off < 3.4)
+    drop.paint(inside & (shaft | head), mark)
 
 
 def _add_traffic(stage: Stage) -> None:
@@ -46,8 +91,7 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, walk: Rows) ->
         case "runner":
             stage.add_runner(stage.entering(first, row, heading, stage.fast(RUN)), kind)
         case "cart":
-            path = stage.entering(first, row, heading, stage.fast(DRIVE), margin=18.0)
-            stage.add(things.cart(path, stage.pick(DARK), _CART), path, shadow=0.7, event=kind)
+            stage.add_cart(stage.entering(first, row, heading, stage.fast(DRIVE), margin=18.0), _CART, kind)
         case "lane walker":
             _add_lane_walker(stage, first, heading, kind)
         case "thrown ball":
@@ -59,7 +103,7 @@ def _add_lane_walker(stage: Stage, first: int, heading: int, event: str) -> None
     stay, slant, depth = 0.40 * len(stage.time), 0.6, 11.0  # frames, rows per frame, rows
     steps = (np.clip((stage.time - start) * slant, 0.0, depth) for start in (first, first + stay))
     row = LANE[1] + slant - next(steps) + next(steps)
-    pace = WALK * float(VIEW.person_height(LANE[1] - depth))
+    pace = WALK * VIEW.person_height(LANE[1] - depth)
     middle = stage.width * stage.between(0.4, 0.6)
     path = stage.path(middle + heading * pace * (stage.time - first - stay / 2), row, heading)
     parts = things.walked_bicycle(path, stage.look(), stage.between(0.0, 1.0))
@@ -76,6 +120,6 @@ def _add_ball(stage: Stage, path: Path, first: int, event: str) -> None:
 SCENE = Scene(
     number=0,
     kinds=KINDS,
-    cameras=(Camera(VIEW, draw_ground, _add_traffic, _add_event, _PLAN, starts=(0.08, 0.26)),),
+    cameras=(Camera(VIEW, _draw_ground, _add_traffic, _add_event, _PLAN, starts=(0.08, 0.26)),),
     clip_name=lambda split, _, number: f"{split.capitalize()}{number:03d}",
 )

@@ -2,7 +2,7 @@
 
 Lengths are in scene units: every scene is 96 units high, whatever the size of the frame. Each array has the
 time first, so that one call poses an actor in all frames. Only +, -, *, / and sqrt act on floats here, which
-IEEE 754 rounds alike on every machine; the sine is a table of integers.
+IEEE 754 rounds the same way on every machine; the sine is a table of integers.
 """
 
 import math
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Path:
-    """Where an actor stands and how large it is there."""
+    """Where an actor is and how large it is there."""
 
     feet: np.ndarray  # (T, 2) the point on the ground (x, y) in scene units
     height: np.ndarray  # (T,) of a standing person at that depth, scene units
@@ -166,8 +166,10 @@ class Body:
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    return tuple(int(level * factor) for level in colour)
+    red, green, blue = (int(level * factor) for level in colour)
+    return red, green, blue
 
 
 def light(colour: Colour) -> Colour:
-    return tuple(level + (255 - level) // 2 for level in colour)
+    red, green, blue = (level + (255 - level) // 2 for level in colour)
+    return red, green, blue

@@ -35,35 +35,24 @@ def depth_walker(path: Path, look: Look, turns: np.ndarray, *, towards: bool) ->
     turns: (T,) of the legs. Feet lift in turn, arms sway against them; every part keeps its shape.
     """
     body = Body(path)
-    parts = []
+    shins, rest = [], []
     for side, beat in ((-1, sine(turns)), (1, -sine(turns))):
-        lift = 0.10 * np.maximum(beat, 0.0)
-        parts.append(
-            body.limb(body.at(side * 0.06, 0.29 + lift), body.at(side * 0.065, 0.04 + lift), 0.052, 0.04, look.legs)
-        )
-    for side, beat in ((-1, sine(turns)), (1, -sine(turns))):
-        parts.append(
-            body.limb(body.at(side * 0.055, 0.51), body.at(side * 0.06, 0.29), 0.07, 0.058, shade(look.legs, 0.9))
-        )
-        sway = 0.05 * beat
-        parts.append(
-            body.limb(
-                body.at(side * 0.125, 0.78 - sway),
-                body.at(side * 0.16, 0.48 - sway),
-                0.042,
-                0.034,
-                shade(look.top, 0.75),
-            )
-        )
-    parts.append(body.limb(body.at(0.0, 0.775), body.at(0.0, 0.55), 0.118, 0.098, look.top))
-    if towards:
-        parts.append(body.limb(body.at(0.0, 0.79), body.at(0.0, 0.55), 0.055, 0.05, light(look.top)))
-    else:
-        parts.append(body.limb(body.at(0.0, 0.755), body.at(0.0, 0.60), 0.095, 0.095, look.pack))
-    parts.append(body.disc(body.at(0.0, 0.93), 0.08, HAIR))
-    if towards:
-        parts.append(body.disc(body.at(0.0, 0.91), 0.066, SKIN))
-    return parts
+        lift, sway = 0.10 * np.maximum(beat, 0.0), 0.05 * beat
+        hip, knee, foot = body.at(side * 0.055, 0.51), body.at(side * 0.06, 0.29), body.at(side * 0.065, 0.04 + lift)
+        shoulder, hand = body.at(side * 0.125, 0.78 - sway), body.at(side * 0.16, 0.48 - sway)
+        shins.append(body.limb(body.at(side * 0.06, 0.29 + lift), foot, 0.052, 0.04, look.legs))
+        rest.append(body.limb(hip, knee, 0.07, 0.058, shade(look.legs, 0.9)))
+        rest.append(body.limb(shoulder, hand, 0.042, 0.034, shade(look.top, 0.75)))
+    pack = body.limb(body.at(0.0, 0.755), body.at(0.0, 0.60), 0.095, 0.095, look.pack)
+    front = body.limb(body.at(0.0, 0.79), body.at(0.0, 0.55), 0.055, 0.05, light(look.top))
+    return [
+        *shins,
+        *rest,
+        body.limb(body.at(0.0, 0.775), body.at(0.0, 0.55), 0.118, 0.098, look.top),
+        front if towards else pack,
+        body.disc(body.at(0.0, 0.93), 0.08, HAIR),
+        *([body.disc(body.at(0.0, 0.91), 0.066, SKIN)] if towards else []),
+    ]
 
 
 def skater(path: Path, look: Look) -> list[Part]:

@@ -106,7 +106,7 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, rows: Rows) ->
             _add_throwers(stage, first, heading, row, kind)
         case "wrong-way walker":
             aside = stage.between(-0.5, 0.5)
-            _add_depth_walker(stage, aside, float(_VIEW.person_height(_DOOR)), first, -WALK, kind)
+            _add_depth_walker(stage, aside, _VIEW.person_height(_DOOR), first, -WALK, kind)
         case "walked bicycle":
             path = stage.entering(first, row, heading, WALK)
             parts = things.walked_bicycle(path, stage.look(), stage.between(0.0, 1.0))
@@ -115,7 +115,7 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, rows: Rows) ->
 
 def _add_throwers(stage: Stage, first: int, heading: int, row: float, event: str) -> None:
     """Two walkers, one behind the other, and a bag that flies from hand to hand three times; else it is carried."""
-    size, gap = float(_VIEW.person_height(row)), 2.6
+    size, gap = _VIEW.person_height(row), 2.6
     half = first + 1.5 * _THROW
     start = stage.width * stage.between(0.4, 0.6) - heading * WALK * size * half
     behind = stage.straight(start - heading * gap / 2 * size, row, heading, WALK)

@@ -6,6 +6,7 @@ of its cells, and light and noise are integers. The cell in the middle says whic
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -100,7 +101,7 @@ class _Palette:
         for depth in range(2):
             for shadow in self.shadows:
                 cv2.fillPoly(canvas, [shadow[t, depth]], depth + 1, shift=_SHIFT)
-        strength = sum(view.astype(np.int32) for view in _cells(canvas))  # 0..18
+        strength = reduce(np.add, [view.astype(np.int32) for view in _cells(canvas)])  # 0..18
         return ground * (256 - 5 * strength)[..., None] >> 8
 
     def flow(self, t: int, seen: np.ndarray) -> np.ndarray:
@@ -147,8 +148,8 @@ def _cells(canvas: np.ndarray) -> list[np.ndarray]:
 
 def _blend(cover: np.ndarray, colours: np.ndarray, ground: np.ndarray) -> np.ndarray:
     """Integer mean (H, W, C) of the nine cells of each pixel; ground shows where nothing covers it."""
-    levels = sum(np.take(colours, view, axis=0) for view in _cells(cover))
-    bare = sum((view == 0).astype(np.int32) for view in _cells(cover))
+    levels = reduce(np.add, [np.take(colours, view, axis=0) for view in _cells(cover)])
+    bare = reduce(np.add, [(view == 0).astype(np.int32) for view in _cells(cover)])
     return (levels + bare[..., None] * ground) // _CELLS**2
 
 

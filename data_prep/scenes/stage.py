@@ -60,17 +60,17 @@ class Stage:
     def path(self, x: np.ndarray, row: float | np.ndarray, heading: int) -> Path:
         """Through the points x (T,) on a row, or on rows (T,)."""
         rows = np.broadcast_to(np.asarray(row, np.float64), x.shape)
-        feet = np.stack([x, self.view.ground_y(rows, x, self.width)], axis=1)
+        feet = np.stack([x, rows + self.view.slope * (x - self.width / 2)], axis=1)
         return Path(feet, self.view.person_height(rows), heading)
 
     def straight(self, start: float, row: float, heading: int, pace: float) -> Path:
         """Along a row from x = start, at `pace` body heights per frame."""
-        return self.path(start + heading * pace * float(self.view.person_height(row)) * self.time, row, heading)
+        return self.path(start + heading * pace * self.view.person_height(row) * self.time, row, heading)
 
     def entering(self, first: int, row: float, heading: int, pace: float, margin: float = 9.0) -> Path:
         """A straight path that comes within `margin` of the frame's edge at frame `first`."""
         edge = -margin if heading > 0 else self.width + margin
-        return self.straight(edge - heading * pace * float(self.view.person_height(row)) * first, row, heading, pace)
+        return self.straight(edge - heading * pace * self.view.person_height(row) * first, row, heading, pace)
 
     def into_depth(self, aside: float, height: float, first: int, pace: float, least: float) -> Path:
         """Straight away from the camera until the size is `least`, or towards it, with a pace below 0.
@@ -114,6 +114,9 @@ class Stage:
     def add_cyclist(self, path: Path, event: str | None = None) -> None:
         self.add(things.cyclist(path, self.look(), self.between(0.0, 1.0)), path, shadow=0.42, event=event)
 
+    def add_cart(self, path: Path, paint: Colour, event: str) -> None:
+        self.add(things.cart(path, self.pick(DARK), paint), path, shadow=0.7, event=event)
+
     def add_runner(self, path: Path, event: str) -> None:
         self.add(people.pedestrian(path, self.look(), 0.0, stride=1.25, swing=0.62), path, event=event)
 
@@ -122,7 +125,7 @@ class Stage:
 
         The difficulty multiplies the crowd.
         """
-        reach = WALK * float(self.view.person_height(sum(rows) / 2)) * len(self.time)
+        reach = WALK * self.view.person_height(sum(rows) / 2) * len(self.time)
         span = self.width + 2 * MARGIN
         for _ in range(round(self.difficulty.crowd * crowd * (1.0 + reach / span) / 1.5)):
             heading = one_way or (1 if self.rng.integers(2) else -1)
@@ -135,7 +138,7 @@ class Stage:
 
     def add_lane_cyclists(self, lane: Rows, heading: int = 1) -> None:
         """One after the other, some in pairs, so that hardly a frame is without one in full sight."""
-        reach = RIDE * float(self.view.person_height(lane[1])) * len(self.time) + MARGIN
+        reach = RIDE * self.view.person_height(lane[1]) * len(self.time) + MARGIN
         start = self.width - self.between(0.0, 50.0)
         while start > -reach:
             row, pace = self.between(lane[0] + 5.0, lane[1] - 2.0), RIDE * self.between(0.98, 1.02)

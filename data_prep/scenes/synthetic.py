@@ -5,7 +5,7 @@ each holds. In all of them every heading can be seen in a single frame, and what
 training clips alone: it is there at another place, in another direction, of another shape or at another speed.
 
 Frames, masks and labels are the same bytes on every machine: random numbers are integers of PCG64, floats see
-only operations that IEEE 754 rounds alike everywhere, and drawing is done in integers (`scene_render`).
+only operations that IEEE 754 rounds the same way everywhere, and drawing is done in integers (`render`).
 """
 
 import hashlib
@@ -18,20 +18,15 @@ from typing import Any
 import numpy as np
 
 from data_prep.clip import Clip, SourceError, Split
-from data_prep.scenes import campus as scene_campus
-from data_prep.scenes import lane as scene_lane
-from data_prep.scenes import plaza as scene_plaza
+from data_prep.scenes import campus, lane, plaza
 from data_prep.scenes.difficulty import DIFFICULTIES
 from data_prep.scenes.render import MIN_VISIBLE, Footage, luma, render
-from data_prep.scenes.stage import Camera, Scene, Stage
+from data_prep.scenes.stage import Scene, Stage
 
 STANDARD = "standard"
-SCENE_VERSIONS = {  # raised whenever the same settings would draw other frames; the source's hash holds it
-    "lane": 1,
-    "plaza": 1,
-    "campus": 1,
-}
-_SCENES: dict[str, Scene] = {"lane": scene_lane.SCENE, "plaza": scene_plaza.SCENE, "campus": scene_campus.SCENE}
+# Raised whenever the same settings would draw other frames; the source's hash holds it.
+SCENE_VERSIONS = {"lane": 1, "plaza": 1, "campus": 1}
+_SCENES: dict[str, Scene] = {"lane": lane.SCENE, "plaza": plaza.SCENE, "campus": campus.SCENE}
 _WIDE = {"height": 90, "width": 160, "colour": True}  # half the paper's 180x320
 SCENES: dict[str, dict[str, Any]] = {  # name of the dataset -> how its settings differ from the defaults
     "synthetic": {},  # as UCSD Ped2
@@ -77,7 +72,7 @@ class Event:
     """One abnormal event; from frame `first` to frame `last` its object is in sight or, rarely, hidden."""
 
     clip: str
-    kind: str  # one of `event_kinds`
+    kind: str  # one of its scene's kinds
     first: int  # frames count from 0
     last: int
     track: int  # the object's number in the tracks
@@ -130,11 +125,6 @@ def scene_title(settings: SceneSettings) -> str:
     return f"generated scene {settings.scene}, difficulty {settings.difficulty}"
 
 
-def event_kinds(settings: SceneSettings | None = None) -> tuple[str, ...]:
-    """The kinds of abnormal events of a scene."""
-    return _SCENES[(settings or SceneSettings()).scene].kinds
-
-
 def read_synthetic(settings: SceneSettings | None = None) -> list[Clip]:
     """The clips of the generated set, training first (ours).
 
@@ -148,89 +138,90 @@ def read_synthetic(settings: SceneSettings | None = None) -> list[Clip]:
     the pixel: limbs swing and turn, wheels go with the bicycle without turning. Ground, shadows and light do
     not move. It is exact for these parts, also where they are hidden at t + 1.
     """
-    settings = settings or SceneSettings()
-    splits: tuple[Split, ...] = ("train", "test")
-    return [_clip(settings, split, index) for split in splits for index in _indices(settings, split)]
-
-
-def clip_cameras(settings: SceneSettings) -> dict[tuple[str, str], int]:
-    """The camera, counted from 1, of each clip by (split, name)."""
-    splits: tuple[Split, ...] = ("train", "test")
-    places = [(split, index) for split in splits for index in _indices(settings, split)]
-    return {(split, _name(settings, split, index)): _place(settings, index)[0] for split, index in places}
+    return [_clip(shot) for shot in shots(settings or SceneSettings())]
 
 
 def events(settings: SceneSettings | None = None) -> list[Event]:
     """Every abnormal event of the test clips, in order (ours). Draws the test clips: some tenths of a second each."""
-    settings = settings or SceneSettings()
-    return [event for index in _indices(settings, "test") for event in _events(settings, index)]
+    tests = [shot for shot in shots(settings or SceneSettings()) if shot.split == "test"]
+    return [event for shot in tests for event in _events(shot)]
 
 
-def _events(settings: SceneSettings, index: int) -> Iterator[Event]:
-    tracks = _footage(settings, "test", index).tracks
-    for actor, kind in _stage(settings, "test", index).events:
-        area = ((tracks == actor.track) & actor.abnormal[:, None, None]).sum(axis=(1, 2))
-        seen = np.flatnonzero(area >= MIN_VISIBLE)
-        if len(seen):
-            yield Event(_name(settings, "test", index), kind, int(seen[0]), int(seen[-1]), actor.track)
+@dataclass(frozen=True)
+class Shot:
+    """One clip of a generated set, drawn when it is asked for; clips go round the cameras."""
+
+    settings: SceneSettings
+    split: Split
+    index: int  # within its split, from 1
+
+    @property
+    def camera(self) -> int:
+        """The number of its camera, from 1."""
+        return 1 + (self.index - 1) % len(_SCENES[self.settings.scene].cameras)
+
+    @property
+    def number(self) -> int:
+        """Its number at this camera, from 1."""
+        return 1 + (self.index - 1) // len(_SCENES[self.settings.scene].cameras)
+
+    @property
+    def name(self) -> str:
+        return _SCENES[self.settings.scene].clip_name(self.split, self.camera, self.number)
+
+    def array(self, name: str) -> np.ndarray:
+        """One of the arrays of its Footage."""
+        return getattr(drawn(self), name).copy()
+
+    def rows(self, name: str) -> Iterator[np.ndarray]:
+        """The same, row by row."""
+        return iter(self.array(name))
 
 
-def _clip(settings: SceneSettings, split: Split, index: int) -> Clip:
-    place = (settings, split, index)
-    is_test = split == "test"
-    return Clip(
-        split,
-        _name(*place),
-        settings.frames_per_clip,
-        frames=partial(_rows, *place, "frames"),
-        labels=partial(_array, *place, "labels") if is_test else None,
-        masks=partial(_rows, *place, "masks") if is_test else None,
-        flow=partial(_rows, *place, "flow"),
-        tracks=partial(_array, *place, "tracks"),
-    )
-
-
-def _indices(settings: SceneSettings, split: Split) -> list[int]:
-    """The clips of a split, those of one camera after those of the other."""
-    count = settings.train_clips if split == "train" else settings.test_clips
-    return sorted(range(1, count + 1), key=lambda index: _place(settings, index))
-
-
-def _place(settings: SceneSettings, index: int) -> tuple[int, int]:
-    """Camera and number of a clip there, both from 1; clips go round the cameras."""
-    cameras = len(_SCENES[settings.scene].cameras)
-    return 1 + (index - 1) % cameras, 1 + (index - 1) // cameras
-
-
-def _camera(settings: SceneSettings, index: int) -> Camera:
-    return _SCENES[settings.scene].cameras[_place(settings, index)[0] - 1]
-
-
-def _name(settings: SceneSettings, split: Split, index: int) -> str:
-    return _SCENES[settings.scene].clip_name(split, *_place(settings, index))
-
-
-def _array(settings: SceneSettings, split: Split, index: int, name: str) -> np.ndarray:
-    return getattr(_footage(settings, split, index), name).copy()
-
-
-def _rows(settings: SceneSettings, split: Split, index: int, name: str) -> Iterator[np.ndarray]:
-    return iter(_array(settings, split, index, name))
+def shots(settings: SceneSettings) -> list[Shot]:
+    """All clips, training first, those of one camera after those of the other."""
+    counts: dict[Split, int] = {"train": settings.train_clips, "test": settings.test_clips}
+    found = [[Shot(settings, split, index + 1) for index in range(count)] for split, count in counts.items()]
+    return [shot for of_split in found for shot in sorted(of_split, key=lambda shot: (shot.camera, shot.number))]
 
 
 @lru_cache(maxsize=2)  # what a clip has is usually asked for one after the other
-def _footage(settings: SceneSettings, split: Split, index: int) -> Footage:
-    stage = _stage(settings, split, index)
-    ground = _camera(settings, index).draw_ground(settings.height, settings.width, settings.seed)
-    return render(
-        stage.actors, ground if settings.colour else luma(ground), stage.rng, DIFFICULTIES[settings.difficulty]
+def drawn(shot: Shot) -> Footage:
+    """What a clip shows. It is kept for the next caller: copy what you change."""
+    stage, settings = _stage(shot), shot.settings
+    camera = _SCENES[settings.scene].cameras[shot.camera - 1]
+    ground = camera.draw_ground(settings.height, settings.width, settings.seed)
+    return render(stage.actors, ground if settings.colour else luma(ground), stage.rng, stage.difficulty)
+
+
+def _clip(shot: Shot) -> Clip:
+    is_test = shot.split == "test"
+    return Clip(
+        shot.split,
+        shot.name,
+        shot.settings.frames_per_clip,
+        frames=partial(shot.rows, "frames"),
+        labels=partial(shot.array, "labels") if is_test else None,
+        masks=partial(shot.rows, "masks") if is_test else None,
+        flow=partial(shot.rows, "flow"),
+        tracks=partial(shot.array, "tracks"),
     )
 
 
-def _stage(settings: SceneSettings, split: Split, index: int) -> Stage:
+def _events(shot: Shot) -> Iterator[Event]:
+    tracks = drawn(shot).tracks
+    for actor, kind in _stage(shot).events:
+        area = ((tracks == actor.track) & actor.abnormal[:, None, None]).sum(axis=(1, 2))
+        seen = np.flatnonzero(area >= MIN_VISIBLE)
+        if len(seen):
+            yield Event(shot.name, kind, int(seen[0]), int(seen[-1]), actor.track)
+
+
+def _stage(shot: Shot) -> Stage:
     """The actors of one clip."""
-    scene, camera = _SCENES[settings.scene], _camera(settings, index)
-    seeds = [settings.seed, 1 + (split == "test"), index] + [scene.number] * (scene.number > 0)
+    settings, scene = shot.settings, _SCENES[shot.settings.scene]
+    camera = scene.cameras[shot.camera - 1]
+    seeds = [settings.seed, 1 + (shot.split == "test"), shot.index] + [scene.number] * (scene.number > 0)
     stage = Stage(
         settings.frames_per_clip,
         (settings.height, settings.width),
@@ -239,9 +230,9 @@ def _stage(settings: SceneSettings, split: Split, index: int) -> Stage:
         DIFFICULTIES[settings.difficulty],
     )
     camera.add_traffic(stage)
-    if split == "train":
+    if shot.split == "train":
         return stage
-    plan = camera.plan[(_place(settings, index)[1] - 1) % len(camera.plan)]
+    plan = camera.plan[(shot.number - 1) % len(camera.plan)]
     for place, (kind, heading, rows) in enumerate(plan):
         start = stage.between(*camera.starts) if len(plan) == 1 else 0.05 + 0.5 * place
         camera.add_event(stage, kind, int(start * settings.frames_per_clip), heading, rows)

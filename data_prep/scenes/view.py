@@ -5,10 +5,12 @@ where a line on the ground crosses the middle of the frame.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 SCENE_HEIGHT = 96.0
+Where = TypeVar("Where", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,7 @@ class View:
         """The row where people would have no height."""
         return self.row - self.height / self.rise
 
-    def ground_y(self, row: np.ndarray, x: np.ndarray, width: float) -> np.ndarray:
-        """y of the point of a row at x; the scene is `width` units wide."""
-        return row + self.slope * (x - width / 2)
-
-    def person_height(self, row: np.ndarray | float) -> np.ndarray | float:
+    def person_height(self, row: Where) -> Where:
         """Height of a standing person at a row, in scene units."""
         return self.height + (row - self.row) * self.rise
 

@@ -46,7 +46,7 @@ def compare_estimators(recipe: Recipe, exact: PreparedDataset, others: Sequence[
     rows = {}
     for prepared in (*others, exact):
         error = end_point_error(prepared, exact)
-        rows[prepared.manifest["flow"]["estimator"]] = error | {"auc": largest_patch_auc(recipe, prepared)}
+        rows[prepared.manifest.flow.estimator] = error | {"auc": largest_patch_auc(recipe, prepared)}
     fields = (field.astype(np.float32) for clip in exact.clips("test") for field in exact.flow("test", clip))
     rows["no flow"] = _mean_lengths((field, field.any(axis=-1)) for field in fields) | {"auc": 0.5}
     return pd.DataFrame(rows).T.rename(columns={"all": "error, all pixels", "moving": "error, moving pixels"})
@@ -70,5 +70,5 @@ def _check_same_frames(prepared: PreparedDataset, exact: PreparedDataset) -> Non
 
 
 def _frame_hashes(prepared: PreparedDataset) -> dict[tuple[str, str], str]:
-    clips = prepared.manifest["clips"]
-    return {(split, clip): clips[split][clip]["sha256"]["frames"] for split in clips for clip in clips[split]}
+    clips = prepared.manifest.clips
+    return {(split, clip): entry.sha256["frames"] for split, of in clips.items() for clip, entry in of.items()}

@@ -1,20 +1,52 @@
-"""Checks this machine for everything that the kit needs."""
+"""Commands about this machine: whether all that the kit needs is there, and how fast it is."""
 
 import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
+from typing import Annotated
 
-from packaging.requirements import Requirement
+from typer import Argument, Exit, Option
+
+from maam_lib import CLONE
+from maam_lib.cli.options import DEFAULT_ROOT, Root, app
 
 NEEDED_SPACE = 5e9  # bytes: a prepared Ped2 with its flow, a few runs and reports
 
 
+@app.command()
+def doctor(root: Root = DEFAULT_ROOT) -> None:
+    """Check this machine: one line per need, OK, or FAIL with what to do."""
+    findings = examine(root)
+    print(*findings, sep="\n")
+    if any(finding.remedy for finding in findings):
+        raise Exit(1)
+
+
+@app.command()
+def bench(
+    group: Annotated[list[str] | None, Argument(help="Groups of cases (forward, training ...); all.")] = None,
+    root: Root = DEFAULT_ROOT,
+    threads: Annotated[int | None, Option(min=0, help="Threads; 0 is all cores, one if left out.")] = None,
+    rounds: Annotated[int, Option(min=2, help="Rounds in which the cases take turns.")] = 7,
+    device: Annotated[str | None, Option(help="cpu or cuda; the best there is if left out.")] = None,
+    out: Annotated[
+        Path | None, Option(help="Folder for JSON; benchmarks/results if left out.", file_okay=False)
+    ] = None,
+) -> None:
+    """Measure speed as ratios that hold on any machine; prints tables and whether each demand is met."""
+    if not (CLONE / "benchmarks" / "groups.py").is_file():
+        raise ValueError(f"the benchmarks are not part of an installed package; run from a clone (none at {CLONE})")
+    sys.path.insert(0, str(CLONE))
+    from benchmarks.groups import RESULTS, run
+
+    run(group or [], root, threads=threads, rounds=rounds, device=device, out=out or RESULTS)
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One need, what was found, and, where it is not met, how to mend it."""
+    """One need, what was found, and what to do where it is not met."""
 
     need: str
     found: str
@@ -22,7 +54,7 @@ class Finding:
 
     def __str__(self) -> str:
         state = "FAIL" if self.remedy else "OK"
-        return f"{state:<5} {self.need:<18} {self.found}" + (f"\n      mend: {self.remedy}" if self.remedy else "")
+        return f"{state:<5} {self.need:<18} {self.found}" + (f"\n      fix: {self.remedy}" if self.remedy else "")
 
 
 def examine(root: Path) -> list[Finding]:
@@ -47,6 +79,10 @@ def _python() -> Finding:
 
 def _packages() -> Finding:
     """Every dependency of the kit and its notebooks, at least at its lower bound."""
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
     wrong = []
     requirements = [Requirement(r) for r in metadata.requires("maam-net-kit") or []]
     for requirement in (r for r in requirements if r.marker is None or r.marker.evaluate({"extra": "notebooks"})):

@@ -4,7 +4,19 @@ from maam_lib.evaluation.intervals import LEVEL, seed_interval, seed_spread
 from maam_lib.evaluation.measuring import CALIBRATION_FRAMES, Evaluator, detection_row, evaluate, network_predictor
 from maam_lib.evaluation.protocols import frame_metrics
 from maam_lib.evaluation.reintegration import CELL
-from maam_lib.evaluation.result import Cost, Plan, Result, Word
+from maam_lib.evaluation.result import (
+    Cost,
+    Epoch,
+    Localisation,
+    Plan,
+    PlannedCell,
+    Result,
+    Row,
+    Scoring,
+    UnderProtocol,
+    Word,
+    Work,
+)
 from maam_lib.evaluation.scores import (
     BRANCHES,
     Calibration,

@@ -4,7 +4,6 @@ Frames of one clip are alike, so whole clips are drawn, never single frames. An 
 number depends on which clips were filmed; one over seeds says how far it depends on the luck of training.
 """
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -159,8 +158,7 @@ def seed_interval(values: Sequence[float]) -> Interval:
     """
     if len(values) < 2:
         raise ValueError(f"an interval needs two seeds or more, found {len(values)}")
-    mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * sd / math.sqrt(len(values))
+    mean, half = float(np.mean(values)), float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * stats.sem(values))
     return Interval(mean - half, mean + half)
 
 

@@ -25,6 +25,7 @@ from maam_lib.evaluation.protocols import (
     whole_frame,
 )
 from maam_lib.evaluation.reintegration import reintegration_auc
+from maam_lib.evaluation.result import Result
 from maam_lib.evaluation.scores import (
     Calibration,
     EvaluationError,
@@ -129,7 +130,7 @@ class Evaluator:
         if found != {0, 1}:
             kind = "normal" if found == {0} else "abnormal"
             raise EvaluationError(
-                f"{prepared.name}/test: every scored frame is {kind} ({prepared.manifest['label_source']}); "
+                f"{prepared.name}/test: every scored frame is {kind} ({prepared.manifest.label_source}); "
                 "expected frames of both kinds, else no metric exists. Prepare it with other test clips or labels"
             )
 
@@ -157,8 +158,8 @@ class Evaluator:
             "stride": list(scoring.stride or pscd.default_stride(scoring.patch)),
             "padding": scoring.padding,
             "smoothing": "none",
-            "label_source": self.prepared.manifest["label_source"],
-            "complete": self.prepared.manifest["complete"],
+            "label_source": self.prepared.manifest.label_source,
+            "complete": self.prepared.manifest.complete,
         }
 
 
@@ -192,7 +193,7 @@ def evaluate(
     *,
     every_epoch: bool = False,
     device: torch.device | str | None = None,
-) -> dict[str, Any]:
+) -> Result:
     """Score a run's last epoch, beside the no-learning rows; writes `scores.csv` and `metrics.json` into the run.
 
     And `detector.json`, so that `maam detect` needs no data, unless the flow cannot be estimated as a video plays.
@@ -209,7 +210,7 @@ def evaluate(
     net = build_network(recipe).to(device)
     curve = []
     if every_epoch:
-        for epoch in range(1, run.epochs_done):
+        for epoch in run.kept_epochs[:-1]:
             run.load_weights(net, epoch)
             curve.append({"epoch": epoch, **_curve_point(evaluator.score(network_predictor(net))[1])})
     epoch = run.load_weights(net)
@@ -220,7 +221,7 @@ def evaluate(
     yardsticks = evaluator.no_learning_scores()
     rows = no_learning_rows(yardsticks)
     best = max(rows, key=lambda name: rows[name]["auc"])
-    result = {
+    content = {
         "recipe": recipe.name,
         "recipe_hash": recipe.hash(),
         "seed": recipe.training.seed,
@@ -236,13 +237,15 @@ def evaluate(
         "protocols": frame_protocols(table, yardsticks),
         "whole_frame": whole_frame(train, test, table["label"].to_numpy(), recipe.scoring),
         "localisation": evaluator.localisation(test, measured["psi"], best),
+        "settings": recipe.model_dump(mode="json"),
     }
     if every_epoch:
-        result["curve"] = _marked([*curve, {"epoch": epoch, **_curve_point(measured)}])
-    of_frames = test.whole_frame_scores(result["whole_frame"]["psi"])["fused"]
+        content["curve"] = _marked([*curve, {"epoch": epoch, **_curve_point(measured)}])
+    of_frames = test.whole_frame_scores(content["whole_frame"]["psi"])["fused"]
     with written_aside(run.folder / SCORES) as aside:
         table.assign(whole_frame=of_frames).to_csv(aside, index=False)
-    write_json(run.folder / "metrics.json", result)
+    result = Result.model_validate(content)
+    write_json(run.folder / "metrics.json", result.as_json())
     with suppress(DetectionError):
         write_text(run.folder / DETECTOR, calibrated_detector(recipe, prepared, train, epoch).to_json())
     return result

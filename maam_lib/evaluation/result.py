@@ -1,4 +1,4 @@
-"""The forms of the files that results are read from, checked whole before any table, claim or page takes a number.
+"""What the kit's JSON files of results hold, checked whole where a file is read, before a table or page takes a number.
 
 `Result` is a metrics.json or seed0.json, `Machine` what run.json says, `Cost` a cost.json, `Plan` and `Word` what a
 sweep leaves. Keys that are not named here are kept as they are.
@@ -6,7 +6,7 @@ sweep leaves. Keys that are not named here are kept as they are.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from data_prep.layout import Name
 from maam_lib.training import Amount, Hash, Machine, Part
@@ -17,36 +17,36 @@ Count = Annotated[int, Field(ge=0, le=10**15)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class _Data(Part):
+class Data(Part):
     name: str
     content_hash: Hash
     scored_frames: Count | None = None
 
 
-class _Row(Part):
+class Row(Part):
     auc: Rate
     eer: Rate
 
 
-class _MotionError(Part):
+class MotionError(Part):
     """Relative to predicting no motion; not a number where nothing moves."""
 
     train: float
     test_normal: float
 
 
-class _Memory(Part):
+class Memory(Part):
     items: Count
     support_items: Amount
     reintegration_auc: Rate | None = None
 
 
-class _Protocol(Part):
+class Protocol(Part):
     auc: str
     complete: bool
 
 
-class _UnderProtocol(Part):
+class UnderProtocol(Part):
     auc: Rate | None
     eer: Rate | None = None
     average_precision: Rate | None = None
@@ -57,69 +57,75 @@ class _UnderProtocol(Part):
     single_class_clips: Count = 0
 
 
-class _WholeFrame(Part):
+class WholeFrame(Part):
     auc: Rate
 
 
-class _Places(Part):
+class Places(Part):
     pixel_auc: Rate | None = None
     pixel_auc_ucsd: Rate | None = None
     rbdc: Rate | None = None
     tbdc: Rate | None = None
 
 
-class _Localisation(_Places):
-    no_learning: _Places
+class Localisation(Places):
+    no_learning: Places
 
 
-class _Epoch(Part):
+class Epoch(Part):
+    """After one epoch, for showing only."""
+
     epoch: Count
     auc: Rate
     auc_appearance: Rate
     auc_motion: Rate
-    motion_error_to_zero_flow: _MotionError
+    motion_error_to_zero_flow: MotionError
+    best_on_test: bool = False
 
 
-class _Scoring(Part):
+class Scoring(Part):
+    """The same network under other scoring settings; `number` is the place in docs/differences.md."""
+
     number: Count | None
     what: str
     auc: Rate
     eer: Rate
+    best_no_learning: str = ""
     best_no_learning_auc: Rate
 
 
-class _Seconds(Part):
+class Seconds(Part):
     training: Amount
     measuring: Amount
 
 
 class Result(Part):
-    """What `evaluate` measured of one network."""
+    """What `evaluate` measured of one network, the settings it was trained with, and the machine if that was kept."""
 
     recipe: str
     recipe_hash: Hash
     seed: Seed
-    data: _Data
+    data: Data
     auc: Rate
     eer: Rate
     auc_appearance: Rate
     auc_motion: Rate
-    motion_error_to_zero_flow: _MotionError
-    no_learning: dict[Name, _Row]
+    motion_error_to_zero_flow: MotionError
+    no_learning: dict[Name, Row]
     best_no_learning: str
     learning_adds: Gain
-    memory: _Memory | None
-    protocol: _Protocol
+    memory: Memory | None
+    protocol: Protocol
     epoch: Count | None = None
     psi: Rate | None = None
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    protocols: dict[Literal["micro", "micro_per_clip", "macro"], _UnderProtocol] = Field(default_factory=dict)
-    whole_frame: _WholeFrame = _WholeFrame(auc=0)
-    localisation: _Localisation | None = None
-    curve: list[_Epoch] = Field(default_factory=list)
-    scoring: dict[str, _Scoring] = Field(default_factory=dict)
-    seconds: _Seconds = _Seconds(training=0, measuring=0)
-    settings: dict[str, Any] = Field(default_factory=dict)
+    protocols: dict[Literal["micro", "micro_per_clip", "macro"], UnderProtocol] = Field(default_factory=dict)
+    whole_frame: WholeFrame | None = None
+    localisation: Localisation | None = None
+    curve: list[Epoch] = Field(default_factory=list)
+    scoring: dict[str, Scoring] = Field(default_factory=dict)
+    seconds: Seconds | None = None
+    settings: dict[str, JsonValue] = Field(default_factory=dict)  # of the recipe, section by section
     machine: Machine = Machine()
 
     @model_validator(mode="after")
@@ -131,13 +137,30 @@ class Result(Part):
             raise ValueError("expected a scoring row 'as is'")
         return self
 
+    @property
+    def best(self) -> Row:
+        """The row without learning that has the highest AUC."""
+        return self.no_learning[self.best_no_learning]
 
-class _Work(Part):
+    def as_json(self) -> dict[str, Any]:
+        """What its file holds."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def with_values(self, **values: Any) -> "Result":
+        """The same with other or more values, checked."""
+        return Result.model_validate(self.as_json() | values)
+
+
+class Work(Part):
+    """Multiply-adds for one frame: of the whole network, and of the memory in it."""
+
     network: Annotated[int, Field(gt=0, le=10**15)]
     memory: Count
 
 
-class _Speed(Part):
+class Speed(Part):
+    """Frames per second of wall time."""
+
     network: Amount
     with_pscd: Amount
     end_to_end: Amount
@@ -149,12 +172,12 @@ class Cost(Part):
     device: str
     threads: Count
     parameters: Count
-    multiply_adds: _Work
-    frames_per_second: _Speed
+    multiply_adds: Work
+    frames_per_second: Speed
     flow_estimator: str
 
 
-class _PlannedCell(Part):
+class PlannedCell(Part):
     variant: Name
     seed: Seed
     recipe_hash: Hash
@@ -166,7 +189,7 @@ class Plan(Part):
 
     workers: Annotated[int, Field(ge=1, le=10**6)]
     content_hash: Hash
-    cells: list[_PlannedCell]
+    cells: list[PlannedCell]
 
 
 class Word(Part):

@@ -113,7 +113,7 @@ def calibrated_detector(recipe: Recipe, prepared: PreparedDataset, train: PatchE
         trained_on=prepared.name,
         frame_size=prepared.frame_size,
         channels=prepared.channels,
-        flow=prepared.manifest["flow"]["estimator"],
+        flow=prepared.manifest.flow.estimator,
         patch=scoring.patch,
         stride=scoring.stride or default_stride(scoring.patch),
         padding=scoring.padding,

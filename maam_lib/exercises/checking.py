@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-SHOWN = 200  # characters of an answer that a verdict shows
+SHOWN = 200  # characters of an answer that its line shows
 
 
-class Verdict(NamedTuple):
-    """What a checker says; a notebook shows its line."""
+class Checked(NamedTuple):
+    """What `check` says of an answer; a notebook shows its line."""
 
     number: str
     passed: bool
@@ -54,18 +54,18 @@ def exercise(number: str) -> Callable[[Judge], Judge]:
     return register
 
 
-def check(number: str, answer: Any, *given: Any) -> Verdict:
+def check(number: str, answer: Any, *given: Any) -> Checked:
     """Judge an answer; `given` is what the exercise says. Raises ExerciseError for a number that does not exist."""
     if number not in EXERCISES:
         raise ExerciseError(f"no exercise {number!r}; there are {', '.join(sorted(EXERCISES))}")
-    untouched = Verdict(number, False, "replace the ... by your answer")
+    untouched = Checked(number, False, "replace the ... by your answer")
     if answer is ... or answer is None:
         return untouched
     judgement = EXERCISES[number](answer, *given)
     if judgement is None:
         return untouched
     passed, got, expected = judgement
-    return Verdict(number, bool(passed), f"got {_shown(got)}, expected {_shown(expected)}")
+    return Checked(number, bool(passed), f"got {_shown(got)}, expected {_shown(expected)}")
 
 
 # What judges are made of
@@ -106,13 +106,12 @@ def fixed_random() -> np.random.Generator:
 
 def _same(got: Any, expected: Any, tolerance: float) -> bool:
     if isinstance(expected, tuple):
-        return isinstance(got, tuple | list) and len(got) == len(expected) and all(
-            _same(g, e, tolerance) for g, e in zip(got, expected, strict=True)
-        )  # fmt: skip
+        as_many = isinstance(got, tuple | list) and len(got) == len(expected)
+        return as_many and all(_same(g, e, tolerance) for g, e in zip(got, expected, strict=True))
     if isinstance(expected, str):
         return got == expected
     mine, theirs = _numbers(got), _numbers(expected)
-    if mine is None or mine.shape != theirs.shape:
+    if mine is None or theirs is None or mine.shape != theirs.shape:
         return False
     size = max(float(np.abs(theirs).max(initial=0)), 1e-12)
     return bool(np.isfinite(mine).all() and (np.abs(mine - theirs) <= tolerance * size).all())

@@ -11,8 +11,8 @@ from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import Recall, alarms, items
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, to_model_input
-from maam_lib.evaluation import Calibration, PatchErrors, reintegration
-from maam_lib.exercises.checking import Judgement, between, exercise, fixed_random, function, value
+from maam_lib.evaluation import Calibration, PatchErrors, Result, reintegration
+from maam_lib.exercises.checking import ExerciseError, Judgement, between, exercise, fixed_random, function, value
 from maam_lib.losses import Losses
 from maam_lib.model import MAAMNet
 
@@ -94,7 +94,7 @@ def grid_of_ped2(answer: Any, net: MAAMNet) -> Judgement:
 @exercise("02.2")
 def memory_parameters(answer: Any) -> Judgement:
     """Numbers in M for 2000 items at Table 1's width."""
-    return value(answer, MAAMNet(num_items=2000).items.numel(), tolerance=0)
+    return value(answer, _items(MAAMNet(num_items=2000)).numel(), tolerance=0)
 
 
 @exercise("02.3")
@@ -135,10 +135,10 @@ def ratio_to_no_motion(answer: Any, history: pd.DataFrame) -> Judgement | None:
 
 
 @exercise("03.4")
-def what_learning_adds(answer: Any, result: dict[str, Any]) -> Judgement:
-    """Fused AUC less the best AUC without learning."""
-    best = max(row["auc"] for row in result["no_learning"].values())
-    return value(answer, result["auc"] - best, tolerance=0.01)
+def what_learning_adds(answer: Any, result: Result) -> Judgement:
+    """Fused AUC minus the best AUC without learning."""
+    best = max(row.auc for row in result.no_learning.values())
+    return value(answer, result.auc - best, tolerance=0.01)
 
 
 # 04 The memory
@@ -153,9 +153,9 @@ def effective_items(answer: Any, recalled: Recall) -> Judgement:
 @exercise("04.2")
 def queries_without_support(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
     """Queries whose shares all stay at or below 3/N, by the cosine (Eq. 1-3)."""
-    similarity = memory.similarity_map(recalled.query, net.items.detach(), "cosine")
-    largest = torch.softmax(similarity, dim=1).amax(dim=1)
-    return value(answer, int((largest <= 3 / len(net.items)).sum()), tolerance=0)
+    kept = _items(net)
+    largest = torch.softmax(memory.similarity_map(recalled.query, kept, "cosine"), dim=1).amax(dim=1)
+    return value(answer, int((largest <= 3 / len(kept)).sum()), tolerance=0)
 
 
 @exercise("04.3")
@@ -163,7 +163,7 @@ def half_as_many(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
     """A temperature that halves the mean number of support items."""
 
     def mean_support(temperature: float) -> float:
-        weights = memory.address(recalled.query, net.items.detach(), temperature=temperature)
+        weights = memory.address(recalled.query, _items(net), temperature=temperature)
         return memory.support_count(weights).double().mean().item()
 
     if not isinstance(answer, int | float) or not answer > 0:
@@ -182,6 +182,12 @@ def angle_between(answer: Any, recalled: Recall) -> Judgement | None:
     return function(
         answer, reference, [(recalled.query, recalled.read_out), (recalled.query, recalled.query.roll(1, 2))]
     )
+
+
+def _items(net: MAAMNet) -> Tensor:
+    if net.items is None:
+        raise ExerciseError("this exercise needs a network with a memory (model.use_memory)")
+    return net.items.detach()
 
 
 # 05 PSCD

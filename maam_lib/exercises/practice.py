@@ -13,7 +13,7 @@ from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import alarms
 from maam_lib.detector import TrainingScores
 from maam_lib.evaluation import LEVEL, seed_interval, seed_spread
-from maam_lib.exercises.checking import Judgement, between, exercise, fixed_random, function, value
+from maam_lib.exercises.checking import ExerciseError, Judgement, between, exercise, fixed_random, function, value
 from maam_lib.grid import BASE, Results, paired
 from maam_lib.playground import Rescorer, ScoreChoice
 from maam_lib.training import ReleasedAdam
@@ -24,16 +24,16 @@ from maam_lib.video import Playback
 
 @exercise("06.1")
 def mean_of_what_learning_adds(answer: Any, results: Results) -> Judgement:
-    """The mean over seeds of the fused AUC less the best AUC without learning, of the recipe as it is."""
-    adds = [r["auc"] - max(row["auc"] for row in r["no_learning"].values()) for r in results[BASE]]
+    """The mean over seeds of the fused AUC minus the best AUC without learning, of the recipe as it is."""
+    adds = [r.auc - max(row.auc for row in r.no_learning.values()) for r in results[BASE]]
     return value(answer, float(np.mean(adds)), tolerance=0.01)
 
 
 @exercise("06.2")
 def beyond_the_spread(answer: Any, results: Results) -> Judgement:
     """The variants of two seeds or more whose mean AUC is further from the recipe's than half the recipe's range."""
-    own, half_range = seed_spread([r["auc"] for r in results[BASE]])
-    means = {name: np.mean([r["auc"] for r in seeds]) for name, seeds in results.items() if len(seeds) >= 2}
+    own, half_range = seed_spread([r.auc for r in results[BASE]])
+    means = {name: np.mean([r.auc for r in seeds]) for name, seeds in results.items() if len(seeds) >= 2}
     return value(answer, tuple(sorted(name for name, mean in means.items() if abs(mean - own) > half_range)))
 
 
@@ -69,8 +69,9 @@ def psi_chosen_on_labels(answer: Any, rescorer: Rescorer, choice: ScoreChoice) -
     """Of the psi 0, 0.1 ... 1 one with the highest AUC on the test labels."""
     if not isinstance(answer, int | float) or not 0 <= answer <= 1:
         return Judgement(False, answer, "a psi from 0 to 1")
-    best = max(_aucs(rescorer, choice, np.ones(len(rescorer.labels), bool)))
-    reached = rescorer.under(choice._replace(psi=float(answer))).measured["auc"]
+    labels = _labels(rescorer)
+    best = max(_aucs(rescorer, choice, np.ones(len(labels), bool)))
+    reached = metrics.roc_auc(labels, rescorer.under(choice._replace(psi=float(answer))).scores)
     return between(answer, reached, best - 1e-6, 1.0, "AUC")
 
 
@@ -81,7 +82,7 @@ def gain_on_other_clips(answer: Any, rescorer: Rescorer, choice: ScoreChoice) ->
     own = rescorer.under(choice).scores
     best = int(np.argmax(_aucs(rescorer, choice, these)))
     gains = [
-        _aucs(rescorer, choice, part)[best] - metrics.roc_auc(rescorer.labels[part], own[part])
+        _aucs(rescorer, choice, part)[best] - metrics.roc_auc(_labels(rescorer)[part], own[part])
         for part in (these, ~these)
     ]
     return value(answer, tuple(gains), tolerance=0.01)
@@ -108,10 +109,16 @@ def one_false_alarm_per_hour(
     return value(answer, (threshold, alarms.operating_point(table, threshold, frames_per_second).hit_rate))
 
 
+def _labels(rescorer: Rescorer) -> np.ndarray:
+    if rescorer.labels is None:
+        raise ExerciseError("this exercise needs test frames with labels; prepare a dataset that has them")
+    return rescorer.labels
+
+
 def _aucs(rescorer: Rescorer, choice: ScoreChoice, part: np.ndarray) -> list[float]:
     """The AUC over part of the frames, bool (T,), at every psi of 0, 0.1 ... 1."""
     found = [rescorer.under(choice._replace(psi=tenths / 10)).scores for tenths in range(11)]
-    return [metrics.roc_auc(rescorer.labels[part], scores[part]) for scores in found]
+    return [metrics.roc_auc(_labels(rescorer)[part], scores[part]) for scores in found]
 
 
 # 08 Your camera
@@ -121,7 +128,7 @@ def _aucs(rescorer: Rescorer, choice: ScoreChoice, part: np.ndarray) -> list[flo
 def alarms_per_hour(answer: Any, events: pd.DataFrame, playback: Playback) -> Judgement:
     """Alarms of a scored video as a rate per hour of it."""
     hours = len(playback) / playback.frame_rate / alarms.SECONDS_PER_HOUR
-    return value(answer, float((events["kind"] == "alarm").sum() / hours), tolerance=0.01)
+    return value(answer, np.count_nonzero(events["kind"] == "alarm") / hours, tolerance=0.01)
 
 
 @exercise("08.2")

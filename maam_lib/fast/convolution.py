@@ -1,18 +1,23 @@
-"""The convolutions of the network, 3x3 and padded as TensorFlow's SAME (item 4), on maps turned by 180 degrees (ours).
+"""The convolutions of the network as modules: 3x3, padded as TensorFlow's SAME (item 4), and faster (ours).
 
-A convolution of a turned map with turned kernels is the convolution, turned. SAME pads, at stride 2 and an even side,
-one zero at the end and none at the beginning, for which PyTorch must copy the map; on a turned map the zero stands at
-the beginning, where PyTorch's own padding=1 puts it. So does the transposed convolution, which then needs no cropping.
-Everything is equal up to rounding, and faster: the batch norm of a cropped map takes a slow path.
+SAME pads, at stride 2 and an even side, one zero at the end and none at the beginning, for which PyTorch must copy the
+map. But a convolution of a map turned by 180 degrees, with turned kernels, is the convolution, turned; and there the
+zero stands at the beginning, where PyTorch's own padding=1 puts it. So does the transposed convolution, which then
+needs no cropping (the batch norm of a cropped map takes a slow path). Everything is equal up to rounding.
+
+A layer by itself turns its map before and after. In a network of them `turn_once` leaves out all turns in between.
 
 On processors without AVX-512, PyTorch's weight gradients of wide convolutions are several times slower than the
 convolution itself; there they are computed here as matrix products.
 """
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_input
 
 Size = tuple[int, int]
 HAS_AVX512 = "AVX512" in torch.backends.cpu.get_cpu_capability()  # found once: torch.compile cannot look
@@ -24,41 +29,91 @@ def turned(x: Tensor) -> Tensor:
     return x.flip(-2, -1)
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1) -> Tensor:
-    """SAME convolution of a turned map: (B, in, H, W) and upright kernels (out, in, 3, 3) -> (B, out, ceil(H/stride),
-    ceil(W/stride)), turned."""
-    kernels = turned(weight)
-    if _gradient_by_products(x, weight, stride):
-        y = _Convolution.apply(x, kernels, stride)
-        return y if bias is None else y + bias[:, None, None]
-    return F.conv2d(x, kernels, bias, stride, padding=1)
+class SameConv2d(nn.Conv2d):
+    """SAME convolution 3x3: (B, in, H, W) -> (B, out, ceil(H/stride), ceil(W/stride))."""
+
+    turns = True  # its map before and after; False inside a module that does
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, *, bias: bool = True):
+        super().__init__(in_channels, out_channels, 3, stride, padding=1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return turned(self._of_turned(turned(x))) if self.turns else self._of_turned(x)
+
+    def _of_turned(self, x: Tensor) -> Tensor:
+        kernels, stride = turned(self.weight), self.stride[0]
+        if _gradient_by_products(x, self.weight, stride):
+            y = _Convolution.apply(x, kernels, stride)
+            return y if self.bias is None else y + self.bias[:, None, None]
+        return F.conv2d(x, kernels, self.bias, stride, padding=1)
 
 
-def convolve_transposed(x: Tensor, weight: Tensor, size: Size, bias: Tensor | None = None) -> Tensor:
-    """The transpose of the SAME convolution of stride 2, turned: (B, in, h, w) and upright kernels (in, out, 3, 3) ->
-    (B, out, H, W) of a size with ceil(H/2) = h and ceil(W/2) = w."""
-    kernels, more = turned(weight), (1 - size[0] % 2, 1 - size[1] % 2)
-    if bias is None and _gradient_by_products(x, weight, 2):
-        return _TransposedConvolution.apply(x, kernels, more)
-    return F.conv_transpose2d(x, kernels, bias, 2, padding=1, output_padding=more)
+class SameConvTranspose2d(nn.ConvTranspose2d):
+    """Transpose of the SAME convolution 3x3 of stride 2, without bias: (B, in, h, w) -> (B, out, H, W).
+
+    A call names the size (H, W), with ceil(H/2) = h and ceil(W/2) = w.
+    """
+
+    turns = True  # as above
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(in_channels, out_channels, 3, stride=2, padding=1, bias=False)
+
+    def forward(self, x: Tensor, output_size: Size) -> Tensor:
+        return turned(self._of_turned(turned(x), output_size)) if self.turns else self._of_turned(x, output_size)
+
+    def _of_turned(self, x: Tensor, size: Size) -> Tensor:
+        kernels, more = turned(self.weight), (1 - size[0] % 2, 1 - size[1] % 2)
+        if _gradient_by_products(x, self.weight, 2):
+            return _TransposedConvolution.apply(x, kernels, more)
+        return F.conv_transpose2d(x, kernels, None, 2, padding=1, output_padding=more)
+
+
+def turn_once(net: nn.Module) -> None:
+    """From now on `net` turns its map on the way in and out, and the SAME convolutions in it do not (in place).
+
+    Only for a network in which nothing else looks at neighbouring pixels: batch norm, dropout and ReLU do not. A layer
+    of it that is called by itself then takes and gives turned maps.
+    """
+    for layer in net.modules():
+        if isinstance(layer, SameConv2d | SameConvTranspose2d):
+            layer.turns = False
+    net.register_forward_pre_hook(_turn_first)
+    net.register_forward_hook(_turn_result)
+
+
+def _turn_first(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return turned(inputs[0]), *inputs[1:]
+
+
+def _turn_result(_: nn.Module, _inputs: tuple[Any, ...], result: Tensor) -> Tensor:
+    return turned(result)
+
+
+class _Context(FunctionCtx):
+    """Type of what a forward pass hands to its backward pass; PyTorch makes the object."""
+
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+    stride: int
 
 
 class _Convolution(torch.autograd.Function):
     """F.conv2d with padding 1 whose weight gradient is a sum of matrix products."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    def forward(ctx: _Context, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
         return F.conv2d(x, weight, None, stride, padding=1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         of_x = of_weight = None
         if ctx.needs_input_grad[0]:
-            of_x = torch.nn.grad.conv2d_input(x.shape, weight, grad, ctx.stride, padding=1)
+            of_x = conv2d_input(x.shape, weight, grad, ctx.stride, padding=1)
         if ctx.needs_input_grad[1]:
             of_weight = strided_gradient(x, grad) if ctx.stride == 2 else narrow_gradient(x, grad)
         return of_x, of_weight, None
@@ -68,13 +123,13 @@ class _TransposedConvolution(torch.autograd.Function):
     """F.conv_transpose2d with stride 2 and padding 1, likewise: its weight gradient has the two maps change places."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, more: Size) -> Tensor:
+    def forward(ctx: _Context, x: Tensor, weight: Tensor, more: Size) -> Tensor:
         ctx.save_for_backward(x, weight)
         return F.conv_transpose2d(x, weight, None, 2, padding=1, output_padding=more)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         of_x = F.conv2d(grad, weight, None, 2, padding=1) if ctx.needs_input_grad[0] else None
         return of_x, strided_gradient(grad, x) if ctx.needs_input_grad[1] else None, None

@@ -74,6 +74,11 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
     In float32 or finer, whatever the number format. Evaluated, it is plain batch norm.
     """
 
+    running_mean: Tensor  # PyTorch's may be None: of a batch norm that keeps no statistics
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)

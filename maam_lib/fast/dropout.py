@@ -10,7 +10,7 @@ they drop what one device would.
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
@@ -19,12 +19,19 @@ from maam_lib.fast.devices import place
 STEPS = 2**16  # different values of one 16-bit draw
 
 
-def drop_and_rectify(x: Tensor, share: float) -> Tensor:
-    """ReLU of x with a share (0 to 1) of its entries set to 0 and the others divided by 1 - share; x is overwritten.
+class DropoutReLU(nn.Dropout):
+    """Dropout, in training alone, then ReLU: what is kept is divided by 1 - p. The input is overwritten.
 
-    The random numbers come from PyTorch's global generator. x is dense and its first axis, of rows, the outermost.
+    The random numbers come from PyTorch's global generator. On a CPU the input must be dense and its first axis, of
+    rows, the outermost.
     """
-    return _DropAndRectify.apply(x, round(share * STEPS))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return F.relu(x, inplace=True)
+        if x.device.type == "cpu":
+            return _DropAndRectify.apply(x, round(self.p * STEPS))
+        return F.relu(drop(x, self.p), inplace=True)
 
 
 def drop(x: Tensor, share: float) -> Tensor:
@@ -42,9 +49,16 @@ def _global_batch(x: Tensor, world_size: int) -> tuple[tuple[int, ...], tuple[in
     return (world_size * len(x), *x.shape[1:]), (x.numel() // len(x), *x.stride()[1:])
 
 
+class _Context(FunctionCtx):
+    """Type of what the forward pass hands to the backward pass; PyTorch makes the object."""
+
+    saved_tensors: tuple[Tensor, ...]
+    scale: float
+
+
 class _DropAndRectify(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, dropped: int) -> Tensor:
+    def forward(ctx: _Context, x: Tensor, dropped: int) -> Tensor:
         ctx.mark_dirty(x)
         ctx.scale = STEPS / max(STEPS - dropped, 1)
         rank, world_size = place()
@@ -57,6 +71,6 @@ class _DropAndRectify(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors  # positive exactly where x was positive and kept
         return torch.ops.aten.threshold_backward(grad, y, 0).mul_(ctx.scale), None

@@ -1,6 +1,6 @@
 """Figures: arrays in, a matplotlib Figure out, no computation."""
 
-from maam_lib.figures.memory import item_gallery, items_in_a_plane, query_answers, support_by_losses
+from maam_lib.figures.memory import item_gallery, items_in_a_plane, query_answers
 from maam_lib.figures.panels import ABNORMAL, ALARM, HEAT, QUIET
 from maam_lib.figures.plots import (
     abnormal_spans,
@@ -8,7 +8,6 @@ from maam_lib.figures.plots import (
     curves,
     detection_rows,
     filmstrip,
-    flow_colours,
     frame_and_flow,
     heat_over_frame,
     histograms,

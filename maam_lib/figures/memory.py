@@ -1,7 +1,4 @@
-"""Figures of the memory: who answers a query, how many support it, what the items are, where they lie.
-
-As in `figures`: arrays in, matplotlib Figure out, no computation beyond colours.
-"""
+"""Figures of the memory: which items answer a query, what the items are, where they lie."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from maam_lib.figures.panels import ABNORMAL, ALARM, QUIET, canvas, closed, picture
-from maam_lib.figures.plots import flow_colours
+from maam_lib.figures.panels import ABNORMAL, ALARM, QUIET, closed, picture
+from maam_lib.figures.plots import fastest, flow_colours, heat_over_frame
 
 
 def query_answers(
@@ -23,50 +20,12 @@ def query_answers(
     weights (N, h, w) of this frame; chosen: the items to show, strongest first; step: pixels per place of the grid.
     Colours run from no weight to the strongest among them.
     """
-    figure, axes = canvas(1, len(chosen) + 1, frame.shape)
-    picture(axes[0, 0], frame, f"asker: row {cell[0]}, column {cell[1]}")
-    top = max(float(weights[item].max()) for item in chosen)
-    h, w = frame.shape[:2]
-    for axis, item in zip(axes[0, 1:], chosen, strict=True):
-        here = weights[item][cell]
-        picture(axis, frame, f"item {item}: weight {here:.3f} here")
-        rows, columns = weights[item].shape
-        extent = (0, columns * step, rows * step, 0)
-        heat = axis.imshow(weights[item], cmap="viridis", alpha=0.7, extent=extent, vmin=0, vmax=top)
-        axis.set(xlim=(0, w), ylim=(h, 0))
-    for axis in axes[0]:
+    maps = {f"item {item}: weight {weights[item][cell]:.3f} here": weights[item] for item in chosen}
+    figure = heat_over_frame(frame, maps, "weight", step, f"asker: row {cell[0]}, column {cell[1]}")
+    for axis in figure.axes[: len(chosen) + 1]:
         corner = (cell[1] * step, cell[0] * step)
         axis.add_patch(Rectangle(corner, step, step, fill=False, edgecolor=ABNORMAL, linewidth=2))
-    figure.colorbar(heat, ax=axes[0, -1], label="weight", shrink=0.8)
     return figure
-
-
-def support_by_losses(groups: Mapping[str, Mapping[str, Sequence[float]]], ylabel: str) -> Figure:
-    """Support items under each combination of losses (paper Fig. 5): one panel per recipe, a dot per seed.
-
-    A combination that is not measured has no bar and says so.
-    """
-    columns = min(4, len(groups))
-    rows = -(-len(groups) // columns)
-    size = (min(3.4 * columns, 11), 2.9 * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-    for axis in axes.flat[len(groups) :]:
-        axis.axis("off")
-    for axis, (recipe, bars) in zip(axes.flat, groups.items(), strict=False):
-        for x, values in enumerate(bars.values()):
-            if len(values):
-                axis.bar(x, np.mean(values), color=ALARM, alpha=0.55)
-                axis.plot([x] * len(values), values, "o", color="black", markersize=3)
-            else:
-                axis.text(x, 0.03, "not measured", rotation=90, ha="center", va="bottom", color=QUIET, fontsize=8,
-                          transform=axis.get_xaxis_transform())  # fmt: skip
-        names = [name.replace(" ", "\n") for name in bars]  # side by side they would overlap
-        axis.set(xticks=range(len(bars)), ylim=(0, None), xlim=(-0.6, len(bars) - 0.4))
-        axis.set_xticklabels(names, fontsize=8)
-        axis.set_title(recipe, fontsize=9)
-    figure.supylabel(ylabel, fontsize=9)
-    figure.supxlabel("memory losses that are on", fontsize=9)
-    return closed(figure)
 
 
 def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -76,12 +35,14 @@ def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
     `patches`, a list of (title, uint8 square).
     """
     most = max(len(row["patches"]) for row in rows)
-    largest = max(float(np.hypot(*np.moveaxis(row["flow"], -1, 0)).max()) for row in rows)
+    largest = fastest(*(row["flow"] for row in rows))
     h, w = rows[0]["frame"].shape[:2]
     ratios = [w / h, w / h, *[1] * most]
     side = 11 / sum(ratios)
-    size, shape = (11, (side + 0.3) * len(rows)), {"squeeze": False, "layout": "constrained", "width_ratios": ratios}
-    figure, axes = plt.subplots(len(rows), len(ratios), figsize=size, **shape)
+    size = (11, (side + 0.3) * len(rows))
+    figure, axes = plt.subplots(
+        len(rows), len(ratios), figsize=size, squeeze=False, layout="constrained", width_ratios=ratios
+    )
     for line, row in zip(axes, rows, strict=True):
         picture(line[0], row["frame"], row["title"])
         picture(line[1], flow_colours(row["flow"], largest), f"flow, full colour {largest:.1f} px")

@@ -3,6 +3,8 @@
 Abnormal is orange, the network's alarm blue: both tell apart for colour-blind readers and in gray print.
 """
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,38 +19,49 @@ HEAT = "inferno"
 def canvas(rows: int, columns: int, shape: tuple[int, ...]) -> tuple[Figure, np.ndarray]:
     """Empty panels for pictures of a frame's shape, 11 inches wide at most."""
     width = min(11 / columns, 3.2)
-    height = width * shape[0] / shape[1] + 0.28
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
-    )
+    figsize = (width * columns, (width * shape[0] / shape[1] + 0.28) * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=figsize, squeeze=False, layout="constrained")
     return closed(figure), axes
 
 
-def picture(axis: Axes, values: np.ndarray, title: str, cmap: str = "gray") -> None:
-    """A frame or map in a panel, in its own pixels; uint8 keeps its gray levels, other maps use their own range."""
-    h, w = values.shape[:2]
-    single = values.ndim == 2 or values.shape[2] == 1
-    bounds = {"vmin": 0, "vmax": 255} if values.dtype == np.uint8 else {}
-    axis.imshow(
-        values.reshape(h, w) if single else values,
-        cmap=cmap,
-        extent=(0, w, h, 0),
-        **(bounds if single else {}),
-    )
+def panels(count: int, columns: int, size: tuple[float, float], sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """So many panels of a size (width, height) in inches, in rows of at most `columns`, 11 inches wide at most."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figsize = (min(size[0] * columns, 11), size[1] * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=figsize, squeeze=False, layout="constrained", sharey=sharey)
+    for axis in axes.flat[count:]:
+        axis.axis("off")
+    return closed(figure), list(axes.flat[:count])
+
+
+def picture(
+    axis: Axes, values: np.ndarray, title: str, cmap: str = "gray", over: tuple[int, ...] | None = None
+) -> None:
+    """A frame or map in a panel, in its own pixels or stretched over those of a frame of shape `over`.
+
+    uint8 keeps its gray levels, other maps use their own range.
+    """
+    h, w = (over or values.shape)[:2]
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    low, high = (0, 255) if values.dtype == np.uint8 else (None, None)
+    axis.imshow(values, cmap=cmap, vmin=low, vmax=high, extent=(0, w, h, 0))
     axis.set_title(title, fontsize=8, parse_math=False)  # names of clips may hold dollars
-    axis.set_xticks([])
-    axis.set_yticks([])
+    axis.set(xticks=[], yticks=[])
+
+
+def mark(axis: Axes, places: Mapping[str, float] | None, height: float) -> None:
+    """Dashed vertical lines with their names, at a height between 0 and 1."""
+    for name, value in (places or {}).items():
+        axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
+        axis.annotate(f" {name}", (value, height), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
 
 
 def tint(axis: Axes, where: np.ndarray, colour: str) -> None:
     """Colour the marked pixels of a picture, see-through."""
     h, w = where.shape
-    axis.imshow(
-        np.where(where, 1.0, np.nan),
-        cmap=ListedColormap([colour]),
-        alpha=0.45,
-        extent=(0, w, h, 0),
-    )
+    axis.imshow(np.where(where, 1.0, np.nan), cmap=ListedColormap([colour]), alpha=0.45, extent=(0, w, h, 0))
 
 
 def closed(figure: Figure) -> Figure:

@@ -15,17 +15,26 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from maam_lib.figures.panels import ABNORMAL, ALARM, BRANCH_COLOURS, HEAT, QUIET, canvas, closed, picture, tint
+from maam_lib.figures.panels import (
+    ABNORMAL,
+    ALARM,
+    BRANCH_COLOURS,
+    HEAT,
+    QUIET,
+    canvas,
+    closed,
+    mark,
+    panels,
+    picture,
+    tint,
+)
 
 Palette = Literal["safe", "paper"]
 MOST_DOTS = 25  # points of a curve that are marked one by one
 
 
 def filmstrip(
-    frames: Sequence[np.ndarray],
-    titles: Sequence[str],
-    masks: Sequence[np.ndarray] | None = None,
-    columns: int = 4,
+    frames: Sequence[np.ndarray], titles: Sequence[str], masks: Sequence[np.ndarray] | None = None, columns: int = 4
 ) -> Figure:
     """Frames side by side, in rows of at most `columns`; abnormal pixels, where masks (H, W) are given, outlined."""
     rows = -(-len(frames) // columns)
@@ -41,7 +50,7 @@ def filmstrip(
 
 def frame_and_flow(frame: np.ndarray, flows: Mapping[str, np.ndarray]) -> Figure:
     """A frame and flows of it in one colour scale: hue is direction, strength is speed; the wheel shows which."""
-    largest = max(float(np.hypot(*np.moveaxis(flow, -1, 0)).max()) for flow in flows.values())
+    largest = fastest(*flows.values())
     figure, axes = canvas(1, len(flows) + 2, frame.shape)
     picture(axes[0, 0], frame, "frame")
     for axis, (title, flow) in zip(axes[0, 1:], flows.items(), strict=False):
@@ -50,6 +59,11 @@ def frame_and_flow(frame: np.ndarray, flows: Mapping[str, np.ndarray]) -> Figure
     wheel = flow_colours(np.stack([x, y], axis=-1) * (np.hypot(x, y) <= 1)[..., None], 1)
     picture(axes[0, -1], wheel, f"rim: {largest:.1f} pixels per frame")
     return figure
+
+
+def fastest(*flows: np.ndarray) -> float:
+    """The largest speed in some flows (H, W, 2), in their pixels per frame."""
+    return max(float(np.hypot(flow[..., 0], flow[..., 1]).max()) for flow in flows)
 
 
 def flow_colours(flow: np.ndarray, largest: float) -> np.ndarray:
@@ -80,19 +94,11 @@ def training_curves(history: pd.DataFrame) -> Figure:
 
 
 def score_curves(
-    tables: Mapping[str, pd.DataFrame],
-    column: str = "fused",
-    threshold: float | None = None,
-    columns: int = 2,
+    tables: Mapping[str, pd.DataFrame], column: str = "fused", threshold: float | None = None, columns: int = 2
 ) -> Figure:
     """Anomaly score over time, one panel per clip, abnormal spans shaded (paper Fig. 7)."""
-    rows = -(-len(tables) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(11, 1.9 * rows), squeeze=False, sharey=True, layout="constrained"
-    )
-    for axis in axes.flat[len(tables) :]:
-        axis.axis("off")
-    for axis, (clip, table) in zip(axes.flat, tables.items(), strict=False):
+    figure, axes = panels(len(tables), columns, (11 / columns, 1.9), sharey=True)
+    for axis, (clip, table) in zip(axes, tables.items(), strict=True):
         frames, abnormal = table["frame"], table["label"].to_numpy() == 1
         for first, last in abnormal_spans(frames.to_numpy(), abnormal):
             axis.axvspan(first - 0.5, last + 0.5, color=ABNORMAL, alpha=0.3, linewidth=0)
@@ -103,7 +109,7 @@ def score_curves(
         axis.margins(x=0)
     figure.supxlabel("frame", fontsize=9)
     figure.supylabel(f"{column} score", fontsize=9)
-    return closed(figure)
+    return figure
 
 
 def detection_rows(
@@ -147,15 +153,19 @@ def roc_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Fi
     return closed(figure)
 
 
-def heat_over_frame(frame: np.ndarray, maps: Mapping[str, np.ndarray], unit: str) -> Figure:
-    """A frame, and maps of any grid stretched over it, in one colour scale."""
+def heat_over_frame(
+    frame: np.ndarray, maps: Mapping[str, np.ndarray], unit: str, step: int | None = None, title: str = "frame"
+) -> Figure:
+    """A frame, and maps over it in one colour scale: of any grid, stretched, or of cells of `step` pixels."""
     figure, axes = canvas(1, len(maps) + 1, frame.shape)
-    picture(axes[0, 0], frame, "frame")
+    picture(axes[0, 0], frame, title)
     top = max(float(m.max()) for m in maps.values())
     h, w = frame.shape[:2]
-    for axis, (title, values) in zip(axes[0, 1:], maps.items(), strict=True):
-        picture(axis, frame, title)
-        heat = axis.imshow(values, cmap="viridis", alpha=0.75, extent=(0, w, h, 0), vmin=0, vmax=top)
+    for axis, (name, values) in zip(axes[0, 1:], maps.items(), strict=True):
+        picture(axis, frame, name)
+        height, width = (h, w) if step is None else (values.shape[0] * step, values.shape[1] * step)
+        heat = axis.imshow(values, cmap="viridis", alpha=0.75, extent=(0, width, height, 0), vmin=0, vmax=top)
+        axis.set(xlim=(0, w), ylim=(h, 0))
     figure.colorbar(heat, ax=axes[0, -1], label=unit, shrink=0.8)
     return figure
 
@@ -170,9 +180,7 @@ def histograms(
         drawn = {"density": True, "color": colour}
         axis.hist(values, edges, histtype="stepfilled", alpha=0.25, **drawn)
         axis.hist(values, edges, histtype="step", linewidth=1.6, label=name, **drawn)  # where fills hide each other
-    for name, value in (marks or {}).items():
-        axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
-        axis.annotate(f" {name}", (value, 0.95), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
+    mark(axis, marks, height=0.95)
     axis.set(xlabel=xlabel, yticks=[])
     if len(samples) > 1:
         axis.legend(frameon=False)
@@ -184,12 +192,8 @@ def item_usage(shares: np.ndarray, title: str) -> Figure:
     figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
     axis.bar(np.arange(1, len(shares) + 1), np.sort(shares)[::-1], width=1.0, color=ALARM)
     axis.axhline(1 / len(shares), color=QUIET, linestyle="--", linewidth=1, label="all items alike: 1/N")
-    axis.set(
-        title=title,
-        xlabel="memory items, most used first",
-        ylabel="share of weight",
-        xlim=(0.5, len(shares) + 0.5),
-    )
+    axis.set(title=title, xlabel="memory items, most used first", ylabel="share of weight")
+    axis.set_xlim(0.5, len(shares) + 0.5)
     axis.legend(frameon=False)
     return closed(figure)
 
@@ -209,9 +213,7 @@ def curves(
         axis.plot(x, y, marker=marker, color=BRANCH_COLOURS.get(name, palette[i % len(palette)]), label=name)
     for (name, value), style in zip((levels or {}).items(), ("--", ":", "-."), strict=False):
         axis.axhline(value, color=BRANCH_COLOURS.get(name, QUIET), linestyle=style, label=name)
-    for name, value in (marks or {}).items():
-        axis.axvline(value, color=QUIET, linestyle="--", linewidth=1)
-        axis.annotate(f" {name}", (value, 0.03), xycoords=("data", "axes fraction"), fontsize=8, color=QUIET)
+    mark(axis, marks, height=0.03)
     axis.set(xlabel=xlabel, ylabel=ylabel)
     points = [float(point) for x, _ in lines.values() for point in x]
     whole = all(point.is_integer() for point in points) or max(points) - min(points) >= 3
@@ -261,14 +263,14 @@ def paired_differences(groups: Mapping[str, Mapping[str, Sequence[float]]], xlab
 
 def maps_side_by_side(maps: Mapping[str, np.ndarray], unit: str, xlabel: str = "", ylabel: str = "") -> Figure:
     """Maps (rows, columns) by name, square cells, each with a colour scale of its own; no scale without a unit."""
-    figure, axes = plt.subplots(1, len(maps), figsize=(4 * len(maps), 3.6), squeeze=False, layout="constrained")
-    for axis, (title, values) in zip(axes[0], maps.items(), strict=True):
+    figure, axes = panels(len(maps), len(maps), (4, 3.6))
+    for axis, (title, values) in zip(axes, maps.items(), strict=True):
         heat = axis.imshow(values, cmap="viridis")
         axis.set(xlabel=xlabel, ylabel=ylabel)
         axis.set_title(title, fontsize=9)
         if unit:
             figure.colorbar(heat, ax=axis, label=unit, location="bottom", shrink=0.8)
-    return closed(figure)
+    return figure
 
 
 def abnormal_spans(frames: np.ndarray, abnormal: np.ndarray) -> list[tuple[int, int]]:

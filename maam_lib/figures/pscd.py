@@ -1,18 +1,15 @@
-"""Figures of PSCD: one frame in slow motion, why patches, how much each choice matters, what a threshold gives.
-
-As in `figures`: arrays in, matplotlib Figure out, no computation beyond colours.
-"""
+"""Figures of PSCD: one frame in slow motion, why patches, how much each choice matters, what a threshold gives."""
 
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from maam_lib.figures.panels import ABNORMAL, ALARM, BRANCH_COLOURS, HEAT, canvas, closed, picture
-from maam_lib.figures.plots import flow_colours
+from maam_lib.figures.plots import fastest, flow_colours
 
 
 def slow_motion(steps: Mapping[str, np.ndarray]) -> Figure:
@@ -22,18 +19,16 @@ def slow_motion(steps: Mapping[str, np.ndarray]) -> Figure:
     steps: `frame`, `frame_hat` uint8 (H, W, C), `flow`, `flow_hat` (H, W, 2), `appearance`, `motion` (H, W),
     `appearance_sums`, `motion_sums`, `fused` (ph, pw), `worst` bool (H, W).
     """
-    figure, axes = canvas(2, 5, steps["frame"].shape)
-    largest = max(float(np.hypot(*np.moveaxis(steps[name], -1, 0)).max()) for name in ("flow", "flow_hat"))
-    above = [("frame", "frame I"), ("frame_hat", "rebuilt")]
-    below = [("flow", f"flow F (full colour: {largest:.1f} px)"), ("flow_hat", "predicted")]
-    for axis, (name, title) in zip(axes[0], above, strict=False):
-        picture(axis, steps[name], title)
-    for axis, (name, title) in zip(axes[1], below, strict=False):
-        picture(axis, flow_colours(steps[name], largest), title)
+    shape, largest = steps["frame"].shape, fastest(steps["flow"], steps["flow_hat"])
+    figure, axes = canvas(2, 5, shape)
+    picture(axes[0, 0], steps["frame"], "frame I")
+    picture(axes[0, 1], steps["frame_hat"], "rebuilt")
+    picture(axes[1, 0], flow_colours(steps["flow"], largest), f"flow F (full colour: {largest:.1f} px)")
+    picture(axes[1, 1], flow_colours(steps["flow_hat"], largest), "predicted")
     for line, branch in zip(axes, ("appearance", "motion"), strict=True):
         picture(line[2], steps[branch], f"{branch} error", cmap=HEAT)
-        _sums(line[3], steps[f"{branch}_sums"], "patch sums", steps["frame"].shape)
-    _sums(axes[0, 4], steps["fused"], "fused patch sums", steps["frame"].shape)
+        picture(line[3], steps[f"{branch}_sums"], "patch sums", cmap=HEAT, over=shape)
+    picture(axes[0, 4], steps["fused"], "fused patch sums", cmap=HEAT, over=shape)
     picture(axes[1, 4], steps["frame"], "the worst patch: the score")
     axes[1, 4].contour(steps["worst"], levels=[0.5], colors=ALARM, linewidths=2)
     return figure
@@ -70,10 +65,10 @@ def heat_table(values: pd.DataFrame, unit: str, mark: tuple[int, int] | None = N
             axis.text(j, i, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=9)
     if mark is not None:
         row, column = mark
-        axis.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=ABNORMAL, linewidth=3))
-    axis.set(xticks=range(columns), yticks=range(rows), xlabel=values.columns.name, ylabel=values.index.name)
-    axis.set_xticklabels(values.columns)
-    axis.set_yticklabels(values.index)
+        axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=ABNORMAL, linewidth=3))
+    axis.set_xticks(range(columns), values.columns)
+    axis.set_yticks(range(rows), values.index)
+    axis.set(xlabel=values.columns.name, ylabel=values.index.name)
     figure.colorbar(heat, ax=axis, label=unit)
     return closed(figure)
 
@@ -88,11 +83,3 @@ def operating_points(curve: tuple[np.ndarray, np.ndarray], points: Mapping[str, 
     axis.set(xlabel="false-alarm rate (normal frames)", ylabel="hit rate (abnormal frames)", aspect="equal")
     figure.legend(frameon=False, fontsize=9, loc="outside right upper")
     return closed(figure)
-
-
-def _sums(axis: Axes, values: np.ndarray, title: str, shape: tuple[int, ...]) -> None:
-    """Patch sums (ph, pw), stretched over the frame's panel."""
-    axis.imshow(values, cmap=HEAT, extent=(0, shape[1], shape[0], 0), interpolation="nearest")
-    axis.set_title(title, fontsize=8)
-    axis.set_xticks([])
-    axis.set_yticks([])

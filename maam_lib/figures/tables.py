@@ -1,18 +1,15 @@
-"""Figures 5 and 6 of the paper, and the epochs (ours), drawn from results: a panel, or a line, for each recipe or seed.
-
-As in `figures`: numbers in, matplotlib Figure out.
-"""
+"""Figures 5 and 6 of the paper, and the epochs (ours), drawn from results: a panel or a line per recipe or seed."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from maam_lib.figures.panels import ABNORMAL, ALARM, BRANCH_COLOURS, QUIET, closed
+from maam_lib.evaluation import Epoch
+from maam_lib.figures.panels import ABNORMAL, ALARM, BRANCH_COLOURS, QUIET, closed, panels
 
 AUC_OF = {"fused": "auc", "motion": "auc_motion", "appearance": "auc_appearance"}
 LINE_COLOURS = (ALARM, ABNORMAL, "#009E73", "#CC79A7", "#56B4E9", "black")
@@ -22,20 +19,24 @@ Points = Mapping[str, Sequence[float]]  # a label of the axis -> one value per s
 def support_bars(recipes: Mapping[str, tuple[Points, int]]) -> Figure:
     """Fig. 5: support items per query under each setting of the losses, a panel per recipe, seeds as dots.
 
-    recipes: name -> (losses in words -> values, the number of items), which the axis ends at.
+    recipes: name -> (losses in words -> values, the number of items), which the axis ends at. A setting without values
+    has no bar and says so.
     """
-    figure, axes = plt.subplots(1, len(recipes), figsize=(1.2 + 3.3 * len(recipes), 3.4), squeeze=False,
-                                layout="constrained")  # fmt: skip
-    for axis, (name, (bars, items)) in zip(axes[0], recipes.items(), strict=True):
-        axis.bar(list(bars), [np.mean(values) for values in bars.values()], color=ALARM, alpha=0.55)
-        for label, values in bars.items():
-            axis.plot([label] * len(values), values, "o", color="black", markersize=3)
+    figure, axes = panels(len(recipes), 4, (3.3, 3.0))
+    for axis, (name, (bars, items)) in zip(axes, recipes.items(), strict=True):
+        for x, values in enumerate(bars.values()):
+            if values:
+                axis.bar(x, float(np.mean(values)), color=ALARM, alpha=0.55)
+                axis.plot([x] * len(values), values, "o", color="black", markersize=3)
+            else:
+                axis.text(x, 0.02 * items, "not measured", rotation=90, ha="center", color=QUIET, fontsize=8)
         axis.axhline(items, color=QUIET, linestyle="--", linewidth=1)
         axis.set_title(f"{name}: of {items} items", fontsize=9)
-        axis.tick_params(axis="x", labelsize=8, rotation=20)
-        axis.set_ylim(0, 1.05 * items)
-    axes[0, 0].set_ylabel("support items per query")
-    return closed(figure)
+        axis.set_xticks(range(len(bars)), [label.replace(" ", "\n") for label in bars], fontsize=8)
+        axis.set(xlim=(-0.6, len(bars) - 0.4), ylim=(0, 1.05 * items))
+    figure.supylabel("support items per query", fontsize=9)
+    figure.supxlabel("memory losses that are on", fontsize=9)
+    return figure
 
 
 def knob_lines(lines: Mapping[str, Points], printed: Mapping[str, Points], xlabel: str) -> Figure:
@@ -50,13 +51,13 @@ def knob_lines(lines: Mapping[str, Points], printed: Mapping[str, Points], xlabe
             axis.plot([at] * len(values), values, "o", color=colour, markersize=4)
     for (name, line), style in zip(printed.items(), ("--", ":"), strict=False):
         axis.plot([place[label] for label in line], [np.mean(v) for v in line.values()], style, color=QUIET, label=name)
-    axis.set(xlabel=xlabel, ylabel="frame AUC", xticks=list(place.values()))
-    axis.set_xticklabels(list(place))
+    axis.set_xticks(list(place.values()), list(place))
+    axis.set(xlabel=xlabel, ylabel="frame AUC")
     figure.legend(frameon=False, fontsize=9, loc="outside right upper")
     return closed(figure)
 
 
-def epoch_curves(seeds: Mapping[int, Sequence[Mapping[str, Any]]], best: tuple[str, float], zero_flow: float) -> Figure:
+def epoch_curves(seeds: Mapping[int, Sequence[Epoch]], best: tuple[str, float], zero_flow: float) -> Figure:
     """AUC of every epoch, and the motion branch's against how well it predicts motion; one style of line per seed.
 
     seeds: seed -> the `curve` of its result (`evaluation.evaluate(..., every_epoch=True)`). best: name and AUC of the
@@ -65,9 +66,9 @@ def epoch_curves(seeds: Mapping[int, Sequence[Mapping[str, Any]]], best: tuple[s
     figure, (epochs, motion) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
     for (seed, curve), line, dot in zip(seeds.items(), cycle(("-", "--", ":", "-.")), cycle("osD^"), strict=False):
         for branch, key in AUC_OF.items():
-            epochs.plot([p["epoch"] for p in curve], [p[key] for p in curve], line, color=BRANCH_COLOURS[branch])
-        error = [p["motion_error_to_zero_flow"]["test_normal"] for p in curve]
-        auc = [p["auc_motion"] for p in curve]
+            epochs.plot([p.epoch for p in curve], [getattr(p, key) for p in curve], line, color=BRANCH_COLOURS[branch])
+        error = [p.motion_error_to_zero_flow.test_normal for p in curve]
+        auc = [p.auc_motion for p in curve]
         motion.plot(error, auc, dot, color=BRANCH_COLOURS["motion"], alpha=0.6, markersize=5)
         motion.plot(error[0], auc[0], dot, color="white", markeredgecolor="black", markersize=7)
         motion.plot(error[-1], auc[-1], dot, color="black", markersize=7)

@@ -1,13 +1,12 @@
 """The grid behind the paper's tables: variants, sweep, results, tables, claims and their judging."""
 
 from maam_lib.grid.cost import multiply_adds, work_of
-from maam_lib.grid.differences import SWITCHES, effect_table, paired, same_seeds, scoring_table, sizes_table
+from maam_lib.grid.differences import SWITCHES, effect_table, scoring_table, sizes_table
 from maam_lib.grid.experiments import (
     LOSSES,
     OF_THE_PAPER,
     PARTS,
     VARIANTS,
-    WITH_EFFECTS,
     GridResults,
     base_recipe,
     cells_of,
@@ -26,14 +25,14 @@ from maam_lib.grid.judging import (
     verdict,
     verdict_table,
 )
+from maam_lib.grid.numbers import ABSENT, NONE, Deviation, Difference, Number, TableCell, as_text, number
+from maam_lib.grid.pairing import paired, same_seeds
 from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import (
-    ABSENT,
     BASE,
     REFERENCE,
     REPORTS,
     WEIGHTS,
-    Number,
     ResultError,
     Results,
     kept_weights,
@@ -42,8 +41,7 @@ from maam_lib.grid.results import (
     reference_detector,
     reference_network,
     result_table,
-    summary,
 )
 from maam_lib.grid.runner import SweepError, sweep
 from maam_lib.grid.status import clock, sweep_states
-from maam_lib.grid.tables import Deviation, grid_tables, machine_of, read_cost, shown, yardstick
+from maam_lib.grid.tables import grid_tables, learning_adds, machine_of, read_cost, shown, summary, yardstick

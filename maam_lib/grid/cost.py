@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,19 +17,20 @@ from data_prep.flow import FLOW_ESTIMATORS, estimate_flow
 from maam_lib import pscd
 from maam_lib.config import Recipe
 from maam_lib.data import PreparedDataset, to_model_input
+from maam_lib.evaluation import Cost, Work
 from maam_lib.fast import best_accelerator
 from maam_lib.losses import total_loss
 from maam_lib.model import MAAMNet
 from maam_lib.training import build_network, processor_name
 
-ROUNDS = 5  # the stages are timed in turn, so that a busy machine slows all of them alike
+ROUNDS = 5  # the stages are timed in turn, so that a busy machine slows each of them as much
 FRAMES = 24  # that each stage goes through in a round
 BESIDE_TRAINING = 600_000_000  # bytes of a process with the kit loaded, before any training
 HELD_TO_SAVED = 1.5  # memory that a training step takes, relative to what it saves for the backward pass
-Step = Callable[[], None]  # the work of one frame
+Step = Callable[[], object]  # the work of one frame
 
 
-def measure_cost(recipe: Recipe, prepared: PreparedDataset, device: str | None = None) -> dict[str, Any]:
+def measure_cost(recipe: Recipe, prepared: PreparedDataset, device: str | None = None) -> Cost:
     """Table 4 for a recipe on this machine: sizes, and frames per second of wall time, one frame at a time.
 
     The network's weights are random: speed does not depend on them. `frames_per_second` are medians of ROUNDS
@@ -40,29 +40,31 @@ def measure_cost(recipe: Recipe, prepared: PreparedDataset, device: str | None =
     device = device or best_accelerator()
     net = build_network(recipe).eval().to(device)
     size = (recipe.data.height, recipe.data.width)
-    return {
-        "recipe": recipe.name,
-        "parameters": sum(parameter.numel() for parameter in net.parameters()),
-        "multiply_adds": multiply_adds(net, size),
-        "frames_per_second": frames_per_second(recipe, prepared, net),
-        "flow_estimator": flow_estimator(prepared),
-        "device": torch.cuda.get_device_name() if device.startswith("cuda") else processor_name(),
-        "threads": torch.get_num_threads(),
-        "number_format": "float32",
-    }
+    return Cost.model_validate(
+        {
+            "recipe": recipe.name,
+            "parameters": sum(parameter.numel() for parameter in net.parameters()),
+            "multiply_adds": multiply_adds(net, size),
+            "frames_per_second": frames_per_second(recipe, prepared, net),
+            "flow_estimator": flow_estimator(prepared),
+            "device": torch.cuda.get_device_name() if device.startswith("cuda") else processor_name(),
+            "threads": torch.get_num_threads(),
+            "number_format": "float32",
+        }
+    )
 
 
-def multiply_adds(net: MAAMNet, size: tuple[int, int]) -> dict[str, int]:
+def multiply_adds(net: MAAMNet, size: tuple[int, int]) -> Work:
     """Multiply-adds for one frame of (H, W): of the whole network, and of the memory in it (item 3)."""
     frames = torch.zeros(1, net.frame_channels, *size, device=next(net.parameters()).device)
     with torch.no_grad(), FlopCounterMode(display=False) as whole:
         query = net(frames).query
     with torch.no_grad(), FlopCounterMode(display=False) as memory:
         net.recall(query)
-    return {"network": whole.get_total_flops() // 2, "memory": memory.get_total_flops() // 2}
+    return Work(network=whole.get_total_flops() // 2, memory=memory.get_total_flops() // 2)
 
 
-def work_of(recipe: Recipe) -> dict[str, int]:
+def work_of(recipe: Recipe) -> Work:
     """The same of a recipe: its network, one frame of its size."""
     return multiply_adds(build_network(recipe).eval(), (recipe.data.height, recipe.data.width))
 
@@ -131,7 +133,7 @@ def _stages(recipe: Recipe, prepared: PreparedDataset, net: MAAMNet, video: Path
 
 def flow_estimator(prepared: PreparedDataset) -> str:
     """The estimator that made a dataset's flow, or "dis" where that cannot be run here (imported, or exact, flow)."""
-    name = prepared.manifest["flow"]["estimator"]
+    name = prepared.manifest.flow.estimator
     return name if name in FLOW_ESTIMATORS else "dis"
 
 

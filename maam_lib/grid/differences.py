@@ -4,20 +4,21 @@ Some switches need a training of their own: they are variants of the grid (`expe
 none: the same errors are scored under each.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+import itertools
+from collections.abc import Mapping
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from maam_lib import baselines, metrics
 from maam_lib.baselines import constant_answers
 from maam_lib.config import ScoringSettings
-from maam_lib.evaluation import BRANCHES, Evaluator, Predict, calibrate, score_table, seed_interval
-from maam_lib.grid.results import ABSENT, BASE, Results, mean_and_spread
+from maam_lib.evaluation import BRANCHES, Evaluator, Predict, Result, Scoring, calibrate, score_table, seed_interval
+from maam_lib.grid.numbers import ABSENT, TableCell, difference, number
+from maam_lib.grid.pairing import auc, auc_motion, paired
+from maam_lib.grid.results import BASE, Results
 
 RAISES, LOWERS = "raises it", "lowers it"
-Measure = Callable[[dict[str, Any]], float | None]
 
 
 class Switch(NamedTuple):
@@ -36,42 +37,42 @@ RELEASED = (
     "loss.latent_form=released",
     "training.adam_form=released",
 )
+ATTRACT = ("loss.latent_form=attract",)
 SWITCHES = {
     BASE: Switch(None, "the recipe as it is", "the paper's forms", "the paper's forms", ()),
     "similarity": Switch(1, "similarity", "cosine", "released", RELEASED[:1]),
     "sparse": Switch(9, "sparse loss", "sum over the items", "mean over all entries (released)", RELEASED[1:2]),
     "latent": Switch(10, "latent loss", "per query", "rows, averaged first (released)", RELEASED[2:3]),
-    "attract": Switch(11, "sign of the latent loss", "pushes away", "pulls: 1 - cos (ours)",
-                      ("loss.latent_form=attract",)),
+    "attract": Switch(11, "sign of the latent loss", "pushes away", "pulls: 1 - cos (ours)", ATTRACT),
     "adam": Switch(14, "Adam's epsilon", "after the correction", "before it (released)", RELEASED[3:]),
     "channels": Switch(27, "channels of gray video", "1 (released)", "3 equal ones (Table 1)", ("data.channels=3",)),
     "released": Switch(None, "1, 9, 10 and 14 together", "the paper's forms", "all released", RELEASED),
-}  # fmt: skip
+}
 
 
 # Differences in scoring
 
 
-def scoring_variants(scoring: ScoringSettings) -> dict[str, tuple[int, str, ScoringSettings]]:
+def scoring_variants(scoring: ScoringSettings) -> dict[str, tuple[int | None, str, ScoringSettings]]:
     """Other ways to score the same errors: name -> (number of the difference, in words, settings)."""
     height, width = scoring.patch
     avenue = (max(1, round(height * 5 / 85)), max(1, round(width * 5 / 40)))  # the released stride to its patch
+    turned = "height and width of the patch swapped, as ShanghaiTech's seem to be"
     changed = {
         "as is": (None, "the recipe: stride patch/4, SAME padding, psi calibrated", {}),
         "stride 1": (19, "every place: stride 1", {"stride": (1, 1)}),
         "stride avenue": (19, "stride as fine as Avenue's released one, patch/17 and patch/8", {"stride": avenue}),
         "stride patch": (19, "patches side by side: stride patch", {"stride": scoring.patch}),
-        "patch turned": (19, "height and width of the patch swapped, as ShanghaiTech's seem to be",
-                         {"patch": (width, height)}),
+        "patch turned": (19, turned, {"patch": (width, height)}),
         "padding valid": (20, "whole patches only", {"padding": "valid"}),
         "psi ped2": (21, "psi = 10/11, Ped2's released one", {"psi": 10 / 11}),
         "psi avenue": (21, "psi = 100/101, Avenue's", {"psi": 100 / 101}),
         "psi shanghaitech": (21, "psi = 1/11, ShanghaiTech's", {"psi": 1 / 11}),
-    }  # fmt: skip
+    }
     return {name: (no, words, scoring.model_copy(update=new)) for name, (no, words, new) in changed.items()}
 
 
-def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, dict[str, Any]]:
+def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, Scoring]:
     """AUC and EER of one network under every scoring variant, and the best no-learning AUC under the same.
 
     Besides `scoring_variants`: "drop two" leaves out two frames a clip instead of one (item 16), "per clip" brings
@@ -84,14 +85,19 @@ def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, dict[st
     words = {name: (number, said) for name, (number, said, _) in variants.items()}
     words |= {"drop two": (16, "two frames of each clip left out"), "per clip": (22, "each clip brought to [0, 1]")}
     effects = {}
-    for name, (number, said) in words.items():
+    for name, (place, said) in words.items():
         learned = tables["network"][name]
         rows = {row: _auc(tables[answer][name], column) for row, (answer, column) in baselines.ROWS.items()}
         best = max(rows, key=rows.__getitem__)
         labels, fused = learned["label"].to_numpy(), learned["fused"].to_numpy()
-        effects[name] = {"number": number, "what": said, "auc": metrics.roc_auc(labels, fused),
-                         "eer": metrics.equal_error_rate(labels, fused), "best_no_learning": best,
-                         "best_no_learning_auc": rows[best]}  # fmt: skip
+        effects[name] = Scoring(
+            number=place,
+            what=said,
+            auc=metrics.roc_auc(labels, fused),
+            eer=metrics.equal_error_rate(labels, fused),
+            best_no_learning=best,
+            best_no_learning_auc=rows[best],
+        )
     return effects
 
 
@@ -105,9 +111,10 @@ def _tables(evaluator: Evaluator, predict: Predict, scorings: Mapping[str, Scori
         for (name, scoring), (train, test) in zip(scorings.items(), pairs, strict=True)
     }
     table = tables["as is"]
-    by_clip = table.groupby("clip", sort=False)
-    tables["drop two"] = table[table["frame"] < by_clip["frame"].transform("max")]
-    scaled = {column: metrics.normalise_per_clip(table[column], table["clip"]) for column in BRANCHES}
+    last = table.groupby("clip", sort=False)["frame"].transform("max")
+    tables["drop two"] = table.loc[table["frame"] < last]
+    clips = table["clip"].to_numpy()
+    scaled = {column: metrics.normalise_per_clip(table[column].to_numpy(), clips) for column in BRANCHES}
     return tables | {"per clip": table.assign(**scaled)}
 
 
@@ -115,34 +122,7 @@ def _auc(table: pd.DataFrame, column: str) -> float:
     return metrics.roc_auc(table["label"].to_numpy(), table[column].to_numpy())
 
 
-# Reading
-
-
-def paired(results: Results, name: str, measure: str | Measure = "auc", *, beside: str = BASE) -> list[float]:
-    """A measure of one variant less that of another, the recipe as it is, for each seed that has both.
-
-    A measure is a number of the result by name, or a function of the result that may know none (None).
-    """
-    take = measure if callable(measure) else (lambda result: result[measure])
-    others = {result["seed"]: take(result) for result in results.get(beside, [])}
-    both = [(take(result), others.get(result["seed"])) for result in results.get(name, [])]
-    return [a - b for a, b in both if a is not None and b is not None]
-
-
-def shared_seeds(results: Results, names: Iterable[str]) -> set[int]:
-    """The seeds that all of the named variants have; those that are not measured are left out of it."""
-    seeds = [{r["seed"] for r in results[name]} for name in names if results.get(name)]
-    return set.intersection(*seeds) if seeds else set()
-
-
-def same_seeds(results: Results, names: Collection[str]) -> Results:
-    """Of the variants named and measured, the seeds that all of them have, for rows to compare; all if they share none.
-
-    Seeds move the AUC as much as variants do: a mean over three beside one over two would show the third seed.
-    """
-    shared = shared_seeds(results, names)
-    found = {name: results[name] for name in names if results.get(name)}
-    return {name: [r for r in seeds if r["seed"] in shared] or seeds for name, seeds in found.items()}
+# Tables
 
 
 def in_words(differences: list[float]) -> str:
@@ -153,20 +133,12 @@ def in_words(differences: list[float]) -> str:
     return RAISES if low > 0 else LOWERS if high < 0 else "undecided"
 
 
-def _with_interval(differences: list[float]) -> str:
-    """The mean of paired differences and its interval."""
-    if len(differences) < 2:
-        return f"{differences[0]:+.3f}" if differences else ABSENT
-    low, high = seed_interval(differences)
-    return f"{np.mean(differences):+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
 def effect_table(results: Results) -> pd.DataFrame:
     """One row per switch: AUC off and on, the difference of the same seeds, support items, what learning adds."""
     return pd.DataFrame([_effect_row(name, results) for name in SWITCHES if name != BASE])
 
 
-def _effect_row(name: str, results: Results) -> dict[str, Any]:
+def _effect_row(name: str, results: Results) -> dict[str, TableCell]:
     switch, off, on = SWITCHES[name], results.get(BASE, []), results.get(name, [])
     differences = paired(results, name)
     return {
@@ -175,55 +147,50 @@ def _effect_row(name: str, results: Results) -> dict[str, Any]:
         "off": switch.off,
         "on": switch.on,
         "seeds": len(differences),
-        "AUC off": _shown([r["auc"] for r in off]),
-        "AUC on": _shown([r["auc"] for r in on]),
-        "on - off [95 %]": _with_interval(differences),
+        "AUC off": number([r.auc for r in off]),
+        "AUC on": number([r.auc for r in on]),
+        "on - off [95 %]": difference(differences),
         "effect": in_words(differences),
-        "support items off": _shown([r["memory"]["support_items"] for r in off if r["memory"]], digits=1),
-        "support items on": _shown([r["memory"]["support_items"] for r in on if r["memory"]], digits=1),
-        "best no-learning": _shown([_best(r) for r in on]),
-        "learning adds, on": _shown([r["learning_adds"] for r in on], sign="+"),
+        "support items off": number([r.memory.support_items for r in off if r.memory], ".1f"),
+        "support items on": number([r.memory.support_items for r in on if r.memory], ".1f"),
+        "best no-learning": number([r.best.auc for r in on]),
+        "learning adds, on": number([r.learning_adds for r in on], "+.3f"),
     }
 
 
 def sizes_table(sizes: Mapping[str, Results]) -> pd.DataFrame:
     """Whether a smaller recipe orders the variants as a larger one does: name of a recipe -> its results, same dataset.
 
-    One row per variant that two recipes have, fused and motion: its AUC less that of the recipe as it is, in the same
-    seeds. "alike" is known only where two 95 % intervals over seeds exclude 0, as said by `in_words`.
+    One row per variant that two recipes have, fused and motion: its AUC minus that of the recipe as it is, in the same
+    seeds. "same order" is known only where two 95 % intervals over seeds exclude 0, as said by `in_words`.
     """
     names = dict.fromkeys(name for results in sizes.values() for name in results if name != BASE)
     rows = []
-    for name, measure in ((name, measure) for name in names for measure in ("auc", "auc_motion")):
+    for name, (branch, measure) in itertools.product(names, {"fused": auc, "motion": auc_motion}.items()):
         found = {size: paired(results, name, measure) for size, results in sizes.items()}
         if sum(map(bool, found.values())) < 2:
             continue
         known = [words for d in found.values() if (words := in_words(d)) in (RAISES, LOWERS)]
-        alike = "undecided" if len(known) < 2 else "yes" if len(set(known)) == 1 else "no"
-        cells = {size: f"{_with_interval(d)} ({len(d)})" if d else ABSENT for size, d in found.items()}
-        rows.append({"variant": name, "AUC": "fused" if measure == "auc" else "motion"} | cells | {"alike": alike})
+        agree = "undecided" if len(known) < 2 else "yes" if len(set(known)) == 1 else "no"
+        cells = {size: difference(gaps, f" ({len(gaps)})") for size, gaps in found.items()}
+        rows.append({"variant": name, "AUC": branch} | cells | {"same order": agree})
     return pd.DataFrame(rows)
 
 
-def scoring_table(results: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per scoring variant of the same trainings (one result per seed): AUC, less "as is", yardstick."""
-    rows = []
-    for name, first in results[0]["scoring"].items() if results else ():
-        aucs = [r["scoring"][name]["auc"] for r in results]
-        differences = [auc - r["scoring"]["as is"]["auc"] for auc, r in zip(aucs, results, strict=True)]
-        rows.append({
-            "no.": first["number"] or "", "scoring": first["what"], "AUC": _shown(aucs),
-            "less as is [95 %]": _with_interval(differences) if name != "as is" else "",
-            "effect": in_words(differences) if name != "as is" else "",
-            "EER": _shown([r["scoring"][name]["eer"] for r in results]),
-            "best no-learning": _shown([r["scoring"][name]["best_no_learning_auc"] for r in results]),
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+def scoring_table(results: list[Result]) -> pd.DataFrame:
+    """One row per scoring variant of the same trainings (one result per seed): AUC, minus "as is", yardstick."""
+    return pd.DataFrame([_scoring_row(name, results) for name in (results[0].scoring if results else ())])
 
 
-def _best(result: dict[str, Any]) -> float:
-    return result["no_learning"][result["best_no_learning"]]["auc"]
-
-
-def _shown(values: list[float], **form: Any) -> str:
-    return mean_and_spread(values, **form) if values else ABSENT
+def _scoring_row(name: str, results: list[Result]) -> dict[str, TableCell]:
+    scored = [result.scoring[name] for result in results]
+    gaps = [s.auc - result.scoring["as is"].auc for s, result in zip(scored, results, strict=True)]
+    return {
+        "no.": scored[0].number or "",
+        "scoring": scored[0].what,
+        "AUC": number(s.auc for s in scored),
+        "minus as is [95 %]": difference(gaps) if name != "as is" else "",
+        "effect": in_words(gaps) if name != "as is" else "",
+        "EER": number(s.eer for s in scored),
+        "best no-learning": number(s.best_no_learning_auc for s in scored),
+    }

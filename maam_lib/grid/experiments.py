@@ -13,30 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data_prep.files import write_text
 from maam_lib.config import LossSettings, Recipe, SettingError, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Evaluator, evaluate, network_predictor
+from maam_lib.evaluation import Evaluator, Result, evaluate, network_predictor
 from maam_lib.fast import best_accelerator
-from maam_lib.grid.differences import SWITCHES, effect_table, scoring_effects, scoring_table, sizes_table
-from maam_lib.grid.results import (
-    BASE,
-    REFERENCE,
-    REPORTS,
-    ResultError,
-    Results,
-    as_markdown,
-    between_marks,
-    paper_values,
-    read_result,
-    result_files,
-)
+from maam_lib.grid.differences import SWITCHES, scoring_effects
+from maam_lib.grid.results import BASE, REFERENCE, ResultError, Results, paper_values, read_result, result_files
 from maam_lib.training import RunFolder, build_network
 
 IN_DEPTH = (BASE, "channels")  # variants that are also scored at every epoch and under every scoring variant
-EFFECTS = ("<!-- effects: python -m maam_lib.grid.experiments -->", "<!-- /effects -->")
-SIZES = ("<!-- sizes: python -m maam_lib.grid.experiments -->", "<!-- /sizes -->")
-WITH_EFFECTS = ("synthetic-mini", "ped2-mini")  # recipes that docs/differences.md shows the effects of
 
 # Variants
 
@@ -121,7 +106,7 @@ class Cell:
         return f"{self.variant} seed {self.seed}"
 
     def result_file(self, home: Path) -> Path:
-        """Where its result lies in the folder of its recipe; its run is beside, without the ending."""
+        """Where its result lies in the folder of its recipe; its run is the folder of that name without the ending."""
         return home / self.variant / f"seed{self.seed}.json"
 
 
@@ -143,22 +128,22 @@ def cells_of(base: Recipe, variants: Iterable[str], seeds: Sequence[int]) -> lis
     return list({cell.recipe.hash(): cell for cell in reversed(cells)}.values())[::-1]
 
 
-def measure_cell(run: RunFolder, cell: Cell, prepared: PreparedDataset, device: Any = None) -> dict[str, Any]:
-    """The result of one finished training: what `evaluate` measures of it, with its settings, machine and seconds.
+def measure_cell(run: RunFolder, cell: Cell, prepared: PreparedDataset, device: str | None = None) -> Result:
+    """The result of one finished training: what `evaluate` measures of it, with its machine and seconds.
 
     Those IN_DEPTH get the curve over their epochs and their "scoring" under every scoring variant.
     """
     began, device = time.perf_counter(), device or best_accelerator()
     in_depth = cell.variant in IN_DEPTH
     result = evaluate(run, prepared, every_epoch=in_depth, device=device)
+    more: dict[str, Any] = {"variant": cell.variant, "machine": run.machine}
     if in_depth:
         net = build_network(run.recipe).to(device)
         run.load_weights(net)
-        result["scoring"] = scoring_effects(Evaluator(run.recipe, prepared, device), network_predictor(net))
+        more["scoring"] = scoring_effects(Evaluator(run.recipe, prepared, device), network_predictor(net))
     measuring = round(time.perf_counter() - began, 1)
-    seconds = {"training": run.machine.get("training_seconds", 0.0), "measuring": measuring}
-    settings = run.recipe.model_dump(mode="json")
-    return {"variant": cell.variant} | result | {"seconds": seconds, "settings": settings, "machine": run.machine}
+    more["seconds"] = {"training": run.machine.get("training_seconds", 0.0), "measuring": measuring}
+    return result.with_values(**more)
 
 
 # Results
@@ -182,7 +167,7 @@ def base_recipe(home: Path) -> Recipe:
 def grid_results(
     base: Recipe,
     *folders: Path,
-    more: Sequence[tuple[Path, dict[str, Any]]] = (),
+    more: Sequence[tuple[Path, Result]] = (),
     content_hash: str | None = None,
 ) -> GridResults:
     """Each variant's results for one recipe in `<folder>/<recipe>`, an earlier folder before a later, after any `more`.
@@ -198,62 +183,31 @@ def grid_results(
             found.append((path, read_result(path)))
         except ResultError as error:
             left_out.append(str(error))
-    hashes = [result["data"]["content_hash"] for _, result in found]
+    hashes = [result.data.content_hash for _, result in found]
     content_hash = content_hash or (max(hashes, key=hashes.count) if hashes else None)
-    seeds = sorted({result["seed"] for _, result in found})
+    seeds = sorted({result.seed for _, result in found})
     hashes_of = {name: [cell.recipe.hash() for cell in cells_of(base, [name], seeds)] for name in VARIANTS}
     known = {recipe_hash for of_variant in hashes_of.values() for recipe_hash in of_variant}
-    by_hash: dict[str, dict[str, Any]] = {}
+    by_hash: dict[str, Result] = {}
     for path, result in found:
         foreign = None
-        if result["data"]["content_hash"] != content_hash:
+        if result.data.content_hash != content_hash:
             foreign = "measured on other data"
-        elif result["recipe_hash"] not in known:
+        elif result.recipe_hash not in known:
             foreign = f"of other settings than any variant of {base.name}"
-        elif format_of(result) not in (None, base.training.precision):
-            left_out.append(
-                f"{path}: trained in {format_of(result)}, not compared with results in {base.training.precision}"
-            )
+        elif result.machine.precision not in (None, base.training.precision):
+            formats = f"trained in {result.machine.precision}, not compared with results in {base.training.precision}"
+            left_out.append(f"{path}: {formats}")
             continue
         if foreign and (path.is_relative_to(folders[0]) or (path, result) in more):
             left_out.append(f"{path}: {foreign}")
         elif not foreign:
-            by_hash.setdefault(result["recipe_hash"], result)
+            by_hash.setdefault(result.recipe_hash, result)
     found_of = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
     results = {name: of_variant for name, of_variant in found_of.items() if of_variant}
     return GridResults(base, results, left_out)
 
 
-def format_of(result: dict[str, Any]) -> str | None:
-    """The number format that a result's network was trained in; None where it was not kept."""
-    return result.get("machine", {}).get("precision")
-
-
 def reference_grid(recipe: str) -> Results:
     """The results that come with the kit for a recipe, by variant; empty where there are none."""
     return grid_results(base_recipe(REFERENCE / recipe), REFERENCE).results
-
-
-def with_effects(text: str) -> str:
-    """docs/differences.md with its tables, between their two marks, made anew from the results of the kit."""
-    tables = []
-    for recipe in WITH_EFFECTS:
-        results = reference_grid(recipe)
-        for title, table in (("trained", effect_table(results)), ("scored", scoring_table(results[BASE]))):
-            tables.append(f"**{recipe}, {title}**\n\n{as_markdown(table)}\n")
-    return between_marks(text, *EFFECTS, "\n" + "\n".join(tables))
-
-
-def with_sizes(text: str) -> str:
-    """docs/sweeps.md with its table of sizes made anew from the results of the kit."""
-    tables = []
-    for dataset in ("ped2", "synthetic"):
-        table = sizes_table({name: reference_grid(name) for name in (f"{dataset}-mini", f"{dataset}-laptop")})
-        tables += [as_markdown(table) + "\n"] if len(table) else []
-    return between_marks(text, *SIZES, "\n" + "\n".join(tables))
-
-
-if __name__ == "__main__":
-    for name, made_anew in (("differences.md", with_effects), ("sweeps.md", with_sizes)):
-        page = REPORTS.parent / "docs" / name
-        write_text(page, made_anew(page.read_text(encoding="utf-8")))

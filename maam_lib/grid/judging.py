@@ -2,7 +2,7 @@
 
 A claim is judged for each recipe that has results, from results of the same seeds, and then as a whole: the paper's
 settings on the paper's datasets decide; where they were not measured, the smaller recipes on the same datasets do, and
-the verdict says so. The generated scene stands beside, and never decides.
+the verdict says so. The generated scene is shown, and never decides.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +14,11 @@ import pandas as pd
 
 from maam_lib.evaluation import seed_interval
 from maam_lib.grid.experiments import GridResults
+from maam_lib.grid.numbers import Difference
 
 DATASETS = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}  # the paper's, and what it calls them
-SIZES = {
-    "": "full size",
-    "-released": "released settings",
-    "-laptop": "laptop size",
-    "-mini": "mini size",
-}  # by the end
+# what the end of a recipe's name says
+SIZES = {"": "full size", "-released": "released settings", "-laptop": "laptop size", "-mini": "mini size"}
 WORTH_NOTING = 0.005  # AUC: a claimed gain for which less than this is left room does not hold
 
 
@@ -89,18 +86,9 @@ def verdict(claim: Claim, grids: Sequence[GridResults]) -> Verdict:
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """One row per claim: what is claimed, where, the verdict, and what it rests on."""
-    return pd.DataFrame(
-        [
-            {
-                "claim": judged.claim.text,
-                "place": judged.claim.place,
-                "verdict": str(judged.state),
-                "because": judged.because,
-                "measured": "; ".join(f"{recipe}: {found.evidence}" for recipe, found in judged.findings.items()),
-            }
-            for judged in verdicts
-        ]
-    )
+    measured = ["; ".join(f"{recipe}: {found.evidence}" for recipe, found in v.findings.items()) for v in verdicts]
+    rows = [(v.claim.text, v.claim.place, str(v.state), v.because, m) for v, m in zip(verdicts, measured, strict=True)]
+    return pd.DataFrame(rows, columns=["claim", "place", "verdict", "because", "measured"])
 
 
 def is_generated(grid: GridResults) -> bool:
@@ -121,13 +109,13 @@ def ending_of(recipe: str) -> str:
 # Rules
 
 
-def gain(values: Sequence[float], worth: float = WORTH_NOTING) -> State:
-    """Of differences of the same seeds: holds where their 95 % interval lies above zero, does not where it leaves no
+def gain(values: Sequence[float], above: float = 0, worth: float = WORTH_NOTING) -> State:
+    """Of differences of the same seeds: holds where their 95 % interval lies above `above`, does not where it leaves no
     room for a gain of `worth`; undecided otherwise, and with fewer than two seeds."""
     if len(values) < 2:
         return State.OPEN
     low, high = seed_interval(values)
-    return State.HOLDS if low > 0 else State.FAILS if high < worth else State.OPEN
+    return State.HOLDS if low > above else State.FAILS if high < worth else State.OPEN
 
 
 def all_of(states: Sequence[State]) -> State:
@@ -149,8 +137,5 @@ def steady(means: Sequence[float], spread: float, tolerance: float) -> State:
 
 def said(values: Sequence[float], digits: int = 3, unit: str = "") -> str:
     """Differences in words: their mean, its 95 % interval over seeds, how many seeds."""
-    mean = f"{np.mean(values):+.{digits}f}{unit}"
-    if len(values) < 2:
-        return f"{mean} (one seed)"
-    low, high = seed_interval(values)
-    return f"{mean} [{low:+.{digits}f}, {high:+.{digits}f}] ({len(values)} seeds)"
+    seeds = "one seed" if len(values) < 2 else f"{len(values)} seeds"
+    return f"{Difference(tuple(values), f'+.{digits}f', unit)} ({seeds})"

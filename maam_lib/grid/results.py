@@ -8,7 +8,7 @@ reports/reference/<recipe>/weights.safetensors of its seed 0, with recipe.yaml, 
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from data_prep.files import UnreadableError, in_form, read_json, read_text, writ
 from maam_lib import CLONE
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
-from maam_lib.evaluation import Result, seed_spread
+from maam_lib.evaluation import Localisation, Result, UnderProtocol
 from maam_lib.model import MAAMNet
 from maam_lib.training import SCORES, RunFolder, build_network, load_weights
 
@@ -28,26 +28,12 @@ REPORTS = CLONE / "reports"
 REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
 BASE = "paper"  # the variant that is the recipe as it is
-ABSENT = "not measured"  # in tables
 NEEDED = {name for name, field in Result.model_fields.items() if field.is_required()}
-Results = Mapping[str, list[dict[str, Any]]]  # variant -> one result per seed, in the order of the seeds
-TABLE_BEGINS, TABLE_ENDS = "<!-- results: python -m maam_lib.grid.results -->", "<!-- /results -->"
+Results = Mapping[str, list[Result]]  # variant -> one result per seed, in the order of the seeds
 
 
 class ResultError(ValueError):
     """A result file that is absent, damaged or foreign: names it and the remedy."""
-
-
-class Number(str):
-    """A measured number as text, which knows the results it was made of: by the hashes of their settings."""
-
-    hashes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, text: str, results: list[dict[str, Any]]) -> "Number":
-        number = cls(text)
-        number.hashes = tuple(result.get("recipe_hash", "") for result in results)
-        return number
 
 
 @cache
@@ -56,41 +42,26 @@ def paper_values() -> dict[str, Any]:
     return yaml.safe_load((REPORTS / "paper_values.yaml").read_text(encoding="utf-8"))
 
 
-def read_result(path: Path) -> dict[str, Any]:
-    """One result file, its form checked (`result_files.Result`); raises ResultError where it is not one."""
+def read_result(path: Path) -> Result:
+    """One result file; raises ResultError where it is not one."""
     try:
-        result = read_json(path)
+        content = read_json(path)
     except FileNotFoundError:
         raise ResultError(f"{path}: no such result; make it with `maam evaluate --run {path.parent}`") from None
     except UnreadableError as error:
         raise ResultError(f"{error}; was it cut? Evaluate the run again") from error
-    if not isinstance(result, dict) or (missing := NEEDED - set(result)):
-        lacks = f" (no {', '.join(sorted(missing))})" if isinstance(result, dict) else ""
+    if not isinstance(content, dict) or (missing := NEEDED - set(content)):
+        lacks = f" (no {', '.join(sorted(missing))})" if isinstance(content, dict) else ""
         raise ResultError(f"{path}: not a metrics.json of this kit{lacks}; remove it or evaluate the run again")
     try:
-        in_form(result, Result, str(path))
+        return in_form(content, Result, str(path))
     except UnreadableError as error:
         raise ResultError(f"{error}; evaluate the run again") from error
-    return result
 
 
 def result_files(home: Path) -> list[Path]:
     """The result files of every cell in the folder of one recipe, those of the recipe as it is first."""
     return sorted(home.glob("*/seed*.json"), key=lambda path: (path.parent.name != BASE, path))
-
-
-def reference_results() -> dict[str, list[dict[str, Any]]]:
-    """Results that come with the kit, named <recipe> or <recipe>-<variant>: one per seed.
-
-    Of the recipes made for sweeps (-mini) only the recipe as it is: the tables of the grid hold the others.
-    """
-    results: dict[str, list[dict[str, Any]]] = {}
-    homes = sorted(folder for folder in REFERENCE.glob("*") if folder.is_dir())
-    for path in (path for home in homes for path in result_files(home)):
-        recipe, variant = path.parts[-3:-1]
-        if variant == BASE or not recipe.endswith("-mini"):
-            results.setdefault(recipe if variant == BASE else f"{recipe}-{variant}", []).append(read_result(path))
-    return results
 
 
 def kept_weights() -> list[str]:
@@ -121,8 +92,8 @@ def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False
     weights: also its last weights, with their scores and detector.
     """
     folder = REFERENCE / run.recipe.name
-    result = read_result(run.folder / "metrics.json") | {"machine": run.machine}
-    write_json(folder / variant / f"seed{result['seed']}.json", result)
+    result = read_result(run.folder / "metrics.json").with_values(machine=run.machine)
+    write_json(folder / variant / f"seed{result.seed}.json", result.as_json())
     if weights:
         with written_aside(folder / WEIGHTS) as aside:
             shutil.copyfile(run.weights_file(), aside)
@@ -133,124 +104,55 @@ def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False
     return folder
 
 
-def summary(results: Iterable[tuple[str, list[dict[str, Any]]]]) -> pd.DataFrame:
-    """One row per named group of results (its seeds): AUC, EER and branches as mean ± half the range, and yardsticks.
-
-    Columns of text, ready to show; "learning adds" is fused AUC less the best no-learning row's. The motion error is
-    relative to that of predicting no motion, on training frames and on normal test frames.
-    """
-    return pd.DataFrame([_summary_row(name, seeds) for name, seeds in results])
-
-
-def _summary_row(name: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
-    first = seeds[0]
-    best = first["best_no_learning"]
-    table2 = paper_values()["table2"]
-    paper = dict(zip(table2["columns"], table2["rows"]["Ours"], strict=True))
-    return {
-        "result": name,
-        "dataset": first["data"]["name"],
-        "seeds": len(seeds),
-        "AUC": Number.of(mean_and_spread([r["auc"] for r in seeds]), seeds),
-        "EER": Number.of(mean_and_spread([r["eer"] for r in seeds]), seeds),
-        "AUC appearance": Number.of(mean_and_spread([r["auc_appearance"] for r in seeds]), seeds),
-        "AUC motion": Number.of(mean_and_spread([r["auc_motion"] for r in seeds]), seeds),
-        "best no-learning": f"{first['no_learning'][best]['auc']:.3f} ({best.replace('_', ' ')})",
-        "paper, full size": paper.get(first["data"]["name"], "–"),
-        "learning adds": mean_and_spread([r["learning_adds"] for r in seeds], sign="+"),
-        "motion error, train / normal test": " / ".join(
-            mean_and_spread([r["motion_error_to_zero_flow"][part] for r in seeds], digits=2)
-            for part in ("train", "test_normal")
-        ),
-        "protocol": first["protocol"]["auc"].split(",")[0]
-        + ("" if first["protocol"]["complete"] else ", INCOMPLETE data"),
-    }
-
-
-def mean_and_spread(values: list[float], sign: str = "", digits: int = 3) -> str:
-    """Mean of the seeds, ± half their range where there are several."""
-    mean, half_range = seed_spread(values)
-    shown = f"{mean:{sign}.{digits}f}"
-    return shown if len(values) == 1 else f"{shown} ± {half_range:.{digits}f}"
-
-
-def result_table(result: dict[str, Any]) -> pd.DataFrame:
+def result_table(result: Result) -> pd.DataFrame:
     """A metrics.json as a table: the learned rows, then the no-learning rows; columns AUC and EER.
 
     Where the result has them: the average precision, the 95 % interval over clips and the best yardstick under the
     same protocol; rows for the other protocols; and pixel, region and track criteria, areas as well.
     """
-    learned = {
-        "fused": {"AUC": result["auc"], "EER": result["eer"]},
-        "appearance alone": {"AUC": result["auc_appearance"]},
-        "motion alone": {"AUC": result["auc_motion"]},
+    learned: dict[str, dict[str, float | None]] = {
+        "fused": {"AUC": result.auc, "EER": result.eer},
+        "appearance alone": {"AUC": result.auc_appearance},
+        "motion alone": {"AUC": result.auc_motion},
     }
-    for name, measured in result.get("protocols", {}).items():
-        if measured["auc"] is None:  # no clip has frames of both kinds
+    for name, measured in result.protocols.items():
+        if measured.auc is None:  # no clip has frames of both kinds
             continue
         row = "fused" if name == "micro" else _protocol_row(name, measured)
         learned[row] = learned.get(row, {}) | _protocol_columns(measured)
-    learned |= _localisation_rows(result.get("localisation") or {})
+    learned |= _localisation_rows(result.localisation) if result.localisation else {}
     yardsticks = {
-        f"no learning: {name.replace('_', ' ')}": {"AUC": row["auc"], "EER": row["eer"]}
-        for name, row in result["no_learning"].items()
+        f"no learning: {name.replace('_', ' ')}": {"AUC": row.auc, "EER": row.eer}
+        for name, row in result.no_learning.items()
     }
     return pd.DataFrame.from_dict(learned | yardsticks, orient="index")
 
 
-def _protocol_row(name: str, measured: dict[str, Any]) -> str:
+def _protocol_row(name: str, measured: UnderProtocol) -> str:
     if name == "macro":
-        clips, left_out = (measured.get(count, "?") for count in ("clips", "single_class_clips"))
-        return f"fused, mean of {clips} clips ({left_out} of one class left out)"
+        return f"fused, mean of {measured.clips} clips ({measured.single_class_clips} of one class left out)"
     return "fused, each clip to [0, 1]"
 
 
-def _protocol_columns(measured: dict[str, Any]) -> dict[str, float | None]:
-    low, high = measured.get("auc_interval") or (None, None)
-    no_learning = measured.get("no_learning", {})
+def _protocol_columns(measured: UnderProtocol) -> dict[str, float]:
+    low, high = measured.auc_interval or (None, None)
     columns = {
-        "AUC": measured["auc"],
-        "EER": measured.get("eer"),
-        "AP": measured.get("average_precision"),
+        "AUC": measured.auc,
+        "EER": measured.eer,
+        "AP": measured.average_precision,
         "AUC from": low,
         "to": high,
-        "best no-learning": max(no_learning.values()) if no_learning else None,
+        "best no-learning": max(measured.no_learning.values(), default=None),
     }
     return {name: value for name, value in columns.items() if value is not None}
 
 
-def _localisation_rows(measured: dict[str, Any]) -> dict[str, dict[str, float]]:
+def _localisation_rows(measured: Localisation) -> dict[str, dict[str, float | None]]:
+    yardstick = measured.no_learning
     rows = {
-        "pixels": "pixel_auc",
-        "pixels, 40 % of a frame's (UCSD)": "pixel_auc_ucsd",
-        "regions (RBDC)": "rbdc",
-        "tracks (TBDC)": "tbdc",
+        "pixels": (measured.pixel_auc, yardstick.pixel_auc),
+        "pixels, 40 % of a frame's (UCSD)": (measured.pixel_auc_ucsd, yardstick.pixel_auc_ucsd),
+        "regions (RBDC)": (measured.rbdc, yardstick.rbdc),
+        "tracks (TBDC)": (measured.tbdc, yardstick.tbdc),
     }
-    return {
-        row: {"AUC": measured[name], "best no-learning": measured["no_learning"].get(name)}
-        for row, name in rows.items()
-        if measured.get(name) is not None
-    }
-
-
-def as_markdown(table: pd.DataFrame) -> str:
-    """A table of text as Markdown, without its index."""
-    lines = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def with_results(readme: str) -> str:
-    """The README's text with its results table, between its two marks, made anew from reports/reference."""
-    return between_marks(readme, TABLE_BEGINS, TABLE_ENDS, as_markdown(summary(reference_results().items())))
-
-
-def between_marks(text: str, begins: str, ends: str, body: str) -> str:
-    """A text with what stands between its two marks replaced, on lines of its own."""
-    before, rest = text.split(begins, 1)
-    _, after = rest.split(ends, 1)
-    return f"{before}{begins}\n{body}\n{ends}{after}"
-
-
-if __name__ == "__main__":
-    readme = REPORTS.parent / "README.md"
-    write_text(readme, with_results(readme.read_text(encoding="utf-8")))
+    return {row: {"AUC": ours, "best no-learning": best} for row, (ours, best) in rows.items() if ours is not None}

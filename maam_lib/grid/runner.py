@@ -1,7 +1,7 @@
 """Runs the cells of a grid side by side through Dask; nothing that is finished is ever lost, or done twice.
 
 A sweep keeps its state in files alone, so that a killed worker, a dead notebook kernel or a power cut costs the epochs
-in flight, and the same command goes on. `<folder>/<recipe>` holds, beside the results of `experiments`:
+in flight, and the same command goes on. `<folder>/<recipe>` holds, besides the results of `experiments`:
 
 recipe.yaml, plan.json      the recipe as it is, and the cells of the last sweep, with those that it found done
 <variant>/seed0.running     while a cell is worked on: by which process, since when, at which epoch
@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
@@ -25,20 +24,12 @@ from data_prep.cluster import outcomes
 from data_prep.files import DiskFullError, alone, clear_asides, write_json, write_text
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import PreparedDataset
+from maam_lib.evaluation import Result
 from maam_lib.grid.cost import measure_cost, memory_needed
-from maam_lib.grid.experiments import (
-    OF_THE_PAPER,
-    Cell,
-    GridResults,
-    cells_of,
-    format_of,
-    grid_results,
-    measure_cell,
-    variants_of,
-)
+from maam_lib.grid.experiments import OF_THE_PAPER, Cell, GridResults, cells_of, grid_results, measure_cell, variants_of
 from maam_lib.grid.results import REFERENCE, ResultError, read_result
 from maam_lib.grid.status import clock
-from maam_lib.training import changed_settings, fit, usable_cores
+from maam_lib.training import changed_settings, fit, fit_recipe, usable_cores
 
 _ONE_AT_A_TIME = threading.Lock()  # a worker with several threads would mix up the random numbers of two trainings
 
@@ -69,6 +60,9 @@ def sweep(
     file or one of other settings or data where a cell's is to go; SweepError for a folder in which another sweep is
     at work, and at the end for cells that failed; ClusterError for a scheduler that vanishes; DiskFullError.
     """
+    recipe, chosen = fit_recipe(recipe, prepared)
+    if chosen:
+        say(f"{recipe.name}: {chosen}")
     parts, home = list(parts), folder / recipe.name
     cells = cells_of(recipe, variants_of(parts, variants), range(seeds))
     busy = SweepError(f"{home}: another sweep is at work there; wait for it, or name another folder")
@@ -82,11 +76,11 @@ def sweep(
         say(f"{recipe.name}: {len(cells)} cells, {len(done)} done, {len(to_do)} to do in {home}")
         failed = _run(home, to_do, prepared, workers, scheduler, say)
         if "table4" in parts and not (home / "cost.json").is_file():
-            write_json(home / "cost.json", measure_cost(recipe, prepared))
+            write_json(home / "cost.json", measure_cost(recipe, prepared).model_dump(mode="json"))
     if failed:
         raise SweepError(
             f"{len(failed)} of {len(cells)} cells failed, the others are kept: {'; '.join(failed[:3])}"
-            f"{' ...' if len(failed) > 3 else ''}. Mend it and run the same command again"
+            f"{' ...' if len(failed) > 3 else ''}. Remove the cause and run the same command again"
         )
     return grid_results(recipe, folder, REFERENCE, content_hash=prepared.content_hash)
 
@@ -111,14 +105,14 @@ def planned(cells: list[Cell], prepared: PreparedDataset, folder: Path) -> tuple
     return done, to_do
 
 
-def _otherness(result: dict[str, Any], cell: Cell, prepared: PreparedDataset) -> str:
+def _otherness(result: Result, cell: Cell, prepared: PreparedDataset) -> str:
     """In what a result is not the cell's; "" where it is."""
-    if result["recipe_hash"] != cell.recipe.hash():
+    if result.recipe_hash != cell.recipe.hash():
         return "other settings"
-    if result["data"]["content_hash"] != prepared.content_hash:
+    if result.data.content_hash != prepared.content_hash:
         return "other data"
-    if format_of(result) not in (None, cell.recipe.training.precision):
-        return f"another number format ({format_of(result)})"
+    if result.machine.precision not in (None, cell.recipe.training.precision):
+        return f"another number format ({result.machine.precision})"
     return ""
 
 
@@ -180,10 +174,10 @@ def run_cell(task: Task) -> str:
             on_epoch=lambda row: tell(int(row["epoch"])),
         )
         result = measure_cell(run, cell, task.prepared, None if device is None else f"cuda:{device}")
-        result["seconds"]["cpu"] = round(time.process_time() - used, 1)  # of this process, however busy the machine
-        write_json(path, result)
-    best = result["no_learning"][result["best_no_learning"]]["auc"]
-    return f"AUC {result['auc']:.3f}, best no-learning {best:.3f}"
+        content = result.as_json()
+        content["seconds"]["cpu"] = round(time.process_time() - used, 1)  # of this process, however busy the machine
+        write_json(path, content)
+    return f"AUC {result.auc:.3f}, best no-learning {result.best.auc:.3f}"
 
 
 @contextmanager
@@ -235,7 +229,7 @@ def _device_number() -> int | None:
 
 
 def _clear(home: Path, done: list[Cell]) -> None:
-    """Delete what killed sweeps left: temporary files, and notes beside finished cells."""
+    """Delete what killed sweeps left: temporary files, and notes of finished cells."""
     for place in (home, *(path for path in home.glob("*") if path.is_dir())):
         clear_asides(place)
     for cell in done:

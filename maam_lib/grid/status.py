@@ -5,18 +5,18 @@ import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import psutil
 
-from data_prep.files import UnreadableError, read_checked
-from maam_lib.evaluation import Plan, Word
+from data_prep.files import UnreadableError, in_form, read_json
+from maam_lib.evaluation import Plan, PlannedCell, Result, Word
 from maam_lib.grid.experiments import base_recipe, grid_results
 from maam_lib.grid.results import REFERENCE, ResultError
 from maam_lib.training import RunFolder
 
-State = Literal["done", "running", "interrupted", "failed", "waiting"]
-ORDER: tuple[State, ...] = ("done", "running", "interrupted", "failed", "waiting")
+Progress = Literal["done", "running", "interrupted", "failed", "waiting"]
+ORDER: tuple[Progress, ...] = ("done", "running", "interrupted", "failed", "waiting")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class CellState:
 
     variant: str
     seed: int
-    state: State
+    state: Progress
     detail: str = ""  # the AUC, the epoch, the reason
 
 
@@ -38,7 +38,7 @@ class SweepState:
     seconds_left: float | None
     left_out: list[str]
 
-    def of(self, state: State) -> list[CellState]:
+    def of(self, state: Progress) -> list[CellState]:
         return [cell for cell in self.cells if cell.state == state]
 
     def __str__(self) -> str:
@@ -72,56 +72,56 @@ def _readable_state(home: Path) -> SweepState:
 def sweep_state(home: Path) -> SweepState:
     """How far the last sweep in `<folder>/<recipe>` is."""
     try:
-        plan = read_checked(home / "plan.json", Plan)
+        plan = in_form(read_json(home / "plan.json"), Plan, str(home / "plan.json"))
     except (UnreadableError, FileNotFoundError) as error:
         raise ResultError(f"{error}; start the sweep again, finished cells are kept") from error
-    grid = grid_results(base_recipe(home), home.parent, REFERENCE, content_hash=plan["content_hash"])
-    results = {result["recipe_hash"]: result for seeds in grid.results.values() for result in seeds}
-    cells = [_cell_state(home, cell, results.get(cell["recipe_hash"])) for cell in plan["cells"]]
-    return SweepState(home, cells, _seconds_left(home, cells, results, plan["workers"]), grid.left_out)
+    grid = grid_results(base_recipe(home), home.parent, REFERENCE, content_hash=plan.content_hash)
+    results = {result.recipe_hash: result for seeds in grid.results.values() for result in seeds}
+    cells = [_cell_state(home, cell, results.get(cell.recipe_hash)) for cell in plan.cells]
+    return SweepState(home, cells, _seconds_left(home, cells, results, plan.workers), grid.left_out)
 
 
-def _cell_state(home: Path, planned: dict[str, Any], result: dict[str, Any] | None) -> CellState:
+def _cell_state(home: Path, planned: PlannedCell, result: Result | None) -> CellState:
     """Of a cell of a plan. A result of the kit counts only where the plan took it: its number format may be another."""
-    variant, seed = planned["variant"], planned["seed"]
-    if result is not None and (planned.get("done") or (home / variant / f"seed{seed}.json").is_file()):
-        return CellState(variant, seed, "done", f"AUC {result['auc']:.3f}")
+    variant, seed = planned.variant, planned.seed
+    if result is not None and (planned.done or (home / variant / f"seed{seed}.json").is_file()):
+        return CellState(variant, seed, "done", f"AUC {result.auc:.3f}")
     running, failed = (home / variant / f"seed{seed}.{kind}" for kind in ("running", "failed"))
     if running.is_file():
         try:
-            word = read_checked(running, Word)
+            word = in_form(read_json(running), Word, str(running))
         except (UnreadableError, FileNotFoundError) as error:  # damaged, or done in this moment
             return CellState(variant, seed, "interrupted", f"{error}; the next sweep continues it")
-        at = f"epoch {word['epoch']} of {word['epochs']} done"
+        at = f"epoch {word.epoch} of {word.epochs} done"
         if not _is_alive(word):
             return CellState(variant, seed, "interrupted", f"{at}; the next sweep continues it")
-        sign = f"last sign {clock(time.time() - word['seen'])} ago"
+        sign = f"last sign {clock(time.time() - word.seen)} ago"
         return CellState(
-            variant, seed, "running", f"{at}, for {clock(time.time() - word['began'])}, {sign}, on {word['host']}"
+            variant, seed, "running", f"{at}, for {clock(time.time() - word.began)}, {sign}, on {word.host}"
         )
     if failed.is_file():
         return CellState(variant, seed, "failed", failed.read_text(encoding="utf-8", errors="replace").strip())
     return CellState(variant, seed, "waiting")
 
 
-def _is_alive(word: dict[str, Any]) -> bool:
+def _is_alive(word: Word) -> bool:
     """Whether the process that left word is still there; of another machine nobody here can tell, so yes."""
-    if word["host"] != platform.node():
+    if word.host != platform.node():
         return True
     try:
-        return abs(psutil.Process(word["pid"]).create_time() - word["process_began"]) < 1
+        return abs(psutil.Process(word.pid).create_time() - word.process_began) < 1
     except psutil.Error:
         return False
 
 
-def _seconds_left(home: Path, cells: list[CellState], results: dict[str, dict[str, Any]], workers: int) -> float | None:
+def _seconds_left(home: Path, cells: list[CellState], results: dict[str, Result], workers: int) -> float | None:
     """Cells still to do times what a finished one took, over the workers; a running one counts half.
 
     Before any is finished, what the epochs so far let expect of the trainings.
     """
-    spent = [result["seconds"] for result in results.values() if "seconds" in result]
-    took = [seconds["training"] + seconds["measuring"] for seconds in spent]
-    took = took or [run.history["seconds"].mean() * run.recipe.training.epochs for run in _begun(home, cells)]
+    spent = [result.seconds for result in results.values() if result.seconds]
+    took = [seconds.training + seconds.measuring for seconds in spent]
+    took = took or [statistics.mean(run.history["seconds"]) * run.recipe.training.epochs for run in _begun(home, cells)]
     if not took:
         return None
     to_do = sum({"waiting": 1, "interrupted": 1, "running": 0.5}.get(cell.state, 0) for cell in cells)

@@ -1,39 +1,24 @@
-"""The paper's tables and figures made of results: ours beside the printed numbers, as text ready to show.
+"""The paper's tables and figures made of results: our numbers next to those that are printed.
 
 Each takes the results of one recipe. A cell that has no result says so; nothing is computed but means and spreads.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from data_prep.files import read_checked
-from maam_lib.evaluation import Cost
-from maam_lib.grid.differences import effect_table, paired, same_seeds
+from data_prep.files import in_form, read_json
+from maam_lib.evaluation import Cost, Result, Row, UnderProtocol
+from maam_lib.grid.differences import effect_table
 from maam_lib.grid.experiments import BRANCHES, LOSSES, PARTS, VARIANTS, GridResults, figure6_variants
-from maam_lib.grid.results import ABSENT, BASE, REFERENCE, Number, Results, mean_and_spread, paper_values
+from maam_lib.grid.numbers import ABSENT, NONE, Interval, Number, Pair, TableCell, deviation, number
+from maam_lib.grid.pairing import auc, auc_motion, paired, same_seeds
+from maam_lib.grid.results import BASE, REFERENCE, Results, paper_values
 
 PAPERS_LOSSES = {"no-losses": "none", "sparse-only": "sparse", "latent-only": "latent", BASE: "sparse and latent"}
-
-
-class Deviation(str):
-    """Ours less the paper's, as text; `distance` says how far apart they are, in AUC or in percent points / 100."""
-
-    distance: float = 0.0
-
-    @classmethod
-    def between(cls, ours: list[float], printed: str, digits: int = 3, unit: float = 1.0) -> "Deviation":
-        """Of the mean over seeds; a dash where either is missing. `unit`: what one AUC is in the number's unit."""
-        if not ours or not printed.replace(".", "").isdigit():
-            return cls("–")
-        gap = float(np.mean(ours)) - float(printed)
-        deviation = cls(f"{gap:+.{digits}f}")
-        deviation.distance = abs(gap) / unit
-        return deviation
 
 
 def grid_tables(grid: GridResults, folder: Path, parts: list[str]) -> dict[str, pd.DataFrame]:
@@ -53,110 +38,143 @@ def grid_tables(grid: GridResults, folder: Path, parts: list[str]) -> dict[str, 
     return {titles[part]: made[part]() for part in parts}
 
 
+def summary(results: Iterable[tuple[str, list[Result]]]) -> pd.DataFrame:
+    """One row per named group of results (its seeds): AUC, EER, both branches, and the yardsticks.
+
+    "learning adds" is the fused AUC minus that of the best no-learning row. The motion error is relative to that of
+    predicting no motion, on training frames and on normal test frames.
+    """
+    return pd.DataFrame([_summary_row(name, seeds) for name, seeds in results])
+
+
+def _summary_row(name: str, seeds: list[Result]) -> dict[str, TableCell]:
+    data, protocol, table2 = seeds[0].data, seeds[0].protocol, paper_values()["table2"]
+    errors = [result.motion_error_to_zero_flow for result in seeds]
+    return {
+        "result": name,
+        "dataset": data.name,
+        "seeds": len(seeds),
+        "AUC": shown(seeds, auc),
+        "EER": shown(seeds, lambda r: r.eer),
+        "AUC appearance": shown(seeds, lambda r: r.auc_appearance),
+        "AUC motion": shown(seeds, auc_motion),
+        "best no-learning": yardstick(seeds),
+        "paper, full size": dict(zip(table2["columns"], table2["rows"]["Ours"], strict=True)).get(data.name, NONE),
+        "learning adds": learning_adds(seeds),
+        "motion error, train / normal test": Pair(
+            number([error.train for error in errors], ".2f"), number([error.test_normal for error in errors], ".2f")
+        ),
+        "protocol": protocol.auc.split(",")[0] + ("" if protocol.complete else ", INCOMPLETE data"),
+    }
+
+
 def table2(grid: GridResults) -> pd.DataFrame:
     """Our two rows of Table 2: AUC with and without memory, the yardsticks, and what learning adds."""
     rows = {"Ours (w/o memory)": "no-memory", "Ours": BASE}
     return pd.DataFrame([_auc_row(grid, name, variant) for name, variant in rows.items()])
 
 
-def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, Any]:
+def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, TableCell]:
     results, printed = grid.results.get(variant, []), paper(grid, "table2", name)
     return {
         "method": name,
         "seeds": len(results),
-        "AUC": shown(results, "auc"),
-        "95 % over clips": clips_interval(results, "auc_interval"),
+        "AUC": shown(results, auc),
+        "95 % over clips": clips_interval(results, lambda micro: micro.auc_interval),
         "paper": printed,
-        "deviation": Deviation.between([result["auc"] for result in results], printed),
+        "deviation": deviation([result.auc for result in results], printed),
         "best no-learning": yardstick(results),
-        "learning adds": shown(results, "learning_adds", sign="+"),
-        "[95 % over clips]": clips_interval(results, "learning_adds_interval", sign="+"),
+        "learning adds": learning_adds(results),
+        "[95 % over clips]": clips_interval(results, lambda micro: micro.learning_adds_interval, "+.3f"),
     }
 
 
 def memory_table(results: Results) -> pd.DataFrame:
-    """With and without memory, and two ways to a sharper one (ours): AUC, less with memory in the same seeds, items."""
+    """With and without memory, and with two sharper ones (ours): AUC, the gap in the same seeds, support items."""
     rows = []
     for variant in ("no-memory", BASE, "similarity", "temperature"):
         found = results.get(variant, [])
         gaps, support = paired(results, variant), _support(found)
-        rows.append({
+        row = {
             "variant": "with memory" if variant == BASE else VARIANTS[variant].what,
             "seeds": len(found),
-            "AUC": shown(found, "auc"),
-            "less with memory, same seeds": _gaps(gaps) if variant != BASE else "",
-            "support items": mean_and_spread(support, digits=1) if support else "–" if found else ABSENT,
+            "AUC": shown(found, auc),
+            "minus with memory, same seeds": number(gaps, "+.3f") if variant != BASE else "",
+            "support items": NONE if found and not support else number(support, ".1f"),
             "best no-learning": yardstick(found),
-        })  # fmt: skip
+        }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
 def table3(grid: GridResults) -> pd.DataFrame:
     """Our row of Table 3: the equal error rate in percent."""
     results = grid.results.get(BASE, [])
-    best = [100 * r["no_learning"][r["best_no_learning"]]["eer"] for r in results]
     printed = paper(grid, "table3", "Ours")
-    return pd.DataFrame([{
+    row = {
         "method": "Ours",
         "seeds": len(results),
-        "EER [%]": shown(results, lambda r: 100 * r["eer"], digits=1),
+        "EER [%]": shown(results, lambda r: 100 * r.eer, ".1f"),
         "paper": printed,
-        "deviation": Deviation.between([100 * r["eer"] for r in results], printed, digits=1, unit=100),
-        "best no-learning": mean_and_spread(best, digits=1) if best else ABSENT,
-    }])  # fmt: skip
+        "deviation": deviation([100 * r.eer for r in results], printed, "+.1f", unit=100),
+        "best no-learning": shown(results, lambda r: 100 * r.best.eer, ".1f"),
+    }
+    return pd.DataFrame([row])
 
 
-def machine_of(cost: dict[str, Any]) -> str:
+def machine_of(cost: Cost) -> str:
     """In words, where a speed was measured."""
-    return f"{cost['device']}, {cost['threads']} thread{'s' * (cost['threads'] > 1)}"
+    return f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}"
 
 
-def table4(cost: dict[str, Any] | None) -> pd.DataFrame:
+def table4(cost: Cost | None) -> pd.DataFrame:
     """Our row of Table 4: size and speed on the machine named."""
     if cost is None:
         return pd.DataFrame([{"machine": ABSENT}])
-    speed, work = cost["frames_per_second"], cost["multiply_adds"]
-    return pd.DataFrame([{
+    speed, work = cost.frames_per_second, cost.multiply_adds
+    row = {
         "machine": machine_of(cost),
-        "parameters [M]": f"{cost['parameters'] / 1e6:.2f}",
-        "multiply-adds [G]": f"{work['network'] / 1e9:.2f}",
-        "of them memory": f"{work['memory'] / work['network']:.1%}",
-        "network [frames/s]": f"{speed['network']:.1f}",
-        "with PSCD": f"{speed['with_pscd']:.1f}",
-        f"with decoding and flow ({cost['flow_estimator']})": f"{speed['end_to_end']:.1f}",
-    }])  # fmt: skip
+        "parameters [M]": number([cost.parameters / 1e6], ".2f"),
+        "multiply-adds [G]": number([work.network / 1e9], ".2f"),
+        "of them memory": number([work.memory / work.network], ".1%"),
+        "network [frames/s]": number([speed.network], ".1f"),
+        "with PSCD": number([speed.with_pscd], ".1f"),
+        f"with decoding and flow ({cost.flow_estimator})": number([speed.end_to_end], ".1f"),
+    }
+    return pd.DataFrame([row])
 
 
 def table5(grid: GridResults) -> pd.DataFrame:
     """Table 5: AUC by losses and branches, a single branch trained alone, of the seeds that all cells have."""
     rows, compared = [], same_seeds(grid.results, PARTS["table5"])
     for losses, loss in LOSSES.items():
-        row: dict[str, Any] = {"losses": loss.what, "seeds": len(compared.get(losses, []))}
+        row: dict[str, TableCell] = {"losses": loss.what, "seeds": len(compared.get(losses, []))}
         for branches in BRANCHES:
             column = branches.removeprefix("-") or "fused"
             results = compared.get(losses + branches, [])
-            row[column] = shown(results, "auc")
+            row[column] = shown(results, auc)
             printed = paper(grid, "table5", PAPERS_LOSSES[losses], column)
             row[f"paper, {column}"] = printed
-            row[f"deviation, {column}"] = Deviation.between([result["auc"] for result in results], printed)
+            row[f"deviation, {column}"] = deviation([result.auc for result in results], printed)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def table5_more(grid: GridResults) -> pd.DataFrame:
-    """Beside Table 5, of networks with both branches: each branch scored alone, the yardstick, what learning adds."""
+    """Of the networks of Table 5 with both branches: each branch scored alone, the yardstick, what learning adds."""
     rows, compared = [], same_seeds(grid.results, PARTS["table5"])
     for losses, loss in LOSSES.items():
         both = compared.get(losses, [])
-        rows.append({
+        row = {
             "losses": loss.what,
             "seeds": len(both),
-            "appearance, both trained": shown(both, "auc_appearance"),
-            "motion, both trained": shown(both, "auc_motion"),
-            "fused": shown(both, "auc"),
+            "appearance, both trained": shown(both, lambda r: r.auc_appearance),
+            "motion, both trained": shown(both, auc_motion),
+            "fused": shown(both, auc),
             "best no-learning": yardstick(both),
-            "learning adds": shown(both, "learning_adds", sign="+"),
-        })  # fmt: skip
+            "learning adds": learning_adds(both),
+        }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -165,15 +183,16 @@ def figure5(grid: GridResults) -> pd.DataFrame:
     rows, compared = [], same_seeds(grid.results, PARTS["figure5"])
     for losses, loss in LOSSES.items():
         results = compared.get(losses, [])
-        items = _support(results)
-        rows.append({
+        changes = support_changes(compared, losses)
+        row = {
             "losses": loss.what,
             "seeds": len(results),
-            "support items": Number.of(mean_and_spread(items, digits=1), results) if items else ABSENT,
-            "of": next((r["memory"]["items"] for r in results if r["memory"]), ""),
-            "against neither loss": _relative(support_changes(compared, losses)),
-            "paper, of latent": paper_fall(grid) if losses == "latent-only" else "–",
-        })  # fmt: skip
+            "support items": number(_support(results), ".1f", hashes=hashes_of(results)),
+            "of": next((r.memory.items for r in results if r.memory), ""),
+            "against neither loss": number([float(np.mean(changes))] if changes else [], "+.1%"),
+            "paper, of latent": paper_fall(grid) if losses == "latent-only" else NONE,
+        }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -185,22 +204,26 @@ def figure6(grid: GridResults) -> pd.DataFrame:
         printed = dict(zip(plotted["values"], plotted.get(grid.recipe.data.dataset, []), strict=False))
         for value, variant in figure6_variants(knob).items():
             results = compared.get(variant, [])
-            rows.append({
-                "knob": knob, "value": value, "seeds": len(results), "AUC": shown(results, "auc"),
-                "paper": printed.get(value, "–"),
-                "deviation": Deviation.between([result["auc"] for result in results], printed.get(value, "–")),
+            row = {
+                "knob": knob,
+                "value": value,
+                "seeds": len(results),
+                "AUC": shown(results, auc),
+                "paper": printed.get(value, NONE),
+                "deviation": deviation([result.auc for result in results], printed.get(value, NONE)),
                 "best no-learning": yardstick(results),
-                "support items": mean_and_spread(_support(results), digits=1) if results else ABSENT,
-            })  # fmt: skip
+                "support items": number(_support(results), ".1f"),
+            }
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
-def read_cost(recipe: str, *folders: Path) -> dict[str, Any] | None:
+def read_cost(recipe: str, *folders: Path) -> Cost | None:
     """The first cost.json of a recipe that the folders hold, None where none does; UnreadableError if damaged."""
     for folder in folders:
         path = folder / recipe / "cost.json"
         if path.is_file():
-            return read_checked(path, Cost)
+            return in_form(read_json(path), Cost, str(path))
     return None
 
 
@@ -211,34 +234,41 @@ def paper(grid: GridResults, table: str, row: str, column: str | None = None) ->
     """A number of the paper as printed, for the recipe's dataset; a dash where the paper has none."""
     values, dataset = paper_values()[table], grid.recipe.data.dataset
     if column is None:
-        return dict(zip(values["columns"], values["rows"][row], strict=True)).get(dataset, "–")
+        return dict(zip(values["columns"], values["rows"][row], strict=True)).get(dataset, NONE)
     printed = values["rows"][row].get(dataset)
-    return "–" if printed is None else printed[values["columns"].index(column)]
+    return NONE if printed is None else printed[values["columns"].index(column)]
 
 
-def shown(results: list[dict[str, Any]], what: str | Callable[[dict[str, Any]], float], **form: Any) -> str:
-    """Mean over the seeds of one of a result's numbers, ± half its range; a Number."""
-    take = what if callable(what) else (lambda result: result[what])
-    return Number.of(mean_and_spread([take(r) for r in results], **form), results) if results else ABSENT
+def shown(results: list[Result], measure: Callable[[Result], float], form: str = ".3f") -> Number | str:
+    """One of the numbers of some results, one per seed."""
+    return number([measure(result) for result in results], form, hashes=hashes_of(results))
 
 
-def yardstick(results: list[dict[str, Any]], measure: str = "auc", unit: float = 1, digits: int = 3) -> str:
-    """A measure of the no-learning row of the best AUC, and which row it is; a Number."""
-    if not results:
-        return ABSENT
-    best = results[0]["best_no_learning"]
-    value = unit * results[0]["no_learning"][best][measure]
-    return Number.of(f"{value:.{digits}f} ({best.replace('_', ' ')})", results[:1])
+def learning_adds(results: list[Result]) -> Number | str:
+    """The AUC minus that of the best row without learning."""
+    return shown(results, lambda result: result.learning_adds, "+.3f")
 
 
-def clips_interval(results: list[dict[str, Any]], which: str, sign: str = "") -> str:
+def yardstick(
+    results: list[Result], measure: Callable[[Row], float] = lambda row: row.auc, form: str = ".3f"
+) -> Number | str:
+    """A measure of the no-learning row of the best AUC, and which row it is; of the first seed."""
+    note = f" ({results[0].best_no_learning.replace('_', ' ')})" if results else ""
+    return number([measure(result.best) for result in results[:1]], form, note, hashes_of(results[:1]))
+
+
+def hashes_of(results: list[Result]) -> tuple[str, ...]:
+    """The hashes of the settings of some results, by which a number leads to them."""
+    return tuple(result.recipe_hash for result in results)
+
+
+def clips_interval(
+    results: list[Result], which: Callable[[UnderProtocol], tuple[float, float] | None], form: str = ".3f"
+) -> Interval | str:
     """An interval over the test clips of seed 0, which has one where there are two clips or more."""
-    interval = results[0].get("protocols", {}).get("micro", {}).get(which) if results else None
-    return "" if interval is None else f"[{interval[0]:{sign}.3f}, {interval[1]:{sign}.3f}]"
-
-
-def _gaps(values: list[float]) -> str:
-    return mean_and_spread(values, sign="+") if values else ABSENT
+    micro = results[0].protocols.get("micro") if results else None
+    interval = which(micro) if micro else None
+    return Interval(*interval, form) if interval else ""
 
 
 def support_changes(results: Results, name: str, beside: str = "no-losses") -> list[float]:
@@ -247,9 +277,9 @@ def support_changes(results: Results, name: str, beside: str = "no-losses") -> l
     return [math.expm1(value) for value in logs]
 
 
-def _log_support(result: dict[str, Any]) -> float | None:
+def _log_support(result: Result) -> float | None:
     """None without memory, and where no query has a support item."""
-    items = (result["memory"] or {}).get("support_items")
+    items = result.memory.support_items if result.memory else None
     return math.log(items) if items else None
 
 
@@ -258,12 +288,8 @@ def paper_fall(grid: GridResults) -> str:
     values = paper_values()["figure5"]
     falls = dict(zip(values["columns"], values["latent_fall_percent"], strict=True))
     fall = falls.get(grid.recipe.data.dataset)
-    return "–" if fall is None else f"-{fall}%"
+    return NONE if fall is None else f"-{fall}%"
 
 
-def _relative(values: list[float]) -> str:
-    return f"{np.mean(values):+.1%}" if values else ABSENT
-
-
-def _support(results: list[dict[str, Any]]) -> list[float]:
-    return [result["memory"]["support_items"] for result in results if result["memory"]]
+def _support(results: list[Result]) -> list[float]:
+    return [result.memory.support_items for result in results if result.memory]

@@ -3,6 +3,7 @@
 from maam_lib.playground.background import as_command, training_words
 from maam_lib.playground.comparison import compared, runs_under
 from maam_lib.playground.explorers.memory import MemoryExplorer
+from maam_lib.playground.explorers.player import player
 from maam_lib.playground.explorers.scores import ScoreExplorer
 from maam_lib.playground.explorers.training import TrainingPanel
 from maam_lib.playground.memory_view import MemoryView

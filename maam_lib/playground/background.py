@@ -82,7 +82,9 @@ class BackgroundTraining:
 
     def in_words(self) -> str:
         """One line for a reader: what it does, or how it ended and what to do next."""
-        epochs = f"epoch {len(self.history)} of {self.plan.training.epochs} finished"
+        follows = "training.epochs" in self.plan.data.follow  # then only the run knows how many there are
+        recipe = self.run.recipe if follows and (self.run.folder / "recipe.yaml").is_file() else self.plan
+        epochs = f"epoch {len(self.history)} of {recipe.training.epochs} finished"
         return {
             "training": f"training: {epochs}",
             "measuring": f"trained; measuring it on the test clips ({self.run.folder})",

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from maam_lib.config import differences, setting
+from maam_lib.config import settings_of
 from maam_lib.grid import read_result
-from maam_lib.playground.settings_form import form_fields
 from maam_lib.training import RunFolder
 
 MEASURES = {"auc": "AUC", "eer": "EER", "auc_appearance": "AUC appearance", "auc_motion": "AUC motion"}
@@ -26,31 +25,29 @@ def runs_under(folder: Path) -> dict[str, RunFolder]:
 def compared(runs: Mapping[str, RunFolder]) -> pd.DataFrame:
     """One row per run: epochs, AUC and EER where it was evaluated, the best no-learning AUC, and every setting in
     which the runs differ. Raises ResultError or SettingError, naming the file, for a damaged one."""
-    rows = {name: _row(run) for name, run in runs.items()}
-    recipes = {name: run.recipe for name, run in runs.items()}
-    first = next(iter(recipes.values()), None)
-    differing = {key for recipe in recipes.values() for key in differences(first, recipe)}
-    for key in (field.key for fields in form_fields().values() for field in fields if field.key in differing):
-        for name, recipe in recipes.items():
-            rows[name][key] = setting(recipe, key)
+    settings = {name: settings_of(run.recipe) for name, run in runs.items()}
+    first = next(iter(settings.values()), {})
+    differing = [key for key in first if any(of[key] != first[key] for of in settings.values())]
+    rows = {name: _row(run) | {key: settings[name][key] for key in differing} for name, run in runs.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def histories(runs: Mapping[str, RunFolder]) -> dict[str, Lines]:
     """Per measure, one line (epochs, values) per run: total loss, and motion error relative to predicting no motion."""
-    found = {name: run.history for name, run in runs.items()}
-    return {
-        "loss": {name: (h["epoch"].to_numpy(), h["total"].to_numpy()) for name, h in found.items()},
-        "motion error / no motion": {
-            name: (h["epoch"].to_numpy(), (h["motion"] / h["zero_flow"]).to_numpy()) for name, h in found.items()
-        },
-    }
+    lines: dict[str, Lines] = {"loss": {}, "motion error / no motion": {}}
+    for name, run in runs.items():
+        epochs, total, motion, still = (
+            run.history[key].to_numpy() for key in ("epoch", "total", "motion", "zero_flow")
+        )
+        lines["loss"][name] = (epochs, total)
+        lines["motion error / no motion"][name] = (epochs, motion / still)
+    return lines
 
 
 def _row(run: RunFolder) -> dict[str, Any]:
-    row: dict[str, Any] = {"epochs": int(run.history["epoch"].max())}
+    row: dict[str, Any] = {"epochs": len(run.history)}
     if not (run.folder / "metrics.json").is_file():
         return row | dict.fromkeys(MEASURES.values(), float("nan"))
     result = read_result(run.folder / "metrics.json")
-    best = result["no_learning"][result["best_no_learning"]]["auc"]
-    return row | {title: result[name] for name, title in MEASURES.items()} | {"best no-learning AUC": best}
+    measured = {title: getattr(result, name) for name, title in MEASURES.items()}
+    return row | measured | {"best no-learning AUC": result.best.auc}

@@ -27,6 +27,11 @@ class MemoryView:
         self.cell = (self.grid[0] // 2, self.grid[1] // 2)
         self.show_frame(self._keys[0][0], 0)
 
+    @property
+    def items(self) -> int:
+        """N, the memory's items."""
+        return len(self.net.state_dict()["items"])
+
     def show_frame(self, clip: str, place: int) -> None:
         """Another frame, counted from 0 in its clip: its queries anew."""
         self.clip, self.place = clip, place

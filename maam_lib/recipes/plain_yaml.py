@@ -74,8 +74,8 @@ for _tag, (_form, _firsts) in _NUMBERS.items():
 
 def written(value: Any, *, in_one_line: bool = False) -> str:
     """Plain values as the YAML text that `parse` reads back, keys in their order."""
-    style = {"default_flow_style": True, "width": 1000} if in_one_line else {"default_flow_style": False}
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, **style)
+    width = 1000 if in_one_line else None
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=in_one_line, width=width)
 
 
 def parse(text: str) -> Any:

@@ -1,6 +1,6 @@
 """Notebooks through papermill, and the pages of the report."""
 
-from maam_lib.report.build import build_report
+from maam_lib.report.build import MARK, build_report
 from maam_lib.report.collection import collect
 from maam_lib.report.figures import epoch_picture
 from maam_lib.report.kernels import foreign_program

@@ -14,15 +14,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nbconvert.filters import markdown2html
+import pandas as pd
 
 from data_prep import __version__
 from data_prep.files import folder_aside, write_json, write_text
-from maam_lib.grid import REPORTS, VARIANTS, Verdict, claims, verdict
-from maam_lib.report.collection import collect
-from maam_lib.report.html import site_page, variant_page
-from maam_lib.report.sections import first_page
-from maam_lib.report.site import Site
+from maam_lib.config import Recipe, load_recipe, recipe_names
+from maam_lib.evaluation import Result
+from maam_lib.grid import REPORTS, VARIANTS, Verdict, claims, result_table, verdict
+from maam_lib.pages import page
+from maam_lib.report.collection import OWN, collect, turned
+from maam_lib.report.first_page import first_page
+from maam_lib.report.markdown import as_html
+from maam_lib.report.site import Cell, Site, Table
 from maam_lib.training import environment_facts
 
 DOCS = REPORTS.parent / "docs"
@@ -47,9 +50,7 @@ def build_report(
         _write_variant_pages(site)
         _write_differences(site)
         verdicts = [verdict(claim, found.grids) for claim in claims()]
-        write_text(
-            folder / "index.html", site_page("MAAM-Net: the paper's tables and claims", first_page(site, verdicts))
-        )
+        write_text(folder / "index.html", first_page(site, verdicts))
         write_json(folder / "results.json", _for_machines(site, verdicts))
         write_text(folder / MARK, f"made by maam {__version__}\n")
     return out / "index.html"
@@ -60,39 +61,69 @@ def build_report(
 
 def _write_variant_pages(site: Site) -> None:
     for grid in site.found.grids:
+        folder = site.folder / "runs" / grid.recipe.name
         for variant, results in grid.results.items():
-            files = []
-            for result in results:
-                path = site.folder / "runs" / grid.recipe.name / variant / f"seed{result['seed']}.json"
-                write_json(path, result)
-                files.append(f"{variant}/{path.name}")
-            page = variant_page(grid.recipe.name, VARIANTS[variant].what, results, files)
-            write_text(site.folder / "runs" / grid.recipe.name / f"{variant}.html", page)
+            files = [f"{variant}/seed{result.seed}.json" for result in results]
+            for file, result in zip(files, results, strict=True):
+                write_json(folder / file, result.as_json())
+            settings = settings_in_words(grid.recipe, variant)
+            page = variant_page(grid.recipe.name, VARIANTS[variant].what, settings, results, files)
+            write_text(folder / f"{variant}.html", page)
+
+
+def variant_page(recipe: str, what: str, settings: str, results: Sequence[Result], files: Sequence[str]) -> str:
+    """All that was measured of one variant of a recipe, seed by seed (its results and their files), and by what."""
+    seeds = [
+        {"result": result.as_json(), "file": file, "measured": _measured(result)}
+        for result, file in zip(results, files, strict=True)
+    ]
+    return page("report/templates/variant.html", recipe=recipe, what=what, settings=settings, seeds=seeds)
+
+
+def settings_in_words(recipe: Recipe, variant: str) -> str:
+    """The settings of a variant: what differs from the kit's recipe of that name, or from the defaults."""
+    name, trained = recipe.name.removeprefix(OWN), recipe.with_settings(*VARIANTS[variant].settings)
+    of_kit = name in recipe_names()
+    before = load_recipe(name) if of_kit else Recipe(name=name, data=trained.data)
+    words = turned(before, trained)
+    known = f"recipe {name}" if of_kit else "a recipe of your own"
+    return f"{known} with {words}" if words else f"{known} as it is"
+
+
+def _measured(result: Result) -> Table:
+    numbers = result_table(result).rename_axis("row").reset_index()
+    rows = [
+        [Cell(value if isinstance(value, str) else "" if pd.isna(value) else f"{value:.3f}") for value in row]
+        for row in numbers.to_numpy(dtype=object)
+    ]
+    return Table("all that was measured", list(numbers.columns), rows)
 
 
 def _write_differences(site: Site) -> None:
     """docs/differences.md as a page, each number a place that can be linked to."""
-    body = markdown2html((DOCS / "differences.md").read_text(encoding="utf-8"))
+    body = as_html((DOCS / "differences.md").read_text(encoding="utf-8"), link_headings=False)
     body = re.sub(r"<tr>\s*<td>(\d+)</td>", r'<tr id="no-\1"><td>\1</td>', body)
-    body = re.sub(r'<a class="anchor-link"[^>]*>[^<]*</a>', "", body)
-    body = re.sub(r'<a href="\.\./[^"]*">([^<]*)</a>', r"\1", body)  # into the repository, which is not here
-    nav = '<nav><a href="index.html">The report</a></nav>'
-    write_text(site.folder / "differences.html", site_page("The paper against the released code", nav + body))
+    write_text(site.folder / "differences.html", page("report/templates/differences.html", differences=body))
 
 
 def _for_machines(site: Site, verdicts: list[Verdict]) -> dict[str, Any]:
     return {
         "kit_version": __version__,
         "environment": environment_facts(),
-        "verdicts": [
-            {
-                "claim": v.claim.name, "text": v.claim.text, "place": v.claim.place, "rule": v.claim.rule,
-                "state": str(v.state), "because": v.because, "findings": {
-                    recipe: {"state": str(f.state), "evidence": f.evidence} for recipe, f in v.findings.items()
-                },
-            }
-            for v in verdicts
-        ],
+        "verdicts": [_verdict_for_machines(verdict) for verdict in verdicts],
         "tables": {name: table.astype(str).to_dict("records") for name, table in site.tables.items()},
         "left_out": site.found.left_out,
-    }  # fmt: skip
+    }
+
+
+def _verdict_for_machines(verdict: Verdict) -> dict[str, Any]:
+    claim, findings = verdict.claim, verdict.findings
+    return {
+        "claim": claim.name,
+        "text": claim.text,
+        "place": claim.place,
+        "rule": claim.rule,
+        "state": str(verdict.state),
+        "because": verdict.because,
+        "findings": {name: {"state": str(f.state), "evidence": f.evidence} for name, f in findings.items()},
+    }

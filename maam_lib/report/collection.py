@@ -1,17 +1,17 @@
 """Every result that a report is made of: sweeps, single runs, and the results that come with the kit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from data_prep.files import UnreadableError
 from data_prep.layout import checked_name
-from maam_lib.config import Recipe, SettingError, load_recipe
-from maam_lib.evaluation import Calibration
+from maam_lib.config import Recipe, SettingError, differences, load_recipe
+from maam_lib.evaluation import Calibration, Cost, Result
 from maam_lib.grid import (
     BASE,
     DATASETS,
@@ -41,7 +41,7 @@ class Scored:
     """A network of a recipe as it is: its result, the scores of all test frames, and where its weights are."""
 
     recipe: Recipe
-    result: dict[str, Any]
+    result: Result
     scores: pd.DataFrame  # clip, frame, label, appearance, motion, fused
     weights: Path
 
@@ -54,7 +54,10 @@ class Scored:
 
     @property
     def calibration(self) -> Calibration:
-        return Calibration(self.result["psi"], self.result["threshold"])
+        psi, threshold = self.result.psi, self.result.threshold
+        if psi is None or threshold is None:
+            raise RunError(f"{self.weights}: its result has no psi or threshold; evaluate the run again")
+        return Calibration(psi, threshold)
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,17 @@ class Collection:
     """What was found, one grid per recipe: the paper's datasets first, of each the larger recipe first."""
 
     grids: list[GridResults]
-    costs: dict[str, dict[str, Any]]  # recipe -> cost.json
+    costs: dict[str, Cost]  # recipe -> cost.json
     left_out: list[str]  # files that do not count, and why
     scored: dict[str, Scored]  # recipe -> one of its networks
+
+    @contextmanager
+    def leaving_out(self, *errors: type[Exception], before: str = "", after: str = "") -> Iterator[None]:
+        """What is damaged is named in `left_out`, and does not end the report."""
+        try:
+            yield
+        except errors as error:
+            self.left_out.append(f"{before}{error}{after}")
 
 
 def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collection:
@@ -75,79 +86,64 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
     """
     searched = [*(folder for folder in folders if folder.is_dir()), REFERENCE]
     homes = {home.name: home for folder in reversed(searched) for home in folder.glob("*") if home.is_dir()}
-    left_out: list[str] = []
-    own = _own(map(RunFolder.open, runs), left_out)
-    found = Collection([], {}, left_out, {})
-    for name in sorted({*homes, *ALWAYS, *(name for name, _ in own)}, key=_order):
-        of_name = [run for other, run in own if other == name]
-        try:
+    found = Collection([], {}, [], {})
+    own: dict[str, list[RunFolder]] = {}
+    for run in map(RunFolder.open, runs):
+        with found.leaving_out(SettingError):
+            own.setdefault(_name_of(run), []).append(run)
+    for name in sorted({*homes, *ALWAYS, *own}, key=_order):
+        of_name, grid = own.get(name, []), None
+        with found.leaving_out(ValueError, before=f"{homes.get(name, name)}: "):  # SettingError among them
             checked_name(name)
-            base = of_name[0].recipe if of_name and name.startswith(OWN) else base_recipe(homes.get(name, Path(name)))
-            grid = grid_results(base.model_copy(update={"name": name}), *searched, more=_results(of_name, left_out))
-        except ValueError as error:  # SettingError among them
-            left_out.append(f"{homes.get(name, name)}: {error}")
+            is_own = of_name and name.startswith(OWN)
+            base = of_name[0].recipe if is_own else base_recipe(homes.get(name, Path(name)))
+            base = base.model_copy(update={"name": name})
+            grid = grid_results(base, *searched, more=_results(of_name, found))
+        if grid is None:
             continue
-        left_out += grid.left_out
+        found.left_out.extend(grid.left_out)
         if grid.results or name in ALWAYS:
             found.grids.append(grid)
-        if (cost := _cost(name, searched, left_out)) is not None:
-            found.costs[name] = cost
-        try:
-            scored = _scored(grid, searched, of_name)
-        except (RunError, ResultError) as error:
-            left_out.append(str(error))
-            continue
-        if scored is not None:
-            found.scored[name] = scored
+        with found.leaving_out(UnreadableError, after="; remove it and sweep `--part table4` again"):
+            if (cost := read_cost(name, *searched)) is not None:
+                found.costs[name] = cost
+        with found.leaving_out(RunError, ResultError):
+            if (scored := _scored(grid, searched, of_name)) is not None:
+                found.scored[name] = scored
     return found
 
 
-def _own(runs: Iterable[RunFolder], left_out: list[str]) -> list[tuple[str, RunFolder]]:
-    """Single runs with the name that their results go by; one with a damaged recipe is left out."""
-    named = []
-    for run in runs:
-        try:
-            named.append(_named(run))
-        except SettingError as error:
-            left_out.append(str(error))
-    return named
+def turned(before: Recipe, after: Recipe) -> str:
+    """The settings in which two recipes differ, in words; empty for none."""
+    changed = differences(before, after)
+    return "; ".join(f"{key} {new} instead of {old}" for key, (old, new) in changed.items())
 
 
-def _named(run: RunFolder) -> tuple[str, RunFolder]:
+def _name_of(run: RunFolder) -> str:
     """The name that a run's results go by: its recipe's, where its settings are a variant of it."""
     recipe = run.recipe
     try:
         known = {cell.recipe.hash() for cell in cells_of(load_recipe(recipe.name), VARIANTS, [recipe.training.seed])}
     except SettingError:
         known = set()
-    return (recipe.name if recipe.hash() in known else f"{OWN}{recipe.name}"), run
+    return recipe.name if recipe.hash() in known else f"{OWN}{recipe.name}"
 
 
-def _results(runs: Sequence[RunFolder], left_out: list[str]) -> list[tuple[Path, dict[str, Any]]]:
+def _results(runs: Sequence[RunFolder], found: Collection) -> list[tuple[Path, Result]]:
     """What single runs measured, with the machine that they ran on."""
-    found = []
+    results = []
     for run in runs:
         path = run.folder / "metrics.json"
-        try:
-            found.append((path, read_result(path) | {"machine": run.machine}))
-        except (ResultError, RunError) as error:
-            left_out.append(str(error))
-    return found
-
-
-def _cost(name: str, folders: Sequence[Path], left_out: list[str]) -> dict[str, Any] | None:
-    try:
-        return read_cost(name, *folders)
-    except UnreadableError as error:
-        left_out.append(f"{error}; remove it and sweep `--part table4` again")
-        return None
+        with found.leaving_out(ResultError, RunError):
+            results.append((path, read_result(path).with_values(machine=run.machine)))
+    return results
 
 
 def _scored(grid: GridResults, folders: Sequence[Path], runs: Sequence[RunFolder]) -> Scored | None:
     """The first network of the recipe as it is, with result, scores and weights at hand."""
     for result in grid.results.get(BASE, []):
-        name = f"seed{result['seed']}"
-        trained = [run for run in runs if run.recipe.hash() == result["recipe_hash"]]
+        name = f"seed{result.seed}"
+        trained = [run for run in runs if run.recipe.hash() == result.recipe_hash]
         trained += [RunFolder(folder / grid.recipe.name / BASE / name) for folder in folders]
         for run in trained:
             if (run.folder / SCORES).is_file() and run.weights_file().is_file():

@@ -1,72 +1,67 @@
 """The report's figures: of results (Figs. 5, 6, epochs), of kept scores (7), of weights and videos (1, 4, 8, 9)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from maam_lib.data import DatasetError
+from maam_lib.data import DatasetError, PreparedDataset
+from maam_lib.evaluation import Result
 from maam_lib.figures import epoch_curves, knob_lines, support_bars
 from maam_lib.grid import BASE, LOSSES, figure6_variants, paper_values, same_seeds
 from maam_lib.report.collection import Collection, Scored
-from maam_lib.report.html import absent_html, figure_html
 from maam_lib.report.pictures import PICTURES, Picture, score_curves
+from maam_lib.report.site import Absent
 from maam_lib.training import RunError, dataset_for
 
 
-def figure_section(name: str, found: Collection, root: Path) -> str:
+def figures_of(name: str, found: Collection, root: Path) -> list[Picture | Absent]:
     """One figure of the paper, for every recipe that it can be drawn of; says what is missing and how to get it."""
     if name == "figure5":
-        picture = support_picture(found)
-        return _html(picture) if picture else absent_html("Not measured.", "maam sweep RECIPE --part figure5")
+        return [support_picture(found) or Absent("Not measured.", "maam sweep RECIPE --part figure5")]
     if name == "figure6":
-        return "".join(_html(knob_picture(found, knob)) for knob in ("beta", "zeta"))
+        return [knob_picture(found, "beta"), knob_picture(found, "zeta")]
     drawn = [_of_network(name, scored, root) for scored in _largest(found)]
-    return "".join(drawn) or absent_html("No network with its scores is kept.", "maam sweep RECIPE --part table3")
+    return drawn or [Absent("No network with its scores is kept.", "maam sweep RECIPE --part table3")]
 
 
-def epoch_section(found: Collection) -> str:
+def epoch_pictures(found: Collection) -> list[Picture | Absent]:
     """The epochs of every recipe that was measured after each of them."""
     pictures = [epoch_picture(grid.recipe.name, grid.results.get(BASE, [])) for grid in found.grids]
-    drawn = [_html(picture) for picture in pictures if picture]
-    return "".join(drawn) or absent_html("No run was measured after each epoch.", "maam sweep RECIPE --part table3")
+    none = Absent("No run was measured after each epoch.", "maam sweep RECIPE --part table3")
+    return [picture for picture in pictures if picture] or [none]
 
 
 def _largest(found: Collection) -> list[Scored]:
     """Of each dataset the first recipe that has a scored network: the largest, since grids are in that order."""
-    of_dataset: dict[str, Scored] = {}
-    for grid in found.grids:
-        if (scored := found.scored.get(grid.recipe.name)) is not None:
-            of_dataset.setdefault(grid.recipe.data.dataset, scored)
-    return list(of_dataset.values())
+    in_order = [found.scored[grid.recipe.name] for grid in found.grids if grid.recipe.name in found.scored]
+    return list({scored.recipe.data.dataset: scored for scored in reversed(in_order)}.values())[::-1]
 
 
-def _of_network(name: str, scored: Scored, root: Path) -> str:
-    recipe, who = scored.recipe, f"{scored.recipe.name}, seed {scored.result['seed']}"
-    if name == "figure7":
-        return _html(score_curves(scored), f"{who}. ")
+def _of_network(name: str, scored: Scored, root: Path) -> Picture | Absent:
+    who = f"{scored.recipe.name}, seed {scored.result.seed}"
     try:
-        prepared = dataset_for(root, recipe)
+        picture = score_curves(scored) if name == "figure7" else PICTURES[name](scored, _video(scored, root))
     except DatasetError as error:
-        return absent_html(f"{who}: the video is not prepared under {root}.", str(error))
-    if prepared.content_hash != scored.result["data"]["content_hash"]:
-        return absent_html(
-            f"{who}: {prepared.folder} holds other data than the scores were made of.",
-            "Prepare the dataset as the recipe asks, or evaluate the run on it again.",
-        )
-    try:
-        picture = PICTURES[name](scored, prepared)
+        return Absent(f"{who}: its video is not under {root}.", str(error))
     except RunError as error:
-        return absent_html(f"{who}: its weights cannot be used.", str(error))
+        return Absent(f"{who}: its scores or weights cannot be used.", str(error))
     if picture is None:
         remedy = "It needs the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree."
-        return absent_html(f"{who}: nothing to show.", remedy)
-    return _html(picture, f"{who}. ")
+        return Absent(f"{who}: nothing to show.", remedy)
+    return picture._replace(caption=f"{who}. {picture.caption}")
 
 
-def _html(picture: Picture, before: str = "") -> str:
-    return figure_html(picture.figure, f"{before}{picture.caption}", f"{before}{picture.caption}")
+def _video(scored: Scored, root: Path) -> PreparedDataset:
+    """The prepared dataset that the scores were made of; DatasetError where there is none."""
+    prepared = dataset_for(root, scored.recipe)
+    if prepared.content_hash != scored.result.data.content_hash:
+        raise DatasetError(
+            f"{prepared.folder} holds other data than the scores were made of. Prepare the dataset as the recipe asks, "
+            "or evaluate the run on it again."
+        )
+    return prepared
 
 
 # Of results alone
@@ -77,11 +72,10 @@ def support_picture(found: Collection) -> Picture | None:
     panels = {}
     for grid in found.grids:
         compared = same_seeds(grid.results, LOSSES)
-        with_memory = {name: [r for r in compared.get(name, []) if r["memory"]] for name in LOSSES}
-        bars = {LOSSES[name].what: [r["memory"]["support_items"] for r in of] for name, of in with_memory.items() if of}
+        memories = {loss.what: [r.memory for r in compared.get(name, []) if r.memory] for name, loss in LOSSES.items()}
+        bars = {what: [memory.support_items for memory in of] for what, of in memories.items() if of}
         if len(bars) > 1:
-            items = next(of[0]["memory"]["items"] for of in with_memory.values() if of)
-            panels[grid.recipe.name] = (bars, items)
+            panels[grid.recipe.name] = (bars, next(of[0].items for of in memories.values() if of))
     if not panels:
         return None
     said = "; ".join(
@@ -102,7 +96,7 @@ def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
         compared = same_seeds(grid.results, variants.values())
         if len(compared) > 1:
             lines[grid.recipe.name] = {
-                value: [r["auc"] for r in compared[name]] for value, name in variants.items() if name in compared
+                value: [r.auc for r in compared[name]] for value, name in variants.items() if name in compared
             }
     plotted = paper_values()["figure6"][knob]
     printed = {
@@ -115,17 +109,17 @@ def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
     return Picture(knob_lines(lines, printed, words), caption if lines else f"{caption} Ours is not measured.")
 
 
-def epoch_picture(name: str, results: Sequence[Mapping[str, Any]]) -> Picture | None:
+def epoch_picture(name: str, results: Sequence[Result]) -> Picture | None:
     """AUC of each epoch of a recipe's seeds, and of the motion branch against what it learned; None if not measured."""
-    measured = [result for result in results if len(result.get("curve", [])) > 1]
+    measured = [result for result in results if len(result.curve) > 1]
     if not measured:
         return None
-    rows, best = measured[0]["no_learning"], measured[0]["best_no_learning"]
+    first = measured[0]
     return Picture(
         epoch_curves(
-            {result["seed"]: result["curve"] for result in measured},
-            best=(best.replace("_", " "), rows[best]["auc"]),
-            zero_flow=rows["zero_flow"]["auc"],
+            {result.seed: result.curve for result in measured},
+            best=(first.best_no_learning.replace("_", " "), first.best.auc),
+            zero_flow=first.no_learning["zero_flow"].auc,
         ),
         f"{name}. Left: frame AUC after each epoch, for showing only; the last one is the result. Right: "
         "the motion branch, a dot per epoch, against its flow error, where 1 is the error of predicting no motion.",

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jupyter_client import AsyncKernelManager, kernelspec
+from jupyter_client import kernelspec
+from jupyter_client.manager import AsyncKernelManager
 from traitlets import default
 from traitlets.config import Config
 

@@ -6,10 +6,10 @@ not appear are errors that name notebook and cell. Earlier results stay; what wa
 
 import ast
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import closing
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -26,11 +26,10 @@ from data_prep import __version__
 from data_prep.files import alone, aside_of, clear_asides, remove, write_json, write_text
 from maam_lib import CLONE
 from maam_lib.config import load_recipe
-from maam_lib.notebook import recorded_results
 from maam_lib.report.kernels import OwnKernel, private_files
 from maam_lib.report.live_line import LiveLine, earlier_seconds
-from maam_lib.report.notebook_pages import index_page, notebook_page
-from maam_lib.training import RunFolder, changed_settings, environment_facts
+from maam_lib.report.notebook_pages import Chapter, chapter_page, index_page
+from maam_lib.training import RunFolder, changed_settings, dataset_for, environment_facts, fit_recipe
 
 NOTEBOOK_FOLDER = CLONE / "notebooks"
 SEQUENCE = (
@@ -54,30 +53,13 @@ class ReportError(RuntimeError):
     """A notebook that cannot be run, or did not end well: names the notebook, the cell and the reason."""
 
 
-@dataclass
-class Chapter:
-    """One executed notebook."""
-
-    name: str
-    notebook: NotebookNode
-    seconds: float
-    failure: str | None = None
-    results: dict[str, Any] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.results = recorded_results(self.notebook)
-
-    @property
-    def page(self) -> str:
-        return f"{self.name}.html" if self.failure is None else f"{self.name}.failed.html"
-
-
 def declared_parameters(notebook: Path) -> set[str]:
     """Names assigned in the notebook's cell tagged `parameters` (papermill's own reading misses some lines)."""
     cells = nbformat.read(notebook, as_version=4).cells
     tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     statements = ast.parse("\n".join(tagged)).body
-    return {target.id for s in statements if isinstance(s, ast.Assign) for target in s.targets}
+    targets = [target for s in statements if isinstance(s, ast.Assign) for target in s.targets]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def run_notebook(
@@ -104,11 +86,11 @@ def run_notebook(
     aside.mkdir()
     try:
         running = aside / notebook.name  # papermill wants this ending
-        failure = _execute_beside(line, notebook, running, parameters, cell_limit)
+        failure = _execute_beside(line, notebook, partial(_execute, notebook, running, parameters, cell_limit, line))
         executed = nbformat.read(running, as_version=4)
         failure = failure or _missing_figure(notebook.stem, executed)
         chapter = Chapter(notebook.stem, executed, time.perf_counter() - began, failure)
-        write_text(out / chapter.page, notebook_page(executed, chapter.name))
+        write_text(out / chapter.page, chapter_page(chapter))
         running.replace(out / Path(chapter.page).with_suffix(".ipynb"))
     finally:
         remove(aside)
@@ -123,7 +105,7 @@ def reproduce(
     root: Path,
     out: Path,
     *,
-    settings: Iterable[str] = (),
+    settings: Sequence[str] = (),
     parameters: Mapping[str, Any] | None = None,
     notebooks: Iterable[str] = SEQUENCE,
     cell_limit: float | None = None,
@@ -143,14 +125,19 @@ def reproduce(
     extra = dict(parameters or {})
     if unknown := sorted(set(extra) - set().union(*declared.values())):
         raise ReportError(f"no notebook declares the parameter {', '.join(unknown)}")
+    follows = bool(plan.data.follow)
+    if follows:
+        plan, chosen = fit_recipe(plan, dataset_for(root, plan))
+        say(f"{recipe}: {chosen}")
     if (run / "recipe.yaml").is_file() and (changed := changed_settings(RunFolder(run).recipe, plan)):
         raise ReportError(f"{run}: holds a training with other settings ({changed}); name another folder with --out")
     given = {"recipe": recipe, "settings": list(settings), "root": str(root.resolve()), "run": str(run)}
     given |= {name: _from_here(name, value) for name, value in extra.items()}
     with alone(out / ".lock", ReportError(f"{out}: another process is writing this report; wait for it")):
-        if recipe.endswith((".yaml", ".yml")):  # as it is now, whatever becomes of the file
+        if follows or recipe.endswith((".yaml", ".yml")):  # as it is now, whatever becomes of the file or the data
             write_text(out / "recipe.yaml", plan.to_yaml())
             given["recipe"] = str(out.resolve() / "recipe.yaml")
+            given["settings"] = [word for word in settings if not word.startswith("data.follow")]  # it is fitted
         line = LiveLine([path.stem for path in paths], plan, run, earlier_seconds(out, plan))
         with closing(line):
             chapters: list[Chapter] = []
@@ -179,7 +166,7 @@ def _from_here(name: str, value: Any) -> Any:
     return str(Path(text).resolve()) if is_path else value
 
 
-def _execute_beside(line: LiveLine | None, notebook: Path, running: Path, *given: Any) -> str | None:
+def _execute_beside(line: LiveLine | None, notebook: Path, execute: Callable[[Config], str | None]) -> str | None:
     """Run a notebook in a thread, while this one shows the line and hears Ctrl-C at once.
 
     The thread does not outlive the process, nor does the kernel.
@@ -188,7 +175,7 @@ def _execute_beside(line: LiveLine | None, notebook: Path, running: Path, *given
 
     def run(config: Config) -> None:
         try:
-            failure.set_result(_execute(notebook, running, *given, config, None if line is None else line.at_cell))
+            failure.set_result(execute(config))
         except Exception as error:  # raised again below
             failure.set_exception(error)
         finally:
@@ -210,8 +197,8 @@ def _execute(
     running: Path,
     parameters: Mapping[str, Any],
     cell_limit: float | None,
+    line: LiveLine | None,
     config: Config,
-    on_cell: Callable[[int], object] | None,
 ) -> str | None:
     """Run through papermill; returns why it failed, or None."""
     limit = cell_limit or nbformat.read(notebook, as_version=4).metadata.get("maam", {}).get("cell_limit", CELL_LIMIT)
@@ -226,7 +213,7 @@ def _execute(
             execution_timeout=limit,
             kernel_manager_class=OwnKernel,
             config=config,
-            on_cell_start=None if on_cell is None else lambda cell, cell_index: on_cell(cell_index + 1),  # noqa: ARG005
+            on_cell_start=None if line is None else lambda cell, cell_index: line.at_cell(cell_index + 1),  # noqa: ARG005
         )
     except PapermillExecutionError as error:
         what = f"{error.ename}: {' '.join(error.evalue.split())}"
@@ -266,4 +253,4 @@ def _write_summary(out: Path, recipe: str, parameters: Mapping[str, Any], chapte
         "environment": environment_facts(),
     }
     write_json(out / "results.json", summary)
-    write_text(out / "index.html", index_page(summary, [(c.name, c.page, c.notebook) for c in chapters]))
+    write_text(out / "index.html", index_page(summary, chapters))

@@ -3,17 +3,18 @@
 Frames are chosen by the scores of all test frames, so the network runs on the few that are shown.
 """
 
+import io
+from base64 import b64encode
 from collections.abc import Callable
 from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from maam_lib import figures
 from maam_lib.analysis import misleading_pair, score_steps, worst_false_alarms, worst_misses
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation import detection_row
-from maam_lib.figures import plots as figures
-from maam_lib.figures import pscd as figures_pscd
 from maam_lib.report.collection import Scored
 
 CURVES = 6  # clips of Fig. 7, those with the most change between normal and abnormal first
@@ -30,11 +31,18 @@ class Picture(NamedTuple):
     figure: Figure
     caption: str
 
+    @property
+    def png(self) -> str:
+        """As base64."""
+        image = io.BytesIO()
+        self.figure.savefig(image, format="png", dpi=110)
+        return b64encode(image.getvalue()).decode("ascii")
+
 
 def score_curves(scored: Scored) -> Picture:
     """Fig. 7: scores over time, abnormal spans shaded; needs no video."""
-    clips = dict(list(scored.scores.groupby("clip", sort=False)))
-    changing = sorted(clips, key=lambda clip: clips[clip]["label"].diff().abs().sum() == 0)[:CURVES]
+    clips = {str(clip): table for clip, table in scored.scores.groupby("clip", sort=False)}
+    changing = sorted(clips, key=lambda clip: clips[clip]["label"].nunique() < 2)[:CURVES]
     names = sorted(changing)
     figure = figures.score_curves({clip: clips[clip] for clip in names}, threshold=scored.calibration.threshold)
     shaded = "abnormal spans orange, dashed the calibrated threshold"
@@ -43,28 +51,24 @@ def score_curves(scored: Scored) -> Picture:
 
 def first_detections(scored: Scored, prepared: PreparedDataset) -> Picture:
     """Fig. 1: the two clips with the loudest abnormal frames, and the loudest false alarm."""
-    chosen = [("abnormal", row) for row in _loudest(scored.scores)[:2]]
-    chosen += [("normal", row) for _, row in worst_false_alarms(scored.scores, 1).iterrows()]
-    return _rows(scored, prepared, chosen)
+    abnormal, normal = _loudest(scored.scores).head(2), worst_false_alarms(scored.scores, 1)
+    return _rows(scored, prepared, {"abnormal": abnormal, "normal": normal})
 
 
 def more_detections(scored: Scored, prepared: PreparedDataset) -> Picture:
     """Fig. 8: the loudest abnormal frame of further clips."""
     loudest = _loudest(scored.scores)
-    return _rows(scored, prepared, [("abnormal", row) for row in (loudest[2:] or loudest)[:ROWS]])
+    return _rows(scored, prepared, {"abnormal": (loudest.tail(-2) if len(loudest) > 2 else loudest).head(ROWS)})
 
 
 def failures(scored: Scored, prepared: PreparedDataset) -> Picture:
     """Fig. 9: the worst false alarms and the worst misses, found by their scores."""
     false_alarms, misses = worst_false_alarms(scored.scores, 2), worst_misses(scored.scores, 2)
-    chosen = [("false alarm", row) for _, row in false_alarms.iterrows()] + [("miss", r) for _, r in misses.iterrows()]
-    picture = _rows(scored, prepared, chosen)
+    picture = _rows(scored, prepared, {"false alarm": false_alarms, "miss": misses})
     beats = ", ".join(f"{share:.0%}" for share in false_alarms["beats"])
     beaten = ", ".join(f"{share:.0%}" for share in misses["beaten by"])
-    said = (
-        f" The false alarms score above {beats} of the abnormal frames, the misses below {beaten} of the normal ones."
-    )
-    return Picture(picture.figure, picture.caption + said)
+    said = f"The false alarms score above {beats} of the abnormal frames, the misses below {beaten} of the normal ones."
+    return picture._replace(caption=f"{picture.caption} {said}")
 
 
 def why_patches(scored: Scored, prepared: PreparedDataset) -> Picture | None:
@@ -79,14 +83,14 @@ def why_patches(scored: Scored, prepared: PreparedDataset) -> Picture | None:
         return None
     net, psi, rows, titles = scored.network, scored.calibration.psi, [], []
     for kind, at in zip(("abnormal", "normal"), pair, strict=True):
-        clip, frame = table["clip"][at], int(table["frame"][at])
+        clip, frame = _keys(table)[at]
         rows.append(score_steps(net, prepared, clip, frame, scored.recipe.scoring, psi)._asdict())
         titles.append(f"{kind}: {clip} {frame}, mean {means[at]:.4f}, patch {maxima[at]:.1f}")
     caption = (
         "The mean error of the whole frame says that the normal one is the more abnormal; the worst patch (blue) says "
         f"the opposite. {titles[0]}; {titles[1]}. The pair that speaks loudest for patches: one pair proves nothing."
     )
-    return Picture(figures_pscd.frames_against_patches(rows, titles), caption)
+    return Picture(figures.frames_against_patches(rows, titles), caption)
 
 
 PICTURES: dict[str, Callable[[Scored, PreparedDataset], Picture | None]] = {
@@ -97,16 +101,21 @@ PICTURES: dict[str, Callable[[Scored, PreparedDataset], Picture | None]] = {
 }
 
 
-def _loudest(table: pd.DataFrame) -> list[pd.Series]:
+def _loudest(table: pd.DataFrame) -> pd.DataFrame:
     """The loudest abnormal frame of each clip, the loudest clip first."""
-    abnormal = table[table["label"] == 1]
-    of_clips = [part.nlargest(1, "fused").iloc[0] for _, part in abnormal.groupby("clip")]
-    return sorted(of_clips, key=lambda row: -row["fused"])
+    abnormal = table.query("label == 1")
+    return abnormal.sort_values("fused", ascending=False, kind="stable").drop_duplicates("clip")
 
 
-def _rows(scored: Scored, prepared: PreparedDataset, chosen: list[tuple[str, pd.Series]]) -> Picture:
-    net = scored.network
-    keys = [(row["clip"], int(row["frame"])) for _, row in chosen]
-    rows = [detection_row(net, prepared, *key, scored.recipe.scoring, scored.calibration) for key in keys]
-    titles = [f"{kind}: {clip}, frame {frame}" for (kind, _), (clip, frame) in zip(chosen, keys, strict=True)]
+def _keys(table: pd.DataFrame) -> list[tuple[str, int]]:
+    """Clip and frame of each row."""
+    return list(zip(table["clip"].tolist(), table["frame"].tolist(), strict=True))
+
+
+def _rows(scored: Scored, prepared: PreparedDataset, chosen: dict[str, pd.DataFrame]) -> Picture:
+    """Rows of frames, by what they are."""
+    named = [(kind, *key) for kind, table in chosen.items() for key in _keys(table)]
+    net, scoring, calibration = scored.network, scored.recipe.scoring, scored.calibration
+    rows = [detection_row(net, prepared, clip, frame, scoring, calibration) for _, clip, frame in named]
+    titles = [f"{kind}: {clip}, frame {frame}" for kind, clip, frame in named]
     return Picture(figures.detection_rows(rows, titles), f"{'; '.join(titles)}. {COLUMNS}")

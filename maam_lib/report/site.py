@@ -1,15 +1,42 @@
-"""The report while it is built: what it is made of, where its files go, and where a number leads."""
+"""The report while it is built: its tables as files and as cells of a page, and where a number leads."""
 
-import html
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from data_prep.files import write_text
-from maam_lib.grid import Number
+from maam_lib.grid import ABSENT, Deviation, Number, as_text
 from maam_lib.report.collection import Collection
-from maam_lib.report.html import table_html
+
+NEAR, FAR = 0.01, 0.05  # deviations in AUC, or in EER / 100, up to which a number is as printed, or near it
+
+
+class Cell(NamedTuple):
+    """What a page shows of a value: its text, its class in report.css, and where it leads."""
+
+    text: str
+    kind: str = ""
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a page."""
+
+    caption: str
+    columns: list[str]
+    rows: list[list[Cell]]
+    file: str | None = None  # CSV and LaTeX, without the ending
+
+
+class Absent(NamedTuple):
+    """What is not there and why, and the command that makes it."""
+
+    what: str
+    remedy: str
 
 
 class Site:
@@ -20,24 +47,32 @@ class Site:
         self.tables: dict[str, pd.DataFrame] = {}
         self._pages: dict[str, str] = {}  # hash of settings -> page
         for grid in found.grids:
-            for variant, results in reversed(grid.results.items()):  # of variants with the same settings, the first
-                self._pages |= {r["recipe_hash"]: f"runs/{grid.recipe.name}/{variant}.html" for r in results}
+            for variant in reversed(list(grid.results)):  # of variants with the same settings, the first
+                results = grid.results[variant]
+                self._pages |= {r.recipe_hash: f"runs/{grid.recipe.name}/{variant}.html" for r in results}
 
-    def link(self, number: Number) -> str | None:
-        """Where the results that a number was made of are told."""
-        return next((self._pages[h] for h in number.hashes if h in self._pages), None)
+    def page_of(self, recipe: str, variants: tuple[str, ...]) -> str | None:
+        """The page of the first of some variants of a recipe that has results."""
+        of_recipe = next((grid.results for grid in self.found.grids if grid.recipe.name == recipe), {})
+        return next((f"runs/{recipe}/{variant}.html" for variant in variants if variant in of_recipe), None)
 
-    def page_of(self, recipe: str, variant: str) -> str | None:
-        """The page of one variant of a recipe."""
-        page = f"runs/{recipe}/{variant}.html"
-        return page if (self.folder / page).is_file() else None
-
-    def table(self, name: str, table: pd.DataFrame, caption: str) -> str:
-        """Keep a table as CSV and LaTeX, and return it as HTML with links to both."""
-        self.tables[name] = table
-        write_text(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))
+    def table(self, name: str, values: pd.DataFrame, caption: str) -> Table:
+        """Keep a table as CSV and LaTeX, and return what a page shows of it."""
+        self.tables[name] = values
+        file = self.folder / "tables" / name
+        write_text(file.with_name(f"{name}.csv"), values.to_csv(index=False))
         in_latex = re.sub(r"([&%$#_{}])", r"\\\1", caption)  # pandas escapes the cells alone
-        write_text(self.folder / "tables" / f"{name}.tex", table.to_latex(index=False, escape=True, caption=in_latex))
-        file = html.escape(name)
-        files = f'<p><a href="tables/{file}.csv">CSV</a>, <a href="tables/{file}.tex">LaTeX</a></p>'
-        return table_html(table, caption, self.link) + files
+        latex = as_text(values).to_latex(index=False, escape=True, caption=in_latex)
+        write_text(file.with_name(f"{name}.tex"), latex)
+        rows = [[self._cell(value) for value in row] for row in values.to_numpy(dtype=object)]
+        return Table(caption, [str(column) for column in values.columns], rows, f"tables/{name}")
+
+    def _cell(self, value: Any) -> Cell:
+        text = str(value)
+        if value == ABSENT:
+            return Cell(text, "absent")
+        if isinstance(value, Deviation):
+            return Cell(text, "as-printed" if value.distance <= NEAR else "near" if value.distance <= FAR else "far")
+        if isinstance(value, Number):
+            return Cell(text, link=next((self._pages[h] for h in value.hashes if h in self._pages), None))
+        return Cell(text)

@@ -3,21 +3,26 @@
 `tables` has the same numbers with all that belongs to them, one recipe at a time.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 import torch
 
 from maam_lib.config import load_recipe
+from maam_lib.evaluation import Cost, Result
 from maam_lib.grid import (
     ABSENT,
     BASE,
     DATASETS,
+    NONE,
     SIZES,
     GridResults,
+    TableCell,
     ending_of,
+    learning_adds,
     machine_of,
+    number,
     paper_values,
     shown,
     yardstick,
@@ -25,9 +30,10 @@ from maam_lib.grid import (
 from maam_lib.training import build_network
 
 GENERATED = "generated scene"  # a column of its own: never a result of the paper
+COLUMNS = (*DATASETS.values(), GENERATED)
 QUOTED, PRINTED, HERE = "quoted from the paper", "the paper's own, as printed", "measured here"
 PAPERS_FULL_SIZE = ("ped2", "avenue")  # recipes whose networks have the two sizes of Table 4
-Measure = Callable[[list[dict[str, Any]]], str]
+Measure = Callable[[list[Result]], TableCell]
 
 
 def size_of(grid: GridResults) -> str:
@@ -37,43 +43,39 @@ def size_of(grid: GridResults) -> str:
 
 def table2_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     """Table 2: the frame AUC of all methods, as printed, then ours with and without memory, and without learning."""
-    auc, adds = (lambda found: shown(found, "auc")), (lambda found: shown(found, "learning_adds", sign="+"))
-    rows = _printed("table2")
-    for size in _sizes(grids):
-        rows.append(_ours(grids, size, "no-memory", f"Ours, {size} (w/o memory)", auc))
-        rows.append(_ours(grids, size, BASE, f"Ours, {size}", auc))
-        rows.append(_ours(grids, size, BASE, f"no learning, {size}", yardstick))
-        rows.append(_ours(grids, size, BASE, f"learning adds, {size}", adds))
-    return pd.DataFrame(rows)
+    auc = partial(shown, measure=lambda result: result.auc)
+    ours = {
+        "Ours, {} (w/o memory)": ("no-memory", auc),
+        "Ours, {}": (BASE, auc),
+        "no learning, {}": (BASE, yardstick),
+        "learning adds, {}": (BASE, learning_adds),
+    }
+    return _with_ours("table2", grids, ours)
 
 
 def table3_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     """Table 3: the equal error rate in percent, in the same way."""
-    rows = _printed("table3")
-    for size in _sizes(grids):
-        eer = lambda found: shown(found, lambda r: 100 * r["eer"], digits=1)  # noqa: E731
-        rows.append(_ours(grids, size, BASE, f"Ours, {size}", eer))
-        rows.append(_ours(grids, size, BASE, f"no learning, {size}", lambda found: yardstick(found, "eer", 100, 1)))
-    return pd.DataFrame(rows)
+    ours = {
+        "Ours, {}": (BASE, partial(shown, measure=lambda result: 100 * result.eer, form=".1f")),
+        "no learning, {}": (BASE, partial(yardstick, measure=lambda row: 100 * row.eer, form=".1f")),
+    }
+    return _with_ours("table3", grids, ours)
 
 
-def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, dict[str, Any]]) -> pd.DataFrame:
+def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, Cost]) -> pd.DataFrame:
     """Table 4: parameters, counted in our networks, and frames per second, ours of wall time on the machine named."""
-    rows = [
-        {"method": row["method"], "origin": row["origin"], "parameters [M]": row.pop("parameters"), **row}
-        for row in _printed("table4")
-    ]
     with torch.device("meta"):  # without values
         nets = [build_network(load_recipe(name)) for name in PAPERS_FULL_SIZE]
     counted = [sum(p.numel() for p in net.parameters()) / 1e6 for net in nets]
-    rows.append({"method": "Ours, full size", "origin": HERE, "parameters [M]": "{:.2f} ({:.2f})".format(*counted)})
+    rows = _printed("table4")
+    rows.append({"method": "Ours, full size", "origin": HERE, "parameters": "{:.2f} ({:.2f})".format(*counted)})
     for grid in grids:
         if (cost := costs.get(grid.recipe.name)) is not None:
             where = f"Ours, {size_of(grid)}, on {machine_of(cost)}"
-            parameters = f"{cost['parameters'] / 1e6:.2f}"
-            rows.append({"method": where, "origin": HERE, "parameters [M]": parameters,
-                         _column(grid): f"{cost['frames_per_second']['network']:.1f}"})  # fmt: skip
-    return pd.DataFrame(rows).reindex(columns=["method", "origin", "parameters [M]", *_columns()]).fillna("–")
+            rows.append({"method": where, "origin": HERE, "parameters": number([cost.parameters / 1e6], ".2f")})
+            rows[-1][_column(grid)] = number([cost.frames_per_second.network], ".1f")
+    table = pd.DataFrame(rows, columns=["method", "origin", "parameters", *COLUMNS]).fillna(NONE)
+    return table.rename(columns={"parameters": "parameters [M]"})
 
 
 def table5_as_printed() -> pd.DataFrame:
@@ -91,38 +93,40 @@ def table5_as_printed() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _columns() -> list[str]:
-    return [*DATASETS.values(), GENERATED]
-
-
-def _printed(table: str) -> list[dict[str, str]]:
+def _printed(table: str) -> list[dict[str, TableCell]]:
     """The paper's rows: of other methods, quoted there, and its own."""
     values = paper_values()[table]
-    names = [DATASETS.get(column, column) for column in values["columns"]]
-    return [
-        {"method": method, "origin": PRINTED if method.startswith("Ours") else QUOTED}
-        | dict(zip(names, row, strict=True))
-        | {GENERATED: "–"}
-        for method, row in values["rows"].items()
+    columns: list[str] = values["columns"]
+    names = [DATASETS.get(column, column) for column in columns]
+    rows: list[dict[str, TableCell]] = []
+    for method, row in values["rows"].items():
+        origin = PRINTED if method.startswith("Ours") else QUOTED
+        rows.append({"method": method, "origin": origin, **dict(zip(names, row, strict=True)), GENERATED: NONE})
+    return rows
+
+
+def _with_ours(table: str, grids: Sequence[GridResults], ours: Mapping[str, tuple[str, Measure]]) -> pd.DataFrame:
+    """A table as printed, and for every size our rows (name: variant and measure): full size, measured or not, and
+    those that have results."""
+    measured = {SIZES[""], *(size_of(grid) for grid in grids if grid.results)}
+    sizes = [size for size in SIZES.values() if size in measured]
+    rows = [
+        _ours(grids, size, variant, name.format(size), measure)
+        for size in sizes
+        for name, (variant, measure) in ours.items()
     ]
+    return pd.DataFrame(_printed(table) + rows)
 
 
-def _sizes(grids: Sequence[GridResults]) -> list[str]:
-    """Full size, whether measured or not, and those that have results."""
-    measured = {size_of(grid) for grid in grids if grid.results}
-    return [size for size in SIZES.values() if size == SIZES[""] or size in measured]
-
-
-def _ours(grids: Sequence[GridResults], size: str, variant: str, name: str, measure: Measure) -> dict[str, str]:
+def _ours(grids: Sequence[GridResults], size: str, variant: str, name: str, measure: Measure) -> dict[str, TableCell]:
     """One row of ours: per dataset the measure of a variant at one size."""
-    row = {"method": name, "origin": HERE}
-    for column in _columns():
+    row: dict[str, TableCell] = {"method": name, "origin": HERE}
+    for column in COLUMNS:
         found = [grid.results.get(variant, []) for grid in grids if size_of(grid) == size and _column(grid) == column]
         row[column] = next((measure(results) for results in found if results), ABSENT)
     return row
 
 
-def _column(grid: GridResults) -> str | None:
-    """Of the generated scenes the first, `synthetic`, stands in the paper's tables."""
-    dataset = grid.recipe.data.dataset
-    return GENERATED if dataset == "synthetic" else DATASETS.get(dataset)
+def _column(grid: GridResults) -> str:
+    """The column of a dataset, empty for one without; of the generated scenes only `synthetic` has one."""
+    return (DATASETS | {"synthetic": GENERATED}).get(grid.recipe.data.dataset, "")

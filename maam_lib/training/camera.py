@@ -1,15 +1,15 @@
-"""A recipe for unknown footage: what the prepared data themselves tell, without labels (ours)."""
+"""Recipes that follow their data: what prepared footage itself tells, without labels (ours)."""
 
+import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, SettingError
-from maam_lib.data import PreparedDataset, find_dataset
+from maam_lib.data import PreparedDataset
 
 FLOWS = 300  # training flows, evenly spread, that moving things are measured in
 OF_FASTEST = 0.25  # of the speed that 1 % of a frame's pixels typically exceed: from there a pixel counts as moving
@@ -28,23 +28,41 @@ class MovingThings:
     width: int
 
 
-def fit_recipe(recipe: Recipe, root: Path, *settings: str) -> tuple[Recipe, str]:
-    """A recipe that follows its data, fitted to the prepared dataset under `root`, and in words what was chosen.
+def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
+    """A recipe with what it follows (`data.follow`) taken from the prepared data, and in words what was chosen.
 
     Size, channels and flow are those of the prepared data; the patch is the median size of what moves in them; epochs
-    are as many as make about FRAMES_SEEN frames. What `settings` ("section.key=value") name is left as they say. A
-    recipe that does not follow its data (data.follow is false) comes back as it is.
-    Raises DatasetError where no or several prepared datasets fit, SettingError where nothing moves in them.
+    are as many as make about FRAMES_SEEN frames. The result follows nothing more; a recipe that follows nothing comes
+    back as it is. Raises SettingError where nothing moves, and for data of another size than the recipe states.
     """
-    given = {setting.partition("=")[0].strip() for setting in settings}
-    wanted = recipe.with_settings(*settings)
-    if not wanted.data.follow:
-        return wanted, ""
-    size = (wanted.data.height, wanted.data.width) if {"data.height", "data.width"} <= given else None
-    prepared = find_dataset(root, wanted.data.dataset, size, wanted.data.flow if "data.flow" in given else None)
-    found, measured = _settings_from(prepared, measure="scoring.patch" not in given)
-    fitted = wanted.with_settings(*found, "data.follow=false", *(s for s in settings if "data.follow" not in s))
+    follow = recipe.data.follow
+    if not follow:
+        return recipe, ""
+    height, width = prepared.frame_size
+    found: dict[str, object] = {
+        "data.height": height,
+        "data.width": width,
+        "data.channels": prepared.channels,
+        "data.flow": prepared.manifest.flow.estimator,
+        "training.epochs": _enough_epochs(prepared),
+    }
+    measured = ""
+    if "scoring.patch" in follow:
+        things = moving_things(prepared)
+        found["scoring.patch"] = [things.height, things.width]
+        measured = f" (median of {things.count} moving parts)"
+    fitted = recipe.with_settings(*(f"{key}={json.dumps(found[key])}" for key in follow), "data.follow=[]")
+    if (fitted.data.height, fitted.data.width) != prepared.frame_size:
+        raise SettingError(
+            f"recipe {recipe.name}: states {fitted.data.height}x{fitted.data.width}, the frames in {prepared.folder} "
+            f"are {height}x{width}; state data.height and data.width both, or neither"
+        )
     return fitted, _in_words(fitted) + measured
+
+
+def _enough_epochs(prepared: PreparedDataset) -> int:
+    frames = sum(prepared.num_frames("train", clip) - 1 for clip in prepared.clips("train"))
+    return min(MOST_EPOCHS, max(1, math.ceil(FRAMES_SEEN / max(1, frames))))
 
 
 def _in_words(recipe: Recipe) -> str:
@@ -55,40 +73,21 @@ def _in_words(recipe: Recipe) -> str:
     )
 
 
-def _settings_from(prepared: PreparedDataset, *, measure: bool) -> tuple[list[str], str]:
-    """Settings that the prepared data decide, and where the patch is from."""
-    height, width = prepared.frame_size
-    flow = prepared.manifest["flow"]["estimator"]
-    frames = sum(prepared.num_frames("train", clip) - 1 for clip in prepared.clips("train"))
-    epochs = min(MOST_EPOCHS, max(1, math.ceil(FRAMES_SEEN / max(1, frames))))
-    found = [
-        f"data.height={height}",
-        f"data.width={width}",
-        f"data.channels={prepared.channels}",
-        f"data.flow={flow}",
-        f"training.epochs={epochs}",
-    ]
-    if not measure:
-        return found, ""
-    things = moving_things(prepared)
-    return [*found, f"scoring.patch=[{things.height}, {things.width}]"], f" (median of {things.count} moving parts)"
-
-
 def moving_things(prepared: PreparedDataset) -> MovingThings:
     """The size of what moves in the training clips: connected parts of the flow that are faster than its surroundings.
 
     Flow is a little wider than the thing itself, and people who walk together are one part: an estimate, which stands
     in the fitted recipe to be looked at. Raises SettingError where nothing moves.
     """
-    flows = [np.float32(flow) for flow in _some_flows(prepared)]
+    flows = (flow.astype(np.float32) for flow in _some_flows(prepared))
     speeds = [np.hypot(flow[..., 0], flow[..., 1]) for flow in flows]
     fastest = float(np.median([np.quantile(speed, 0.99) for speed in speeds])) if speeds else 0.0
     threshold, area = max(SLOWEST, OF_FASTEST * fastest), SMALLEST * math.prod(prepared.frame_size)
     sizes = [size for speed in speeds for size in _part_sizes(speed > threshold, area)]
     if not sizes:
         raise SettingError(
-            f"{prepared.folder}: nothing moves in the training footage, so nothing tells how large things are; say it: "
-            "--set scoring.patch=[HEIGHT,WIDTH], in pixels of the stored frames"
+            f"{prepared.folder}: nothing moves in the training footage, so nothing tells how large things are; "
+            "state it: --set scoring.patch=[HEIGHT,WIDTH], in pixels of the stored frames"
         )
     height, width = np.median(sizes, axis=0).round().astype(int).tolist()
     return MovingThings(len(sizes), height, width)

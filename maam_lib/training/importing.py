@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from maam_lib import released
-from maam_lib.config import Recipe
+from maam_lib.config import Recipe, settings_of
 from maam_lib.model import MAAMNet
-from maam_lib.training.runs import RunFolder, write_weights
+from maam_lib.training.files import write_weights
+from maam_lib.training.runs import RunFolder
 
 
 def import_weights(prefix: Path, out: Path, *, run: Path | None = None, recipe: Recipe | None = None) -> MAAMNet:
@@ -26,18 +27,16 @@ def import_weights(prefix: Path, out: Path, *, run: Path | None = None, recipe: 
 
 def _check_recipe(recipe: Recipe, net: MAAMNet) -> None:
     """Raise VariableError where a recipe describes another network than these released weights are of."""
-    wanted = {
-        "data.channels": recipe.data.channels,
-        "model.num_items": recipe.model.num_items,
-        "model.base_channels": recipe.model.base_channels,
-        "model.similarity": recipe.model.similarity,
+    num_items, width = net.state_dict()["items"].shape
+    needed = {
+        "data.channels": net.frame_channels,
+        "model.num_items": num_items,
+        "model.base_channels": width // 8,
+        "model.similarity": net.similarity,
     }
-    found = dict(
-        zip(wanted, (net.frame_channels, *net.items.shape[:1], net.items.shape[1] // 8, net.similarity), strict=True)
-    )
-    if wrong := [
-        f"{key} is {wanted[key]}, the weights need {found[key]}" for key in wanted if wanted[key] != found[key]
-    ]:
+    stated = settings_of(recipe)
+    wrong = [f"{key} is {stated[key]}, the weights need {needed[key]}" for key in needed if stated[key] != needed[key]]
+    if wrong:
         raise released.VariableError(
             f"recipe {recipe.name} is of another network: {'; '.join(wrong)}; take a -released recipe"
         )

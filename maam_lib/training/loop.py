@@ -5,10 +5,10 @@ and resumed goes the same way as one that was not; on a CPU its weights are equa
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,17 +16,19 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from maam_lib.config import Recipe
+from maam_lib.config import Recipe, SettingError
 from maam_lib.data import FrameFlowDataset, PreparedDataset, find_dataset, to_model_input
 from maam_lib.fast import best_accelerator, compiler_trouble, keep_freed_memory, largest_divisor, share_statistics
 from maam_lib.losses import Losses, total_loss
 from maam_lib.memory import support_count
 from maam_lib.model import MAAMNet, MAAMOutput
+from maam_lib.training.camera import fit_recipe
 from maam_lib.training.feeding import Feed
-from maam_lib.training.runs import RunFolder, environment_facts
+from maam_lib.training.machine import environment_facts
+from maam_lib.training.optimizer import build_optimizer
+from maam_lib.training.runs import RunFolder
 
-ADAM_EPSILON = 1e-8  # released code, and the default of PyTorch; the paper does not say
-_FABRIC_NAMES = {"bfloat16": "bf16-mixed", "float32": "32-true"}
+_FABRIC_NAMES: dict[str, Literal["bf16-mixed", "32-true"]] = {"bfloat16": "bf16-mixed", "float32": "32-true"}
 EpochCallback = Callable[[dict[str, float]], bool | None]
 
 
@@ -37,38 +39,28 @@ class TrainingError(RuntimeError):
 def build_network(recipe: Recipe) -> MAAMNet:
     """The network that a recipe describes, with initial values drawn from the global random state.
 
-    A decoder that the recipe does not train is frozen at them.
+    A decoder that the recipe does not train is frozen at them. Raises SettingError for a recipe that follows data.
     """
+    if recipe.data.follow:
+        raise SettingError(
+            f"recipe {recipe.name} takes {', '.join(recipe.data.follow)} from prepared data and describes no network "
+            "before that: recipe, _ = fit_recipe(recipe, dataset_for(root, recipe))"
+        )
     net = MAAMNet(recipe.data.channels, **recipe.model.model_dump())
     net.appearance_decoder.requires_grad_(recipe.loss.branches != "motion")
     net.motion_decoder.requires_grad_(recipe.loss.branches != "appearance")
     return net
 
 
-def build_optimizer(recipe: Recipe, net: torch.nn.Module) -> torch.optim.Adam:
-    """Adam with the recipe's constant learning rate (Sec. 4.3), in the recipe's form (item 14)."""
-    form = ReleasedAdam if recipe.training.adam_form == "released" else torch.optim.Adam
-    return form(net.parameters(), lr=recipe.training.learning_rate, eps=ADAM_EPSILON)
-
-
-class ReleasedAdam(torch.optim.Adam):
-    """Adam as TensorFlow computes it: epsilon is added before the bias correction, not after it (item 14).
-
-    With s the running mean of squared gradients after t steps and c = sqrt(1 - beta2^t), PyTorch divides by
-    sqrt(s) / c + eps and TensorFlow by (sqrt(s) + eps) / c, so its epsilon is eps / c: 32 times larger at the first
-    step, the same after some thousand. Source: Kingma and Ba (2015), end of Sec. 2, "epsilon hat".
-    """
-
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        steps = [int(state["step"]) for state in self.state.values()]
-        for group in self.param_groups:
-            group["eps"] = ADAM_EPSILON / math.sqrt(1 - group["betas"][1] ** (max(steps, default=0) + 1))
-        return super().step(closure)
-
-
 def dataset_for(root: Path, recipe: Recipe) -> PreparedDataset:
-    """The prepared dataset under `root` that a recipe asks for; if absent, DatasetError with the command for it."""
-    return find_dataset(root, recipe.data.dataset, (recipe.data.height, recipe.data.width), recipe.data.flow)
+    """The prepared dataset under `root` that a recipe asks for, of any size or flow where it follows them.
+
+    Raises DatasetError, with the command that prepares it, where there is none, and where several fit.
+    """
+    data = recipe.data
+    follows_size = "data.height" in data.follow or "data.width" in data.follow
+    size = None if follows_size else (data.height, data.width)
+    return find_dataset(root, data.dataset, size, None if "data.flow" in data.follow else data.flow)
 
 
 def fit(
@@ -85,6 +77,7 @@ def fit(
 ) -> RunFolder:
     """Train a recipe on a prepared dataset's normal clips; returns the run folder, its last epoch finished.
 
+    A recipe that follows its data is fitted to them first (`fit_recipe`); the run's recipe.yaml holds the result.
     `devices` is how many, or the numbers of those to use; "auto" is as many GPUs as share a batch equally, or the CPU.
     Several train as one: the same batches, batch-norm statistics, dropout and losses as on one device, up to rounding.
     `compiled` sends the network through torch.compile: the same files, equal up to rounding and, on a GPU, the dropout.
@@ -95,6 +88,7 @@ def fit(
     the devices cannot share equally, a run begun in another number format, or where compiling is asked for and
     impossible.
     """
+    recipe, _ = fit_recipe(recipe, prepared)
     accelerator = best_accelerator() if accelerator == "auto" else accelerator
     if devices == "auto":
         there = torch.cuda.device_count() if accelerator == "cuda" else 1
@@ -180,20 +174,16 @@ def _train(
         net = share_statistics(net, fabric.device.type)
     if compiled:
         net.compile(dynamic=False)  # in place: the names of parameters stay; all batches have one shape
-    module, optimizer = fabric.setup(net.to(memory_format=torch.channels_last), adam)
+    net = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  torch's types leave it out
+    module, optimizer = fabric.setup(net, adam)
     done = run.load_epoch(net, adam)  # after the set-up: on the device
     if fabric.is_global_zero and (done < settings.epochs or run.facts.get("epochs") != done):
         run.record(facts | _so_far(run, done))
     module.train()
     feed = Feed(dataset, fabric.device)
-    steps = len(dataset) // settings.batch_size
-    progress = tqdm(
-        total=settings.epochs * steps * settings.batch_size,
-        initial=done * steps * settings.batch_size,
-        unit="frame",
-        disable=None if fabric.is_global_zero and shows_progress else True,
-    )
-    with progress:
+    frames = len(dataset) // settings.batch_size * settings.batch_size  # of an epoch
+    disable = None if fabric.is_global_zero and shows_progress else True
+    with tqdm(total=settings.epochs * frames, initial=done * frames, unit="frame", disable=disable) as progress:
         for epoch in range(done + 1, settings.epochs + 1):
             row = _train_epoch(fabric, recipe, feed, module, optimizer, epoch, progress)
             if fabric.is_global_zero:
@@ -206,7 +196,7 @@ def _train(
 
 def _so_far(run: RunFolder, epoch: int) -> dict[str, float]:
     """What run.json says of the epochs behind it; nothing before the first."""
-    return {"epochs": epoch, "training_seconds": round(run.history["seconds"].sum(), 1)} if epoch else {}
+    return {"epochs": epoch, "training_seconds": round(sum(run.history["seconds"].tolist()), 1)} if epoch else {}
 
 
 def _train_epoch(
@@ -223,29 +213,27 @@ def _train_epoch(
     torch.manual_seed(epoch_seed(settings.seed, epoch, 1))  # one for all devices: see dropout.py
     order_seed = epoch_seed(settings.seed, epoch, 0)
     order = batches(len(feed.dataset), settings.batch_size, order_seed, fabric.global_rank, fabric.world_size)
-    sums, steps = None, 0
+    sums, steps = torch.zeros((), device=fabric.device), 0
     for raw_frames, raw_flow in feed.batches(order):
         frames, flow = to_model_input(raw_frames, raw_flow, feed.dataset.channels)
         output = module(frames.contiguous(memory_format=torch.channels_last))
         losses = total_loss(output, frames, flow, recipe.loss)
         terms = torch.stack([*losses, flow.abs().mean(), _mean_support(output, losses.total)]).detach()
-        terms = fabric.all_reduce(terms, reduce_op="mean")  # before the check, so that all devices stop together
+        # before the check, so that all devices stop together; of a tensor, a tensor
+        terms: Tensor = fabric.all_reduce(terms, reduce_op="mean")  # pyright: ignore[reportAssignmentType]
         _check_finite(Losses(*terms[: len(losses)]), epoch, steps + 1)
         optimizer.zero_grad()
         fabric.backward(losses.total)
         optimizer.step()
-        sums = terms if sums is None else sums + terms
+        sums = sums + terms
         steps += 1
         progress.update(settings.batch_size)
         progress.set_postfix_str(f"epoch {epoch} loss {terms[0].item():.4f}", refresh=False)
-    means = sums / steps
     names = [*Losses._fields, "zero_flow", "support_items"]
+    means = dict(zip(names, (sums / steps).tolist(), strict=True))
     seconds = time.perf_counter() - began
-    row = {"epoch": epoch, **dict(zip(names, means.tolist(), strict=True))}
-    return row | {
-        "seconds": round(seconds, 2),
-        "frames_per_second": round(steps * settings.batch_size / seconds, 1),
-    }
+    speed = steps * settings.batch_size / seconds
+    return {"epoch": epoch} | means | {"seconds": round(seconds, 2), "frames_per_second": round(speed, 1)}
 
 
 def _mean_support(output: MAAMOutput, like: Tensor) -> Tensor:
@@ -264,16 +252,12 @@ def _check_finite(losses: Losses, epoch: int, step: int) -> None:
 
 def _facts(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset) -> dict[str, object]:
     """What run.json says of this run."""
-    on_cuda = fabric.device.type == "cuda"
+    on_cuda, data = fabric.device.type == "cuda", dataset.prepared
     return {
         "recipe": recipe.name,
         "recipe_hash": recipe.hash(),
         "seed": recipe.training.seed,
-        "data": {
-            "name": dataset.prepared.name,
-            "content_hash": dataset.prepared.content_hash,
-            "frames": len(dataset),
-        },
+        "data": {"name": data.name, "content_hash": data.content_hash, "frames": len(dataset)},
         "device": torch.cuda.get_device_name(fabric.device) if on_cuda else "cpu",
         "devices": fabric.world_size,
         "precision": recipe.training.precision,

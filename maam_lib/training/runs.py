@@ -3,43 +3,30 @@
 recipe.yaml        the resolved recipe
 run.json           seed, device, number format, determinism, versions, data, git revision, wall time
 history.csv        one row per epoch
-checkpoints/       epoch_001.safetensors ... weights; optimizer.safetensors for exact resume
+checkpoints/       epoch_001.safetensors ... weights, as many as `training.keep_epochs` says and the last;
+                   optimizer.safetensors for exact resume
 scores.csv         from `maam evaluate`: clip, frame, label, appearance, motion, fused
 metrics.json       from `maam evaluate`
 detector.json      from `maam evaluate`, or the first `maam detect`: what scores any video with this run
 """
 
-import hashlib
-import os
-import platform
 import re
-import subprocess
-from collections.abc import Mapping, Sequence
-from importlib import metadata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import Module
 
-from data_prep.files import UnreadableError, clear_asides, is_aside, read_checked, write_json, write_text, written_aside
-from maam_lib.config import Recipe, differences, load_recipe
-from maam_lib.model import MAAMNet
+from data_prep.files import UnreadableError, clear_asides, is_aside, read_checked, write_json, write_text
+from maam_lib.config import Recipe, TrainingSettings, differences, load_recipe
+from maam_lib.training.files import RunError, load_weights, read_metadata, read_numbers, read_weights, write_weights
 from maam_lib.training.machine import Machine
 
-SCORES = "scores.csv"
-CHECKSUM = "sha256"  # in the metadata of a weights file: of its epoch and of all its numbers
 HISTORY = ("epoch", "total", "motion", "zero_flow", "seconds")  # columns that are read again
-
-
-class RunError(RuntimeError):
-    """A run folder that cannot be used as asked: names the folder, the reason and the remedy."""
 
 
 class RunFolder:
@@ -68,17 +55,22 @@ class RunFolder:
         path = self.folder / "history.csv"
         if not path.exists():
             return pd.DataFrame({"epoch": []})
-        return _read_numbers(path, HISTORY, "continue the training in another folder, or repair the row")
+        return read_numbers(path, HISTORY, "continue the training in another folder, or repair the row")
 
     @property
     def epochs_done(self) -> int:
         """The last epoch whose weights and optimiser state are both whole; 0 before the first."""
         if not self._path("optimizer").is_file():
             return 0
-        epoch = self._read("optimizer")[1].get("epoch", "none")
+        epoch = read_metadata(self._path("optimizer")).get("epoch", "none")
         if not re.fullmatch(r"\d{1,6}", epoch):
             raise RunError(f"{self._path('optimizer')}: of epoch {epoch!r:.40}, expected a number; train anew")
         return int(epoch)
+
+    @property
+    def kept_epochs(self) -> list[int]:
+        """The finished epochs whose weights are there, in their order."""
+        return [epoch for epoch in range(1, self.epochs_done + 1) if self.weights_file(epoch).is_file()]
 
     @property
     def is_finished(self) -> bool:
@@ -148,7 +140,7 @@ class RunFolder:
         weights = list(self.checkpoints.glob("epoch_*.safetensors"))
         return self._path("optimizer").is_file() or (self.folder / "metrics.json").is_file() or len(weights) > 1
 
-    def adopt(self, recipe: Recipe, net: MAAMNet, origin: str) -> None:
+    def adopt(self, recipe: Recipe, net: Module, origin: str) -> None:
         """Make this new folder the finished run of weights that were trained elsewhere, so that it can be evaluated.
 
         They count as the recipe's last epoch; `origin` says in run.json, and in every result, where they come from.
@@ -168,28 +160,33 @@ class RunFolder:
         """Write run.json: what was run, on what, with which versions."""
         write_json(self.folder / "run.json", dict(facts))
 
-    def save_epoch(self, net: MAAMNet, optimizer: torch.optim.Optimizer, row: Mapping[str, float]) -> None:
-        """Keep one epoch: weights, then its history row, then the optimiser state that makes it count as done."""
+    def save_epoch(self, net: Module, optimizer: torch.optim.Optimizer, row: Mapping[str, float]) -> None:
+        """Keep one epoch: weights, then its history row, then the optimiser state that makes it count as done.
+
+        Then the weights before it go, where they are none of those to keep; older ones were left by a kill just here.
+        """
         epoch = int(row["epoch"])
         self._save(_epoch_name(epoch), net.state_dict(), epoch)
         history = self.history
         history = pd.concat([history[history["epoch"] < epoch], pd.DataFrame([row])], ignore_index=True)
         write_text(self.folder / "history.csv", history.to_csv(index=False))
         self._save("optimizer", _flat(optimizer.state_dict()["state"]), epoch)
+        for earlier in {epoch - 1, epoch - 2} - epochs_to_keep(self.recipe.training):
+            self.weights_file(earlier).unlink(missing_ok=True)
 
-    def load_epoch(self, net: MAAMNet, optimizer: torch.optim.Optimizer) -> int:
+    def load_epoch(self, net: Module, optimizer: torch.optim.Optimizer) -> int:
         """Put network and optimiser where the last finished epoch left them; returns that epoch, 0 for none."""
         if epoch := self.epochs_done:
             self.load_weights(net, epoch)
             _ = self.history  # damaged, it stops the training now and not after an epoch
-            state, groups = _nested(self._read("optimizer")[0]), optimizer.state_dict()["param_groups"]
+            state, groups = _nested(read_weights(self._path("optimizer"))[0]), optimizer.state_dict()["param_groups"]
             known = {number for group in groups for number in group["params"]}
             if not set(state) <= known:
                 raise RunError(f"{self._path('optimizer')}: the state of another network; train anew in another folder")
             optimizer.load_state_dict({"state": state, "param_groups": groups})
         return epoch
 
-    def load_weights(self, net: MAAMNet, epoch: int | None = None) -> int:
+    def load_weights(self, net: Module, epoch: int | None = None) -> int:
         """Load the weights of an epoch (None: the last finished) into the network; returns the epoch."""
         epoch = self.epochs_done if epoch is None else epoch
         path = self.weights_file(epoch)
@@ -208,152 +205,26 @@ class RunFolder:
     def _save(self, name: str, tensors: Mapping[str, Tensor], epoch: int) -> None:
         write_weights(self._path(name), tensors, {"epoch": str(epoch)})
 
-    def _read(self, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-        return _load(self._path(name))
-
-
-def load_weights(net: MAAMNet, path: Path) -> None:
-    """Load a weights file into a network; raises RunError naming every tensor that does not fit."""
-    tensors, _ = _load(path)
-    own = net.state_dict()
-    misfits = [f"{k} is missing" for k in own if k not in tensors] + [
-        f"{k} is unknown" for k in tensors if k not in own
-    ]
-    misfits += [
-        f"{k} is {tuple(tensors[k].shape)}, expected {tuple(own[k].shape)}"
-        for k in own
-        if k in tensors and tensors[k].shape != own[k].shape
-    ]
-    misfits += [
-        f"{k} is {tensors[k].dtype}, expected {own[k].dtype}"
-        for k in own
-        if k in tensors and tensors[k].dtype != own[k].dtype
-    ]
-    if misfits:
-        more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
-        raise RunError(f"{path}: weights of another network: {'; '.join(misfits[:3])}{more}. Was the recipe changed?")
-    if endless := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
-        raise RunError(
-            f"{path}: {endless[0]} holds NaN or infinite weights; take an earlier epoch, or train with a lower "
-            "training.learning_rate"
-        )
-    net.load_state_dict(tensors)
-
-
-def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a weights file, aside first, with the checksum by which a later damage is noticed."""
-    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    with written_aside(path) as aside:
-        save_file(whole, aside, metadata={**metadata, CHECKSUM: checksum(whole, metadata)})
-
-
-def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """sha256 of a weights file's numbers and what its metadata say, but for this checksum itself (ours)."""
-    digest = hashlib.sha256(repr(sorted((k, v) for k, v in metadata.items() if k != CHECKSUM)).encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def read_scores(folder: Path) -> pd.DataFrame:
-    """The `scores.csv` of a run, or of kept weights: clip, frame, label, appearance, motion, fused, whole_frame.
-
-    The names of clips are text, 001 and NA among them. Raises RunError for a damaged file.
-    """
-    path, columns = folder / SCORES, ("frame", "label", "appearance", "motion", "fused")
-    scores = _read_numbers(path, columns, "make it again: maam evaluate", text=("clip",))
-    if not (scores["label"].isin((0, 1)) & (scores["frame"] >= 0)).all() or scores.duplicated(["clip", "frame"]).any():
-        raise RunError(f"{path}: expected every frame once, with label 0 or 1; make it again: maam evaluate")
-    return scores
-
-
-def _read_numbers(path: Path, columns: Sequence[str], remedy: str, text: Sequence[str] = ()) -> pd.DataFrame:
-    """A CSV file of finite numbers, and of `text` columns taken as they are; RunError where it is not whole.
-
-    `columns` must be there; others may be, of numbers too.
-    """
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, encoding="utf-8")
-        if missing := [name for name in (*text, *columns) if name not in table]:
-            raise ValueError(f"no column {missing[0]}")
-        for name in table.columns.difference(text):
-            if not is_numeric_dtype(table[name]) or is_bool_dtype(table[name]) or not np.isfinite(table[name]).all():
-                raise ValueError(f"{name} holds other things than finite numbers")
-        for name in table.columns.intersection(("epoch", "frame", "label")):
-            table[name] = table[name].astype("int64")
-    except (OSError, ValueError, OverflowError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"{path}: not a whole table ({reason:.200}); was it cut? {remedy}") from error
-    return table
-
-
-def environment_facts() -> dict[str, Any]:
-    """Versions, machine and git revision, for run.json."""
-    packages = {d.metadata["Name"]: d.version for d in metadata.distributions()}
-    return {
-        "git_revision": _git_revision(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": processor_name(),
-        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
-    }
-
-
-def processor_name() -> str:
-    """The processor's own name, as far as the system tells it, and how many cores this process may use."""
-    cpuinfo = Path("/proc/cpuinfo")
-    named = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.is_file() else None
-    return f"{named[1].strip() if named else platform.processor() or platform.machine()}, {usable_cores()} cores"
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: those of its affinity, where the system has one."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _git_revision() -> str | None:
-    """The kit's revision, with "-dirty" where files differ from it; None outside a clone or without git."""
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=12",
-        "--exclude=*",
-    ]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
 
 def changed_settings(before: Recipe, after: Recipe) -> str:
-    """The settings in which two recipes differ, except for more epochs, as `key: before -> after`; "" for none."""
+    """The settings in which two recipes differ, as `key: before -> after`; "" for none.
+
+    More epochs are no other setting, nor are more or fewer weights to keep.
+    """
     changed = differences(before, after)
+    changed.pop("training.keep_epochs", None)
     if after.training.epochs >= before.training.epochs:
         changed.pop("training.epochs", None)
     return ", ".join(f"{key}: {old} -> {new}" for key, (old, new) in changed.items())
 
 
+def epochs_to_keep(settings: TrainingSettings) -> set[int]:
+    """The epochs whose weights stay: all, or `keep_epochs` of them, evenly spread, the last one among them."""
+    return {round(settings.epochs * part / settings.keep_epochs) for part in range(1, settings.keep_epochs + 1)}
+
+
 def _epoch_name(epoch: int) -> str:
     return f"epoch_{epoch:03d}"
-
-
-def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, OverflowError, RuntimeError) as error:
-        reason = f"{' '.join(str(error).split()):.200}"
-        raise RunError(f"{path}: not a whole safetensors file ({reason}); was it cut or copied in part?") from error
-    said = metadata.get(CHECKSUM, next((value for value in metadata.values() if len(value) == 64), None))
-    if said not in (None, checksum(tensors, metadata)):  # None: written before there was one
-        raise RunError(f"{path}: its numbers are not those that were written (another checksum); copy it again")
-    return tensors, metadata
 
 
 def _flat(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:

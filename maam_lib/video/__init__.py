@@ -1,10 +1,10 @@
 """Any video scored: footage, scores, events, page. `scorer` and `export` need torch: import them by name."""
 
 from maam_lib.video.annotation import AnnotatedVideo, Annotator, picture_size
-from maam_lib.video.detection import ProgressLine, detect, footage_notes, progress_line
-from maam_lib.video.footage import Footage, open_footage
+from maam_lib.video.detection import Progress, detect, footage_notes, progress_line
+from maam_lib.video.footage import open_footage
 from maam_lib.video.online import BATCH, in_channels, measured_on
 from maam_lib.video.onnx_file import open_onnx
 from maam_lib.video.playback import Playback
 from maam_lib.video.result_folder import check_free
-from maam_lib.video.trouble import Frame
+from maam_lib.video.trouble import Footage, Frame

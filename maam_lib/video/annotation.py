@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 
 from maam_lib.windows import Pair, boxes
 
@@ -97,7 +99,7 @@ class AnnotatedVideo:
         """frame_rate: that the header announces, per second; to six digits, and within RATES."""
         self.path = path
         self._rate = Fraction(min(max(frame_rate, RATES[0]), RATES[1])).limit_denominator(1_000_000)
-        self._file: av.container.OutputContainer | None = None
+        self._opened: tuple[OutputContainer, VideoStream] | None = None
         self._last = -1  # time stamp of the last picture
 
     def write(self, picture: np.ndarray, time: float) -> None:
@@ -105,26 +107,27 @@ class AnnotatedVideo:
 
         Raises OSError where the file cannot be written, av.FFmpegError where the picture cannot be encoded.
         """
-        if self._file is None:
-            self._open(picture.shape[:2])
+        file, stream = self._opened = self._opened or self._open(picture)
         frame = av.VideoFrame.from_ndarray(picture, "bgr24")
         frame.time_base = STAMP
         frame.pts = self._last = max(self._last + 1, round(time / STAMP))
-        self._file.mux(self._stream.encode(frame))
+        file.mux(stream.encode(frame))
 
-    def _open(self, size: Pair) -> None:
-        self._file = av.open(str(self.path), "w", "matroska", options=WRITTEN_AT_ONCE)
-        self._stream = self._file.add_stream(CODEC, rate=self._rate, options=QUALITY)
-        self._stream.height, self._stream.width = size
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = STAMP
+    def _open(self, picture: np.ndarray) -> tuple[OutputContainer, VideoStream]:
+        file = av.open(str(self.path), "w", "matroska", options=WRITTEN_AT_ONCE)
+        stream = file.add_stream(CODEC, rate=self._rate, options=QUALITY)
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = STAMP
+        return file, stream
 
     def close(self) -> None:
         """Finish the file; raises as `write`."""
-        file, self._file = self._file, None
-        if file is not None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            file, stream = opened
             with file:
-                file.mux(self._stream.encode(None))
+                file.mux(stream.encode(None))
 
 
 def jpeg(picture: np.ndarray) -> bytes:

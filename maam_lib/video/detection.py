@@ -7,15 +7,16 @@ index.html      curve, worst moments, events, settings; renewed every minute
 """
 
 import math
-import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import av
+import numpy as np
+from av.error import FFmpegError
 
 from data_prep import __version__
 from data_prep.files import write_text
@@ -24,9 +25,9 @@ from maam_lib.detector import DetectionError, Detector, Score
 from maam_lib.video.annotation import AnnotatedVideo, Annotator, jpeg, picture_size
 from maam_lib.video.detection_page import Envelope, WorstMoments, detection_page
 from maam_lib.video.events import Alarms, Box, Event, EventFile
-from maam_lib.video.footage import Footage
-from maam_lib.video.online import BATCH, Heard, Scored, score_online
+from maam_lib.video.online import BATCH, Scored, score_online
 from maam_lib.video.result_folder import check_free, check_room, claimed
+from maam_lib.video.trouble import Footage
 from maam_lib.windows import boxes
 
 PAGE_SECONDS = 60.0  # between two renewals of the page
@@ -81,9 +82,11 @@ def detect(
     began = time.monotonic()
     threshold = detector.threshold if alarms_per_hour is None else detector.threshold_for(alarms_per_hour)
     report = _Report(detector, footage, out, threshold, alarms_per_hour, picture_width)
-    heard = Heard(footage)
     early: list[Event] = []  # before the first frame is scored
-    with closing(score_online(detector, score, heard, picture_width=picture_width)) as items, ExitStack() as finishing:
+    with (
+        closing(score_online(detector, score, footage, picture_width=picture_width)) as items,
+        ExitStack() as finishing,
+    ):
         for item in items:
             if report.progress.frames:
                 with unbroken():
@@ -94,7 +97,7 @@ def detect(
             else:
                 with unbroken(), claimed(out):
                     report.begin([*early, item])
-                    finishing.callback(lambda: report.finish(heard.lost()))
+                    finishing.callback(lambda: report.finish(footage.lost()))
             if isinstance(item, Scored):
                 report.note_time(began, item)
                 if on_progress is not None:
@@ -129,19 +132,16 @@ class _Report:
 
     def begin(self, items: list[Event | Scored]) -> None:
         """Open the files and write the first events and the first frame; nothing stays open where that fails."""
-        with ExitStack() as failed:
-            self._scores: TextIO = failed.enter_context(
-                (self.out / "scores.csv").open("w", encoding="utf-8", newline="\n")
-            )
+        with ExitStack() as files:
+            self._scores = files.enter_context((self.out / "scores.csv").open("w", encoding="utf-8", newline="\n"))
             self._scores.write(SCORE_COLUMNS + "\n")
-            self._events = EventFile(self.out / "events.csv")
-            failed.callback(self._events.close)
+            self._events = files.enter_context(closing(EventFile(self.out / "events.csv")))
             self._video: AnnotatedVideo | None = AnnotatedVideo(self.out / VIDEO, self.footage.frame_rate)
-            failed.callback(self._close_video)
+            files.callback(self._close_video)
             for item in items:
                 self.add(item)
             self._scores.flush()
-            failed.pop_all()
+            self._files = files.pop_all()
 
     def add(self, item: Event | Scored) -> None:
         if isinstance(item, Event):
@@ -154,45 +154,40 @@ class _Report:
     def _frame(self, scored: Scored) -> None:
         detector = self.detector
         found = detector.reached(scored.fused_map, self.threshold)
-        span, where = (scored.time, scored.until), lambda: _largest_box(found, scored.source_size)
-        self._write_event(self._alarms.add(scored.number, *span, scored.fused, where))
+        number, time = scored.frame.number, scored.frame.time
+        where = partial(_largest_box, found, scored.source_size)
+        self._write_event(self._alarms.add(number, time, scored.until, scored.fused, where))
         on = self._alarms.on
         normalised = float(detector.training.normalise(scored.fused))
         row = f"{scored.appearance:.9g},{scored.motion:.9g},{scored.fused:.9g},{normalised:.5g}"
-        self._scores.write(f"{scored.number},{scored.time:.3f},{row},{int(on)}\n")
-        caption = f"{scored.time:.1f} s   score {normalised:.2f}   threshold {self.level:.2f}"
-        picture = self._annotator.draw(scored.picture, found, normalised, on, caption)
-        self._show(picture, scored.time)
+        self._scores.write(f"{number},{time:.3f},{row},{int(on)}\n")
+        caption = f"{time:.1f} s   score {normalised:.2f}   threshold {self.level:.2f}"
+        picture = self._annotator.draw(scored.frame.pixels, found, normalised, on, caption)
+        with self._encoding():
+            if self._video is not None:
+                self._video.write(picture, time)
         self._lowest, self._highest = min(self._lowest, scored.fused), max(self._highest, scored.fused)
         self._envelope.add(normalised)
-        self._moments.add(normalised, scored.number, scored.time, lambda: jpeg(picture))
+        self._moments.add(normalised, number, time, lambda: jpeg(picture))
         self.progress.frames += 1
 
-    def _show(self, picture: Any, at: float) -> None:
-        """One more picture of the video; where it cannot be encoded, the scores go on without it."""
-        try:
-            if self._video is not None:
-                self._video.write(picture, at)
-        except OSError:  # of the disk
-            raise
-        except av.FFmpegError as error:
-            self._without_video(error)
-
     def _close_video(self) -> None:
-        try:
+        with self._encoding():
             if self._video is not None:
                 self._video.close()
-        except OSError:
-            raise
-        except av.FFmpegError as error:
-            self._without_video(error)
 
-    def _without_video(self, error: av.FFmpegError) -> None:
-        written = self.progress.frames
-        self._video = None
-        if not written:
-            (self.out / VIDEO).unlink(missing_ok=True)
-        self.footage.notes.append(f"{VIDEO} holds {written} frames: FFmpeg cannot encode more ({error.strerror})")
+    @contextmanager
+    def _encoding(self) -> Iterator[None]:
+        """Where the video cannot be encoded any more, the scores go on without it."""
+        try:
+            yield
+        except FFmpegError as error:
+            if isinstance(error, OSError):  # of the disk
+                raise
+            written, self._video = self.progress.frames, None
+            if not written:
+                (self.out / VIDEO).unlink(missing_ok=True)
+            self.footage.notes.append(f"{VIDEO} holds {written} frames: FFmpeg cannot encode more ({error.strerror})")
 
     def _trouble(self, event: Event) -> None:
         """Frames do not follow each other here: an alarm that is on ends."""
@@ -202,8 +197,9 @@ class _Report:
 
     def note_time(self, began: float, scored: Scored) -> None:
         progress, now = self.progress, time.monotonic()
-        progress.seconds, progress.footage_seconds = now - began, scored.time
-        progress.lag = now - scored.arrived if self.footage.is_live else max(0.0, progress.seconds - scored.time)
+        progress.seconds, progress.footage_seconds = now - began, scored.frame.time
+        behind = now - scored.frame.arrived if self.footage.is_live else progress.seconds - scored.frame.time
+        progress.lag = max(0.0, behind)
 
     def _flush(self) -> None:
         """Hand what is written to the disk, and stop while there is room to do so."""
@@ -261,9 +257,7 @@ class _Report:
         """End what is on, and close the files. lost: of a stream that is silent at this end."""
         with unbroken(), ExitStack() as last:  # the last one named is done first, and one that fails stops no other
             last.callback(self._write_page)
-            last.callback(self._events.close)
-            last.callback(self._scores.close)
-            last.callback(self._close_video)
+            last.push(self._files)
             last.callback(lambda: self._write_event(self._alarms.finish()))
             if lost is not None:
                 last.callback(self._trouble, lost)
@@ -289,34 +283,7 @@ def progress_line(progress: Progress) -> str:
     )
 
 
-class ProgressLine:
-    """Shows progress on stderr: in a terminal one line that is renewed, else a line every half minute."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._next = time.monotonic() + self._every
-
-    @property
-    def _every(self) -> float:
-        return 0.5 if self._terminal else 30.0
-
-    def show(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + self._every
-            print(
-                f"\r{progress_line(progress)}  " if self._terminal else progress_line(progress),
-                end="" if self._terminal else "\n",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def end(self) -> None:
-        if self._terminal:
-            print(file=sys.stderr)
-
-
-def _largest_box(found: Any, source_size: tuple[int, int]) -> Box | None:
+def _largest_box(found: np.ndarray, source_size: tuple[int, int]) -> Box | None:
     """The box of the largest region of a mask (H, W), in pixels of the source."""
     regions = boxes(found)
     if not regions:

@@ -1,13 +1,13 @@
-"""What the page of a scored video is made of, gathered in constant memory while the footage comes."""
+"""The page of a scored video: what it shows, gathered in constant memory while the footage comes (ours)."""
 
-import base64
 import csv
 import heapq
-import html
-from collections.abc import Callable, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from maam_lib.pages import page
 
@@ -45,6 +45,14 @@ class Moment:
     time: float = field(compare=False)
     picture: bytes = field(compare=False)  # JPEG
 
+    @property
+    def said(self) -> str:
+        return f"{clock(self.time)}, frame {self.frame}: score {self.score:.2f}"
+
+    @property
+    def base64(self) -> str:
+        return b64encode(self.picture).decode("ascii")
+
 
 class WorstMoments:
     """The highest-scored moments, at least APART seconds from each other; at most MOMENTS pictures are kept."""
@@ -79,85 +87,51 @@ def detection_page(
     envelope: Envelope,
     level: float,
     seconds: float,
-    moments: list[Moment],
+    moments: Sequence[Moment],
     events: Path,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
     normal: str,
 ) -> str:
     """One HTML page, readable offline: curve over so many seconds, worst moments, events, settings.
 
     Scores, and the threshold `level`, are normalised by those of what `normal` names.
     """
-    parts = [
-        f"<h1>{html.escape(title)}</h1>",
-        f"<p>Scores are scaled by those of {html.escape(normal)}: 1 is the worst of them. The dashed line is the alarm "
-        "threshold. Every score: <a href='scores.csv'>scores.csv</a>; every event: "
-        "<a href='events.csv'>events.csv</a>; the video with its marks: <a href='annotated.mkv'>annotated.mkv</a>.</p>",
-        "<h2>Score over time</h2>",
-        _curve(envelope, level),
-        _scale(envelope, level, seconds),
-        "<h2>Worst moments</h2>",
-        f'<div class="gallery">{"".join(map(_figure, moments))}</div>',
-        "<h2>Events</h2>",
-        _events(events),
-        "<h2>Settings</h2>",
-        f"<table>{''.join(_row(name, value) for name, value in facts.items())}</table>",
-    ]
-    made = "Made by maam detect. A score says how unlike the training footage a frame is, not that it is dangerous."
-    return page(title, "".join(parts), made)
+    columns, listed, left_out = _listed(events)
+    return page(
+        "video/templates/detection.html",
+        title=title,
+        normal=normal,
+        curve=_curve(envelope.values, level),
+        times=[clock(seconds * quarter / 4) for quarter in range(5)],
+        highest=max(envelope.values, default=None),
+        level=level,
+        moments=moments,
+        columns=columns,
+        events=listed,
+        left_out=left_out,
+        facts=facts,
+    )
 
 
-def _curve(envelope: Envelope, level: float) -> str:
-    values = envelope.values
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss; whole days in front."""
+    return str(timedelta(seconds=int(seconds)))
+
+
+def _curve(values: Sequence[float], level: float) -> dict[str, object]:
+    """The curve and the threshold as SVG draws them, in WIDTH x HEIGHT units."""
     top, bottom = max(1.1 * level, 1.0, *values), min(0.0, level, *values)
 
     def y(score: float) -> float:
         return round(HEIGHT - (score - bottom) / (top - bottom) * HEIGHT, 1)
 
     step = WIDTH / max(1, len(values) - 1)
-    line = " ".join(f"{i * step:.1f},{y(value)}" for i, value in enumerate(values))
-    return f"""<svg viewBox="0 -4 {WIDTH} {HEIGHT + 8}" width="100%" preserveAspectRatio="none" height="{HEIGHT}"
- role="img" aria-label="score over time"><line x1="0" x2="{WIDTH}" y1="{y(level)}" y2="{y(level)}" stroke="#5d6b7a"
- stroke-dasharray="6 4" vector-effect="non-scaling-stroke"/><polyline points="{line}" fill="none" stroke="#0072B2"
- stroke-width="1.2" vector-effect="non-scaling-stroke"/></svg>"""
+    points = " ".join(f"{i * step:.1f},{y(value)}" for i, value in enumerate(values))
+    return {"width": WIDTH, "height": HEIGHT, "points": points, "level": y(level)}
 
 
-def _scale(envelope: Envelope, level: float, seconds: float) -> str:
-    """Five times under the curve, and what its height means in words: the curve itself is stretched to the page."""
-    times = "".join(f"<span>{clock(seconds * quarter / 4)}</span>" for quarter in range(5))
-    highest = f"highest {max(envelope.values):.2f}, " if envelope.values else ""
-    return f"""<div style="display:flex;justify-content:space-between;font-size:.85em">{times}</div>
-<p>Time as h:mm:ss. Scores: {highest}threshold {level:.2f}.</p>"""
-
-
-def _figure(moment: Moment) -> str:
-    picture = base64.b64encode(moment.picture).decode()
-    said = f"{clock(moment.time)}, frame {moment.frame}: score {moment.score:.2f}"
-    return f'<div><img alt="{said}" src="data:image/jpeg;base64,{picture}"><br>{said}</div>'
-
-
-def _events(path: Path) -> str:
-    with path.open(newline="", encoding="utf-8") as file:
+def _listed(events: Path) -> tuple[list[str], list[list[str]], int]:
+    """The columns of events.csv, its first LISTED rows, and how many there are more."""
+    with events.open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
-        head, shown, left_out = next(rows), [], 0
-        for row in rows:
-            if len(shown) < LISTED:
-                shown.append(row)
-            else:
-                left_out += 1
-    if not shown:
-        return "<p>None.</p>"
-    more = f"<p>And {left_out} more in events.csv.</p>" if left_out else ""
-    lines = [f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in shown]
-    return f"<table><tr>{''.join(f'<th>{html.escape(name)}</th>' for name in head)}</tr>{''.join(lines)}</table>{more}"
-
-
-def _row(name: str, value: Any) -> str:
-    shown = f"{value:.5g}" if isinstance(value, float) else str(value)
-    return f"<tr><td>{html.escape(name)}</td><td>{html.escape(shown)}</td></tr>"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss."""
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+        return next(rows), list(islice(rows, LISTED)), sum(1 for _ in rows)

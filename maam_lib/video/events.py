@@ -8,8 +8,9 @@ from typing import Literal
 
 from maam_lib.detector import SHORTEST
 
-Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the source
+Box = tuple[int, int, int, int]  # see BOX: in pixels of the source
 Kind = Literal["alarm", "gap", "frozen", "resized", "lost", "cut", "behind"]
+BOX = ("x", "y", "width", "height")
 QUIET = 1.0  # seconds below the threshold that end an alarm
 
 
@@ -33,25 +34,22 @@ class Event:
     note: str = ""
 
 
-COLUMNS = ("kind", "start", "end", "first_frame", "last_frame", "peak", "peak_frame", "x", "y", "width", "height",
-           "note")  # fmt: skip
+COLUMNS = ("kind", "start", "end", "first_frame", "last_frame", "peak", "peak_frame", *BOX, "note")
 
 
 class EventFile:
     """events.csv, one line per event that has ended, each on the disk as soon as it is written."""
 
     def __init__(self, path: Path):
-        self._file = path.open("w", newline="", encoding="utf-8")
+        self._file = path.open("w", buffering=1, newline="", encoding="utf-8")  # 1: each line at once
         self._rows = csv.writer(self._file)
         self._rows.writerow(COLUMNS)
-        self._file.flush()
 
     def write(self, event: Event) -> None:
         box = ("", "", "", "") if event.where is None else event.where
         peak = ("", "") if event.peak is None else (f"{event.peak:.6g}", event.peak_frame)
         span = (f"{event.start:.3f}", f"{event.end:.3f}", event.first, event.last)
         self._rows.writerow((event.kind, *span, *peak, *box, event.note))
-        self._file.flush()
 
     def close(self) -> None:
         self._file.close()

@@ -3,12 +3,11 @@
 Nothing is kept but the frame before. Trouble is told as an `Event` between the frames and survived where it can be.
 """
 
-import math
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import closing, suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,31 +32,12 @@ from data_prep.frames import (
 from maam_lib.detector import DetectionError
 from maam_lib.video.addresses import without_secrets
 from maam_lib.video.events import Event
-from maam_lib.video.trouble import Frame, watched
+from maam_lib.video.trouble import Footage, Frame
 
 DEFAULT_RATE = 25.0  # frames per second, where the source does not say
 TIMEOUT = 10.0  # seconds that opening or reading a stream may take
 LONGEST_WAIT = 30.0  # seconds between two tries to get a stream back
 Wait = Callable[[float], object]
-
-
-@dataclass
-class Footage:
-    """Opened footage; iterating yields `Frame`s and, between them, `Event`s of trouble, and closes it at its end."""
-
-    name: str
-    is_live: bool
-    frame_rate: float  # per second
-    announced: int | None  # frames in all, by the header or by counting files; None where nobody knows
-    size: tuple[int, int]  # of the first frame
-    notes: list[str]
-    _frames: Generator[Frame | Event]
-
-    def __iter__(self) -> Iterator[Frame | Event]:
-        try:
-            yield from watched(self._frames, self.frame_rate)
-        finally:
-            self._frames.close()
 
 
 def open_footage(
@@ -71,19 +51,18 @@ def open_footage(
 
     Raises DetectionError for what is not there, cannot be read, or has fewer than two frames.
     """
-    text = str(where)
-    if re.fullmatch(r"\d+", text) and not Path(text).exists():
+    path, text = Path(where), str(where)
+    if re.fullmatch(r"\d+", text) and not path.exists():
         return _open_camera(int(text), frame_rate, patience, wait)
     if "://" in text:
         return _open_stream(text, frame_rate, patience, wait)
-    path = Path(text)
-    if path.is_dir():
-        return _open_folder(path, frame_rate)
     if not path.exists():
         raise DetectionError(
             f"{path}: no such file; expected a video, a folder of frames, a camera's number or rtsp://"
         )
     try:
+        if path.is_dir():
+            return _open_folder(path, frame_rate)
         return _recorded(text, open_file(path, threads=0), frame_rate)
     except SourceError as error:
         raise DetectionError(str(error)) from error
@@ -93,11 +72,8 @@ def open_footage(
 
 
 def _open_folder(folder: Path, frame_rate: float | None) -> Footage:
-    try:
-        pictures = picture_folder(folder)
-        scale = scale_of(_decodable(pictures))
-    except SourceError as error:
-        raise DetectionError(str(error)) from error
+    pictures = picture_folder(folder)
+    scale = scale_of(_decodable(pictures))
     rate = frame_rate or DEFAULT_RATE
     notes = [] if frame_rate else [f"taken as {rate:g} frames per second; --frame-rate says otherwise"]
     notes += [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
@@ -136,9 +112,7 @@ def _folder_frames(pictures: Pictures, scale: Scale | None, rate: float) -> Gene
 
 
 def _recorded(name: str, video: Video, frame_rate: float | None) -> Footage:
-    rate = frame_rate or video.frame_rate or DEFAULT_RATE
-    known = frame_rate or video.frame_rate
-    notes = [] if known else [f"says no frame rate; taken as {rate:g} per second"]
+    rate, notes = _rate(frame_rate, video.frame_rate)
     return _begun(name, False, rate, video.expected, notes, _file_frames(video, frame_rate, notes))
 
 
@@ -167,9 +141,8 @@ def _file_frames(video: Video, frame_rate: float | None, notes: list[str]) -> Ge
 
 # Cameras and streams
 
-Live = Generator[
-    tuple[np.ndarray, str]
-]  # frames uint8 (H, W, 3) RGB, and why some before one are missing; ends if lost
+# Frames uint8 (H, W, 3) RGB, and why some before one are missing; ends where the source is lost or cannot be opened.
+Live = Generator[tuple[np.ndarray, str]]
 
 
 def _open_camera(number: int, frame_rate: float | None, patience: float, wait: Wait) -> Footage:
@@ -177,13 +150,9 @@ def _open_camera(number: int, frame_rate: float | None, patience: float, wait: W
     if capture is None:
         raise DetectionError(f"camera {number}: cannot be opened; is it plugged in, and not in use by another program?")
     said = capture.get(cv2.CAP_PROP_FPS)
-    rate = said if math.isfinite(said) and 0 < said <= 1000 else None
-
-    def again() -> Live | None:
-        opened = open_camera(number)
-        return None if opened is None else _camera_frames(opened)
-
-    return _live(f"camera {number}", frame_rate or rate, _camera_frames(capture), again, patience, wait)
+    rate, notes = _rate(frame_rate, said if 0 < said <= 1000 else None)
+    frames = _live_frames(_camera_frames(capture), lambda: _camera_frames(open_camera(number)), patience, wait)
+    return _begun(f"camera {number}", True, rate, None, notes, frames)
 
 
 def open_camera(number: int) -> cv2.VideoCapture | None:
@@ -193,13 +162,12 @@ def open_camera(number: int) -> cv2.VideoCapture | None:
     return capture if capture.isOpened() else None
 
 
-def _camera_frames(capture: cv2.VideoCapture) -> Live:
+def _camera_frames(capture: cv2.VideoCapture | None) -> Live:
+    if capture is None:
+        return
     try:
-        while True:
-            decoded, picture = capture.read()
-            if not decoded:
-                return
-            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), ""
+        while (read := capture.read())[0]:
+            yield cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), ""
     finally:
         capture.release()
 
@@ -213,13 +181,12 @@ def _open_stream(address: str, frame_rate: float | None, patience: float, wait: 
     if video.expected is not None:
         return _recorded(name, video, frame_rate)
 
-    def again() -> Live | None:
-        try:
-            return _stream_frames(open_stream(address, TIMEOUT))
-        except SourceError:
-            return None
+    def again() -> Live:
+        with suppress(SourceError):
+            yield from _stream_frames(open_stream(address, TIMEOUT))
 
-    return _live(name, frame_rate or video.frame_rate, _stream_frames(video), again, patience, wait)
+    rate, notes = _rate(frame_rate, video.frame_rate)
+    return _begun(name, True, rate, None, notes, _live_frames(_stream_frames(video), again, patience, wait))
 
 
 def _stream_frames(video: Video) -> Live:
@@ -235,21 +202,12 @@ def _stream_frames(video: Video) -> Live:
         video.close()
 
 
-def _live(
-    name: str, rate: float | None, frames: Live, again: Callable[[], Live | None], patience: float, wait: Wait
-) -> Footage:
-    notes = [] if rate else [f"says no frame rate; taken as {DEFAULT_RATE:g} per second"]
-    return _begun(name, True, rate or DEFAULT_RATE, None, notes, _live_frames(frames, again, patience, wait))
-
-
-def _live_frames(
-    source: Live | None, again: Callable[[], Live | None], patience: float, wait: Wait
-) -> Generator[Frame | Event]:
+def _live_frames(source: Live, again: Callable[[], Live], patience: float, wait: Wait) -> Generator[Frame | Event]:
     """Frames by the clock; a stream that breaks off is opened again, and is over when that fails for too long."""
     number, began, last, lost, pause = 0, time.monotonic(), 0.0, None, 1.0
     try:
         while True:
-            item = None if source is None else next(source, None)
+            item = next(source, None)
             arrived = time.monotonic()
             now = arrived - began
             if item is not None:
@@ -269,11 +227,16 @@ def _live_frames(
             wait(pause)
             pause, source = min(2 * pause, LONGEST_WAIT), again()
     finally:
-        if source is not None:
-            source.close()
+        source.close()
 
 
 # What every source has in common
+
+
+def _rate(asked: float | None, said: float | None) -> tuple[float, list[str]]:
+    """Frames per second as the user or the source says, and a note where neither does."""
+    known = asked or said
+    return known or DEFAULT_RATE, [] if known else [f"says no frame rate; taken as {DEFAULT_RATE:g} per second"]
 
 
 def _begun(
@@ -295,10 +258,9 @@ def _begun(
         )
 
     def all_frames() -> Generator[Frame | Event]:
-        try:
+        with closing(frames):
             yield from head
             yield from frames
-        finally:
-            frames.close()
 
-    return Footage(name, is_live, rate, announced, found[0].pixels.shape[:2], notes, all_frames())
+    height, width = found[0].pixels.shape[:2]
+    return Footage(name, is_live, rate, announced, (height, width), notes, all_frames())

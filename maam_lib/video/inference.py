@@ -26,7 +26,7 @@ class InferenceNet(nn.Module):
         super().__init__()
         self.net = copy.deepcopy(net).eval()
         self.encoder = nn.ModuleList(
-            _folded(block.conv.weight, block.norm, 0, nn.Conv2d, block.stride) for block in net.encoder
+            _folded(block.conv.weight, block.norm, 0, nn.Conv2d, block.conv.stride) for block in net.encoder
         )
         self.decoders = nn.ModuleList(_folded_decoder(d) for d in (net.appearance_decoder, net.motion_decoder))
         device = next(net.parameters()).device

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import cv2
@@ -20,8 +20,7 @@ from data_prep.flow import estimate_flow
 from data_prep.frames import resize_flow, resize_frame
 from maam_lib.detector import Detector, Score
 from maam_lib.video.events import Event
-from maam_lib.video.footage import Footage
-from maam_lib.video.trouble import GAP, Frame
+from maam_lib.video.trouble import Footage, Frame
 from maam_lib.windows import Pair
 
 BATCH = 4  # frames that go through the network together, where so many wait; on a CPU more are slower (measured)
@@ -41,9 +40,9 @@ class FramePair:
 
 @dataclass(frozen=True)
 class Flowing:
-    """A frame with its flow, as prepared data are stored, and the picture of it that people see."""
+    """A frame with its flow, as prepared data are stored."""
 
-    frame: Frame  # its pixels are those of `picture`
+    frame: Frame  # its pixels are the source's, no larger than asked for
     until: float  # seconds: when the next frame comes
     source_size: Pair
     stored: np.ndarray  # uint8 (H, W, C) at the detector's size
@@ -54,11 +53,8 @@ class Flowing:
 class Scored:
     """One scored frame. Scores are sums before Eq. 11, as in `scores.csv` of a run."""
 
-    number: int
-    time: float  # seconds
+    frame: Frame  # its pixels are the source's, no larger than asked for
     until: float  # seconds: when the next frame comes
-    arrived: float  # seconds of the monotonic clock
-    picture: np.ndarray  # uint8 (H, W, 3) RGB, the source's, no larger than asked for
     source_size: Pair
     fused_map: np.ndarray  # float32 (ph, pw)
     appearance: float
@@ -69,7 +65,7 @@ class Scored:
 def score_online(
     detector: Detector,
     score: Score,
-    footage: "Footage | Heard",
+    footage: Footage,
     *,
     picture_width: int = 640,
     stop: threading.Event | None = None,
@@ -115,32 +111,6 @@ def measured_on(detector: Detector, score: Score, footage: Footage) -> Detector:
     return detector.measured_on(np.array(scores), footage.name.rpartition("/")[2])
 
 
-class Heard:
-    """Footage that is listened to: it knows for how long a live source has been silent (ours)."""
-
-    def __init__(self, footage: Footage):
-        self.is_live = footage.is_live
-        self._footage, self._last, self._over = footage, None, False
-        self._longest_step = max(GAP, 5 / footage.frame_rate)
-
-    def __iter__(self) -> Iterator[Frame | Event]:
-        for item in self._footage:
-            if isinstance(item, Frame):
-                self._last = item
-            yield item
-        self._over = True
-
-    def lost(self) -> Event | None:
-        """The event of a live source that is silent now, while someone still waits for it; None where it is not."""
-        if not self.is_live or self._over or self._last is None:
-            return None
-        silent, last = time.monotonic() - self._last.arrived, self._last
-        if silent <= self._longest_step:
-            return None
-        note = "had not come back when it was stopped"
-        return Event("lost", last.number + 1, last.number + 1, last.time, last.time + silent, note=note)
-
-
 def frame_pairs(frames: Iterable[Frame | Event]) -> Generator[FramePair | Event]:
     """Each frame with the one that follows it; events where they belong."""
     before: Frame | None = None
@@ -168,8 +138,7 @@ def with_flow(pairs: Iterable[FramePair | Event], detector: Detector, picture_wi
         shown = pair.frame.pixels
         if width > picture_width:
             shown = resize_frame(shown, (max(1, round(height * picture_width / width)), picture_width))
-        frame = Frame(pair.frame.number, pair.frame.time, shown, pair.frame.arrived)
-        yield Flowing(frame, pair.following.time, size, stored, flow.astype(np.float16))
+        yield Flowing(replace(pair.frame, pixels=shown), pair.following.time, size, stored, flow.astype(np.float16))
 
 
 def scored(items: "Ahead[Flowing | Event]", detector: Detector, score: Score) -> Generator[Scored | Event]:
@@ -185,12 +154,10 @@ def _scores(batch: list[Flowing], detector: Detector, score: Score) -> list[Scor
     appearance, motion = score(np.stack([item.stored for item in batch]), np.stack([item.flow for item in batch]))
     fused = detector.fuse(appearance, motion)
     tops = zip(*(sums.max(axis=(1, 2)).tolist() for sums in (appearance, motion, fused)), strict=True)
-    return [_scored(item, sums, top) for item, sums, top in zip(batch, fused, tops, strict=True)]
-
-
-def _scored(item: Flowing, fused_map: np.ndarray, tops: tuple[float, float, float]) -> Scored:
-    frame = item.frame
-    return Scored(frame.number, frame.time, item.until, frame.arrived, frame.pixels, item.source_size, fused_map, *tops)
+    return [
+        Scored(item.frame, item.until, item.source_size, fused_map, *top)
+        for item, fused_map, top in zip(batch, fused, tops, strict=True)
+    ]
 
 
 def in_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
@@ -219,20 +186,20 @@ class Ahead(Generic[T]):
         self._thread.join(timeout=longest)
         return not self._thread.is_alive()
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[T | Event]:
         while taken := self.take(1):
             yield from taken
 
-    def take(self, at_most: int) -> list[T]:
+    def take(self, at_most: int) -> list[T | Event]:
         """What is waiting, up to so many; waits for the first. Empty at the end. Raises what the thread raised."""
-        taken: list[T] = []
+        taken: list[T | Event] = []
         while self._end is None and len(taken) < at_most:
             try:
                 item = self._queue.get_nowait() if taken else self._queue.get(timeout=0.1)
             except queue.Empty:
                 if taken or self._stop.is_set():
                     break
-                taken += self._passed_so_far()
+                taken += self._passed_over(if_empty=True)
                 continue
             if isinstance(item, _End):
                 self._end = item
@@ -248,54 +215,43 @@ class Ahead(Generic[T]):
             for item in items:
                 if self._may_pass and isinstance(item, FramePair) and self._passes(item.frame):
                     continue
-                self._put_passed()
-                self._put(item)
+                self._put(*self._passed_over(), item)
                 if self._stop.is_set():
                     break
-            self._put_passed()
         except BaseException as raised:  # of any kind: it is raised again where the items are taken
             error = raised
         finally:
             items.close()  # on the thread that reads: captures are released where they are used
-            self._put(_End(error))
+            self._put(*self._passed_over(), _End(error))
 
     def _passes(self, frame: Frame) -> bool:
         with self._passing:
             full = self._queue.full()
             if full:
-                self._passed = _passed_over(self._passed, frame)
+                event = self._passed or Event("behind", frame.number, frame.number, frame.time, frame.time)
+                event.last, event.end, self._passed = frame.number, frame.time, event
+                count = event.last - event.first + 1
+                event.note = f"{count} frames not scored: this machine is slower than the camera"
             return full
 
-    def _put_passed(self) -> None:
+    def _passed_over(self, *, if_empty: bool = False) -> list[Event]:
+        """What was dropped and not told yet, as one event at most. if_empty: only where nothing waits before it."""
         with self._passing:
-            passed, self._passed = self._passed, None
-        if passed is not None:
-            self._put(passed)
-
-    def _passed_so_far(self) -> list[Event]:
-        """What was dropped after all that has been taken, where nothing else waits."""
-        with self._passing:
-            if self._passed is None or not self._queue.empty():
+            if self._passed is None or (if_empty and not self._queue.empty()):
                 return []
             passed, self._passed = self._passed, None
             return [passed]
 
-    def _put(self, item: object) -> None:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
+    def _put(self, *items: object) -> None:
+        for item in items:
+            while not self._stop.is_set():
+                try:
+                    self._queue.put(item, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
 
 
 @dataclass(frozen=True)
 class _End:
     error: BaseException | None
-
-
-def _passed_over(event: Event | None, frame: Frame) -> Event:
-    event = event or Event("behind", frame.number, frame.number, frame.time, frame.time)
-    event.last, event.end = frame.number, frame.time
-    event.note = f"{event.last - event.first + 1} frames not scored: this machine is slower than the camera"
-    return event

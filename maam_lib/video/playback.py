@@ -71,7 +71,9 @@ class Playback:
         if self._next != row:
             self._video.seek(self._stamps[row], stream=self._video.streams.video[0])
             self._frames = self._video.decode(video=0)
-        picture = next(frame for frame in self._frames if frame.pts >= self._stamps[row]).to_ndarray(format="bgr24")
+        picture = next(frame for frame in self._frames if (frame.pts or 0) >= self._stamps[row]).to_ndarray(
+            format="bgr24"
+        )
         self._next, self._last = row + 1, picture[:-STRIP]
         return self._last
 

@@ -1,6 +1,7 @@
-"""Frames of footage, and the trouble that shows between them: gaps, other resolutions, frozen pictures."""
+"""Footage as its frames, and the trouble that shows between them: gaps, other resolutions, frozen pictures."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,9 +24,47 @@ class Frame:
     note: str = ""  # why it does not
 
 
-def watched(frames: Iterator[Frame | Event], frame_rate: float) -> Iterator[Frame | Event]:
+@dataclass
+class Footage:
+    """Opened footage; iterating yields `Frame`s and, between them, `Event`s of trouble, and closes it at its end."""
+
+    name: str
+    is_live: bool
+    frame_rate: float  # per second
+    announced: int | None  # frames in all, by the header or by counting files; None where nobody knows
+    size: tuple[int, int]  # of the first frame
+    notes: list[str]
+    _frames: Generator[Frame | Event]
+    _last: Frame | None = None  # that came so far; None once the end has come
+
+    def __iter__(self) -> Iterator[Frame | Event]:
+        try:
+            for item in watched(self._frames, self._longest_step):
+                self._last = item if isinstance(item, Frame) else self._last
+                yield item
+            self._last = None
+        finally:
+            self._frames.close()
+
+    @property
+    def _longest_step(self) -> float:
+        """Seconds between two frames; more is a gap."""
+        return max(GAP, 5 / self.frame_rate)
+
+    def lost(self) -> Event | None:
+        """The event of a live source that is silent now, while someone still waits for it; None where it is not."""
+        last = self._last
+        if not self.is_live or last is None:
+            return None
+        silent = time.monotonic() - last.arrived
+        if silent <= self._longest_step:
+            return None
+        note = "had not come back when it was stopped"
+        return Event("lost", last.number + 1, last.number + 1, last.time, last.time + silent, note=note)
+
+
+def watched(frames: Iterator[Frame | Event], longest_step: float) -> Iterator[Frame | Event]:
     """The same frames and events, with gaps, other resolutions and frozen pictures told too."""
-    longest_step = max(GAP, 5 / frame_rate)
     before: Frame | None = None
     frozen: Event | None = None
     for item in frames:

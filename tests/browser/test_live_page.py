@@ -12,8 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from maam_lib.detector import Detector, TrainingScores
 from maam_lib.report.notebooks import NOTEBOOK_FOLDER
 from maam_lib.video.detection import detect
-from maam_lib.video.footage import Footage
-from maam_lib.video.trouble import Frame
+from maam_lib.video.trouble import Footage, Frame
 from tests.browser.servers import LAB, run_all_in_lab, served
 
 pytest_plugins = ("tests.browser.real_browser",)  # its fixtures: `chromium` and `window`

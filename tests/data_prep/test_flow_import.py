@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from data_prep import clip_files, flow_import
 from data_prep.clip_files import ensure_clip
+from data_prep.files.writing import aside_of
 from data_prep.flow_files import FlowFileError
 from data_prep.flow_import import plan_import
 from data_prep.prepare import PreparationError, prepare
@@ -66,11 +68,11 @@ def test_a_new_dataset_beside_the_old_one(source: Path, flows: Path) -> None:
         for clip in old.clips(split):
             np.testing.assert_array_equal(new.frames(split, clip), old.frames(split, clip))
             assert (new.flow(split, clip) == np.float16([1, 0])).all()
-            kept, made = ({**p.manifest["clips"][split][clip]} for p in (old, new))
+            kept, made = (dict(p.manifest.clips[split][clip]) for p in (old, new))
             assert kept.pop("sha256") | {"flow": ""} == made.pop("sha256") | {"flow": ""}
             assert kept == made
     assert new.content_hash != old.content_hash
-    assert {key for key in old.manifest if old.manifest[key] != new.manifest[key]} == {"flow", "clips"}
+    assert {key for key, value in old.manifest if value != getattr(new.manifest, key)} == {"flow", "clips"}
 
 
 def test_the_manifest_says_where_it_is_from(source: Path, flows: Path) -> None:
@@ -107,13 +109,13 @@ def test_units_are_the_frame_whose_pixels_the_vectors_count(
     plan = plan_import(source, write_fields(tmp_path / "flows", source, vector), name="other", units=units)
     new = PreparedDataset(write_import(plan))
     np.testing.assert_allclose(new.flow("train", "Train002")[0, 0, 0], [1, 2], rtol=1e-3)
-    assert new.manifest["flow"]["settings"]["vectors_in_pixels_of"] == list(units or FRAME_SIZE)
+    assert new.manifest.flow.settings["vectors_in_pixels_of"] == list(units or FRAME_SIZE)
 
 
 def test_what_learned_flow_notes_is_kept(source: Path, flows: Path) -> None:
     made = {"name": "raft", "weights": "things", "random_weights": False, "versions": {"ptlflow": "0.4"}}
     (flows / "flow.json").write_text(json.dumps(made))
-    flow = plan_import(source, flows).manifest["flow"]
+    flow = plan_import(source, flows).manifest.flow.as_written()
     assert flow["estimator"] == "raft"
     assert flow["settings"]["made"] == {"name": "raft", "weights": "things", "random_weights": False}
     assert flow["imported"]["made_with"] == {"ptlflow": "0.4"}
@@ -204,8 +206,8 @@ def test_an_interrupted_import_goes_on(source: Path, flows: Path, monkeypatch: p
         patch.setattr(flow_import, "ensure_clip", until_test001)
         with pytest.raises(KeyboardInterrupt):
             write_import(plan_import(source, flows, name="flownet2"))
-    (source.parent / "ped2-24x36-flownet2/test").mkdir()
-    (source.parent / "ped2-24x36-flownet2/test/.Test001.partial").mkdir()  # as a killed call leaves it
+    left = aside_of(source.parent / "ped2-24x36-flownet2/test/Test001")
+    left.with_name(left.name.replace(f".{os.getpid()}.", f".{2**22 + 1}.")).mkdir(parents=True)  # of a killed call
     written = []
     whole = clip_files._write_clip
     monkeypatch.setattr(clip_files, "_write_clip", lambda clip, *rest: written.append(clip.name) or whole(clip, *rest))

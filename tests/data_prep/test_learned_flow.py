@@ -280,4 +280,4 @@ def test_on_its_own_with_torchvision_without_operators(fake: Path, dataset: Path
     plan = plan_import(dataset, out)
     assert plan.target.name == "toy-16x24-mean-random"
     assert plan.warnings[0].startswith("made with RANDOM WEIGHTS")
-    assert plan.manifest["flow"]["settings"]["made"]["weights"] == "random"
+    assert plan.manifest.flow.settings["made"]["weights"] == "random"

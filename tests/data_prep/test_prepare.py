@@ -21,11 +21,13 @@ from data_prep.clip import Clip, SourceError
 from data_prep.clip_files import ensure_clip
 from data_prep.files.writing import aside_of
 from data_prep.flow import estimate_flow
+from data_prep.layout import DatasetError
 from data_prep.prepare import PreparationError, prepare
 from data_prep.readers.ucsd import find_source
 from data_prep.scenes.synthetic import SCENE_VERSIONS, SceneSettings
 from maam_lib.data import PreparedDataset
 from tests.conftest import FRAME_SIZE, TEST, TRAIN, fake_frames, fake_masks
+from tests.reader_contract import stored_as
 
 prepare = partial(prepare, workers=1, progress=False)
 
@@ -132,7 +134,7 @@ def filled(number: int, shape: tuple[int, ...], value: float) -> Iterator[np.nda
     yield from np.full((number, *shape), value, np.uint8 if isinstance(value, int) else np.float32)
 
 
-SETTINGS = {"dataset": "scene", "frame_size": [20, 24], "channels": 3, "flow": {"estimator": "exact"}}
+SETTINGS = stored_as((20, 24), flow="exact", dataset="scene")
 
 
 def test_exact_flow_and_tracks_are_stored_as_they_are(tmp_path: Path) -> None:
@@ -141,12 +143,12 @@ def test_exact_flow_and_tracks_are_stored_as_they_are(tmp_path: Path) -> None:
     tracks = np.load(tmp_path / "test/08/tracks.npy")
     assert tracks.dtype == np.int16
     assert (tracks == 300).all()
-    assert record["abnormal"] is None
-    assert set(record["sha256"]) == {"frames", "flow", "tracks"}
+    assert record.abnormal is None
+    assert set(record.sha256) == {"frames", "flow", "tracks"}
 
 
 def test_flow_is_resized_with_the_frames_and_its_vectors_scaled(tmp_path: Path) -> None:
-    ensure_clip(exact_clip(), tmp_path, SETTINGS | {"frame_size": [10, 6]})
+    ensure_clip(exact_clip(), tmp_path, stored_as((10, 6), flow="exact"))
     flow = np.load(tmp_path / "test/08/flow.npy")
     assert flow.shape == (2, 10, 6, 2)
     assert (flow == [0.125, 0.25]).all()  # dx: 24 -> 6 pixels wide, dy: 20 -> 10 pixels high
@@ -244,8 +246,9 @@ def test_half_prepared_with_other_settings_is_refused(ped2: Path, root: Path) ->
 
 
 def test_leftovers_of_a_killed_call_go(ped2: Path, root: Path) -> None:
-    for leftover in (".unpacked/UCSDped2", "train/.Train001.partial"):
-        (root / "ped2" / leftover).mkdir(parents=True)
+    dead = aside_of(root / "ped2/train/Train001").name.replace(f".{os.getpid()}.", f".{2**22 + 1}.")
+    for leftover in (dead, f"train/{dead}"):
+        (root / "ped2" / leftover / "UCSDped2").mkdir(parents=True)
     folder = prepare("ped2", ped2, root)
     assert not list(folder.rglob(".*"))
 
@@ -379,7 +382,7 @@ def test_a_damaged_manifest_stops_no_other_dataset(
     assert prepare("ped2", ped2, root) == root / "ped2"
     assert f"maam: passed over: {root / 'avenue/manifest.json'}: " in capsys.readouterr().err
     (root / "ped2/manifest.json").write_text(content)
-    with pytest.raises(PreparationError, match=r"ped2/manifest\.json: .*delete it and prepare again"):
+    with pytest.raises(DatasetError, match=r"ped2/manifest\.json: .*delete it and prepare again"):
         prepare("ped2", ped2, root)
 
 
@@ -403,7 +406,7 @@ def test_litter_of_the_killed_goes_and_of_the_living_stays(ped2: Path, root: Pat
     (folder / "manifest.json").unlink()
     mine = aside_of(folder / "train" / "a clip")
     dead = mine.with_name(mine.name.replace(f".{os.getpid()}.", f".{2**22 + 1}."))  # beyond the largest process number
-    for litter in (mine, dead, folder / ".manifest.json.partial", folder / ".unpacked"):
+    for litter in (mine, dead):
         litter.mkdir()
     prepare("ped2", ped2, root)
     assert list(folder.rglob(".*")) == [mine]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_prep.clip_files import file_hash
 from data_prep.expected import OFFICIAL_COUNTS
+from data_prep.files import file_sha256
 from data_prep.verify import VerificationError, prepared_folders, verify
 from tests.conftest import FAKE_COUNTS
 
@@ -38,7 +38,7 @@ def change(
     edited = edit(stored)
     np.save(path, stored if edited is None else edited)
     split, name = clip.split("/")
-    rewrite(folder, lambda manifest: manifest["clips"][split][name]["sha256"].update({array: file_hash(path)}))
+    rewrite(folder, lambda manifest: manifest["clips"][split][name]["sha256"].update({array: file_sha256(path)}))
 
 
 def rewrite(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:

@@ -229,4 +229,4 @@ def test_colour_is_not_turned_gray(prepared: PreparedDataset) -> None:
 
 def test_totals_match_what_is_scored(prepared: PreparedDataset) -> None:
     scored = len(FrameFlowDataset(prepared, "test"))
-    assert scored == prepared.manifest["totals"]["test_frames"] - len(TEST)
+    assert scored == prepared.manifest.totals.test_frames - len(TEST)

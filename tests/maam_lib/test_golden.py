@@ -14,7 +14,7 @@ from maam_lib.config import LossSettings
 from maam_lib.losses import total_loss
 from maam_lib.model import MAAMNet, MAAMOutput
 from maam_lib.released import net_from_variables, variable_names, variables_from_net
-from maam_lib.training.loop import ReleasedAdam
+from maam_lib.training.optimizer import ReleasedAdam
 from tests.conftest import PROJECT
 from tests.golden import regenerate
 

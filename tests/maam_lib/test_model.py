@@ -7,7 +7,6 @@ from torch import nn
 
 from maam_lib import memory
 from maam_lib.config import LossSettings
-from maam_lib.fast.convolution import turned
 from maam_lib.losses import total_loss
 from maam_lib.model import INITIAL_SD, NORM_EPSILON, Decoder, DecoderBlock, EncoderBlock, MAAMNet
 from tests import reference
@@ -71,7 +70,7 @@ def test_encoder_block_is_a_same_convolution_norm_and_relu(size: tuple[int, int]
     with_random_norm(block.norm)
     frames = random_frames(2, 3, *size, dtype=torch.float64)
     kernel = block.conv.weight.detach().numpy()
-    for one, out in zip(frames.numpy(), turned(block(turned(frames))).detach(), strict=True):
+    for one, out in zip(frames.numpy(), block(frames).detach(), strict=True):
         expected = normalised(reference.conv_same(one, kernel, stride), block.norm)
         np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-13)
 
@@ -97,7 +96,7 @@ def test_decoder_block_is_the_transpose_of_the_same_convolution(size: tuple[int,
     with_random_norm(block.norm)
     grid = random_frames(2, 4, *(math.ceil(n / 2) for n in size), dtype=torch.float64)
     kernel = block.deconv.weight.detach().numpy()
-    for one, out in zip(grid.numpy(), turned(block(turned(grid), size)).detach(), strict=True):
+    for one, out in zip(grid.numpy(), block(grid, size).detach(), strict=True):
         expected = normalised(reference.conv_transpose_same(one, kernel, size, 2), block.norm)
         np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-13)
 
@@ -107,9 +106,9 @@ def test_output_convolution_is_linear_and_same():
     decoder = Decoder(2, 3, 0.3, 0.01).double().eval()
     decoder.output.bias.data.uniform_(-1, 1)
     seen = []
-    decoder.blocks[-1].register_forward_hook(lambda _block, _args, out: seen.append(turned(out)))
+    decoder.blocks[-1].register_forward_hook(lambda _block, _args, out: seen.append(out))
     read_out = random_frames(1, 16, 1, 2, dtype=torch.float64)
-    out = turned(decoder(turned(read_out), [(2, 3), (3, 5), (5, 9), (9, 17)])).detach()
+    out = decoder(read_out, [(2, 3), (3, 5), (5, 9), (9, 17)]).detach()
     output = decoder.output
     expected = reference.conv_same(seen[0][0].detach().numpy(), output.weight.detach().numpy(), 1)
     np.testing.assert_allclose(out[0], expected + output.bias.detach().numpy()[:, None, None], rtol=1e-12)

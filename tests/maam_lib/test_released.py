@@ -20,8 +20,9 @@ from maam_lib.released import (
     variables_from_net,
 )
 from maam_lib.training import import_weights
+from maam_lib.training.files import RunError, load_weights
 from maam_lib.training.loop import build_network
-from maam_lib.training.runs import RunError, RunFolder, load_weights
+from maam_lib.training.runs import RunFolder
 from tests.conftest import PROJECT
 from tests.golden import regenerate
 
@@ -102,7 +103,7 @@ def test_export_with_the_biases_gives_the_variables_back(weights: dict[str, np.n
 def test_an_absorbed_bias_acts_as_it_did_before_the_norm(weights: dict[str, np.ndarray], frames: torch.Tensor):
     with_bias = net_from_variables(weights, torch.float64).encoder[0]
     plain = net_from_variables(weights | {f"{ENCODER}/b": np.zeros(4)}, torch.float64).encoder[0]
-    convolved = plain.conv(torch.nn.functional.pad(frames, (1, 1, 1, 1)))
+    convolved = torch.nn.functional.conv2d(frames, plain.conv.weight, padding=1)
     expected = plain.norm(convolved + torch.from_numpy(weights[f"{ENCODER}/b"].astype(float))[:, None, None]).relu()
     torch.testing.assert_close(turned(with_bias(turned(frames))), expected, rtol=0, atol=1e-13)
     assert (with_bias(frames) - plain(frames)).abs().max() > 1e-3
@@ -196,8 +197,8 @@ def test_imported_weights_are_evaluated_like_a_training(checkpoint: Path, tmp_pa
     from_file = build_network(recipe)
     load_weights(from_file, tmp_path / "weights.safetensors")
     result = evaluate(RunFolder.open(tmp_path / "run"), scene)
-    assert result["weights_from"] == "imported from model-50"
-    assert result["epoch"] == recipe.training.epochs
+    assert result.as_json()["weights_from"] == "imported from model-50"
+    assert result.epoch == recipe.training.epochs
     evaluated = build_network(recipe)
     RunFolder.open(tmp_path / "run").load_weights(evaluated)
     for key, value in net.state_dict().items():

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from data_prep import prepare as preparing
 from maam_lib import exercises
-from maam_lib.exercises.checking import EXERCISES, Verdict
+from maam_lib.exercises.checking import EXERCISES, Checked
 from maam_lib.grid import experiments, results
 from maam_lib.report.notebooks import NOTEBOOK_FOLDER, SEQUENCE
 from maam_lib.training.runs import RunFolder
@@ -97,7 +97,7 @@ def test_stubs_fail_and_solutions_pass(chapter: str, scene_root: Path, finished_
     stubs = {number_of(cell): cell for cell in cells(NOTEBOOK_FOLDER / solution.name, "exercise")}
     for cell in cells(solution, "exercise"):
         untouched = run_cell(stubs[number_of(cell)].source, names)
-        assert isinstance(untouched, Verdict)
+        assert isinstance(untouched, Checked)
         assert not untouched.passed, untouched
         assert repr(untouched) == f"{number_of(cell)} not yet: replace the ... by your answer"
         wrong = exercises.check(number_of(cell), "wrong", *given_to(cell, names))

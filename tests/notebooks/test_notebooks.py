@@ -22,7 +22,7 @@ from maam_lib.evaluation.measuring import evaluate
 from maam_lib.grid.results import REFERENCE, paper_values
 from maam_lib.notebook import recorded_results
 from maam_lib.report import notebooks as reporting
-from maam_lib.report.notebook_pages import notebook_page
+from maam_lib.report.notebook_pages import Chapter, chapter_page
 from maam_lib.report.notebooks import NOTEBOOK_FOLDER, SEQUENCE, declared_parameters, reproduce, run_notebook
 from maam_lib.training.loop import dataset_for, fit
 from maam_lib.training.runs import RunFolder
@@ -149,6 +149,18 @@ def test_a_cell_that_reports_skip_follows_the_plain_call() -> None:
                 assert "skip-execution" not in tags(before), at(path, cell)
 
 
+def test_a_cell_that_draws_says_what_it_shows() -> None:
+    """For those who cannot see the picture: `alt` in the metadata of the cell, which a page shows."""
+    drawing = re.compile(r"\bfigures\.\w+\(|\.figure\b|\.plain\(\)|\bImage\(")
+    silent = [
+        at(path, cell)
+        for path, cell in each_code_cell()
+        if ("figure" in tags(cell) or drawing.search(cell.source)) and "skip-execution" not in tags(cell)
+        if not re.fullmatch(r"[A-Z].{39,}\.", cell.metadata.get("alt", ""))
+    ]
+    assert silent == []
+
+
 def test_a_chapter_has_a_title_its_time_a_way_on_and_a_summary() -> None:
     for path, notebook in NOTEBOOKS.items():
         opening = notebook.cells[0].source
@@ -206,7 +218,7 @@ def numbers_in(tree: Any) -> Iterator[float]:
 @pytest.mark.slow
 def test_formulas_become_a_page_that_needs_no_net() -> None:
     for path, notebook in NOTEBOOKS.items():
-        page = notebook_page(notebook, "title")
+        page = chapter_page(Chapter("title", notebook, 0))
         assert [url for url in Resources(page).fetched if not url.startswith("data:")] == [], path
         cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
         assert [at(path, cell) for cell in cells if cell.source.count("$$") % 2] == []

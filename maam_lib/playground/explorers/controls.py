@@ -1,26 +1,63 @@
 """Controls that several explorers have: a clip and frame scrubber, numbers in a row, and quiet changes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
-from typing import Any
+from typing import TypeVar
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from maam_lib.playground.live_figures import figure_png
 
+Choice = TypeVar("Choice")
+Slider = widgets.IntSlider
 LABEL = {"description_width": "110px"}
 ROW = widgets.Layout(flex_flow="row wrap", align_items="center")
 FULL = widgets.Layout(width="100%", max_width="1040px")
 PLAY_STEP = 150  # milliseconds between frames
 
 
-class Explorer(widgets.VBox):
-    """A column of widgets. What a user moves calls `answer`; what code moves inside `quietly` does not."""
+class Scrubber(widgets.HBox):
+    """Which clip, which frame; plays. `frames`: number of scored frames per clip."""
 
-    def __init__(self) -> None:
+    def __init__(self, frames: Mapping[str, int]) -> None:
+        self._frames = dict(frames)
+        self.clip = widgets.Dropdown(
+            options=list(self._frames), description="clip", style=LABEL, layout=widgets.Layout(width="260px")
+        )
+        self.frame = widgets.IntSlider(
+            0, description="frame", style={"description_width": "50px"}, layout=widgets.Layout(width="480px")
+        )
+        self.play = widgets.Play(value=0, min=0, interval=PLAY_STEP, show_repeat=False)
+        self.go_to(next(iter(self._frames)), 0)
+        widgets.jslink((self.play, "value"), (self.frame, "value"))
+        super().__init__([self.clip, self.play, self.frame], layout=ROW)
+
+    @property
+    def chosen(self) -> str:
+        """The name of the clip."""
+        return choice_of(self.clip, self._frames)
+
+    def go_to(self, clip: str, place: int) -> None:
+        """Stand at a frame of a clip, the slider fitted to its length."""
+        self.clip.value, last = clip, self._frames[clip] - 1
+        for control in (self.frame, self.play):
+            control.value, control.max = 0, last
+            control.value = place
+
+
+class Explorer(widgets.VBox):
+    """A scrubber over clips, numbers and a picture.
+
+    What a user moves calls `answer`; what code moves inside `quietly` does not.
+    """
+
+    def __init__(self, frames: Mapping[str, int], clip: str, place: int) -> None:
         super().__init__()
+        self.scrubber = Scrubber(frames)
+        self.scrubber.go_to(clip, place)
+        self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
         self._is_quiet = False
 
     @contextmanager
@@ -36,50 +73,6 @@ class Explorer(widgets.VBox):
         """Call `answer` after each move of the controls by the user."""
         for control in controls:
             control.observe(lambda _: None if self._is_quiet else answer(), "value")
-
-
-class Scrubber(widgets.HBox):
-    """Which clip, which frame; plays. `frames`: number of scored frames per clip."""
-
-    def __init__(self, frames: Mapping[str, int]) -> None:
-        self._frames = dict(frames)
-        first = next(iter(self._frames))
-        self.clip = widgets.Dropdown(
-            options=list(self._frames), description="clip", style=LABEL, layout=widgets.Layout(width="260px")
-        )
-        last = self._frames[first] - 1
-        self.frame = widgets.IntSlider(
-            0, 0, last, description="frame", style={"description_width": "50px"}, layout=widgets.Layout(width="480px")
-        )
-        self.play = widgets.Play(value=0, min=0, max=last, interval=PLAY_STEP, show_repeat=False)
-        widgets.jslink((self.play, "value"), (self.frame, "value"))
-        super().__init__([self.clip, self.play, self.frame], layout=ROW)
-
-    def go_to(self, clip: str, place: int) -> None:
-        """Stand at a frame of a clip, the slider fitted to its length."""
-        self.clip.value, last = clip, self._frames[clip] - 1
-        for control in (self.frame, self.play):
-            control.value, control.max = 0, last
-            control.value = place
-
-
-class ViewExplorer(Explorer):
-    """An explorer over a view of clips: scrubber, controls, numbers and a picture; begins as the view stands.
-
-    A kind of it builds its controls, arranges and listens to them, and says what `reset` goes back to.
-    """
-
-    def __init__(self, view: Any) -> None:
-        super().__init__()
-        self.view = view
-        self.scrubber = Scrubber(view.clips)
-        self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
-        self._build_controls()
-        self._arrange()
-        self._listen()
-        with self.quietly():
-            self.scrubber.go_to(view.clip, view.place)
-        self.reset()
 
 
 class Plot(widgets.Image):
@@ -108,3 +101,15 @@ def numbers(values: Mapping[str, str]) -> str:
 def note(text: str, colour: str = "inherit") -> str:
     """One line of words, as HTML."""
     return f'<div style="color:{colour};line-height:1.4">{escape(text)}</div>'
+
+
+def choice_of(dropdown: widgets.Dropdown, options: Iterable[Choice]) -> Choice:
+    """Which of its options a dropdown shows."""
+    return next(option for option in options if option == dropdown.value)
+
+
+def whole(description: str, lowest: int, highest: int, value: int | None = None, width: str = "400px") -> Slider:
+    """A slider over whole numbers; it begins at the lowest, or at a value."""
+    layout = widgets.Layout(width=width)
+    begin = lowest if value is None else value
+    return Slider(begin, min=lowest, max=highest, description=description, style=LABEL, layout=layout)

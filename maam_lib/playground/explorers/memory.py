@@ -6,48 +6,52 @@ beyond ipywidgets, the same in JupyterLab and Voila, and reachable from the keyb
 
 import ipywidgets as widgets
 
-from maam_lib.playground.explorers.controls import LABEL, ROW, ViewExplorer, numbers
+from maam_lib.memory import Similarity
+from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, numbers, whole
 from maam_lib.playground.memory_view import MOST_ITEMS, MemoryView
 from maam_lib.playground.queries import Addressing
 
 MOST_PLACES = 700  # buttons on a picture; finer grids have the sliders alone
-SLIDER = widgets.Layout(width="370px")
+SIMILARITIES: dict[Similarity, str] = {"cosine": "cosine (Eq. 1)", "released": "as the released code computes it"}
+WIDTH = "370px"  # of a slider
+SLIDER = widgets.Layout(width=WIDTH)
 PICTURE = "460px"  # beside the sliders, also in the narrower page of JupyterLab
 SAME_CELL = "1 / 1 / 2 / 2"
 
 
-class MemoryExplorer(ViewExplorer):
+class MemoryExplorer(Explorer):
     """Sliders and clickable places over a view; a button goes back to the network's own addressing."""
 
-    view: MemoryView
-
-    @property
-    def items(self) -> int:
-        """N, the memory's items."""
-        return len(self.view.net.items)
+    def __init__(self, view: MemoryView) -> None:
+        super().__init__(view.clips, view.clip, view.place)
+        self.view = view
+        self.trained = Addressing.of(view.net)
+        self._build_controls()
+        self._arrange()
+        self._listen()
+        self.reset()
 
     def addressing(self) -> Addressing:
         """What the controls say; at 1/N exactly the paper's threshold."""
-        threshold = None if self.threshold.value == 1 else self.threshold.value / self.items
-        return Addressing(self.similarity.value, self.temperature.value, threshold)
+        threshold = None if self.threshold.value == 1 else self.threshold.value / self.view.items
+        return Addressing(choice_of(self.similarity, SIMILARITIES), self.temperature.value, threshold)
 
     def reset(self) -> None:
         """Back to the addressing that the network was trained with."""
-        trained = Addressing.of(self.view.net)
         with self.quietly():
-            self.similarity.value, self.temperature.value = trained.similarity, trained.temperature
-            self.threshold.value = trained.threshold(self.items) * self.items
+            self.similarity.value, self.temperature.value = self.trained.similarity, self.trained.temperature
+            self.threshold.value = self.trained.threshold(self.view.items) * self.view.items
         self.address()
 
     def show_clip(self) -> None:
         """Another clip, from its first frame."""
         with self.quietly():
-            self.scrubber.go_to(self.scrubber.clip.value, 0)
+            self.scrubber.go_to(self.scrubber.chosen, 0)
         self.show_frame()
 
     def show_frame(self) -> None:
         """Another frame."""
-        self.view.show_frame(self.scrubber.clip.value, self.scrubber.frame.value)
+        self.view.show_frame(self.scrubber.chosen, self.scrubber.frame.value)
         self._draw()
 
     def address(self) -> None:
@@ -75,23 +79,24 @@ class MemoryExplorer(ViewExplorer):
     def _build_controls(self) -> None:
         rows, columns = self.view.grid
         self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width=PICTURE))
-        self.row = widgets.IntSlider(self.view.cell[0], 0, rows - 1, description="row", style=LABEL, layout=SLIDER)
-        self.column = widgets.IntSlider(
-            self.view.cell[1], 0, columns - 1, description="column", style=LABEL, layout=SLIDER
-        )
+        self.row = whole("row", 0, rows - 1, self.view.cell[0], WIDTH)
+        self.column = whole("column", 0, columns - 1, self.view.cell[1], WIDTH)
         self.similarity = widgets.Dropdown(
-            options=[("cosine (Eq. 1)", "cosine"), ("as the released code computes it", "released")],
-            description="similarity", style=LABEL, layout=SLIDER,
-        )  # fmt: skip
-        self.temperature = widgets.FloatLogSlider(
-            1, base=10, min=-2, max=1, step=0.05, description="temperature", readout_format=".3g", style=LABEL,
+            options=[(text, name) for name, text in SIMILARITIES.items()],
+            description="similarity",
+            style=LABEL,
             layout=SLIDER,
-        )  # fmt: skip
-        self.threshold = widgets.FloatSlider(1, min=0, max=10, step=0.1, description="lambda x N", style=LABEL,
-                                             layout=SLIDER)  # fmt: skip
-        self.count = _whole("items shown", self.view.count, 1, MOST_ITEMS)
-        self.back = widgets.Button(description="back to the network's own", icon="undo",
-                                   layout=widgets.Layout(width="220px"))  # fmt: skip
+        )
+        self.temperature = widgets.FloatLogSlider(
+            1, min=-2, max=1, step=0.05, description="temperature", readout_format=".3g", style=LABEL, layout=SLIDER
+        )
+        self.threshold = widgets.FloatSlider(
+            1, min=0, max=10, step=0.1, description="lambda x N", style=LABEL, layout=SLIDER
+        )
+        self.count = whole("items shown", 1, MOST_ITEMS, self.view.count, WIDTH)
+        self.back = widgets.Button(
+            description="back to the network's own", icon="undo", layout=widgets.Layout(width="220px")
+        )
 
     def _arrange(self) -> None:
         over = widgets.GridBox([self.frame, *self._places()], layout=widgets.Layout(width=PICTURE))
@@ -125,7 +130,3 @@ class MemoryExplorer(ViewExplorer):
         self.listen(self.address, self.similarity, self.temperature, self.threshold)
         self.listen(self.look, self.row, self.column, self.count)
         self.back.on_click(lambda _: self.reset())
-
-
-def _whole(description: str, value: int, lowest: int, highest: int) -> widgets.IntSlider:
-    return widgets.IntSlider(value, lowest, highest, description=description, style=LABEL, layout=SLIDER)

@@ -6,7 +6,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from maam_lib.metrics import PROTOCOLS
-from maam_lib.playground.explorers.controls import LABEL, ROW, ViewExplorer, numbers
+from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, numbers, whole
 from maam_lib.playground.rescoring import ScoreChoice
 from maam_lib.playground.score_view import ScoreView
 
@@ -14,15 +14,16 @@ STEPS = 256  # of a slider; a power of two, so that the browser's arithmetic giv
 SLIDER = widgets.Layout(width="400px")
 
 
-class ScoreExplorer(ViewExplorer):
+class ScoreExplorer(Explorer):
     """Sliders over a view; a button goes back to the choice that the view began with."""
 
-    view: ScoreView
-
-    @property
-    def start(self) -> ScoreChoice:
-        """The choice that the view began with."""
-        return self.view.start
+    def __init__(self, view: ScoreView) -> None:
+        super().__init__(view.clips, view.clip, view.place)
+        self.view, self.start = view, view.start
+        self._build_controls()
+        self._arrange()
+        self._listen()
+        self.reset()
 
     def choice(self) -> ScoreChoice:
         """What the controls say."""
@@ -30,7 +31,7 @@ class ScoreExplorer(ViewExplorer):
         stride = None if self.quarter.value else (self.stride_down.value, self.stride_across.value)
         psi = self.start.psi if self.calibrated_psi.value else self.psi.value
         threshold = self.start.threshold if self.calibrated_threshold.value else self.threshold.value
-        return ScoreChoice(patch, stride, self.start.padding, psi, threshold, self.protocol.value)
+        return ScoreChoice(patch, stride, self.start.padding, psi, threshold, choice_of(self.protocol, PROTOCOLS))
 
     def reset(self) -> None:
         """Back to the choice at the start."""
@@ -60,8 +61,8 @@ class ScoreExplorer(ViewExplorer):
     def show_clip(self) -> None:
         """Another clip, from its first frame."""
         with self.quietly():
-            self.scrubber.go_to(self.scrubber.clip.value, 0)
-        self.view.show_clip(self.scrubber.clip.value)
+            self.scrubber.go_to(self.scrubber.chosen, 0)
+        self.view.show_clip(self.scrubber.chosen)
         self.picture.value = self.view.figure.png()
 
     def show_frame(self) -> None:
@@ -75,40 +76,34 @@ class ScoreExplorer(ViewExplorer):
         height, width = self.view.rescorer.test.size
         finest = self.view.rescorer.finest_stride()
         smallest = max(1, 4 * finest - 2)  # whose quarter is the finest stride
-        self.psi = widgets.FloatSlider(0.5, min=0, max=1, step=1 / STEPS, readout_format=".3f", description="psi",
-                                       style=LABEL, layout=SLIDER)  # fmt: skip
-        self.threshold = widgets.FloatSlider(0, min=0, max=1, step=1 / STEPS, readout_format=".4g",
-                                             description="threshold", style=LABEL, layout=SLIDER)  # fmt: skip
+        self.psi = _steps("psi", ".3f")
+        self.threshold = _steps("threshold", ".4g")
         self.patch_height, self.patch_width = (
-            _whole(f"patch {name}", min(smallest, own), max(side // 2, own))
+            whole(f"patch {name}", min(smallest, own), max(side // 2, own))
             for name, side, own in (("height", height, self.start.patch[0]), ("width", width, self.start.patch[1]))
         )
         own_stride = self.start.windows[1]
         self.stride_down, self.stride_across = (
-            _whole(f"stride {name}", min(finest, own), max(side // 4, own))
+            whole(f"stride {name}", min(finest, own), max(side // 4, own))
             for name, side, own in (("down", height, own_stride[0]), ("across", width, own_stride[1]))
         )
         self.calibrated_psi, self.calibrated_threshold, self.quarter = (
             widgets.Checkbox(True, description=text, indent=False, layout=widgets.Layout(width="auto"))
             for text in (_rule(self.start.psi), _rule(self.start.threshold), "a quarter of the patch")
         )
-        self.protocol = widgets.Dropdown(
-            options=[(text, name) for name, text in PROTOCOLS.items()], description="scores read as", style=LABEL,
-            layout=widgets.Layout(width="520px"),
-        )  # fmt: skip
+        protocols = [(text, name) for name, text in PROTOCOLS.items()]
+        wide = widgets.Layout(width="520px")
+        self.protocol = widgets.Dropdown(options=protocols, description="scores read as", style=LABEL, layout=wide)
         self.back = widgets.Button(description="back to the recipe", icon="undo", layout=widgets.Layout(width="180px"))
 
     def _arrange(self) -> None:
-        left = widgets.VBox([
-            widgets.HBox([self.psi, self.calibrated_psi], layout=ROW),
-            widgets.HBox([self.threshold, self.calibrated_threshold], layout=ROW),
-            widgets.HBox([self.stride_down, self.quarter], layout=ROW),
-        ])  # fmt: skip
+        sliders = (self.psi, self.threshold, self.stride_down)
+        rules = (self.calibrated_psi, self.calibrated_threshold, self.quarter)
+        left = widgets.VBox([widgets.HBox(pair, layout=ROW) for pair in zip(sliders, rules, strict=True)])
         right = widgets.VBox([self.patch_height, self.patch_width, self.stride_across])
+        knobs = widgets.HBox([left, right], layout=ROW)
         below = widgets.HBox([self.protocol, self.back], layout=ROW)
-        self.children = [
-            self.scrubber, self.picture, self.numbers, widgets.HBox([left, right], layout=ROW), below,
-        ]  # fmt: skip
+        self.children = [self.scrubber, self.picture, self.numbers, knobs, below]
 
     def _listen(self) -> None:
         self.listen(self.show_clip, self.scrubber.clip)
@@ -126,7 +121,7 @@ class ScoreExplorer(ViewExplorer):
 
     def _unless_rounded(self, slider: widgets.FloatSlider, switch: widgets.Checkbox, rule: Callable[[], float]) -> None:
         """A move of less than half a step is the browser's rounding of what a rule had set, not the user's."""
-        if not switch.value or abs(slider.value - rule()) > 0.51 * slider.step:
+        if not switch.value or abs(slider.value - rule()) > 0.51 * _step(slider):
             self._set_by_hand(switch)
 
     def _set_by_hand(self, switch: widgets.Checkbox) -> None:
@@ -141,10 +136,16 @@ def _rule(given: float | None) -> str:
     return "calibrated on training errors" if given is None else "as the recipe gives it"
 
 
+def _steps(description: str, digits: str) -> widgets.FloatSlider:
+    return widgets.FloatSlider(
+        min=0, max=1, step=1 / STEPS, readout_format=digits, description=description, style=LABEL, layout=SLIDER
+    )
+
+
+def _step(slider: widgets.FloatSlider) -> float:
+    return float(slider.step or 0)
+
+
 def _place(slider: widgets.FloatSlider, value: float) -> None:
     """Set a slider to the step that is nearest to a value."""
-    slider.value = round(value / slider.step) * slider.step
-
-
-def _whole(description: str, lowest: int, highest: int) -> widgets.IntSlider:
-    return widgets.IntSlider(lowest, min=lowest, max=highest, description=description, style=LABEL, layout=SLIDER)
+    slider.value = round(value / _step(slider)) * _step(slider)

@@ -5,10 +5,13 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from maam_lib.config import Recipe, setting
+from maam_lib.config import Recipe, settings_of
 from maam_lib.playground.explorers.controls import note
 from maam_lib.playground.settings_form import SettingField, form_fields
 
+Chooser = widgets.Dropdown | widgets.SelectMultiple | widgets.Checkbox
+Box = Chooser | widgets.BoundedIntText | widgets.FloatText | widgets.Text
+TOO_LARGE = 2**31  # for a box that nothing else bounds
 FIELD = widgets.Layout(width="150px")
 HALF = widgets.Layout(width="73px")
 LINE = widgets.Layout(align_items="center")
@@ -33,8 +36,8 @@ class SettingsForm(widgets.Tab):
     def fill(self, recipe: Recipe) -> None:
         """Show a recipe's settings."""
         self._is_filling = True
-        for key, control in self.controls.items():
-            control.set(setting(recipe, key))
+        for key, value in settings_of(recipe).items():
+            self.controls[key].set(value)
         self._is_filling = False
         self._changed()
 
@@ -66,7 +69,7 @@ class _Control:
     def get(self) -> Any:
         if self.field.optional and self.by_rule.value:
             return None
-        found = [box.value for box in self.values]
+        found = [list(box.value) if isinstance(box.value, tuple) else box.value for box in self.values]
         return found if self.field.kind == "pair" else found[0]
 
     def set(self, value: Any) -> None:
@@ -81,16 +84,17 @@ class _Control:
             box.disabled = self.field.optional and self.by_rule.value
 
     @staticmethod
-    def _value_boxes(field: SettingField) -> list[widgets.ValueWidget]:
+    def _value_boxes(field: SettingField) -> list[Box]:
         if field.kind == "choice":
-            return [widgets.Dropdown(options=list(field.choices), layout=FIELD)]
+            return [widgets.Dropdown(options=field.choices, layout=FIELD)]
+        if field.kind == "choices":
+            return [widgets.SelectMultiple(options=field.choices, layout=FIELD)]
         if field.kind == "switch":
             return [widgets.Checkbox(indent=False, layout=FIELD)]
         if field.kind == "whole":
-            highest = 2**31 - 1 if field.highest is None else int(field.highest) - field.open_above
-            return [widgets.BoundedIntText(min=int(field.lowest), max=highest, value=int(field.lowest), layout=FIELD)]
+            lowest = field.schema["minimum"]
+            highest = field.schema.get("maximum", field.schema.get("exclusiveMaximum", TOO_LARGE) - 1)
+            return [widgets.BoundedIntText(min=lowest, max=highest, value=lowest, layout=FIELD)]
         if field.kind == "pair":
             return [widgets.BoundedIntText(min=1, max=4096, value=1, layout=HALF) for _ in range(2)]
-        if field.kind == "number":
-            return [widgets.FloatText(step=None, layout=FIELD)]
-        return [widgets.Text(layout=FIELD)]
+        return [widgets.FloatText(step=None, layout=FIELD) if field.kind == "number" else widgets.Text(layout=FIELD)]

@@ -38,13 +38,23 @@ class TrainingPanel(widgets.VBox):
         self._listen()
         self.list_runs()
 
+    @property
+    def chosen(self) -> str:
+        """The recipe: a name, or the path of a file."""
+        return str(self.recipe.value)
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a training that the panel started works still."""
+        return self.training is not None and self.training.is_running
+
     def words(self) -> list[str]:
         """The settings away from the recipe, as for `--set`; raises SettingError for one that is not allowed."""
-        return set_words(self.recipe.value, self.form.values())
+        return set_words(self.chosen, self.form.values())
 
     def run_folder(self) -> Path:
         """Where a training of these settings goes: the same settings meet in the same folder, and go on there."""
-        plan = load_recipe(self.recipe.value, *self.words())
+        plan = load_recipe(self.chosen, *self.words())
         return self.runs / f"{plan.name}-{plan.hash()[:8]}"
 
     def show_words(self) -> None:
@@ -57,15 +67,15 @@ class TrainingPanel(widgets.VBox):
             self.command.value = note(str(error), WRONG)
             self.start.disabled = True
             return
-        line = as_command(training_words(self.recipe.value, words, self.root, run))
+        line = as_command(training_words(self.chosen, words, self.root, run))
         changes = ", ".join(words) or "nothing"
         self.command.value = f"{note(f'differs from the recipe: {changes}')}{note(f'the same in a terminal: {line}')}"
-        self.start.disabled = self.training is not None and self.training.is_running
+        self.start.disabled = self.is_training
 
     def begin(self) -> None:
         """Start a training of what stands in the form; the curves follow by themselves where a kernel's loop runs."""
         self.training = BackgroundTraining(
-            self.recipe.value, self.words(), self.root, self.run_folder(), measure=self.measure.value
+            self.chosen, self.words(), self.root, self.run_folder(), measure=self.measure.value
         )
         self._epochs_drawn = 0
         self.refresh()
@@ -76,15 +86,17 @@ class TrainingPanel(widgets.VBox):
 
     def refresh(self) -> None:
         """Bring status, curves and the list of runs to where the training stands."""
-        self.training.poll()
-        colour = WRONG if self.training.state == "failed" else "inherit"
-        self.status.value = note(self.training.in_words(), colour)
-        self.start.disabled, self.stop.disabled = self.training.is_running, not self.training.is_running
-        history = self.training.history
+        training = self.training
+        if training is None:
+            return
+        training.poll()
+        self.status.value = note(training.in_words(), WRONG if training.state == "failed" else "inherit")
+        self.start.disabled, self.stop.disabled = training.is_running, not training.is_running
+        history = training.history
         if len(history) != self._epochs_drawn:
             self._epochs_drawn = len(history)
             self.curves.show(figures.training_curves(history))
-        if not self.training.is_running:
+        if not training.is_running:
             self.list_runs()
             self.show_words()
 
@@ -112,7 +124,7 @@ class TrainingPanel(widgets.VBox):
         self.histories.show(_history_figure(histories(chosen)))
 
     async def _watch(self) -> None:
-        while self.training.is_running:
+        while self.is_training:
             await asyncio.sleep(POLL_SECONDS)
             self.refresh()
 
@@ -121,11 +133,8 @@ class TrainingPanel(widgets.VBox):
     def _build(self, own: Path) -> None:
         options = [(f"{own.parent.name}/{own.name}", str(own)), *((name, name) for name in recipe_names())]
         self.recipe = widgets.Dropdown(options=options, description="recipe", style=LABEL, layout=HALF)
-        self.command, self.status, self.table = (
-            widgets.HTML(),
-            widgets.HTML(note("nothing started yet")),
-            widgets.HTML(),
-        )
+        self.command, self.table = widgets.HTML(), widgets.HTML()
+        self.status = widgets.HTML(note("nothing started yet"))
         self.start = widgets.Button(description="start training", icon="play", button_style="primary")
         self.stop = widgets.Button(description="stop", icon="stop", disabled=True)
         self.measure = widgets.Checkbox(True, description="measure on the test clips when trained", indent=False)
@@ -149,9 +158,9 @@ class TrainingPanel(widgets.VBox):
         self.compare()
 
     def _listen(self) -> None:
-        self.recipe.observe(lambda _: self.form.fill(load_recipe(self.recipe.value)), "value")
+        self.recipe.observe(lambda _: self.form.fill(load_recipe(self.chosen)), "value")
         self.start.on_click(lambda _: self.begin())
-        self.stop.on_click(lambda _: self.training.stop())
+        self.stop.on_click(lambda _: None if self.training is None else self.training.stop())
         self.again.on_click(lambda _: self.list_runs())
         self.finished.observe(lambda _: self.compare(), "value")
 

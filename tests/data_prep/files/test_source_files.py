@@ -13,7 +13,8 @@ from data_prep import prepare as prepare_module
 from data_prep.clip_files import ensure_clips
 from data_prep.expected import OFFICIAL_COUNTS
 from data_prep.files import source_files
-from data_prep.files.source_files import RECORD, Part, examine, listing_sha256, text_sha256, what_is_in
+from data_prep.files.source_files import RECORD, Part, examine, what_is_in
+from data_prep.layout import read_manifest
 from data_prep.prepare import PreparationError, prepare
 from tests.fake_sources import (
     FAKE_COUNTS,
@@ -167,40 +168,40 @@ def test_a_file_as_young_as_the_record_is_read_again(footage: Path, tmp_path: Pa
         prepared("videos", footage, tmp_path / "data")
 
 
-# Datasets that were prepared before there was a record
+# Datasets whose record was lost
 
 
-def as_before(folder: Path, sha256: str) -> None:
+def of_other_content(folder: Path) -> None:
     (folder / RECORD).unlink()
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["source"]["sha256"] = sha256
+    manifest["source"]["sha256"] = "0" * 64
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-def test_earlier_datasets_are_taken_and_known_from_then_on(footage: Path, tmp_path: Path) -> None:
-    (footage / "labels.csv").write_text("clip,first,last\nnight,2,2\n")
+@pytest.mark.parametrize("record", [None, "", "[]"])
+def test_a_lost_record_is_written_again(record: str | None, footage: Path, tmp_path: Path) -> None:
     folder = prepared("videos", footage, tmp_path / "data")
-    as_before(folder, text_sha256(listing_sha256([footage]) + (footage / "labels.csv").read_text()))
+    (folder / RECORD).unlink()
+    if record is not None:
+        (folder / RECORD).write_text(record)
     assert prepared("videos", footage, tmp_path / "data") == folder
-    assert (folder / RECORD).is_file()
+    assert json.loads((folder / RECORD).read_text())
     edit_in_place(footage / "train/noon/0000.bmp")
     with pytest.raises(PreparationError, match="or it has changed since"):
         prepared("videos", footage, tmp_path / "data")
-    as_before(folder, "0" * 64)
+    of_other_content(folder)
     with pytest.raises(PreparationError, match="or it has changed since"):
         prepared("videos", footage, tmp_path / "data")
 
 
-def test_earlier_official_datasets_are_taken_with_a_word(
-    ped2: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_official_dataset_without_a_record(ped2: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = prepared("ped2", ped2, tmp_path / "data")
-    as_before(folder, listing_sha256([ped2]))
+    (folder / RECORD).unlink()
     assert prepared("ped2", ped2, tmp_path / "data") == folder
     assert capsys.readouterr().err == ""
-    as_before(folder, "0" * 64)
+    of_other_content(folder)
     assert prepared("ped2", ped2, tmp_path / "data") == folder
-    assert "was prepared by an earlier version of the kit; the source was not compared" in capsys.readouterr().err
+    assert "this other form of it was not compared" in capsys.readouterr().err
 
 
 def test_another_form_of_an_official_set_is_taken_with_a_word(
@@ -217,6 +218,13 @@ def test_an_edited_archive_is_noticed(ped2: Path, pack: Callable[[Path], Path], 
     edit_in_place(archive)
     with pytest.raises(PreparationError, match=r"differs: UCSD_Anomaly_Dataset\.tar\.gz"):
         prepared("ped2", archive, tmp_path / "data")
+
+
+def test_a_folder_whose_name_is_no_utf8(footage: Path, tmp_path: Path) -> None:
+    source = footage.rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder = prepared("videos", source, tmp_path / "data")
+    assert prepared("videos", source, tmp_path / "data") == folder
+    assert read_manifest(folder).source.name == "caf\N{REPLACEMENT CHARACTER}"
 
 
 # Half prepared

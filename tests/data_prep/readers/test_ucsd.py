@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from data_prep.clip import Clip, SourceError
+from data_prep.prepare import prepare
 from data_prep.readers.ucsd import RELEASE, parse_label_file, read_ucsd
 from tests.conftest import ABNORMAL, FRAME_SIZE, TEST, TRAIN, fake_frames, fake_masks, write_ucsd
 from tests.reader_contract import ReaderContract
@@ -186,20 +187,20 @@ def test_missing_mask_folder(ped2: Path, tmp_path: Path) -> None:
 def test_mask_of_another_size(ped2: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(ped2 / "Test/Test001_gt/002.bmp"), np.zeros((12, 18), np.uint8))
     with pytest.raises(SourceError, match=r"Test001_gt/002\.bmp: 12x18 pixels, expected 24x36"):
-        _read(ped2, tmp_path)
+        prepare("ped2", ped2, tmp_path / "data", workers=1)
 
 
 def test_mask_that_contradicts_the_label(ped2: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(ped2 / "Test/Test001_gt/004.bmp"), np.zeros(FRAME_SIZE, np.uint8))
-    with pytest.raises(SourceError, match=r"ped2/test/Test001: frame 004 is abnormal .* mask .* is empty"):
-        _read(ped2, tmp_path)
+    with pytest.raises(SourceError, match=r"ped2/test/Test001: frame 3 .* is abnormal by its .* mask is empty"):
+        prepare("ped2", ped2, tmp_path / "data", workers=1)
 
 
 def test_shifted_labels(ped2: Path, tmp_path: Path) -> None:
     label_file = ped2 / "Test/UCSDped2.m"
     label_file.write_text(label_file.read_text().replace("[3:5, 7:8]", "[2:4, 6:7]"))
-    with pytest.raises(SourceError, match="ped2/test/Test001: frame 002 is abnormal"):
-        _read(ped2, tmp_path)
+    with pytest.raises(SourceError, match=r"ped2/test/Test001: frame 1 .* is abnormal by its label"):
+        prepare("ped2", ped2, tmp_path / "data", workers=1)
 
 
 def test_changed_label_count(ped1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

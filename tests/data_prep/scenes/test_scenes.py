@@ -10,21 +10,20 @@ import pytest
 
 from data_prep.clip import Clip, SourceError
 from data_prep.prepare import prepare
-from data_prep.scenes import synthetic
+from data_prep.scenes import campus, plaza, synthetic
 from data_prep.scenes.card import scene_card
 from data_prep.scenes.difficulty import DIFFICULTIES
 from data_prep.scenes.render import MIN_VISIBLE
 from data_prep.scenes.synthetic import (
     SCENES,
     SceneSettings,
-    clip_cameras,
     dataset_name,
     dataset_names,
-    event_kinds,
     events,
     read_synthetic,
     scene_hash,
     scene_settings,
+    shots,
 )
 from maam_lib.config import load_recipe, recipe_names
 from maam_lib.data import DatasetError, find_dataset
@@ -41,6 +40,13 @@ PINNED = {  # frames, tracks, masks and labels of a training and two test clips
     SHANGHAI: "772207044faf4d69346b97a603a68f1973ce3aabacea1e86e0bb764c36941e64",
 }
 FIRST_SCENE_HASH = "b5c0770c9b0fd260d35c5b168b0b15cf0266e8facb989c983a9baa415e53dbe5"  # in committed manifests
+
+
+KINDS = {AVENUE: plaza.KINDS, SHANGHAI: campus.KINDS}
+
+
+def cameras_of(settings: SceneSettings) -> dict[tuple[str, str], int]:
+    return {(shot.split, shot.name): shot.camera for shot in shots(settings)}
 
 
 class Drawn:
@@ -127,7 +133,7 @@ def test_another_difficulty_is_a_dataset_of_its_own(tmp_path: Path, monkeypatch:
     folder = prepare("synthetic-hard", None, tmp_path, workers=1, flow="exact")
     assert folder == tmp_path / "synthetic-hard"
     hard = find_dataset(tmp_path, "synthetic-hard")
-    assert hard.manifest["source"]["name"] == "generated scene lane, difficulty hard"
+    assert hard.manifest.source.name == "generated scene lane, difficulty hard"
     with pytest.raises(DatasetError, match=r"no prepared synthetic in .*; there is no synthetic\. Prepare it: maam"):
         find_dataset(tmp_path, "synthetic")
     standard = find_dataset(prepare("synthetic", None, tmp_path, workers=1, flow="exact").parent, "synthetic")
@@ -172,7 +178,7 @@ def test_the_bytes_are_the_same_on_every_machine(dataset: str, drawn: list[Drawn
 
 def test_clips_are_named_as_in_the_benchmark(dataset: str, drawn: list[Drawn]):
     names = [clip.name for clip in drawn]
-    cameras = clip_cameras(small(dataset))
+    cameras = cameras_of(small(dataset))
     if dataset == AVENUE:
         assert names == ["01", "02", "01", "02", "03", "04"]
         assert set(cameras.values()) == {1}
@@ -195,10 +201,10 @@ def test_labels_masks_and_tracks_agree(drawn: list[Drawn]):
 def test_every_kind_of_event_is_there_at_every_camera(dataset: str, drawn: list[Drawn]):
     """And each lasts from its first to its last frame."""
     settings = small(dataset)
-    cameras, by_name = clip_cameras(settings), {clip.name: clip for clip in of_split(drawn, "test")}
+    cameras, by_name = cameras_of(settings), {clip.name: clip for clip in of_split(drawn, "test")}
     found = events(settings)
     for camera in set(cameras.values()):
-        assert {e.kind for e in found if cameras["test", e.clip] == camera} == set(event_kinds(settings))
+        assert {e.kind for e in found if cameras["test", e.clip] == camera} == set(KINDS[dataset])
     for event in found:
         seen = (by_name[event.clip].tracks == event.track) & (by_name[event.clip].masks == 1)
         visible = np.flatnonzero(seen.any(axis=(1, 2)))

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from data_prep.clip import Clip, SourceError
+from data_prep.scenes import lane
 from data_prep.scenes.parts import Actor, Part
 from data_prep.scenes.render import MIN_VISIBLE, Footage, render
-from data_prep.scenes.synthetic import SceneSettings, event_kinds, events, read_synthetic
+from data_prep.scenes.synthetic import SceneSettings, events, read_synthetic
 from maam_lib.metrics import roc_auc
 from maam_lib.pscd import patch_sums
 
@@ -97,7 +98,7 @@ def test_each_test_clip_has_both_classes_and_the_set_is_balanced(drawn):
 
 def test_events_list_every_kind_and_the_abnormal_frames(drawn):
     found = events()
-    assert {event.kind for event in found} == set(event_kinds())
+    assert {event.kind for event in found} == set(lane.KINDS)
     for name, clip in drawn.items():
         listed = np.zeros_like(clip.labels)
         for event in (event for event in found if event.clip == name):

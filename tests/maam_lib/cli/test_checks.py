@@ -122,7 +122,7 @@ def test_what_is_broken_is_told_with_its_remedy(
     assert found in broken[need].found
     assert broken[need].remedy.startswith(remedy)
     assert str(broken[need]).startswith("FAIL  ")
-    assert "\n      mend: " in str(broken[need])
+    assert "\n      fix: " in str(broken[need])
 
 
 @pytest.mark.parametrize("version", ["", "3", f"3.{sys.version_info[1]}"])

@@ -189,7 +189,7 @@ def test_doctor_fails_where_something_is_missing(maam: Maam, tmp_path: Path, mon
     monkeypatch.setattr("maam_lib.cli.checks.examine", lambda _: [Finding("disk", "none", "buy one")])
     answer = maam("doctor", "--root", tmp_path)
     assert answer.status == 1
-    assert answer.out == "FAIL  disk               none\n      mend: buy one\n"
+    assert answer.out == "FAIL  disk               none\n      fix: buy one\n"
 
 
 def test_reproduce_hands_everything_on(maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,10 +237,10 @@ def test_prepare_train_resume_evaluate(maam: Maam, tmp_path: Path, monkeypatch: 
     assert evaluated.status == 0
     rows = {line[:40].strip(): line.split() for line in evaluated.out.splitlines()}
     result = read_result(run / "metrics.json")
-    assert len(result["curve"]) == 3
+    assert len(result.curve) == 3
     fused = next(line for name, line in rows.items() if name.startswith("fused"))
-    assert fused[1:3] == [f"{result['auc']:.3f}", f"{result['eer']:.3f}"]
-    assert sum(name.startswith("no learning") for name in rows) == len(result["no_learning"])
+    assert fused[1:3] == [f"{result.auc:.3f}", f"{result.eer:.3f}"]
+    assert sum(name.startswith("no learning") for name in rows) == len(result.no_learning)
 
 
 def test_verify_prints_a_table_and_fails_on_any_mismatch(maam: Maam, tmp_path: Path) -> None:

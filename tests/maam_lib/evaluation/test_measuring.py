@@ -189,6 +189,7 @@ def test_metrics_json_has_the_keys_of_the_contract(result: dict, scene: Prepared
     assert result["protocol"]["frames_dropped_per_clip"] == 1
     assert (result["protocol"]["patch"], result["protocol"]["stride"]) == (list(PATCH), list(STRIDE))
     assert result["protocol"]["complete"] is True
+    assert result["settings"] == tiny_recipe().model_dump(mode="json")
 
 
 def test_auc_and_eer_are_those_of_the_score_table(result: dict, finished_run: RunFolder) -> None:
@@ -211,7 +212,7 @@ def test_best_on_test_is_a_mark_in_the_curve_and_nothing_else(
     marked = [point["epoch"] for point in result["curve"] if point["best_on_test"]]
     assert marked == [max(result["curve"], key=lambda point: point["auc"])["epoch"]]
     plain = evaluate(RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run")), scene)
-    assert plain == {key: value for key, value in result.items() if key != "curve"}
+    assert plain.as_json() == {key: value for key, value in result.items() if key != "curve"}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_motion_error_is_relative_to_predicting_no_motion(evaluator: Evaluator) 
 def test_without_memory_there_are_no_memory_facts(scene: PreparedDataset, tmp_path: Path) -> None:
     run = fit(tiny_recipe("model.use_memory=false", "training.epochs=1"), scene, tmp_path / "run")
     assert run.history["support_items"].tolist() == [0]
-    assert evaluate(run, scene)["memory"] is None
+    assert evaluate(run, scene).memory is None
 
 
 def test_memory_facts_count_items_and_queries(result: dict, net: MAAMNet, scene: PreparedDataset) -> None:
@@ -279,8 +280,8 @@ def test_settings_like_those_of_the_released_code_run_through(scene: PreparedDat
         "training.epochs=1",
     )
     result = evaluate(fit(tiny_recipe(*settings), scene, tmp_path / "run"), scene)
-    protocol = result["protocol"]
-    assert (result["psi"], protocol["psi"]) == (0.0909, "given by the recipe")
+    protocol = result.as_json()["protocol"]
+    assert (result.psi, protocol["psi"]) == (0.0909, "given by the recipe")
     assert (protocol["stride"], protocol["padding"], protocol["frames_dropped_per_clip"]) == ([8, 5], "valid", 2)
     table = pd.read_csv(tmp_path / "run" / "scores.csv")
     assert table.groupby("clip")["frame"].agg(["first", "last"]).to_numpy().tolist() == [[0, 37], [0, 37]]

@@ -1,14 +1,21 @@
-"""Convolutions on turned maps against loops, and weight gradients as matrix products against PyTorch's own."""
+"""SAME convolutions against loops, alone and in a row, and weight gradients as products against PyTorch's own."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from maam_lib.fast import convolution
-from maam_lib.fast.convolution import convolve, convolve_transposed, narrow_gradient, strided_gradient, turned
+from maam_lib.fast.convolution import (
+    SameConv2d,
+    SameConvTranspose2d,
+    narrow_gradient,
+    strided_gradient,
+    turn_once,
+    turned,
+)
 from tests import reference
 
 SIDES = st.integers(1, 9)
@@ -22,25 +29,41 @@ def half(n: int) -> int:
     return -(-n // 2)
 
 
+def layer(before: int, after: int, stride: int | None, dtype: torch.dtype = torch.float64) -> nn.Module:
+    """A SAME convolution of a stride, or a transposed one for None, with random weights."""
+    made = SameConvTranspose2d(before, after) if stride is None else SameConv2d(before, after, stride)
+    for i, parameter in enumerate(made.parameters(), 1):
+        parameter.data = random_map(*parameter.shape, seed=i, dtype=dtype)
+    return made.requires_grad_(dtype == torch.float32)
+
+
 @given(height=SIDES, width=SIDES, stride=st.sampled_from([1, 2]))
 @settings(deadline=None, max_examples=40)
-def test_a_turned_convolution_is_same_convolution_turned(height: int, width: int, stride: int):
-    x, kernels = random_map(2, 3, height, width), random_map(4, 3, 3, 3, seed=1)
-    bias = random_map(4, seed=2)
-    out = turned(convolve(turned(x), kernels, bias, stride))
-    for one, found in zip(x.numpy(), out, strict=True):
-        expected = reference.conv_same(one, kernels.numpy(), stride) + bias.numpy()[:, None, None]
+def test_a_convolution_is_same(height: int, width: int, stride: int):
+    conv, x = layer(3, 4, stride), random_map(2, 3, height, width)
+    for one, found in zip(x.numpy(), conv(x), strict=True):
+        expected = reference.conv_same(one, conv.weight.numpy(), stride) + conv.bias.numpy()[:, None, None]
         np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
 
 
 @given(height=SIDES, width=SIDES)
 @settings(deadline=None, max_examples=40)
-def test_a_turned_transposed_convolution_is_the_transpose_turned(height: int, width: int):
-    x, kernels = random_map(2, 4, half(height), half(width)), random_map(4, 3, 3, 3, seed=1)
-    out = turned(convolve_transposed(turned(x), kernels, (height, width)))
-    for one, found in zip(x.numpy(), out, strict=True):
-        expected = reference.conv_transpose_same(one, kernels.numpy(), (height, width), 2)
+def test_a_transposed_convolution_is_the_transpose(height: int, width: int):
+    deconv, x = layer(4, 3, None), random_map(2, 4, half(height), half(width))
+    for one, found in zip(x.numpy(), deconv(x, (height, width)), strict=True):
+        expected = reference.conv_transpose_same(one, deconv.weight.numpy(), (height, width), 2)
         np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(8, 10), (7, 11), (3, 9)])
+def test_turned_once_a_row_of_layers_gives_the_same(size: tuple[int, int]):
+    row = nn.Sequential(layer(2, 3, 1), nn.ReLU(), layer(3, 4, 2), nn.ReLU(), layer(4, 5, 2))
+    x = random_map(2, 2, *size)
+    expected = row(x)
+    turn_once(row)
+    found = row(x)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    assert not torch.allclose(found, turned(found)), "a map that looks the same turned would show nothing"
 
 
 @given(height=SIDES, width=SIDES, batch=st.integers(1, 3))
@@ -67,17 +90,17 @@ def test_gradients_by_products_are_those_without(
 ):
     """In training on a processor without AVX-512; input, weight and bias."""
     monkeypatch.setattr(convolution, "HAS_AVX512", False)
-    kernel_shape = (before, after, 3, 3) if stride is None else (after, before, 3, 3)
+    made = layer(before, after, stride, torch.float32)
     input_size = [half(n) for n in size] if stride is None else size
     x = random_map(2, before, *input_size, dtype=torch.float32).requires_grad_()
-    weight = random_map(*kernel_shape, seed=1, dtype=torch.float32).requires_grad_()
-    bias = random_map(after, seed=2, dtype=torch.float32).requires_grad_() if stride == 1 else None
+    if stride == 2:
+        made.bias = None
+    made.turns = False
 
     def gradients() -> tuple[Tensor, ...]:
-        out = convolve_transposed(x, weight, size) if stride is None else convolve(x, weight, bias, stride)
-        kind = type(out.grad_fn if bias is None else out.grad_fn.next_functions[0][0]).__name__
-        wanted = [tensor for tensor in (x, weight, bias) if tensor is not None]
-        return kind, out, *torch.autograd.grad(out.square().sum(), wanted)
+        out = made(x, size) if stride is None else made(x)
+        kind = type(out.grad_fn if made.bias is None else out.grad_fn.next_functions[0][0]).__name__
+        return kind, out, *torch.autograd.grad(out.square().sum(), [x, *made.parameters()])
 
     kind, *found = gradients()
     assert kind in ("_ConvolutionBackward", "_TransposedConvolutionBackward")
@@ -102,7 +125,8 @@ def test_products_are_taken_only_where_they_are_faster(
     kind: str, channels: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(convolution, "HAS_AVX512", kind == "avx512")
-    weight = torch.zeros(*channels, 3, 3, requires_grad=kind != "no gradient")
+    conv = SameConv2d(channels[1], channels[0], 2, bias=False).requires_grad_(kind != "no gradient")
+    conv.turns = False
     with torch.autocast("cpu", torch.bfloat16, enabled=kind == "autocast"):
-        out = convolve(torch.zeros(1, channels[1], 8, 8), weight, stride=2)
+        out = conv(torch.zeros(1, channels[1], 8, 8))
     assert (type(out.grad_fn).__name__ == "_ConvolutionBackward") == (kind == "float32")

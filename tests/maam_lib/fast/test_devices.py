@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 
 from maam_lib.fast import dropout
 from maam_lib.fast.devices import Place, largest_divisor
-from maam_lib.fast.dropout import drop, drop_and_rectify
+from maam_lib.fast.dropout import DropoutReLU, drop
 from maam_lib.model import MAAMNet
 from maam_lib.training.runs import RunFolder
 from tests.conftest import PROJECT, tiny_recipe
@@ -100,16 +101,17 @@ def test_each_device_drops_its_rows_of_the_global_batch(
 ):
     """Both the CPU's dropout, with its gradient, and the one that GPUs use."""
     batch = torch.randn(6, 5, 3, 7).contiguous(memory_format=memory_format)
-    wholes = {drop_and_rectify: drop_and_rectify, drop: F.dropout}
+    drop_and_rectify = DropoutReLU(0.3)
+    wholes = {drop_and_rectify: drop_and_rectify, partial(drop, share=0.3): partial(F.dropout, p=0.3)}
     for ours, whole in wholes.items():
         torch.manual_seed(4)
-        expected = whole(batch.clone(), 0.3)
+        expected = whole(batch.clone())
         for rank in range(count):
             share = batch[rank::count].contiguous(memory_format=memory_format).requires_grad_()
             with monkeypatch.context() as patch:
                 patch.setattr(dropout, "place", lambda rank=rank: Place(rank, count))
                 torch.manual_seed(4)
-                found = ours(share * 1, 0.3)
+                found = ours(share * 1)
             torch.testing.assert_close(found, expected[rank::count])
             (gradient,) = torch.autograd.grad(found.sum(), share)
             assert torch.equal(gradient != 0, expected[rank::count] != 0)

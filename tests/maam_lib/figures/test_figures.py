@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from maam_lib.evaluation.result import Epoch, MotionError
 from maam_lib.figures import memory as figures_memory
 from maam_lib.figures import plots as figures
 from maam_lib.figures import pscd as figures_pscd
@@ -43,13 +44,13 @@ STEPS = {
 PLACED = (RANDOM.normal(size=(9, 2)), RANDOM.normal(size=(5, 2)))
 TABLE = pd.DataFrame([[0.9, 0.8], [0.7, 0.95], [0.6, 0.5]], index=[8, 16, 24], columns=[4, 8])
 EPOCHS = [
-    {
-        "epoch": n,
-        "auc": 0.8 + n / 10,
-        "auc_motion": 0.7,
-        "auc_appearance": 0.6,
-        "motion_error_to_zero_flow": {"test_normal": 1 / n},
-    }
+    Epoch(
+        epoch=n,
+        auc=0.8 + n / 10,
+        auc_motion=0.7,
+        auc_appearance=0.6,
+        motion_error_to_zero_flow=MotionError(train=1, test_normal=1 / n),
+    )
     for n in (1, 2)
 ]
 ROW = {"frame": GRAY, "appearance": MAP, "motion": MAP, "fused": MAP, "found": MASK, "mask": MASK}
@@ -69,11 +70,6 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
     ),
     "detection_rows in the paper's colours": (lambda: figures.detection_rows([ROW], ["a"], palette="paper"), 5, 8),
     "query_answers": (lambda: figures_memory.query_answers(GRAY, (1, 2), WEIGHTS, [4, 0, 2], 4), 5, 7),
-    "support_by_losses": (
-        lambda: figures_memory.support_by_losses({"a": {"none": [], "sparse and latent": [3, 4]}}, "items"),
-        1,
-        0,
-    ),
     "item_gallery": (lambda: figures_memory.item_gallery([ITEM, ITEM | {"patches": ITEM["patches"][:1]}]), 8, 7),
     "items_in_a_plane": (
         lambda: figures_memory.items_in_a_plane(
@@ -98,8 +94,8 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
     ),
     "maps_side_by_side": (lambda: figures.maps_side_by_side({"a": MAP, "b": MAP[:2]}, "unit"), 4, 2),
     "support_bars": (
-        lambda: figures_tables.support_bars({"a": ({"none": [3, 4]}, 10), "b": ({"both": [5]}, 10)}),
-        2,
+        lambda: figures_tables.support_bars({name: ({"neither loss": [], "both": [5, 6]}, 10) for name in "abcde"}),
+        8,
         0,
     ),
     "knob_lines": (lambda: figures_tables.knob_lines({"a": {"1": [0.8], "10": [0.7]}}, {"b": {"1": [0.9]}}, "x"), 1, 0),
@@ -125,7 +121,7 @@ def test_every_figure_function_is_tried() -> None:
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
-    assert public - {"flow_colours", "abnormal_spans"} == {case.split()[0] for case in CASES}
+    assert public - {"flow_colours", "fastest", "abnormal_spans"} == {case.split()[0] for case in CASES}
 
 
 def test_frames_keep_their_gray_levels() -> None:

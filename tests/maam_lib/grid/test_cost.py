@@ -24,17 +24,17 @@ def test_multiply_adds_of_the_paper_sized_network_by_hand():
     outputs = 9 * 64 * (3 + 2) * pixels[0]
     memory = 2 * places * 500 * 512  # the similarities and the read-out (item 3: dense, whatever the support)
     counted = multiply_adds(net, (240, 360))
-    assert counted["memory"] == memory
-    assert counted["network"] == encoder + 2 * decoder + outputs + memory
-    assert 0.011 < counted["memory"] / counted["network"] < 0.013
+    assert counted.memory == memory
+    assert counted.network == encoder + 2 * decoder + outputs + memory
+    assert 0.011 < counted.memory / counted.network < 0.013
 
 
 @pytest.mark.parametrize(("form", "products"), [("cosine", 2), ("released", 3)])
 def test_the_cost_of_the_memory_is_its_dense_products(form: str, products: int) -> None:
     small = ("data.height=48", "data.width=64", "model.base_channels=4", "model.num_items=50")
     work = work_of(load_recipe("synthetic", *small, f"model.similarity={form}"))
-    assert work["memory"] == products * (3 * 4) * 50 * 32
-    assert work["memory"] < work["network"]
+    assert work.memory == products * (3 * 4) * 50 * 32
+    assert work.memory < work.network
     sharper = load_recipe("synthetic", *small, f"model.similarity={form}", "model.shrink_threshold=0.5")
     assert work_of(sharper) == work, "fewer support items cost the same"
 
@@ -44,16 +44,17 @@ def test_measured_cost_names_what_it_is_of(scene: PreparedDataset, monkeypatch: 
     monkeypatch.setattr(cost, "ROUNDS", 1)
     recipe = tiny_recipe()
     measured = measure_cost(recipe, scene, "cpu")
-    assert measured["parameters"] == sum(p.numel() for p in MAAMNet(1, 8, base_channels=4).parameters())
-    assert set(measured["frames_per_second"]) == {"network", "with_pscd", "end_to_end"}
-    assert all(speed > 0 for speed in measured["frames_per_second"].values())
-    assert measured["flow_estimator"] == "dis"
-    assert measured["device"].endswith("cores")
-    assert measured["threads"] == torch.get_num_threads()
+    assert measured.parameters == sum(p.numel() for p in MAAMNet(1, 8, base_channels=4).parameters())
+    assert set(measured.frames_per_second.model_dump()) == {"network", "with_pscd", "end_to_end"}
+    assert all(speed > 0 for speed in measured.frames_per_second.model_dump().values())
+    assert measured.flow_estimator == "dis"
+    assert measured.device.endswith("cores")
+    assert measured.threads == torch.get_num_threads()
 
 
 def test_flow_that_cannot_be_estimated_here_is_replaced_by_dis(scene: PreparedDataset):
-    manifest = scene.manifest | {"flow": scene.manifest["flow"] | {"estimator": "flownet2"}}
+    flow = scene.manifest.flow.model_copy(update={"estimator": "flownet2"})
+    manifest = scene.manifest.model_copy(update={"flow": flow})
     assert flow_estimator(type("Other", (), {"manifest": manifest})()) == "dis"
 
 

@@ -1,7 +1,6 @@
 """Switches are compared by seed; scoring variants are what they say; the kept results make the tables of the docs."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,43 +9,37 @@ import pytest
 from maam_lib.config import load_recipe
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation.measuring import Evaluator, evaluate, network_predictor
+from maam_lib.evaluation.result import Result, Scoring
 from maam_lib.evaluation.scores import Predict
 from maam_lib.grid.differences import (
     SWITCHES,
     effect_table,
     in_words,
-    paired,
     scoring_effects,
     scoring_table,
     scoring_variants,
     sizes_table,
 )
-from maam_lib.grid.experiments import IN_DEPTH, WITH_EFFECTS, reference_grid, with_effects, with_sizes
+from maam_lib.grid.experiments import IN_DEPTH, reference_grid
+from maam_lib.grid.numbers import as_text
+from maam_lib.grid.pairing import paired
 from maam_lib.grid.results import BASE
 from maam_lib.metrics import roc_auc
 from maam_lib.training.loop import build_network
 from maam_lib.training.runs import RunFolder
-from tests.conftest import PROJECT, tiny_recipe
-
-DOCS = PROJECT / "docs"
+from tests.conftest import tiny_recipe
+from tests.results import made_up_result
 
 
 @pytest.fixture(scope="module")
-def effects(scene: PreparedDataset, finished_run: RunFolder, predict: Predict) -> dict:
+def effects(scene: PreparedDataset, finished_run: RunFolder, predict: Predict) -> dict[str, Scoring]:
     return scoring_effects(Evaluator(finished_run.recipe, scene), predict)
 
 
-def made_up(aucs: dict[int, float]) -> list[dict]:
-    """Results of several seeds, as far as the tables read them."""
+def made_up(aucs: dict[int, float]) -> list[Result]:
+    """Results of several seeds: the higher the AUC, the lower that of motion."""
     return [
-        {
-            "seed": seed,
-            "auc": auc,
-            "memory": {"support_items": 10.0 + seed},
-            "learning_adds": auc - 0.5,
-            "no_learning": {"zero_flow": {"auc": 0.5}},
-            "best_no_learning": "zero_flow",
-        }
+        made_up_result(auc, seed, memory={"items": 50, "support_items": 10.0 + seed}, auc_motion=1.5 - auc)
         for seed, auc in aucs.items()
     ]
 
@@ -87,7 +80,8 @@ def test_an_effect_counts_when_its_interval_excludes_zero(differences: list[floa
 
 
 def test_the_table_says_what_is_missing():
-    table = effect_table({BASE: made_up({0: 0.5, 1: 0.7}), "adam": made_up({0: 0.52, 1: 0.73})}).set_index("difference")
+    table = effect_table({BASE: made_up({0: 0.5, 1: 0.7}), "adam": made_up({0: 0.52, 1: 0.73})})
+    table = as_text(table).set_index("difference")
     assert table.loc["Adam's epsilon", "on - off [95 %]"] == "+0.025 [-0.039, +0.089]"  # t of 1 degree: 12.7 x 0.005
     assert table.loc["Adam's epsilon", "effect"] == "undecided"
     assert (
@@ -101,13 +95,13 @@ def test_the_table_says_what_is_missing():
 
 
 def test_as_is_is_what_evaluate_measures(
-    effects: dict, scene: PreparedDataset, finished_run: RunFolder, tmp_path: Path
+    effects: dict[str, Scoring], scene: PreparedDataset, finished_run: RunFolder, tmp_path: Path
 ):
     measured = evaluate(RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run")), scene)
-    assert effects["as is"]["auc"] == pytest.approx(measured["auc"], abs=1e-6)
-    best = measured["best_no_learning"]
-    assert effects["as is"]["best_no_learning"] == best
-    assert effects["as is"]["best_no_learning_auc"] == pytest.approx(measured["no_learning"][best]["auc"], abs=1e-12)
+    assert effects["as is"].auc == pytest.approx(measured.auc, abs=1e-6)
+    best = measured.best_no_learning
+    assert effects["as is"].best_no_learning == best
+    assert effects["as is"].best_no_learning_auc == pytest.approx(measured.best.auc, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -120,31 +114,31 @@ def test_as_is_is_what_evaluate_measures(
     ],
 )
 def test_a_variant_is_the_recipe_with_that_setting(
-    name: str, setting: str, effects: dict, scene: PreparedDataset, finished_run: RunFolder
+    name: str, setting: str, effects: dict[str, Scoring], scene: PreparedDataset, finished_run: RunFolder
 ):
     recipe = finished_run.recipe.with_settings(setting)
     net = build_network(recipe)
     finished_run.load_weights(net)
     _, measured = Evaluator(recipe, scene).score(network_predictor(net))
-    assert effects[name]["auc"] == pytest.approx(measured["auc"], abs=1e-6)
-    assert effects[name]["eer"] == pytest.approx(measured["eer"], abs=1e-6)
+    assert effects[name].auc == pytest.approx(measured["auc"], abs=1e-6)
+    assert effects[name].eer == pytest.approx(measured["eer"], abs=1e-6)
 
 
 def test_dropping_two_and_scaling_each_clip_change_the_scores_of_as_is(
-    effects: dict, scene: PreparedDataset, finished_run: RunFolder, predict: Predict
+    effects: dict[str, Scoring], scene: PreparedDataset, finished_run: RunFolder, predict: Predict
 ):
     table, _ = Evaluator(finished_run.recipe, scene).score(predict)
     kept = table[table["frame"] < 38]  # clips of 40 frames; the last is never scored
     assert len(table) - len(kept) == 2
-    assert effects["drop two"]["auc"] == pytest.approx(roc_auc(kept["label"], kept["fused"]), abs=1e-9)
+    assert effects["drop two"].auc == pytest.approx(roc_auc(kept["label"], kept["fused"]), abs=1e-9)
     clips = [clip for _, clip in table.groupby("clip", sort=False)]
     scaled = [(c["fused"] - c["fused"].min()) / (c["fused"].max() - c["fused"].min()) for c in clips]
     labels = np.concatenate([c["label"] for c in clips])
-    assert effects["per clip"]["auc"] == pytest.approx(roc_auc(labels, np.concatenate(scaled)), abs=1e-9)
+    assert effects["per clip"].auc == pytest.approx(roc_auc(labels, np.concatenate(scaled)), abs=1e-9)
 
 
-def test_variants_move_the_scores(effects: dict):
-    assert len({round(effect["auc"], 9) for effect in effects.values()}) >= 6
+def test_variants_move_the_scores(effects: dict[str, Scoring]):
+    assert len({round(effect.auc, 9) for effect in effects.values()}) >= 6
 
 
 def test_the_fine_stride_of_the_release_is_5_5_on_its_own_patch():
@@ -153,21 +147,17 @@ def test_the_fine_stride_of_the_release_is_5_5_on_its_own_patch():
     assert load_recipe("avenue-released").scoring.stride == (5, 5)
 
 
-def with_motion(results: list[dict]) -> list[dict]:
-    return [r | {"auc_motion": 1.5 - r["auc"]} for r in results]
-
-
-def test_sizes_are_alike_only_where_both_are_decided():
-    base = with_motion(made_up({0: 0.80, 1: 0.81, 2: 0.82}))
-    above = with_motion(made_up({0: 0.90, 1: 0.911, 2: 0.919}))
-    below = with_motion(made_up({0: 0.70, 1: 0.7104, 2: 0.7196}))
+def test_sizes_agree_only_where_both_are_decided():
+    base = made_up({0: 0.80, 1: 0.81, 2: 0.82})
+    above = made_up({0: 0.90, 1: 0.911, 2: 0.919})
+    below = made_up({0: 0.70, 1: 0.7104, 2: 0.7196})
     mini = {BASE: base, "a": above, "b": above, "c": above, "here only": above}
     laptop = {BASE: base, "a": above, "b": below, "c": above[:1], "there only": above}
     table = sizes_table({"x-mini": mini, "x-laptop": laptop})
     assert list(table["variant"]) == [name for name in "abc" for _ in range(2)]
     assert list(table["AUC"]) == ["fused", "motion"] * 3
-    assert list(table["alike"]) == ["yes", "yes", "no", "no", "undecided", "undecided"]
-    of = table.set_index(["variant", "AUC"])
+    assert list(table["same order"]) == ["yes", "yes", "no", "no", "undecided", "undecided"]
+    of = as_text(table).set_index(["variant", "AUC"])
     assert of.loc[("b", "fused"), "x-laptop"].startswith("-0.100 [-0.10")
     assert of.loc[("b", "motion"), "x-laptop"].startswith("+0.100 [+0.09")
     assert of.loc[("c", "fused"), "x-laptop"] == "+0.100 (1)"
@@ -177,23 +167,17 @@ def test_sizes_are_alike_only_where_both_are_decided():
 # What comes with the kit
 
 
-@pytest.mark.parametrize("recipe", WITH_EFFECTS)
+@pytest.mark.parametrize("recipe", ["synthetic-mini", "ped2-mini"])
 def test_every_switch_has_three_seeds_on_the_same_data(recipe: str):
     results = reference_grid(recipe)
-    assert len({r["data"]["content_hash"] for seeds in results.values() for r in seeds}) == 1
+    assert len({r.data.content_hash for seeds in results.values() for r in seeds}) == 1
     for name in SWITCHES:
-        assert [r["seed"] for r in results[name]] == [0, 1, 2], name
-        assert all(("scoring" in r) == (name in IN_DEPTH) for r in results[name]), name
-
-
-@pytest.mark.parametrize(("page", "made_anew"), [("differences.md", with_effects), ("sweeps.md", with_sizes)])
-def test_the_tables_in_the_docs_are_those_of_the_kept_results(page: str, made_anew: Callable[[str], str]):
-    text = (DOCS / page).read_text(encoding="utf-8")
-    assert made_anew(text) == text, "make them anew: python -m maam_lib.grid.experiments"
+        assert [r.seed for r in results[name]] == [0, 1, 2], name
+        assert all(bool(r.scoring) == (name in IN_DEPTH) for r in results[name]), name
 
 
 def test_every_number_of_a_table_comes_from_a_result_file():
     results = reference_grid("synthetic-mini")[BASE]
-    table = scoring_table(results).set_index("scoring")
-    expected = np.mean([r["scoring"]["stride 1"]["auc"] for r in results])
-    assert table.loc[results[0]["scoring"]["stride 1"]["what"], "AUC"].startswith(f"{expected:.3f}")
+    table = as_text(scoring_table(results)).set_index("scoring")
+    expected = np.mean([r.scoring["stride 1"].auc for r in results])
+    assert table.loc[results[0].scoring["stride 1"].what, "AUC"].startswith(f"{expected:.3f}")

@@ -8,6 +8,7 @@ import pytest
 
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import PreparedDataset
+from maam_lib.evaluation.result import Result
 from maam_lib.grid.experiments import (
     OF_THE_PAPER,
     PARTS,
@@ -16,7 +17,6 @@ from maam_lib.grid.experiments import (
     base_recipe,
     cells_of,
     figure6_variants,
-    format_of,
     grid_results,
     measure_cell,
     variants_of,
@@ -27,18 +27,18 @@ from tests.conftest import tiny_recipe
 
 
 @pytest.fixture(scope="module")
-def measured(scene: PreparedDataset, finished_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def measured(scene: PreparedDataset, finished_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Result:
     """The result of the tiny recipe as it is."""
     run = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path_factory.mktemp("cell") / "run"))
     return measure_cell(run, Cell(BASE, run.recipe), scene)
 
 
-def kept(result: dict, folder: Path, variant: str = BASE, **changed: object) -> Path:
+def kept(result: Result, folder: Path, variant: str = BASE, **changed: object) -> Path:
     """Write a result, with some changes, where a sweep would."""
-    result = result | changed
-    path = folder / "synthetic-mini" / variant / f"seed{result['seed']}.json"
+    result = result.with_values(**changed)
+    path = folder / "synthetic-mini" / variant / f"seed{result.seed}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result))
+    path.write_text(json.dumps(result.as_json()))
     return path
 
 
@@ -99,54 +99,61 @@ def test_an_unknown_variant_or_part_is_named():
 # Results
 
 
-def test_a_cell_leaves_its_settings_machine_and_seconds(measured: dict, finished_run: RunFolder):
-    assert measured["variant"] == BASE
-    assert measured["settings"] == finished_run.recipe.model_dump(mode="json")
-    assert measured["machine"]["processor"].endswith("cores")
-    assert measured["seconds"]["training"] > 0
-    assert measured["seconds"]["measuring"] > 0
-    assert set(measured) >= {"scoring", "curve", "protocols", "localisation", "no_learning", "learning_adds"}
+def test_a_cell_leaves_its_settings_machine_and_seconds(measured: Result, finished_run: RunFolder):
+    assert measured.as_json()["variant"] == BASE
+    assert measured.settings == finished_run.recipe.model_dump(mode="json")
+    assert measured.machine.processor.endswith("cores")
+    assert measured.seconds.training > 0
+    assert measured.seconds.measuring > 0
+    assert measured.model_fields_set >= {
+        "scoring",
+        "curve",
+        "protocols",
+        "localisation",
+        "no_learning",
+        "learning_adds",
+    }
 
 
-def test_results_are_found_by_their_settings(measured: dict, tmp_path: Path):
+def test_results_are_found_by_their_settings(measured: Result, tmp_path: Path):
     base = tiny_recipe()
     kept(measured, tmp_path, "whatever")
     kept(measured, tmp_path, seed=1, recipe_hash=hash_of("training.seed=1"))
     kept(measured, tmp_path, "x", seed=1, recipe_hash=hash_of("loss.sparse_form=released", "training.seed=1"))
     grid = grid_results(base, tmp_path)
-    assert {name: [r["seed"] for r in seeds] for name, seeds in grid.results.items()} == {BASE: [0, 1], "sparse": [1]}
+    assert {name: [r.seed for r in seeds] for name, seeds in grid.results.items()} == {BASE: [0, 1], "sparse": [1]}
     assert grid.left_out == []
 
 
-def test_an_earlier_folder_comes_before_a_later(measured: dict, tmp_path: Path):
+def test_an_earlier_folder_comes_before_a_later(measured: Result, tmp_path: Path):
     for folder, auc in (("mine", 0.25), ("theirs", 0.75)):
         kept(measured, tmp_path / folder, auc=auc)
     for order, auc in ((("mine", "theirs"), 0.25), (("theirs", "mine"), 0.75)):
         [result] = grid_results(tiny_recipe(), *(tmp_path / name for name in order)).results[BASE]
-        assert result["auc"] == auc
+        assert result.auc == auc
 
 
-def test_number_formats_are_never_mixed(measured: dict, tmp_path: Path):
+def test_number_formats_are_never_mixed(measured: Result, tmp_path: Path):
     """Those in the recipe's own count; the others, which an earlier kit left, are named."""
     mine, kits, recipe = tmp_path / "mine", tmp_path / "kits", tiny_recipe()
-    here = format_of(measured)
+    here = measured.machine.precision
     other = {"float32": "bfloat16", "bfloat16": "float32"}[here]
     foreign = kept(measured, kits, machine={"precision": other})
-    kept(measured | {"recipe_hash": hash_of("training.seed=1"), "seed": 1}, mine)
+    kept(measured, mine, recipe_hash=hash_of("training.seed=1"), seed=1)
     grid = grid_results(recipe, mine, kits)
-    assert [result["seed"] for result in grid.results[BASE]] == [1]
+    assert [result.seed for result in grid.results[BASE]] == [1]
     assert grid.left_out == [f"{foreign}: trained in {other}, not compared with results in {here}"]
     unknown = {"machine": {}}
-    kept(measured | {"recipe_hash": hash_of("training.seed=2"), "seed": 2}, kits, **unknown)
-    assert [result["seed"] for result in grid_results(recipe, mine, kits).results[BASE]] == [1, 2], "not kept: counts"
+    kept(measured, kits, recipe_hash=hash_of("training.seed=2"), seed=2, **unknown)
+    assert [result.seed for result in grid_results(recipe, mine, kits).results[BASE]] == [1, 2], "not kept: counts"
 
 
-def test_damaged_and_foreign_results_are_named_and_left_out(measured: dict, tmp_path: Path):
+def test_damaged_and_foreign_results_are_named_and_left_out(measured: Result, tmp_path: Path):
     kept(measured, tmp_path)
     kept(measured, tmp_path, seed=1, recipe_hash=hash_of("training.seed=1"))
     damaged = kept(measured, tmp_path, "sparse")
     damaged.write_text(damaged.read_text()[:100])
-    other_data = kept(measured, tmp_path, "latent", data=measured["data"] | {"content_hash": "other"})
+    other_data = kept(measured, tmp_path, "latent", data=measured.as_json()["data"] | {"content_hash": "other"})
     other_settings = kept(measured, tmp_path, "adam", recipe_hash="0123456789ab")
     grid = grid_results(tiny_recipe(), tmp_path)
     assert list(grid.results) == [BASE]
@@ -168,5 +175,7 @@ def test_kept_results_are_whole_and_of_the_recipes_as_they_are(recipe: str):
     assert grid.left_out == []
     for name, seeds in grid.results.items():
         for result in seeds:
-            path = REFERENCE / recipe / name / f"seed{result['seed']}.json"
-            assert json.loads(path.read_text(encoding="utf-8")) == result, "found under the name of its variant"
+            path = REFERENCE / recipe / name / f"seed{result.seed}.json"
+            assert json.loads(path.read_text(encoding="utf-8")) == result.as_json(), (
+                "found under the name of its variant"
+            )

@@ -6,34 +6,33 @@ from pathlib import Path
 import pytest
 
 from maam_lib.config import load_recipe
+from maam_lib.evaluation.result import Result
 from maam_lib.grid import paper_claims as module
 from maam_lib.grid.experiments import GridResults, figure6_variants
 from maam_lib.grid.judging import Claim, Finding, State, all_of, gain, said, steady, verdict
 from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import BASE, paper_values
+from tests.results import made_up_result
 
 CLAIMS = {claim.name: claim for claim in claims()}
 SEEDS = (0, 1, 2)
 
 
-def results(auc: float, support: float = 20.0, **more: object) -> list[dict]:
+def results(auc: float, support: float = 20.0, **more: object) -> list[Result]:
     """A variant's results of three seeds that scatter a little."""
     return [
-        {
-            "seed": seed,
-            "auc": auc + 0.001 * seed,
-            "memory": {"items": 50, "support_items": support + 0.01 * seed},
-            **more,
-        }
+        made_up_result(
+            auc + 0.001 * seed, seed, **{"memory": {"items": 50, "support_items": support + 0.01 * seed}} | more
+        )
         for seed in SEEDS
     ]
 
 
-def grid(recipe: str = "ped2-mini", **variants: list[dict]) -> GridResults:
+def grid(recipe: str = "ped2-mini", **variants: list[Result]) -> GridResults:
     return GridResults(load_recipe(recipe), {name.replace("_", "-"): found for name, found in variants.items()}, [])
 
 
-def state(name: str, **variants: list[dict]) -> State | None:
+def state(name: str, **variants: list[Result]) -> State | None:
     finding = CLAIMS[name].judge(grid(**variants))
     return None if finding is None else finding.state
 
@@ -160,7 +159,10 @@ def test_patches_places_and_reintegration_are_read_from_each_result():
     assert state("pscd", paper=results(0.9, **whole)) is State.HOLDS
     assert state("pscd", paper=results(0.9)) is None, "older results do not know"
     assert state("places", paper=results(0.9, **places)) is State.FAILS
-    near_half = [r | {"memory": r["memory"] | {"reintegration_auc": 0.5 - 0.001 * r["seed"]}} for r in results(0.9)]
+    near_half = [
+        made_up_result(0.9, seed, memory={"items": 50, "support_items": 20, "reintegration_auc": 0.5 - 0.001 * seed})
+        for seed in SEEDS
+    ]
     assert state("reintegration", paper=near_half) is State.FAILS
 
 
@@ -174,7 +176,7 @@ def test_fig_6_is_judged_on_the_seeds_that_every_point_has():
 
 
 def test_only_full_size_can_reproduce_a_printed_auc():
-    yardstick = {"no_learning": {"zero_flow": {"auc": 0.96}}}
+    yardstick = {"no_learning": {"zero_flow": {"auc": 0.96, "eer": 0.1}}}
     printed = float(paper_values()["table2"]["rows"]["Ours"][0])
     right = {BASE: results(printed, **yardstick)}
     judge = CLAIMS["auc"].judge

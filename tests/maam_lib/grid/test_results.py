@@ -13,22 +13,24 @@ import torch
 
 from maam_lib.data import FrameFlowDataset, PreparedDataset
 from maam_lib.grid import results
+from maam_lib.grid.numbers import ABSENT, as_text, difference, number
 from maam_lib.grid.results import (
+    BASE,
     ResultError,
     keep_reference,
-    mean_and_spread,
+    kept_weights,
     paper_values,
     read_result,
     reference_detector,
     reference_network,
-    reference_results,
     result_table,
-    summary,
-    with_results,
 )
+from maam_lib.grid.tables import summary
+from maam_lib.training.files import RunError, read_scores
 from maam_lib.training.loop import build_network
-from maam_lib.training.runs import RunError, RunFolder, read_scores
+from maam_lib.training.runs import RunFolder
 from tests.conftest import PROJECT
+from tests.results import made_up_result
 
 HEADLINE = {"ped2": "0.977", "avenue": "0.909", "shanghaitech": "0.713"}  # of the abstract
 
@@ -38,25 +40,6 @@ def reference_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty stand-in for reports/reference."""
     monkeypatch.setattr(results, "REFERENCE", tmp_path / "reference")
     return tmp_path / "reference"
-
-
-def made_up_result(auc: float, seed: int = 0) -> dict:
-    return {
-        "recipe": "a",
-        "recipe_hash": "0123",
-        "memory": None,
-        "seed": seed,
-        "data": {"name": "synthetic", "content_hash": "c"},
-        "auc": auc,
-        "eer": 0.25,
-        "auc_appearance": 0.6,
-        "auc_motion": 0.7,
-        "no_learning": {"zero_flow": {"auc": 0.5, "eer": 0.5}, "median_flow": {"auc": 0.65, "eer": 0.4}},
-        "best_no_learning": "median_flow",
-        "learning_adds": auc - 0.65,
-        "motion_error_to_zero_flow": {"train": 0.5, "test_normal": 0.75},
-        "protocol": {"auc": "micro, raw scores", "complete": True},
-    }
 
 
 # Result files
@@ -76,7 +59,7 @@ def test_a_missing_result_names_the_command(tmp_path: Path) -> None:
             '{"auc": 0.5, "recipe": "a"}',
             r"metrics\.json: not a metrics\.json of this kit \(no auc_appearance, .*seed\)",
         ),
-        (json.dumps(made_up_result(0.5) | {"auc": "high"}), r"metrics\.json: auc is 'high', expected a number"),
+        (json.dumps(made_up_result().as_json() | {"auc": "high"}), r"metrics\.json: auc is 'high', expected a number"),
     ],
 )
 def test_a_damaged_or_foreign_result_is_named(text: str, expected: str, tmp_path: Path) -> None:
@@ -90,15 +73,15 @@ def test_keeping_a_run_and_reading_it_back(
 ) -> None:
     measured = read_result(finished_run.folder / "metrics.json")
     assert keep_reference(finished_run, weights=True) == reference_folder / "synthetic-mini"
-    [kept] = reference_results()["synthetic-mini"]
-    assert {key: value for key, value in kept.items() if key != "machine"} == measured
-    assert kept["machine"]["precision"] == "float32"
-    assert "packages" not in kept["machine"]
+    kept = read_result(reference_folder / "synthetic-mini" / BASE / "seed0.json")
+    assert kept == measured.with_values(machine=kept.machine.model_dump(mode="json", exclude_unset=True))
+    assert kept.machine.precision == "float32"
+    assert "packages" not in kept.as_json()["machine"]
     recipe, net = reference_network("synthetic-mini")
     assert recipe == finished_run.recipe
     pd.testing.assert_frame_equal(read_scores(reference_folder / "synthetic-mini"), read_scores(finished_run.folder))
     detector = reference_detector("synthetic-mini")
-    assert (detector.psi, detector.threshold) == (measured["psi"], measured["threshold"])
+    assert (detector.psi, detector.threshold) == (measured.psi, measured.threshold)
     assert not net.training
     original = build_network(recipe).eval()
     finished_run.load_weights(original)
@@ -109,13 +92,17 @@ def test_keeping_a_run_and_reading_it_back(
 
 def test_seeds_gather_in_one_folder(finished_run: RunFolder, reference_folder: Path, tmp_path: Path) -> None:
     keep_reference(finished_run)
-    keep_reference(finished_run, "sparse")  # a variant of a recipe for sweeps: the tables of the grid show it
+    keep_reference(finished_run, "sparse")
     second = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "second"))
     metrics = json.loads((second.folder / "metrics.json").read_text())
     (second.folder / "metrics.json").write_text(json.dumps(metrics | {"seed": 1}))
     keep_reference(second)
-    assert list(reference_results()) == ["synthetic-mini"]
-    assert [result["seed"] for result in reference_results()["synthetic-mini"]] == [0, 1]
+    files = results.result_files(reference_folder / "synthetic-mini")
+    assert [file.relative_to(reference_folder / "synthetic-mini").as_posix() for file in files] == [
+        "paper/seed0.json",
+        "paper/seed1.json",
+        "sparse/seed0.json",
+    ]
     with pytest.raises(ResultError, match="no kept weights of 'synthetic-mini'; there are: none"):
         reference_network("synthetic-mini")
 
@@ -138,50 +125,42 @@ def test_kept_weights_that_do_not_fit_their_recipe(finished_run: RunFolder, refe
         reference_network("synthetic-mini")
 
 
-def test_what_comes_with_the_kit_is_whole() -> None:
-    kept = reference_results()
-    assert any(kept.values())
-    for name, seeds in kept.items():
-        assert len({result["seed"] for result in seeds}) == len(seeds), name
-        if (results.REFERENCE / name / results.WEIGHTS).is_file():
-            recipe, _ = reference_network(name)
-            assert seeds[0]["recipe_hash"] == recipe.hash(), f"{name}: weights and seed0.json are of other recipes"
-            detector = reference_detector(name)
-            assert detector.psi == pytest.approx(seeds[0]["psi"], rel=1e-6)
-            assert detector.threshold == pytest.approx(seeds[0]["threshold"], rel=1e-6)
+@pytest.mark.parametrize("name", kept_weights())
+def test_kept_weights_and_results_are_of_one_training(name: str) -> None:
+    (recipe, _), detector = reference_network(name), reference_detector(name)
+    result = read_result(results.REFERENCE / name / BASE / "seed0.json")
+    assert result.recipe_hash == recipe.hash(), f"{name}: weights and seed0.json are of other recipes"
+    assert detector.psi == pytest.approx(result.psi, rel=1e-6)
+    assert detector.threshold == pytest.approx(result.threshold, rel=1e-6)
 
 
 # Tables
 
 
-def test_mean_and_spread() -> None:
-    assert mean_and_spread([0.5]) == "0.500"
-    assert mean_and_spread([0.5, 0.75]) == "0.625 ± 0.125"
-    assert mean_and_spread([0.25], sign="+") == "+0.250"
-    assert mean_and_spread([-0.25, -0.5], sign="+") == "-0.375 ± 0.125"
+def test_numbers_are_shown_with_their_spread() -> None:
+    assert str(number([0.5])) == "0.500"
+    assert str(number([0.5, 0.75])) == "0.625 ± 0.125"
+    assert str(number([0.25], "+.3f")) == "+0.250"
+    assert str(number([-0.25, -0.5], "+.3f")) == "-0.375 ± 0.125"
+    assert str(difference([0.02, 0.02], " (2)")) == "+0.020 [+0.020, +0.020] (2)"
+    assert number([]) == difference([]) == ABSENT
 
 
 def test_summary_says_where_the_data_were_incomplete() -> None:
-    whole, part = made_up_result(0.75), made_up_result(0.75)
-    part["protocol"] = part["protocol"] | {"complete": False}
-    table = summary([("whole", [whole]), ("part", [part])])
+    part = made_up_result(protocol={"auc": "micro", "complete": False})
+    table = summary([("whole", [made_up_result()]), ("part", [part])])
     assert ["INCOMPLETE" in words for words in table["protocol"]] == [False, True]
 
 
 def test_summary_has_one_row_per_group() -> None:
     table = summary([("one", [made_up_result(0.75)]), ("two", [made_up_result(0.75), made_up_result(1.0, 1)])])
-    table = table.set_index("result")
+    table = as_text(table).set_index("result")
     assert list(table.index) == ["one", "two"]
     assert table.loc["two", ["seeds", "AUC", "learning adds"]].tolist() == [2, "0.875 ± 0.125", "+0.225 ± 0.125"]
-    assert table.loc["one", "best no-learning"] == "0.650 (median flow)"
+    assert table.loc["one", "best no-learning"] == "0.650 (zero flow)"
     assert table.loc["one", "protocol"] == "micro"
     assert table.loc["one", "motion error, train / normal test"] == "0.50 / 0.75"
     assert table.loc["one", "paper, full size"] == "–"  # the paper has no such dataset
-
-
-def test_the_readme_shows_the_results_that_are_kept() -> None:
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert with_results(readme) == readme, "make the table anew: python -m maam_lib.grid.results"
 
 
 def test_the_readme_picture_of_the_epochs_is_drawn_from_what_is_kept(tmp_path: Path) -> None:
@@ -189,20 +168,11 @@ def test_the_readme_picture_of_the_epochs_is_drawn_from_what_is_kept(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["ped2_epochs.png"]
 
 
-def test_the_results_table_replaces_what_stood_between_its_marks(reference_folder: Path) -> None:
-    (reference_folder / "tiny" / "paper").mkdir(parents=True)
-    (reference_folder / "tiny" / "paper" / "seed0.json").write_text(json.dumps(made_up_result(0.75)))
-    text = f"before\n{results.TABLE_BEGINS}\nold\n{results.TABLE_ENDS}\nafter\n"
-    made = with_results(text)
-    assert "old" not in made
-    assert "| tiny | synthetic | 1 | 0.750 |" in made
-    assert made.startswith("before\n")
-    assert made.endswith("\nafter\n")
-    assert with_results(made) == made
+ROWS = {"zero_flow": {"auc": 0.5, "eer": 0.5}, "median_flow": {"auc": 0.65, "eer": 0.4}}
 
 
 def test_result_table_shows_learned_rows_before_yardsticks() -> None:
-    table = result_table(made_up_result(0.75))
+    table = result_table(made_up_result(0.75, no_learning=ROWS))
     yardsticks = ["no learning: zero flow", "no learning: median flow"]
     assert list(table.index) == ["fused", "appearance alone", "motion alone", *yardsticks]
     assert table["AUC"].tolist() == [0.75, 0.6, 0.7, 0.5, 0.65]
@@ -226,7 +196,7 @@ def test_result_table_shows_every_protocol_and_the_yardstick_under_it() -> None:
         "no_learning": {"pixel_auc": 0.9, "pixel_auc_ucsd": 0.8, "rbdc": 0.3, "tbdc": None},
     }
     protocols = {"micro": micro, "micro_per_clip": micro | {"auc": 0.7}, "macro": macro}
-    table = result_table(made_up_result(0.75) | {"protocols": protocols, "localisation": localisation})
+    table = result_table(made_up_result(0.75, protocols=protocols, localisation=localisation))
     assert list(table.columns) == ["AUC", "EER", "AP", "AUC from", "to", "best no-learning"]
     assert table.loc["fused"].tolist() == [0.75, 0.25, 0.8, 0.7, 0.85, 0.65]
     assert table.loc["fused, each clip to [0, 1]", "AUC"] == 0.7
@@ -234,8 +204,7 @@ def test_result_table_shows_every_protocol_and_the_yardstick_under_it() -> None:
     assert table.loc["pixels, 40 % of a frame's (UCSD)"].dropna().tolist() == [0.85, 0.8]
     assert table.loc["regions (RBDC)", "AUC"] == 0.4
     assert "tracks (TBDC)" not in table.index
-    without_masks = made_up_result(0.75) | {"localisation": None}
-    assert result_table(without_masks).equals(result_table(made_up_result(0.75)))
+    assert result_table(made_up_result(localisation=None)).equals(result_table(made_up_result()))
 
 
 # The paper's numbers

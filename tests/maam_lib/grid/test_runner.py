@@ -45,7 +45,7 @@ def state(folder: Path) -> SweepState:
 
 def numbers(grid: GridResults) -> dict:
     return {
-        (name, result["seed"]): {key: value for key, value in result.items() if key not in ON_MACHINE}
+        (name, result.seed): {key: value for key, value in result.as_json().items() if key not in ON_MACHINE}
         for name, seeds in grid.results.items()
         for result in seeds
     }

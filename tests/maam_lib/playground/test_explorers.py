@@ -117,6 +117,15 @@ def test_the_panel_says_what_differs_and_what_is_wrong(panel: TrainingPanel) -> 
     assert not panel.start.disabled
 
 
+def test_what_a_recipe_takes_from_its_data_is_a_list_to_choose_from(panel: TrainingPanel) -> None:
+    panel.recipe.value = "camera"
+    assert panel.words() == []
+    panel.form.controls["training.epochs"].values[0].value = 3
+    assert panel.words() == ["training.epochs=3"]
+    panel.form.controls["data.follow"].values[0].value = ("data.height", "data.width")
+    assert panel.words() == ["data.follow=[data.height, data.width]", "training.epochs=3"]
+
+
 def test_a_setting_left_to_its_rule_is_none(panel: TrainingPanel) -> None:
     control = panel.form.controls["scoring.stride"]
     assert control.get() is None

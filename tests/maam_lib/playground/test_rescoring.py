@@ -35,10 +35,10 @@ def test_under_the_recipes_choice_the_numbers_are_those_of_maam_evaluate(
     rescorer: Rescorer, start: ScoreChoice, finished_run: RunFolder
 ):
     expected, found = read_result(finished_run.folder / "metrics.json"), rescorer.under(start)
-    assert found.psi == pytest.approx(expected["psi"], rel=1e-5)
-    assert found.threshold == pytest.approx(expected["threshold"], rel=1e-5)
-    assert found.measured["auc"] == pytest.approx(expected["auc"], abs=1e-6)
-    assert found.measured["eer"] == pytest.approx(expected["eer"], abs=1e-6)
+    assert found.psi == pytest.approx(expected.psi, rel=1e-5)
+    assert found.threshold == pytest.approx(expected.threshold, rel=1e-5)
+    assert found.measured["auc"] == pytest.approx(expected.auc, abs=1e-6)
+    assert found.measured["eer"] == pytest.approx(expected.eer, abs=1e-6)
 
 
 @pytest.mark.parametrize(

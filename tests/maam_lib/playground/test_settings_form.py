@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from maam_lib.config import Recipe, Section, SettingError, differences, load_recipe, recipe_names, setting
+from maam_lib.config import Recipe, Section, SettingError, differences, load_recipe, recipe_names, settings_of
 from maam_lib.playground.settings_form import form_fields, set_word, set_words
 
 EVERY = {field.key: field for fields in form_fields().values() for field in fields}
@@ -26,6 +26,7 @@ def test_every_setting_is_in_the_form() -> None:
         ("scoring.patch", "pair", "pixels"),
         ("scoring.stride", "pair", "pixels or none"),
         ("data.dataset", "text", ""),
+        ("data.follow", "choices", "data.height, data.width, data.channels, data.flow, scoring.patch, training.epochs"),
     ],
 )
 def test_kind_and_bounds_are_those_of_config(key: str, kind: str, allowed: str) -> None:
@@ -35,13 +36,15 @@ def test_kind_and_bounds_are_those_of_config(key: str, kind: str, allowed: str) 
 @pytest.mark.parametrize("field", EVERY.values(), ids=lambda field: field.key)
 def test_bounds_of_the_form_are_where_config_refuses(field: Any) -> None:
     recipe = Recipe(name="x")
-    for bound, is_open, beyond in ((field.lowest, field.open_below, -1), (field.highest, field.open_above, 1)):
-        if bound is None:
+    for name, bound in field.schema.items():
+        if name not in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
             continue
+        is_open, beyond = name.startswith("exclusive"), 1 if name.lower().endswith("maximum") else -1
         step = 1 if field.kind == "whole" else 1e-6
         inside = bound - beyond * step if is_open else bound
         whole = int if field.kind == "whole" else float
-        assert setting(recipe.with_settings(set_word(field.key, whole(inside))), field.key) == pytest.approx(inside)
+        changed = recipe.with_settings(set_word(field.key, whole(inside)))
+        assert settings_of(changed)[field.key] == pytest.approx(inside)
         with pytest.raises(SettingError):
             recipe.with_settings(set_word(field.key, whole(inside + beyond * step)))
 
@@ -49,7 +52,7 @@ def test_bounds_of_the_form_are_where_config_refuses(field: Any) -> None:
 @pytest.mark.parametrize("name", recipe_names())
 def test_what_stands_in_the_form_makes_the_recipe_again(name: str) -> None:
     recipe = load_recipe(name)
-    assert set_words(name, {key: setting(recipe, key) for key in EVERY}) == []
+    assert set_words(name, settings_of(recipe)) == []
 
 
 def test_words_name_only_what_differs_and_do_it() -> None:
@@ -63,7 +66,7 @@ def test_words_name_only_what_differs_and_do_it() -> None:
     }
     words = set_words("synthetic-mini", values)
     changed = load_recipe("synthetic-mini", *words)
-    assert {key: setting(changed, key) for key in values} == values
+    assert settings_of(changed) | values == settings_of(changed)
     assert len(words) == len(differences(load_recipe("synthetic-mini"), changed))
     assert "scoring.psi" not in " ".join(words)
 

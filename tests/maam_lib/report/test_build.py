@@ -1,21 +1,28 @@
 """The report of the results that come with the kit, and of a run of our own: whole, offline, and honest about gaps."""
 
+import html
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from data_prep.files.writing import aside_of, write_text
-from maam_lib.grid.results import ABSENT, REFERENCE, paper_values
-from maam_lib.report.build import MARK, build_report
+from maam_lib.config import differences, load_recipe
+from maam_lib.grid.numbers import ABSENT
+from maam_lib.grid.results import BASE, REFERENCE, paper_values
+from maam_lib.report.build import MARK, build_report, settings_in_words
 from maam_lib.report.collection import OWN, collect
-from maam_lib.report.figures import epoch_picture
-from maam_lib.report.sections import NAMES
-from maam_lib.training.runs import RunError, RunFolder
+from maam_lib.report.figures import epoch_picture, figures_of
+from maam_lib.report.first_page import NAMES
+from maam_lib.report.site import Absent, Site, Table
+from maam_lib.training.files import RunError
+from maam_lib.training.runs import RunFolder
 from tests.maam_lib.report.test_notebook_pages import Resources
+from tests.results import made_up_result
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +93,48 @@ def test_a_number_leads_to_the_results_it_was_made_of(report: Path, page: str):
         assert kept["recipe_hash"] in of_variant
 
 
+def test_a_page_of_results_tells_the_settings_that_differ(report: Path, finished_run: RunFolder):
+    of_variant = (report / "runs" / "synthetic-mini" / "no-memory.html").read_text(encoding="utf-8")
+    assert "recipe synthetic-mini with model.use_memory False instead of True" in of_variant
+    as_it_is = (report / "runs" / "synthetic-mini" / "paper.html").read_text(encoding="utf-8")
+    assert "recipe synthetic-mini as it is" in as_it_is
+    name = finished_run.recipe.name
+    own = (report / "runs" / f"{OWN}{name}" / "paper.html").read_text(encoding="utf-8")
+    changed = differences(load_recipe(name), finished_run.recipe)
+    assert changed
+    assert all(f"{key} {now} instead of {before}" in html.unescape(own) for key, (before, now) in changed.items())
+
+
+def test_the_shrink_threshold_of_a_run_reaches_its_page():
+    recipe = load_recipe("ped2-mini", "model.shrink_threshold=0.06")
+    own = recipe.model_copy(update={"name": f"{OWN}ped2-mini"})
+    assert settings_in_words(own, BASE) == "recipe ped2-mini with model.shrink_threshold 0.06 instead of None"
+    elsewhere = recipe.model_copy(update={"name": f"{OWN}hall"})
+    assert "model.shrink_threshold 0.06" in settings_in_words(elsewhere, BASE), "a recipe that the kit does not have"
+
+
+def test_links_and_colours_do_not_depend_on_how_pandas_keeps_text(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """With pyarrow, pandas keeps the characters of a text and nothing else."""
+
+    def as_arrow_keeps_it(site: Site, name: str, table: pd.DataFrame, caption: str) -> Table:
+        return kept(site, name, table.map(lambda cell: "".join(cell) if isinstance(cell, str) else cell), caption)
+
+    kept = Site.table
+    monkeypatch.setattr(Site, "table", as_arrow_keeps_it)
+    again = build_report(tmp_path / "out", root=tmp_path).read_text(encoding="utf-8")
+    links = [link for link in Resources(again).links if link.startswith("runs/")]
+    assert len(links) > 200
+    assert {'class="far"', 'class="absent"', 'class="quoted"'} <= set(re.findall(r'class="[\w-]+"', again))
+
+
 def test_a_run_of_other_settings_is_a_recipe_of_its_own(page: str, finished_run: RunFolder):
     name = f"{OWN}{finished_run.recipe.name}"
     assert f"<td>{name}</td>" in page
     assert "figure1" in page
     found = collect(runs=[finished_run.folder])
-    assert found.scored[name].result["auc"] == pytest.approx(
+    assert found.scored[name].result.auc == pytest.approx(
         json.loads((finished_run.folder / "metrics.json").read_text())["auc"]
     )
 
@@ -99,12 +142,12 @@ def test_a_run_of_other_settings_is_a_recipe_of_its_own(page: str, finished_run:
 def test_the_kits_scores_are_never_shown_as_those_of_a_training_of_ones_own(tmp_path: Path):
     """Of the same settings and seed, whose network is not kept."""
     kept = json.loads((REFERENCE / "ped2-laptop" / "paper" / "seed0.json").read_text(encoding="utf-8"))
-    assert collect().scored["ped2-laptop"].result == kept
+    assert collect().scored["ped2-laptop"].result.as_json() == kept
     own = kept | {"auc": kept["auc"] + 0.01}
     write_text(tmp_path / "ped2-laptop" / "paper" / "seed0.json", json.dumps(own))
     found = collect([tmp_path])
     [grid] = [grid for grid in found.grids if grid.recipe.name == "ped2-laptop"]
-    assert grid.results["paper"][0]["auc"] == own["auc"]
+    assert grid.results["paper"][0].auc == own["auc"]
     assert "ped2-laptop" not in found.scored
 
 
@@ -126,7 +169,7 @@ def test_recipes_measured_after_each_epoch_show_their_epochs(page: str):
     assert 'href="#epochs"' in page
     assert all(f'alt="{name}. Left' in section for name in ("ped2-laptop", "synthetic-mini"))
     assert 'alt="ped2. Left' not in section
-    assert epoch_picture("one", [{"auc": 0.5}]) is None
+    assert epoch_picture("one", [made_up_result()]) is None
 
 
 def test_each_claim_has_a_card(page: str):
@@ -167,6 +210,15 @@ def test_without_prepared_videos_the_report_says_how_to_get_the_pictures(tmp_pat
     page = build_report(tmp_path / "out", root=tmp_path).read_text(encoding="utf-8")
     assert "maam prepare ped2" in page
     assert "Anomaly score over time" in page, "curves need no video"
+
+
+def test_a_result_without_a_threshold_costs_a_picture_and_not_the_report(tmp_path: Path):
+    found = collect()
+    scored = found.scored["ped2-laptop"]
+    found.scored["ped2-laptop"] = replace(scored, result=scored.result.with_values(threshold=None))
+    absent = figures_of("figure7", found, tmp_path)[0]
+    assert isinstance(absent, Absent)
+    assert "no psi or threshold" in absent.remedy
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):

@@ -4,24 +4,30 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from maam_lib.config import load_recipe
+from maam_lib.evaluation.result import Cost, Result, Speed, Work
 from maam_lib.figures.plots import score_curves
 from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.judging import Claim, Finding, State, Verdict
-from maam_lib.grid.results import Number, reference_results
+from maam_lib.grid.numbers import Number
+from maam_lib.pages.look import TEMPLATES
+from maam_lib.report.build import variant_page
 from maam_lib.report.collection import Collection
-from maam_lib.report.html import MACHINE, absent_html, card, figure_html, site_page, table_html, variant_page
-from maam_lib.report.notebook_pages import formulas_as_mathml, index_page, notebook_page
-from maam_lib.report.sections import first_page
+from maam_lib.report.first_page import first_page
+from maam_lib.report.markdown import as_html
+from maam_lib.report.notebook_pages import Chapter, chapter_page, index_page
+from maam_lib.report.pictures import Picture
 from maam_lib.report.site import Site
 from maam_lib.video.detection_page import Envelope, detection_page
+from tests.results import made_up_result
 
+MACHINE = ("processor", "gpu", "precision", "platform")
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 
 
@@ -47,14 +53,15 @@ class Resources(HTMLParser):
             self.fetched += [value for name, value in attrs if name in ("src", "href", "data", "srcset")]
 
 
-def executed_notebook() -> NotebookNode:
+def executed_notebook(**metadata: str) -> NotebookNode:
     picture = new_output("display_data", {"image/png": PICTURE})
     widget = new_output(
         "display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}, "text/plain": "Slider"}
     )
+    said = new_output("stream", name="stdout", text="0.5\n")
     cells = [
         new_markdown_cell("# Memory items\nA query reads $\\hat{z} = w^T M$. Next: [scores](05_pscd.ipynb#psi)."),
-        new_code_cell("x = '$a$'", outputs=[picture, widget, new_output("stream", name="stdout", text="0.5\n")]),
+        new_code_cell("x = '$a$'", metadata=metadata, outputs=[picture, widget, said]),
         new_markdown_cell("$$L = \\sum_{i=1}^N -w_i \\log w_i$$\n\nThe paper is [here](https://example.org)."),
     ]
     notebook = new_notebook(cells=cells)
@@ -74,41 +81,45 @@ def summary(failure: str | None = None) -> dict:
     }
 
 
-def test_inline_and_block_formulas_become_mathml():
-    inline = formulas_as_mathml("the weight $w_i$ and $z$.")
+def test_formulas_become_mathml():
+    inline = as_html("the weight $w_i$ and $z$.")
     assert inline.count("<math") == 2
     assert 'display="inline"' in inline
     assert "<msub><mi>w</mi><mi>i</mi></msub>" in inline
-    assert inline.startswith("the weight <math")
-    block = formulas_as_mathml("so\n$$\na = b\n$$\nthen")
-    assert 'display="block"' in block
-    assert "$" not in block
+    assert inline.startswith("<p>the weight <math")
+    for block in ("so\n$$\na = b\n$$\nthen", "so\n\n$$\na = b\n$$", r"\begin{matrix}a & b\end{matrix}"):
+        assert 'display="block"' in as_html(block)
+        assert "$" not in as_html(block)
+        assert "\\begin" not in as_html(block)
+
+
+def test_formulas_of_tables_and_around_emphasis_are_whole():
+    assert as_html("| a |\n|---|\n| $a_1 * b_1 * c$ |").count("<math") == 1
+    assert "<em>" not in as_html("$a_1$ and $b_1 * c * d$")
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "as_it_is"),
     [
-        "between $5 and $6",
-        "it costs $5, or $6 in `cash`",
-        "a US$ and a CA$ price",
-        "write `$x$` or ``$x$``",
-        "```python\nprint('$x$', '$y$')\n```",
-        "an escaped \\$x\\$ stays",
-        "a lone $ and\nanother $",
+        ("a single US$ stays", "US$"),
+        ("write `$x$` or ``$x$``", "<code>$x$</code> or <code>$x$</code>"),
+        ("```\nprint('$x$', '$y$')\n```", "'$x$', '$y$'"),
+        ("an escaped \\$x\\$ stays", "$x$"),
     ],
 )
-def test_prices_and_code_stay_as_they_are(text: str):
-    assert formulas_as_mathml(text) == text
+def test_code_and_escaped_dollars_stay_as_they_are(text: str, as_it_is: str):
+    assert as_it_is in as_html(text)
+    assert "<math" not in as_html(text)
 
 
-def test_formulas_beside_code_and_prices_are_still_found():
-    text = formulas_as_mathml("`$a$` is $b$, which costs $5.")
-    assert text.startswith("`$a$` is <math")
-    assert text.endswith("</math>, which costs $5.")
+def test_formulas_beside_code_are_still_found():
+    text = as_html("`$a$` is $b$, which is shown.")
+    assert text.startswith("<p><code>$a$</code> is <math")
+    assert text.strip().endswith("</math>, which is shown.</p>")
 
 
 def test_a_notebook_page_needs_no_net():
-    page = notebook_page(executed_notebook(), "04")
+    page = chapter_page(Chapter("04", executed_notebook(), 0))
     found = Resources(page)
     assert found.fetched == [f"data:image/png;base64,{PICTURE}"]
     assert found.scripts <= {"application/vnd.jupyter.widget-state+json"}, "data that no browser runs"
@@ -116,7 +127,7 @@ def test_a_notebook_page_needs_no_net():
 
 
 def test_a_notebook_page_shows_text_formulas_and_outputs():
-    page = notebook_page(executed_notebook(), "04")
+    page = chapter_page(Chapter("04", executed_notebook(), 0))
     assert "<title>Memory items</title>" in page
     assert page.count("<math ") == 2
     assert "0.5" in page
@@ -125,26 +136,33 @@ def test_a_notebook_page_shows_text_formulas_and_outputs():
 
 
 def test_links_to_notebooks_become_links_to_pages():
-    links = Resources(notebook_page(executed_notebook(), "04")).links
+    links = Resources(chapter_page(Chapter("04", executed_notebook(), 0))).links
     assert "05_pscd.html#psi" in links
     assert "index.html" in links
     assert "https://example.org" in links
     assert not [link for link in links if "ipynb" in link]
 
 
+def test_pictures_carry_the_text_of_the_cell_that_draws_them(caplog: pytest.LogCaptureFixture):
+    chapter = Chapter("04", executed_notebook(alt='a "curve" that rises, <b>'), 0)
+    for page in (chapter_page(chapter), index_page(summary() | {"notebooks": {}}, [chapter])):
+        assert Resources(page).texts == ['a "curve" that rises, <b>']
+    assert "Alternative text is missing" not in caplog.text
+
+
 def test_a_page_does_not_change_its_notebook():
     notebook = executed_notebook()
-    notebook_page(notebook, "04")
+    chapter_page(Chapter("04", notebook, 0))
     assert [cell.source for cell in notebook.cells] == [cell.source for cell in executed_notebook().cells]
 
 
 def test_a_notebook_without_a_heading_takes_the_given_title():
-    page = notebook_page(new_notebook(cells=[new_markdown_cell("text")]), "a < b")
+    page = chapter_page(Chapter("a < b", new_notebook(cells=[new_markdown_cell("text")]), 0))
     assert "<title>a &lt; b</title>" in page
 
 
 def test_the_index_shows_chapters_pictures_and_numbers_without_a_net():
-    page = index_page(summary(), [("04_memory_items", "04_memory_items.html", executed_notebook())])
+    page = index_page(summary(), [Chapter("04_memory_items", executed_notebook(), 2.4)])
     found = Resources(page)
     assert [url for url in found.fetched if not url.startswith("data:")] == []
     assert not found.scripts
@@ -158,13 +176,14 @@ def test_the_index_shows_chapters_pictures_and_numbers_without_a_net():
 
 
 def test_the_index_leads_to_the_papers_tables_where_they_are_made():
-    chapters = [("04_memory_items", "04_memory_items.html", executed_notebook())]
+    chapters = [Chapter("04_memory_items", executed_notebook(), 2.4)]
     assert "paper/index.html" in Resources(index_page(summary() | {"paper": "paper/index.html"}, chapters)).links
     assert "tables, figures and claims" not in index_page(summary(), chapters)
 
 
 def test_the_index_says_which_chapter_failed():
-    chapters = [("04_memory_items", "04_memory_items.html", executed_notebook())]
+    chapters = [Chapter("04_memory_items", executed_notebook(), 2.4, "cell 3: 1 < 2")]
+    assert "04_memory_items.failed.html" in Resources(index_page(summary("cell 3: 1 < 2"), chapters)).links
     assert '<p class="failed">cell 3: 1 &lt; 2</p>' in index_page(summary("cell 3: 1 < 2"), chapters)
 
 
@@ -190,41 +209,45 @@ def test_hostile_text_in_the_index_is_text():
         "notebooks": {"a": {"seconds": 1.0, "failure": HOSTILE}},
     }
     heading = new_notebook(cells=[new_markdown_cell(f"# {HOSTILE}\n"), *executed_notebook().cells[1:]])
-    page = index_page(hostile, [("a", "a.html", heading)])
+    page = index_page(hostile, [Chapter(HOSTILE, heading, 1.0, HOSTILE)])
     assert_harmless(page)
     assert page.count("&lt;img src=x") >= 8
 
 
-def test_hostile_text_in_a_card_is_text():
+def test_hostile_text_in_a_card_is_text(tmp_path: Path):
     claim = Claim("name", HOSTILE, HOSTILE, HOSTILE, HOSTILE, lambda grid: None, paper=HOSTILE)
     judged = Verdict(claim, {HOSTILE: Finding(State.OPEN, HOSTILE, (HOSTILE,))}, State.OPEN, HOSTILE)
-    assert_harmless(card(judged, lambda recipe, variant: f"runs/{recipe}/{variant}.html", str))
+    page = first_page(Site(tmp_path, Collection([], {}, [], {}), tmp_path), [judged])
+    assert_harmless(page)
+    assert page.count("&lt;img src=x") >= 8
 
 
-def test_hostile_text_in_tables_and_pictures_is_text():
-    table = pd.DataFrame({HOSTILE: [HOSTILE, Number.of(HOSTILE, [{"recipe_hash": "a"}])]})
-    assert_harmless(table_html(table, HOSTILE, lambda number: f"runs/{HOSTILE}.html"))
-    assert_harmless(figure_html(plt.figure(), HOSTILE, HOSTILE))
-    assert_harmless(absent_html(HOSTILE, HOSTILE))
-    assert_harmless(site_page(HOSTILE, ""))
+def test_hostile_text_in_tables_and_pictures_is_text(tmp_path: Path):
+    hostile = load_recipe("ped2").model_copy(update={"name": HOSTILE})
+    results = {HOSTILE: [made_up_result(recipe_hash="a")]}
+    site = Site(tmp_path, Collection([GridResults(hostile, results, [])], {}, [], {}), tmp_path)
+    table = pd.DataFrame({HOSTILE: [HOSTILE, Number((0.5,), note=HOSTILE, hashes=("a",))]})
+    parts = TEMPLATES.get_template("report/templates/parts.html").module
+    shown = parts.table(site.table("t", table, HOSTILE))
+    assert 'href="runs/&lt;img src=x' in shown
+    assert_harmless(shown)
+    assert_harmless(parts.figure(Picture(Figure(), HOSTILE)))
+    assert_harmless(parts.absent(HOSTILE, HOSTILE))
+    assert_harmless(parts.with_code(f"`{HOSTILE}`"))
+
+
+def hostile_result() -> Result:
+    """A result with hostile text wherever its form allows any: nowhere in hashes, numbers and names of rows."""
+    return made_up_result(
+        data={"name": HOSTILE, "content_hash": "c"},
+        protocol={"auc": HOSTILE, "complete": True, HOSTILE: HOSTILE},
+        machine=dict.fromkeys(MACHINE, HOSTILE),
+        memory={"items": 1, "support_items": 1, HOSTILE: HOSTILE},
+    )
 
 
 def test_hostile_text_in_a_result_is_text():
-    row = {"auc": 0.5, "eer": 0.5}
-    result = {
-        "recipe_hash": HOSTILE,
-        "seed": 0,
-        "epoch": HOSTILE,
-        "data": {"name": HOSTILE, "scored_frames": HOSTILE},
-        "protocol": {HOSTILE: HOSTILE},
-        "machine": dict.fromkeys(MACHINE, HOSTILE),
-        "memory": {HOSTILE: HOSTILE},
-        "no_learning": {HOSTILE: row},
-        "auc_appearance": 0.5,
-        "auc_motion": 0.5,
-        **row,
-    }
-    page = variant_page(HOSTILE, HOSTILE, [result], [HOSTILE])
+    page = variant_page(HOSTILE, HOSTILE, HOSTILE, [hostile_result()], [HOSTILE])
     assert_harmless(page)
     assert page.count("&lt;img src=x") >= 15
 
@@ -232,17 +255,15 @@ def test_hostile_text_in_a_result_is_text():
 def test_hostile_text_in_a_report_is_text(tmp_path: Path):
     """Names of recipes cannot hold any, but for a grid made by hand."""
     hostile = load_recipe("ped2").model_copy(update={"name": "a<img src=x onerror=alert(1)>", "about": HOSTILE})
-    result = {**reference_results()["ped2-laptop"][0], "machine": dict.fromkeys(MACHINE, HOSTILE)}
-    result |= {"protocol": {"auc": HOSTILE, "complete": True, HOSTILE: HOSTILE}, "data": {"name": HOSTILE}}
-    cost = {
-        "device": HOSTILE,
-        "threads": 1,
-        "parameters": 1,
-        "flow_estimator": HOSTILE,
-        "multiply_adds": {"network": 2, "memory": 1},
-        "frames_per_second": {"network": 1.0, "with_pscd": 1.0, "end_to_end": 1.0},
-    }
-    found = Collection([GridResults(hostile, {"paper": [result]}, [])], {hostile.name: cost}, [HOSTILE], {})
+    cost = Cost(
+        device=HOSTILE,
+        threads=1,
+        parameters=1,
+        flow_estimator=HOSTILE,
+        multiply_adds=Work(network=2, memory=1),
+        frames_per_second=Speed(network=1, with_pscd=1, end_to_end=1),
+    )
+    found = Collection([GridResults(hostile, {"paper": [hostile_result()]}, [])], {hostile.name: cost}, [HOSTILE], {})
     assert_harmless(first_page(Site(tmp_path, found, tmp_path), []))
 
 

@@ -1,21 +1,28 @@
 """The recipe that follows its data: size, channels, flow, epochs and patch from footage that nobody labelled."""
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
+import nbformat
 import numpy as np
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
-from data_prep.prepare import camera_size, prepare
+from data_prep.prepare import prepare
 from data_prep.readers.videos import read_videos
 from data_prep.scenes.footage import write_scene_footage
 from data_prep.scenes.synthetic import read_synthetic, scene_settings
-from maam_lib.config import SettingError, load_recipe
+from data_prep.sources import camera_size
+from maam_lib.config import Recipe, SettingError, load_recipe
 from maam_lib.data import DatasetError, PreparedDataset
+from maam_lib.grid.runner import sweep
+from maam_lib.report import notebooks
 from maam_lib.training.camera import fit_recipe, moving_things
-from maam_lib.training.loop import dataset_for, fit
+from maam_lib.training.loop import build_network, dataset_for, fit
 from tests.fake_sources import write_footage, write_video
 
 CAMERA = load_recipe("camera")
@@ -44,33 +51,90 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
 
 
 def test_the_recipe_is_fitted_to_what_was_prepared(prepared: PreparedDataset) -> None:
-    recipe, words = fit_recipe(CAMERA, prepared.folder.parent)
+    assert dataset_for(prepared.folder.parent, CAMERA).folder == prepared.folder, "of any size"
+    recipe, words = fit_recipe(CAMERA, prepared)
     assert (recipe.data.height, recipe.data.width, recipe.data.channels, recipe.data.flow) == (96, 144, 3, "dis")
     assert recipe.training.epochs == 40, "few frames, many epochs, but not more than forty"
-    assert not recipe.data.follow, "a plain recipe from here on"
+    assert recipe.data.follow == (), "a plain recipe from here on"
     height, width = recipe.scoring.patch
     assert 30 <= height <= 40
     assert 14 <= width <= 24
     assert f"patch {height}x{width}" in words
     assert dataset_for(prepared.folder.parent, recipe).folder == prepared.folder
-    assert fit_recipe(recipe, prepared.folder.parent) == (recipe, "")
+    assert fit_recipe(recipe, prepared) == (recipe, "")
 
 
 def test_given_settings_win(prepared: PreparedDataset) -> None:
+    root = prepared.folder.parent
     given = ["scoring.patch=[8, 6]", "training.epochs=3", "model.num_items=7"]
-    recipe, words = fit_recipe(CAMERA, prepared.folder.parent, *given)
+    recipe, words = fit_recipe(load_recipe("camera", *given), prepared)
     assert (recipe.scoring.patch, recipe.training.epochs, recipe.model.num_items) == ((8, 6), 3, 7)
     assert "moving parts" not in words
     with pytest.raises(DatasetError, match="no prepared videos at 50x80"):
-        fit_recipe(CAMERA, prepared.folder.parent, "data.height=50", "data.width=80")
+        dataset_for(root, load_recipe("camera", "data.height=50", "data.width=80"))
     with pytest.raises(DatasetError, match="with flow farneback"):
-        fit_recipe(CAMERA, prepared.folder.parent, "data.flow=farneback")
+        dataset_for(root, load_recipe("camera", "data.flow=farneback"))
+    with pytest.raises(SettingError, match=r"states 50x144, the frames in .* are 96x144; state data.height and"):
+        fit_recipe(load_recipe("camera", "data.height=50"), prepared)
 
 
-def test_another_recipe_is_left_alone(tmp_path: Path) -> None:
-    recipe, words = fit_recipe(load_recipe("ped2-mini"), tmp_path / "nothing", "training.epochs=3")
-    assert recipe == load_recipe("ped2-mini", "training.epochs=3")
-    assert words == ""
+def test_a_recipe_that_follows_describes_no_network_yet() -> None:
+    with pytest.raises(SettingError, match=r"recipe camera takes data\.height, .* before that: recipe, _ = fit_recipe"):
+        build_network(CAMERA)
+
+
+# One meaning in `fit`, a sweep and a report
+
+FOLLOWING = load_recipe(
+    "synthetic-mini",
+    "data.follow=true",
+    "training.epochs=1",
+    "training.batch_size=8",
+    "model.base_channels=4",
+    "model.num_items=8",
+)
+
+
+def test_fit_follows(scene: PreparedDataset, tmp_path: Path) -> None:
+    fitted, _ = fit_recipe(FOLLOWING, scene)
+    assert (fitted.data.height, fitted.data.width, fitted.training.epochs) == (48, 64, 1)
+    assert fitted.scoring.patch != FOLLOWING.scoring.patch
+    run = fit(FOLLOWING, scene, tmp_path / "run")
+    assert run.recipe == fitted
+    assert fit(FOLLOWING, scene, tmp_path / "run", resume=True).is_finished, "the same settings again"
+
+
+def test_a_sweep_follows(scene: PreparedDataset, tmp_path: Path) -> None:
+    fitted, chosen = fit_recipe(FOLLOWING, scene)
+    said: list[str] = []
+    grid = sweep(FOLLOWING, scene, tmp_path, parts=(), variants=["paper"], seeds=1, workers=1, say=said.append)
+    assert said[0] == f"synthetic-mini: {chosen}"
+    assert grid.recipe == load_recipe(tmp_path / "synthetic-mini" / "recipe.yaml") == fitted
+    [path] = tmp_path.rglob("seed0.json")
+    result = json.loads(path.read_text())
+    assert result["recipe_hash"] == fitted.hash()
+    assert result["settings"]["scoring"]["patch"] == list(fitted.scoring.patch)
+    assert result["settings"]["model"]["shrink_threshold"] is None, "1/N"
+
+
+def test_a_report_follows(
+    scene: PreparedDataset, scene_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Recipe] = []
+
+    def execute(notebook: Path, running: Path, parameters: dict[str, Any], *_: object) -> None:
+        seen.append(load_recipe(parameters["recipe"], *parameters["settings"]))
+        running.write_bytes(notebook.read_bytes())
+
+    declared = new_code_cell("recipe = settings = root = run = None", metadata={"tags": ["parameters"]})
+    nbformat.write(new_notebook(cells=[declared]), tmp_path / "chapter.ipynb")
+    monkeypatch.setattr(notebooks, "NOTEBOOK_FOLDER", tmp_path)
+    monkeypatch.setattr(notebooks, "_execute", execute)
+    settings = ["data.follow=true", "training.epochs=1"]
+    notebooks.reproduce(
+        "synthetic-mini", scene_root, tmp_path / "out", settings=settings, notebooks=["chapter"], say=str
+    )
+    assert seen == [fit_recipe(load_recipe("synthetic-mini", *settings), scene)[0]]
 
 
 def test_the_size_of_what_moves_is_found(prepared: PreparedDataset) -> None:
@@ -79,25 +143,17 @@ def test_the_size_of_what_moves_is_found(prepared: PreparedDataset) -> None:
 
 
 def test_footage_in_which_nothing_moves_asks_for_a_patch(tmp_path: Path) -> None:
-    still = next(walkers(1))
-    write_video(tmp_path / "in" / "train" / "hall.mkv", iter([still] * 20), "FFV1")
-    prepare("videos", tmp_path / "in", tmp_path / "data", workers=1, progress=False)
+    frame = next(walkers(1))
+    write_video(tmp_path / "in" / "train" / "hall.mkv", iter([frame] * 20), "FFV1")
+    still = PreparedDataset(prepare("videos", tmp_path / "in", tmp_path / "data", workers=1, progress=False))
     with pytest.raises(SettingError, match=r"nothing moves in the training footage.*--set scoring.patch=\[HEIGHT"):
-        fit_recipe(CAMERA, tmp_path / "data")
-    assert fit_recipe(CAMERA, tmp_path / "data", "scoring.patch=[9, 9]")[0].scoring.patch == (9, 9)
+        fit_recipe(CAMERA, still)
+    assert fit_recipe(load_recipe("camera", "scoring.patch=[9, 9]"), still)[0].scoring.patch == (9, 9)
 
 
 def test_nothing_prepared_gives_the_command(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="Prepare it: maam prepare videos --source PATH"):
-        fit_recipe(CAMERA, tmp_path)
-
-
-def test_a_fitted_recipe_trains(prepared: PreparedDataset, tmp_path: Path) -> None:
-    settings = ["training.epochs=1", "model.base_channels=4", "model.num_items=8"]
-    recipe, _ = fit_recipe(CAMERA, prepared.folder.parent, *settings)
-    run = fit(recipe, prepared, tmp_path / "run")
-    assert run.recipe == recipe
-    assert run.is_finished
+        dataset_for(tmp_path, CAMERA)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Training: it learns, its seed decides everything, and a run that was killed goes on as if it never was."""
 
+import json
 import math
 import os
+import shutil
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -16,18 +18,19 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from data_prep.clip import Clip
-from maam_lib.config import Recipe, load_recipe
+from maam_lib.config import Recipe, TrainingSettings, load_recipe
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.evaluation.measuring import Evaluator, evaluate, network_predictor
 from maam_lib.fast.hardware import compiler_trouble
 from maam_lib.losses import total_loss
+from maam_lib.training import files
 from maam_lib.training import loop as training
-from maam_lib.training import runs
 from maam_lib.training.loop import TrainingError, batches, build_network, build_optimizer, dataset_for, epoch_seed, fit
-from maam_lib.training.runs import RunFolder
+from maam_lib.training.runs import RunFolder, epochs_to_keep
 from tests import reference
 from tests.conftest import prepare_clips, tiny_recipe
 
+OPTIMIZER = "optimizer.safetensors"
 TIMES = ["seconds", "frames_per_second"]
 STEPS = 78 // 8  # of one epoch: two clips of 40 frames without their last, batches of 8
 
@@ -109,8 +112,8 @@ def test_planted_anomalies_are_found_and_learning_adds_to_the_yardstick(
     learned: RunFolder, planted: PreparedDataset
 ) -> None:
     result = evaluate(learned, planted)
-    assert result["auc"] > 0.95
-    assert result["auc_appearance"] > result["no_learning"]["median_background"]["auc"] + 0.3
+    assert result.auc > 0.95
+    assert result.auc_appearance > result.no_learning["median_background"].auc + 0.3
 
 
 def test_shuffled_labels_are_not_found(
@@ -178,13 +181,72 @@ def test_killed_in_the_middle_of_a_write_and_resumed_equals_never_killed(
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "save_file", die_half_way)
+        patch.setattr(files, "save_file", die_half_way)
         with pytest.raises(Killed):
             fit(recipe, scene, tmp_path / "run")
     killed = RunFolder.open(tmp_path / "run")
     assert killed.epochs_done == kept
     assert list(killed.checkpoints.glob(".*.1")), "the half-written file lies about"
     assert_same_run(fit(recipe, scene, tmp_path / "run", resume=True), unbroken)
+
+
+def test_a_run_of_an_earlier_kit_goes_on(
+    unbroken: RunFolder, recipe: Recipe, scene: PreparedDataset, tmp_path: Path
+) -> None:
+    """Its recipe has no `keep_epochs` and says `follow: false`; its weights have one checksum, that of the whole."""
+    old = fit(recipe, scene, tmp_path / "run", on_epoch=stop_after(1))
+    text = (old.folder / "recipe.yaml").read_text()
+    assert "follow: []" in text
+    text = text.replace("follow: []", "follow: false").replace("  keep_epochs: 20\n", "")
+    (old.folder / "recipe.yaml").write_text(text)
+    for path in old.checkpoints.glob("*.safetensors"):
+        tensors, said = load_file(path), {"epoch": "1"}
+        save_file(tensors, path, metadata=said | {files.CHECKSUM: files.checksum(tensors, said)})
+    assert old.epochs_done == 1
+    assert_same_run(fit(recipe, scene, tmp_path / "run", resume=True), unbroken)
+
+
+# The weights that stay
+
+
+@pytest.mark.parametrize(
+    ("epochs", "keep", "expected"),
+    [
+        (3, 20, [1, 2, 3]),
+        (20, 20, list(range(1, 21))),
+        (5, 2, [2, 5]),
+        (7, 1, [7]),
+        (50, 20, [2, 5, 8, 10, 12, 15, 18, 20, 22, 25, 28, 30, 32, 35, 38, 40, 42, 45, 48, 50]),
+    ],
+)
+def test_weights_of_so_many_epochs_stay_spread_evenly_up_to_the_last(
+    epochs: int, keep: int, expected: list[int]
+) -> None:
+    kept = epochs_to_keep(TrainingSettings(epochs=epochs, keep_epochs=keep))
+    assert sorted(kept - {0}) == expected
+
+
+def test_a_run_holds_the_weights_that_stay_and_the_last(
+    unbroken: RunFolder, recipe: Recipe, scene: PreparedDataset, tmp_path: Path
+) -> None:
+    few = recipe.with_settings("training.keep_epochs=1")
+    stopped = fit(few, scene, tmp_path / "run", on_epoch=stop_after(2))
+    assert stopped.kept_epochs == [2], "what goes on from here"
+    shutil.copyfile(unbroken.weights_file(1), stopped.weights_file(1))  # as a kill just before it went leaves it
+    resumed = fit(few, scene, tmp_path / "run", resume=True)
+    assert resumed.kept_epochs == [3]
+    assert sorted(path.name for path in resumed.checkpoints.iterdir()) == ["epoch_003.safetensors", OPTIMIZER]
+    for name in ("epoch_003.safetensors", OPTIMIZER):
+        ours, theirs = (load_file(run.checkpoints / name) for run in (resumed, unbroken))
+        assert [key for key in theirs if not torch.equal(ours[key], theirs[key])] == []
+    assert fit(recipe, scene, tmp_path / "run", resume=True).is_finished, "how many stay is no other setting"
+
+
+def test_the_curve_over_epochs_is_of_the_weights_that_stay(scene: PreparedDataset, tmp_path: Path) -> None:
+    run = fit(tiny_recipe("training.epochs=4", "training.keep_epochs=2"), scene, tmp_path / "run")
+    evaluate(run, scene, every_epoch=True)
+    measured = json.loads((run.folder / "metrics.json").read_text())
+    assert [point["epoch"] for point in measured["curve"]] == [2, 4]
 
 
 def test_more_epochs_continue_a_finished_run(

@@ -17,8 +17,10 @@ from safetensors.torch import load_file, save_file
 from data_prep.files.writing import is_aside, write_text
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation.measuring import evaluate
+from maam_lib.training import files
+from maam_lib.training.files import RunError, load_weights
 from maam_lib.training.loop import build_network, fit
-from maam_lib.training.runs import RunError, RunFolder, load_weights
+from maam_lib.training.runs import RunFolder
 from tests.conftest import TINY_SETTINGS, tiny_recipe
 
 HOLD = "import filelock, sys; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); input()"
@@ -229,6 +231,11 @@ def test_another_epoch_in_a_checkpoint_is_noticed(run: RunFolder) -> None:
     path.write_bytes(path.read_bytes().replace(b'"epoch":"2"', b'"epoch":"1"'))
     with pytest.raises(RunError, match="its numbers are not those that were written"):
         _ = run.epochs_done
+
+
+def test_the_last_epoch_is_known_from_a_header(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "load_file", None)
+    assert (run.epochs_done, run.kept_epochs, run.is_finished) == (2, [1, 2], True)
 
 
 def test_weights_without_a_checksum_load_as_before(run: RunFolder, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from maam_lib.detector import DetectionError
 from maam_lib.video import footage
 from maam_lib.video.events import Event
-from maam_lib.video.footage import Footage, open_footage
-from maam_lib.video.trouble import Frame
+from maam_lib.video.footage import open_footage
+from maam_lib.video.trouble import Footage, Frame
 from tests.data_prep.readers.test_videos import write_slowing_video
 from tests.fake_sources import cut, moving, write_images, write_video
 

@@ -13,13 +13,14 @@ import pytest
 from data_prep.clip import Clip
 from maam_lib.data import PreparedDataset
 from maam_lib.detector import DetectionError
+from maam_lib.training.files import RunError
 from maam_lib.training.loop import dataset_for, fit
-from maam_lib.training.runs import RunError, RunFolder
+from maam_lib.training.runs import RunFolder
 from maam_lib.video.events import Event
-from maam_lib.video.footage import Footage, open_footage
-from maam_lib.video.online import Ahead, FramePair, Heard, Scored, frame_pairs, score_online
+from maam_lib.video.footage import open_footage
+from maam_lib.video.online import Ahead, FramePair, Scored, frame_pairs, score_online
 from maam_lib.video.scorer import detector_of_run, open_run
-from maam_lib.video.trouble import Frame
+from maam_lib.video.trouble import Footage, Frame
 from tests.conftest import tiny_recipe
 from tests.fake_sources import moving, write_images
 from tests.maam_lib.video.test_events import DETECTOR
@@ -42,7 +43,7 @@ def footage(items: Generator[Frame | Event], *, is_live: bool = False) -> Footag
 def test_a_live_source_that_is_silent_at_the_end_is_lost(
     is_live: bool, silent: float, is_lost: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = Heard(footage((frame(t) for t in range(9)), is_live=is_live))
+    heard = footage((frame(t) for t in range(9)), is_live=is_live)
     items = iter(heard)
     for _ in range(4):
         next(items)
@@ -68,7 +69,7 @@ def test_scores_are_those_of_evaluate(run: RunFolder, scene: PreparedDataset, sc
         write_images(tmp_path / clip, (f[..., 0] for f in scene.frames("test", clip)), "{:03d}.png")
         found = list(score_online(detector, score, open_footage(tmp_path / clip)))
         own = table[table["clip"] == clip]
-        assert [scored.number for scored in found] == own["frame"].tolist(), "all but the last frame"
+        assert [scored.frame.number for scored in found] == own["frame"].tolist(), "all but the last frame"
         for column in ("appearance", "motion", "fused"):
             np.testing.assert_allclose([getattr(s, column) for s in found], own[column], rtol=0, atol=1e-4)
 
@@ -134,7 +135,7 @@ def test_frames_that_do_not_follow_make_no_pair() -> None:
 def test_events_keep_their_place_among_scores() -> None:
     items = [frame(0), frame(1), frame(2), Event("gap", 2, 5, 0, 0), frame(5, follows=False), frame(6)]
     found = list(score_online(DETECTOR, zeros, footage(item for item in items)))
-    assert [f.number if isinstance(f, Scored) else f.kind for f in found] == [0, 1, "gap", 5]
+    assert [f.frame.number if isinstance(f, Scored) else f.kind for f in found] == [0, 1, "gap", 5]
 
 
 def test_a_slow_machine_passes_over_whole_pairs_of_a_camera() -> None:
@@ -150,7 +151,7 @@ def test_a_slow_machine_passes_over_whole_pairs_of_a_camera() -> None:
         return zeros(frames, flow)
 
     found = list(score_online(DETECTOR, slow, footage(camera(), is_live=True)))
-    scored = [item.number for item in found if isinstance(item, Scored)]
+    scored = [item.frame.number for item in found if isinstance(item, Scored)]
     behind = [item for item in found if isinstance(item, Event)]
     assert scored == sorted(scored)
     assert 0 < len(scored) < 250
@@ -207,7 +208,7 @@ def test_leaving_early_ends_the_threads_and_closes_the_source() -> None:
             closed.set()
 
     found = score_online(DETECTOR, zeros, footage(endless()))
-    assert next(found).number == 0
+    assert next(found).frame.number == 0
     found.close()
     assert closed.wait(timeout=10)
 

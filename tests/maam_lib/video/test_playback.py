@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maam_lib.detector import DetectionError
-from maam_lib.playground.explorers import player
+from maam_lib.playground.explorers.player import player
 from maam_lib.video.annotation import STRIP
 from maam_lib.video.detection import detect
 from maam_lib.video.footage import open_footage

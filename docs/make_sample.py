@@ -1,6 +1,6 @@
 """A report made small enough to be kept with the kit: the same pages, their pictures as WebP of fewer pixels.
 
-python -m maam_lib.report.sample REPORT OUT    copies the pages of `maam reproduce`'s folder REPORT
+python docs/make_sample.py REPORT OUT    copies the pages of `maam reproduce`'s folder REPORT
 """
 
 import argparse
@@ -14,7 +14,7 @@ from PIL import Image
 from data_prep import __version__
 from data_prep.files import folder_aside, write_text
 from maam_lib import CLONE
-from maam_lib.report.build import MARK
+from maam_lib.report import MARK
 
 LIMIT = 6_000_000  # bytes, of the whole copy
 WIDTH, QUALITY = 1000, 70  # of a picture: pixels at most; of WebP, up to 100
@@ -37,7 +37,7 @@ def keep_sample(report: Path, out: Path) -> int:
     if not (report / "index.html").is_file():
         raise SampleError(f"{report}: no index.html; make a report first (maam reproduce)")
     if failed := sorted(path.name for path in report.glob("*.failed.html")):
-        raise SampleError(f"{report}: {failed[0]} failed; mend it and run `maam reproduce` again")
+        raise SampleError(f"{report}: {failed[0]} failed; fix it and run `maam reproduce` again")
     if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
         raise SampleError(f"{out}: holds something else than a sample report; name another folder")
     with folder_aside(out, SampleError(f"{out}: another process is writing it; wait for it")) as aside:

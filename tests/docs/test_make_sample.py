@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from data_prep.files.writing import write_text
-from maam_lib.report import sample
+from docs import make_sample as sample
+from docs.make_sample import SampleError, keep_sample, small_pictures
 from maam_lib.report.build import MARK
-from maam_lib.report.sample import SampleError, keep_sample, small_pictures
 from tests.conftest import PROJECT
 
 

@@ -1,0 +1,185 @@
+"""Commands about trained networks: train, evaluate, the paper's grid, reports, the authors' weights."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from maam_lib.cli.options import DEFAULT_ROOT, DEFAULT_SWEEP, Recipe, Root, Settings, app
+
+
+@app.command()
+def train(
+    recipe: Recipe,
+    run: Annotated[Path, Option(help="Folder of this run.", file_okay=False)],
+    root: Root = DEFAULT_ROOT,
+    settings: Settings = None,
+    resume: Annotated[bool, Option(help="Continue the run in this folder.")] = False,
+    devices: Annotated[
+        int | None,
+        Option(help="GPUs (or CPU processes) that share each batch; all GPUs that can, if left out.", min=1),
+    ] = None,
+    compiled: Annotated[
+        bool, Option("--compile", help="Compile the network first: for long trainings on a GPU.")
+    ] = False,
+) -> None:
+    """Train a recipe on its prepared dataset; one checkpoint per epoch."""
+    from maam_lib.config import load_recipe
+    from maam_lib.training import dataset_for, fit, fit_recipe
+
+    plan = load_recipe(recipe, *(settings or []))
+    prepared = dataset_for(root, plan)
+    resolved, chosen = fit_recipe(plan, prepared)
+    if chosen:
+        print(f"{recipe}: {chosen}", flush=True)
+    how = {"resume": resume, "devices": devices or "auto", "compiled": compiled}
+    trained = fit(resolved, prepared, run, **how, on_epoch=_print_epoch)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several devices' processes the first
+        print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, Option(help="Folder of a run.", file_okay=False)],
+    root: Root = DEFAULT_ROOT,
+    every_epoch: Annotated[bool, Option(help="Also the AUC of each kept epoch (for showing only).")] = False,
+) -> None:
+    """Score a run beside the no-learning rows; writes scores.csv and metrics.json into it."""
+    from maam_lib.evaluation import evaluate as evaluate_run
+    from maam_lib.grid import result_table
+    from maam_lib.training import RunFolder, dataset_for
+
+    opened = RunFolder.open(run)
+    result = evaluate_run(opened, dataset_for(root, opened.recipe), every_epoch=every_epoch)
+    print(result_table(result).to_string(float_format="{:.3f}".format, na_rep=""))
+    if not result.protocol.complete:
+        print("note: the prepared data are INCOMPLETE; these numbers are of the clips that there are")
+
+
+@app.command()
+def sweep(
+    recipe: Recipe,
+    root: Root = DEFAULT_ROOT,
+    out: Annotated[Path, Option(help="Folder of results; finished ones are kept.", file_okay=False)] = DEFAULT_SWEEP,
+    part: Annotated[
+        list[str] | None,
+        Option(help="Only table2 ... table5, figure5, figure6 or differences; all of the paper's if left out."),
+    ] = None,
+    variant: Annotated[list[str] | None, Option(help="A single variant; may be repeated.")] = None,
+    seeds: Annotated[int, Option(min=1, help="Seeds 0, 1 ... of each training.")] = 3,
+    workers: Annotated[
+        int | None, Option(min=1, help="Trainings at once; one per GPU, or what the machine bears.")
+    ] = None,
+    scheduler: Annotated[str | None, Option(metavar="tcp://HOST:PORT", help="A Dask scheduler; or slurm.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Train and measure the grid behind the paper's tables and figures; finished cells are never repeated."""
+    from maam_lib.config import load_recipe
+    from maam_lib.grid import OF_THE_PAPER, grid_tables
+    from maam_lib.grid import sweep as run_sweep
+    from maam_lib.training import dataset_for
+
+    resolved = load_recipe(recipe, *(settings or []))
+    parts = part or ([] if variant else list(OF_THE_PAPER))
+    grid = run_sweep(
+        resolved,
+        dataset_for(root, resolved),
+        out,
+        parts=parts,
+        variants=variant or [],
+        seeds=seeds,
+        workers=workers,
+        scheduler=scheduler,
+        say=lambda line: print(line, flush=True),
+    )
+    for title, table in grid_tables(grid, out, parts).items():
+        print(f"\n{title}\n{table.to_string(index=False)}")
+    print(f"\nresults: {out / resolved.name}")
+
+
+@app.command()
+def status(folder: Annotated[Path, Argument(help="Folder of a sweep.")] = DEFAULT_SWEEP) -> None:
+    """Tell how far a sweep is: cells done, running, failed with the reason, and the time left."""
+    from maam_lib.grid import sweep_states
+
+    print(*sweep_states(folder), sep="\n")
+
+
+@app.command()
+def reproduce(
+    recipe: Recipe = "synthetic-laptop",
+    root: Root = DEFAULT_ROOT,
+    out: Annotated[Path | None, Option(help="Report folder; reports/RECIPE if left out.")] = None,
+    settings: Settings = None,
+    parameter: Annotated[
+        list[str] | None, Option(metavar="NAME=VALUE", help="A notebook's own parameter; may be repeated.")
+    ] = None,
+    cell_limit: Annotated[float | None, Option(min=1, help="Seconds that one cell may take.")] = None,
+) -> None:
+    """Run the notebooks headlessly into a report folder."""
+    from maam_lib.report import reproduce as run_sequence
+
+    folder, given = out or Path("reports") / Path(recipe).stem, _parameters(parameter or [])
+    index = run_sequence(recipe, root, folder, settings=settings or [], parameters=given, cell_limit=cell_limit)
+    print(f"report: {index}")
+
+
+@app.command()
+def report(
+    out: Annotated[Path, Option(help="Folder of the report; an earlier report there is replaced.")] = Path(
+        "reports/paper"
+    ),
+    sweep: Annotated[list[Path] | None, Option(help="Folder of sweeps; may be repeated.")] = None,
+    run: Annotated[list[Path] | None, Option(help="Folder of a single evaluated run; may be repeated.")] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Set the paper's tables, figures and claims beside all results there are; trains nothing."""
+    from maam_lib.report import build_report
+
+    index = build_report(out, folders=sweep or [DEFAULT_SWEEP], runs=run or [], root=root)
+    print(f"report: {index}")
+
+
+@app.command()
+def import_weights(
+    prefix: Annotated[Path, Argument(help="A TensorFlow checkpoint's path, without .index or .data-...")],
+    out: Annotated[Path, Option(help="File for the weights (safetensors).", dir_okay=False)],
+    run: Annotated[Path | None, Option(help="Also make this run folder, for `maam evaluate`.")] = None,
+    recipe: Annotated[str | None, Option(help="The run's recipe, as ped2-released.")] = None,
+) -> None:
+    """Bring the authors' released weights into the kit (needs the extra `import`)."""
+    from maam_lib.config import SettingError, load_recipe
+    from maam_lib.training import import_weights as import_released
+
+    if (run is None) != (recipe is None):
+        raise SettingError("--run and --recipe go together: a run folder needs the settings that it is scored with")
+    net = import_released(prefix, out, run=run, recipe=load_recipe(recipe) if recipe else None)
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    items = 0 if net.items is None else len(net.items)
+    print(f"imported: {out}, {parameters:,} parameters, {net.frame_channels} channels, {items} items")
+    if run is not None:
+        print(f"run: {run}; next: maam evaluate --run {run}")
+
+
+def _parameters(pairs: list[str]) -> dict[str, Any]:
+    """The parameters of notebooks by name; raises SettingError for what is no name=value."""
+    from maam_lib.config import SettingError
+    from maam_lib.recipes import PlainYamlError, parse
+
+    if wrong := [pair for pair in pairs if "=" not in pair]:
+        raise SettingError(f"cannot read the parameter {wrong[0]!r}; write name=value")
+    try:
+        return {name: parse(value) for name, value in (pair.split("=", 1) for pair in pairs)}
+    except PlainYamlError as error:
+        raise SettingError(f"cannot read a --parameter: {error}") from error
+
+
+def _print_epoch(row: dict[str, float]) -> None:
+    """One line per epoch, in a terminal or not."""
+    print(
+        f"epoch {row['epoch']:3.0f}  loss {row['total']:.4f}  appearance {row['appearance']:.4f}  "
+        f"motion {row['motion']:.4f} (no motion: {row['zero_flow']:.4f})  support items {row['support_items']:.0f}  "
+        f"{row['frames_per_second']:.0f} frames/s",
+        flush=True,
+    )

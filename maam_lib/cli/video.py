@@ -1,0 +1,126 @@
+"""Commands about any video: score it, and export what scores it."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from maam_lib.cli.options import DEFAULT_ROOT, Root, app
+
+if TYPE_CHECKING:
+    from maam_lib.detector import Detector
+    from maam_lib.model import MAAMNet
+    from maam_lib.video import Progress
+
+
+@app.command()
+def detect(
+    run: Annotated[
+        str, Argument(metavar="RUN", help="Folder of a run, or kept weights (ped2-laptop); with --onnx the video.")
+    ],
+    video: Annotated[
+        str | None, Argument(metavar="VIDEO", help="Video, folder of frames, camera (0) or address (rtsp://...).")
+    ] = None,
+    out: Annotated[Path, Option(help="New folder for video, scores, events and page.", file_okay=False)] = Path(
+        "detected"
+    ),
+    onnx: Annotated[
+        Path | None, Option(help="An exported file in place of a run: `maam detect --onnx FILE VIDEO`.")
+    ] = None,
+    root: Root = DEFAULT_ROOT,
+    normal: Annotated[
+        str | None, Option(help="Ordinary footage that took no part in training, to find scale and threshold on.")
+    ] = None,
+    alarms_per_hour: Annotated[
+        float | None, Option(help="Threshold for at most so many on normal footage; else the run's own.")
+    ] = None,
+    frame_rate: Annotated[
+        float | None, Option(min=0.01, max=1000, help="Of a folder, or of a video that is wrong.")
+    ] = None,
+    patience: Annotated[float, Option(min=0, help="Seconds to try to get a lost stream back.")] = 600.0,
+    picture_width: Annotated[int, Option(min=320, max=3840, help="Of the annotated video, at most.")] = 640,
+) -> None:
+    """Score any video: annotated video, scores, events and one page; Ctrl-C ends it and leaves everything whole."""
+    from maam_lib.detector import DetectionError
+    from maam_lib.video import check_free, footage_notes, measured_on, open_footage, open_onnx, progress_line
+    from maam_lib.video import detect as detect_in
+
+    if (onnx is None) == (video is None):
+        raise DetectionError("expected RUN VIDEO, or --onnx FILE VIDEO")
+    check_free(out)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its errors are told by ours
+    if onnx is None:
+        from maam_lib.video.scorer import score_with
+
+        detector, net = _detector(run, root)
+        score = score_with(net, detector)
+    else:
+        detector, score = open_onnx(onnx)
+    if alarms_per_hour is not None:
+        detector.threshold_for(alarms_per_hour)  # what cannot be asked for is told before normal footage is measured
+    footage = open_footage(video or run, frame_rate=frame_rate, patience=patience)
+    if normal is not None:
+        detector = measured_on(detector, score, open_footage(normal, frame_rate=frame_rate))
+    wanted = {"alarms_per_hour": alarms_per_hour, "picture_width": picture_width}
+    try:
+        with _shown() as show:
+            done = detect_in(detector, score, footage, out, **wanted, on_progress=show)
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"what was scored is in {out}" if out.is_dir() else "no frame was scored yet")
+        raise
+    for note in footage_notes(detector, footage):
+        print(f"note: {note}")
+    print(f"{progress_line(done)}\ndetected: {out / 'index.html'}")
+
+
+@app.command()
+def export(
+    run: Annotated[str, Argument(metavar="RUN", help="Folder of a run, or kept weights (ped2-laptop).")],
+    onnx: Annotated[Path, Option(help="File to write.", dir_okay=False)],
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Write network, memory and PSCD as one ONNX file, checked against PyTorch (needs the extra `onnx`)."""
+    from maam_lib.video.export import check_target, write_onnx
+
+    check_target(onnx)
+    detector, net = _detector(run, root)
+    check = write_onnx(net, detector, onnx)
+    print(f"exported: {onnx}; {check}; next: maam detect --onnx {onnx} VIDEO --out DIR")
+
+
+def _detector(run: str, root: Path) -> "tuple[Detector, MAAMNet]":
+    """The detector and the network of a run, or of the kit's own weights by the name of their recipe."""
+    from maam_lib.detector import DetectionError
+    from maam_lib.grid import kept_weights, reference_detector, reference_network
+    from maam_lib.training import RunFolder
+    from maam_lib.video.scorer import run_network
+
+    if not Path(run).exists():
+        if run in kept_weights():
+            return reference_detector(run), reference_network(run)[1]
+        raise DetectionError(
+            f"{run}: no run here; train one with `maam train RECIPE --run {run}`, or name weights that come with the "
+            f"kit: {', '.join(kept_weights())}"
+        )
+    return run_network(RunFolder.open(Path(run)), root)
+
+
+@contextmanager
+def _shown() -> "Iterator[Callable[[Progress], None]]":
+    """Progress on stderr: in a terminal one line that is renewed, else a line every half minute."""
+    from tqdm import tqdm
+
+    from maam_lib.video import progress_line
+
+    every, form = (0.5, "{desc}") if sys.stderr.isatty() else (30.0, "{desc}\n")
+    with tqdm(bar_format=form, delay=every, mininterval=every, miniters=1) as line:
+
+        def show(progress: "Progress") -> None:
+            line.set_description_str(progress_line(progress), refresh=False)
+            line.update()
+
+        yield show

@@ -1,0 +1,246 @@
+"""What the first page of the report shows: summary, claims, tables and figures in the paper's order, what is missing.
+
+`templates/paper.html` says it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from data_prep import __version__
+from maam_lib.config import load_recipe, recipe_names
+from maam_lib.grid import (
+    BASE,
+    NONE,
+    PARTS,
+    GridResults,
+    Results,
+    State,
+    Verdict,
+    ending_of,
+    is_full_size,
+    is_generated,
+    sizes_table,
+    summary,
+    tables,
+)
+from maam_lib.pages import page
+from maam_lib.report import tables as paper_tables
+from maam_lib.report.collection import ALWAYS, Collection, turned
+from maam_lib.report.figures import epoch_pictures, figures_of
+from maam_lib.report.pictures import Picture
+from maam_lib.report.site import Absent, Site, Table
+from maam_lib.training import environment_facts
+
+NAMES = {  # in the paper's order
+    "figure1": "Figure 1: detections",
+    "figure4": "Figure 4: why patches",
+    "table2": "Table 2: frame AUC",
+    "table3": "Table 3: equal error rate",
+    "table4": "Table 4: size and speed",
+    "figure7": "Figure 7: scores over time",
+    "figure8": "Figure 8: where it is",
+    "table5": "Table 5: losses and branches",
+    "figure9": "Figure 9: failures",
+    "figure5": "Figure 5: support items",
+    "figure6": "Figure 6: beta and zeta",
+}
+LAST = {
+    "epochs": "Epochs: what learning motion does to the AUC",
+    "complete": "What there is, what is missing",
+    "protocol": "Protocol",
+    "machines": "Seeds, machines, versions",
+}
+FORMS = {
+    "table2": "Table 2 in the paper's form",
+    "table3": "Table 3 in the paper's form, percent",
+    "table4": "Table 4 in the paper's form",
+    "table5": "Table 5 as printed",
+}
+MAKERS = {  # the tables of one recipe
+    "table2": [tables.table2],
+    "table3": [tables.table3],
+    "table5": [tables.table5, tables.table5_more],
+    "figure5": [tables.figure5],
+    "figure6": [tables.figure6],
+}
+SIZES_SAY = "AUC minus that of the recipe as it is, same seeds [95 %] (seeds)"
+PACKAGES = ("torch", "lightning-fabric", "numpy", "opencv-python-headless", "pandas", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class OfRecipe:
+    """What a recipe has of a part."""
+
+    name: str
+    tables: list[Table]
+    why: str = ""  # it deviates
+    missing: Absent | None = None
+
+
+@dataclass
+class Part:
+    """A table or a figure of the paper."""
+
+    name: str
+    title: str
+    figures: list[Picture | Absent] = field(default_factory=list)
+    form: Table | None = None  # as printed, with ours
+    recipes: list[OfRecipe] = field(default_factory=list)
+    missing: Absent | None = None
+
+
+def first_page(site: Site, verdicts: list[Verdict]) -> str:
+    """The page; its tables are kept by the site."""
+    counts = Counter(verdict.state for verdict in verdicts)
+    measured = [grid for grid in site.found.grids if grid.results.get(BASE)]
+    real = [grid for grid in measured if not is_generated(grid)]
+    rows = summary((grid.recipe.name, grid.results[BASE]) for grid in measured)
+    return page(
+        "report/templates/paper.html",
+        full_size=[grid.recipe.name for grid in real if is_full_size(grid)],
+        on_paper_data=[grid.recipe.name for grid in real],
+        verdicts=verdicts,
+        counts={state: counts[state] for state in State},
+        summary=site.table("summary", rows, "Every recipe as it is: mean over seeds ± half their range"),
+        page_of=site.page_of,
+        paper=[_part(site, name) for name in NAMES],
+        last=LAST,
+        epochs=epoch_pictures(site.found),
+        **_what_there_is(site),
+        kit_version=__version__,
+        environment=environment_facts(),
+        packages=PACKAGES,
+    )
+
+
+def _part(site: Site, name: str) -> Part:
+    part = Part(name, NAMES[name])
+    if name.startswith("figure"):
+        part.figures = figures_of(name, site.found, site.root)
+    if name in FORMS:
+        part.form = site.table(name, _as_printed(name, site.found), FORMS[name])
+    if name in MAKERS:
+        part.recipes = [_of_recipe(site, name, grid) for grid in site.found.grids if _has(grid, name)]
+        absent = [grid.recipe.name for grid in site.found.grids if grid.recipe.name in ALWAYS and not _has(grid, name)]
+        if absent:
+            commands = "; ".join(_command(recipe, name) for recipe in absent)
+            part.missing = Absent("Not measured at full size, which needs a GPU:", commands)
+    elif name == "table4":
+        part.recipes = [
+            OfRecipe(recipe, [site.table(f"table4-{recipe}", tables.table4(cost), f"{recipe}: size and speed")])
+            for recipe, cost in site.found.costs.items()
+        ]
+        part.missing = None if part.recipes else Absent("No speed is measured.", _command("RECIPE", name))
+    return part
+
+
+def _as_printed(name: str, found: Collection) -> pd.DataFrame:
+    if name == "table2":
+        return paper_tables.table2_as_printed(found.grids)
+    if name == "table3":
+        return paper_tables.table3_as_printed(found.grids)
+    if name == "table4":
+        return paper_tables.table4_as_printed(found.grids, found.costs)
+    return paper_tables.table5_as_printed()
+
+
+def _command(recipe: str, part: str) -> str:
+    return f"maam sweep {recipe} --part {part}"
+
+
+def _has(grid: GridResults, part: str) -> bool:
+    """Whether more of a part was measured than the recipe as it is, where the part is more than that."""
+    variants = set(PARTS[part])
+    return variants & set(grid.results) > (set() if variants == {BASE} else {BASE})
+
+
+def _of_recipe(site: Site, part: str, grid: GridResults) -> OfRecipe:
+    """The tables of a recipe, why it deviates, and the command for what is missing."""
+    name, variants = grid.recipe.name, set(PARTS[part])
+    made = []
+    for make in MAKERS[part]:
+        table = make(grid)
+        table = table.loc[:, (table != NONE).any()]  # the paper may have no number for a dataset
+        made.append(site.table(f"{make.__name__}-{name}", table, f"{name}: {NAMES[part]}"))
+    missing = len(variants - set(grid.results))
+    said = f"{missing} of {len(variants)} variants are not measured."
+    return OfRecipe(name, made, _why(grid), Absent(said, _command(name, part)) if missing else None)
+
+
+def _why(grid: GridResults) -> str:
+    """In words, what makes a recipe's numbers other than the paper's."""
+    if is_generated(grid):
+        return "The generated scene is ours; the paper has no number for it."
+    dataset = grid.recipe.data.dataset
+    if dataset not in recipe_names():
+        return ""
+    words = turned(load_recipe(dataset), grid.recipe)
+    if not words:
+        return "The paper's settings; flow is DIS in place of FlowNet2, psi is calibrated (nos. 17, 21)."
+    return f"Not the paper's settings, so a deviation is expected: {words}. Flow is DIS in place of FlowNet2."
+
+
+# What there is
+
+
+def _what_there_is(site: Site) -> dict[str, Any]:
+    grids = [grid for grid in site.found.grids if grid.results]
+    whole = pd.DataFrame([_completeness(grid) for grid in site.found.grids])
+    protocols = pd.DataFrame([_protocol(grid) for grid in grids if grid.results.get(BASE)])
+    machines = pd.DataFrame([_machines(grid) for grid in grids])
+    return {
+        "complete": site.table("complete", whole, "Measured cells of all cells of each part, over the seeds begun"),
+        "left_out": site.found.left_out,
+        "sizes": list(_sizes(site, grids)),
+        "protocol": site.table("protocol", protocols, "How every number was made"),
+        "machines": site.table("machines", machines, "Where the results come from"),
+    }
+
+
+def _sizes(site: Site, grids: list[GridResults]) -> Iterator[Table]:
+    """For each dataset that was measured in two sizes: whether they say the same of the variants."""
+    of_dataset: dict[str, dict[str, Results]] = {}
+    for grid in reversed(grids):  # the smaller first
+        dataset = grid.recipe.name.removesuffix(ending_of(grid.recipe.name))
+        of_dataset.setdefault(dataset, {})[grid.recipe.name] = grid.results
+    for dataset, sizes in reversed(of_dataset.items()):
+        if len(table := sizes_table(sizes)):
+            yield site.table(
+                f"sizes-{dataset}", table, f"{dataset}: do sizes order the variants in the same way? {SIZES_SAY}"
+            )
+
+
+def _completeness(grid: GridResults) -> dict[str, str]:
+    seeds = {result.seed for results in grid.results.values() for result in results}
+    row = {"recipe": grid.recipe.name, "seeds begun": str(len(seeds))}
+    for part, variants in PARTS.items():
+        measured = sum(len(grid.results.get(variant, [])) for variant in variants)
+        if variants:
+            row[part] = f"{measured} of {len(variants) * max(1, len(seeds))}"
+    return row
+
+
+def _protocol(grid: GridResults) -> dict[str, str]:
+    protocol = grid.results[BASE][0].protocol
+    shown = {key.replace("_", " "): str(value) for key, value in protocol.model_dump(exclude={"complete"}).items()}
+    return {"recipe": grid.recipe.name, "data": "complete" if protocol.complete else "INCOMPLETE"} | shown
+
+
+def _machines(grid: GridResults) -> dict[str, str]:
+    every = [result for results in grid.results.values() for result in results]
+    machines = [result.machine for result in every]
+    names = Counter(m.gpu or m.processor or m.platform or "not kept" for m in machines)
+    formats = Counter(m.precision or "not kept" for m in machines)
+    hours = sum(m.training_seconds or 0 for m in machines) / 3600
+    return {
+        "recipe": grid.recipe.name,
+        "trainings": str(len(every)),
+        "seeds": ", ".join(str(seed) for seed in sorted({result.seed for result in every})),
+        "machines (trainings)": ", ".join(f"{name} ({count})" for name, count in names.items()),
+        "number formats": ", ".join(f"{name} ({count})" for name, count in formats.items()),
+        "training, hours": f"{hours:.1f}",
+    }

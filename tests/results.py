@@ -1,0 +1,24 @@
+"""Results made up for tests: whole, with what a test asks for put in."""
+
+from maam_lib.evaluation.result import Result
+
+
+def made_up_result(auc: float = 0.75, seed: int = 0, **values: object) -> Result:
+    """A result whose best row without learning is zero_flow's, with 0.65; `values` replace its own."""
+    content = {
+        "recipe": "a",
+        "recipe_hash": f"a{seed}",
+        "seed": seed,
+        "data": {"name": "synthetic", "content_hash": "c"},
+        "auc": auc,
+        "eer": 0.25,
+        "auc_appearance": 0.6,
+        "auc_motion": 0.7,
+        "motion_error_to_zero_flow": {"train": 0.5, "test_normal": 0.75},
+        "no_learning": {"zero_flow": {"auc": 0.65, "eer": 0.4}},
+        "best_no_learning": "zero_flow",
+        "learning_adds": auc - 0.65,
+        "memory": None,
+        "protocol": {"auc": "micro, raw scores", "complete": True},
+    }
+    return Result.model_validate(content | values)
