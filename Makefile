@@ -46,10 +46,13 @@ reproduce: env  ## run the notebooks into reports/$(RECIPE) (RECIPE=synthetic-la
 
 sample: env  ## make reports/sample anew: the executed notebooks and the report, small enough to keep
 	$(BIN)/maam reproduce synthetic-laptop --root runs/sample-data --out runs/sample-report
-	$(BIN)/python -m maam_lib.report.sample runs/sample-report reports/sample
+	$(BIN)/python docs/make_sample.py runs/sample-report reports/sample
 
 test: env    ## run the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)
+
+test-quick: env  ## what a person who edits runs: everything that neither trains nor starts processes, under a minute
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
 
 test-import: env  ## install the extra `import` (TensorFlow, 1.5 GB) and test the reading of checkpoints
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[import]'
