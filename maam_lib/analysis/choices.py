@@ -89,11 +89,11 @@ def sensitivity(
 
 def frame_means(maps: SavedErrors, psi: float) -> np.ndarray:
     """The mean of the fused error over the whole frame, (T,): what PSCD's maximum over patches stands against."""
-    means = [
+    appearance, motion = (
         np.concatenate([m[start : start + BATCH].mean(axis=(1, 2)) for start in range(0, len(m), BATCH)])
         for m in (maps.appearance, maps.motion)
-    ]
-    return pscd.fuse(*means, psi)
+    )
+    return pscd.fuse(appearance, motion, psi)
 
 
 def misleading_pair(means: np.ndarray, maxima: np.ndarray, labels: np.ndarray) -> tuple[int, int] | None:

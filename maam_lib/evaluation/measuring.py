@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from data_prep.clip import Split
 from data_prep.files import write_json, write_text, written_aside
 from maam_lib import baselines, pscd
 from maam_lib.baselines import spread_evenly
@@ -52,15 +53,15 @@ class Evaluator:
     prepared: PreparedDataset
     device: torch.device | str = "cpu"
 
-    def dataset(self, split: str) -> FrameFlowDataset:
+    def dataset(self, split: Split) -> FrameFlowDataset:
         data = self.recipe.data
         return FrameFlowDataset(self.prepared, split, drop_last=data.drop_last, channels=data.channels)
 
-    def errors(self, predict: Predict, split: str) -> PatchErrors:
+    def errors(self, predict: Predict, split: Split) -> PatchErrors:
         """Patch errors on all test frames, or on the training frames that calibration uses."""
         return self.errors_under([self.recipe.scoring], predict, split)[0]
 
-    def errors_under(self, scorings: Sequence[ScoringSettings], predict: Predict, split: str) -> list[PatchErrors]:
+    def errors_under(self, scorings: Sequence[ScoringSettings], predict: Predict, split: Split) -> list[PatchErrors]:
         """The same under several scoring settings, from one pass of the network."""
         dataset = self.dataset(split)
         frames = spread_evenly(len(dataset), CALIBRATION_FRAMES) if split == "train" else None
@@ -131,7 +132,8 @@ class Evaluator:
         errors = self.errors(predict, "test")
         psi = calibrate(self.errors(predict, "train"), self.recipe.scoring).psi if column == "fused" else 0.5
         beside = localised(errors, psi, self.prepared, self.recipe.scoring, column)
-        return measured | {"no_learning": {"row": yardstick} | {name: beside[name] for name in CRITERIA}}
+        found = {} if beside is None else {name: beside[name] for name in CRITERIA}
+        return measured | {"no_learning": {"row": yardstick} | found}
 
     def protocol(self) -> dict[str, Any]:
         """The protocol that every number above was made under."""
@@ -238,16 +240,16 @@ def evaluate(
 def memory_facts(net: MAAMNet, dataset: FrameFlowDataset, device: torch.device | str) -> dict[str, Any] | None:
     """What the memory did with 64 test frames: support items per query, how much queries and read-outs differ, and
     `reintegration_auc`, how well its error tells abnormal places from normal moving ones; None without memory."""
-    if net.items is None:
-        return None
     net.eval()
     with torch.no_grad():
         chosen = spread_evenly(len(dataset), 64).tolist()
         frames, _ = dataset.__getitems__(chosen)
         query, _ = net.encode(frames.to(device))
         read_out, weights = net.recall(query)
+    if weights is None:
+        return None
     return {
-        "items": len(net.items),
+        "items": weights.shape[1],
         "support_items": float(support_count(weights).double().mean()),
         "items_used": int((weights > 0).any(dim=3).any(dim=2).any(dim=0).sum()),
         "query_spread": cosine_spread(query),

@@ -139,7 +139,8 @@ def score_table(errors: PatchErrors, psi: float, prepared: PreparedDataset) -> p
     """
     table = pd.DataFrame(errors.keys, columns=["clip", "frame"])
     table["label"] = 0
-    for clip, rows in table.groupby("clip", sort=False).groups.items():
+    for name, rows in table.groupby("clip", sort=False).groups.items():
+        clip = str(name)
         labels, frames = prepared.labels(clip), table.loc[rows, "frame"].to_numpy()
         if frames.max() >= len(labels):
             raise EvaluationError(

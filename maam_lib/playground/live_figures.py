@@ -5,6 +5,7 @@ A whole figure costs 50 to 100 ms to draw anew; its moving parts over the kept b
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
+from matplotlib.image import AxesImage, imsave
 
 from maam_lib.figures import ABNORMAL, ALARM, HEAT, QUIET, abnormal_spans
 
@@ -24,6 +25,7 @@ HOT_COLOURS, COOL_COLOURS = (
     (colormaps[name](np.arange(256))[:, :3] * 255 * 0.7).astype(np.float32) for name in (HEAT, "viridis")
 )
 NO_TICKS = {"xticks": [], "yticks": []}
+Moving = TypeVar("Moving", bound=Artist)
 
 
 class LiveFigure:
@@ -36,7 +38,7 @@ class LiveFigure:
         self._moving: list[Artist] = []
         self._background = None
 
-    def moves(self, artist: Artist) -> Artist:
+    def moves(self, artist: Moving) -> Moving:
         """Declare a part that changes from picture to picture."""
         artist.set_animated(True)
         self._moving.append(artist)
@@ -54,7 +56,7 @@ class LiveFigure:
             self._background = self._canvas.copy_from_bbox(self.figure.bbox)
         self._canvas.restore_region(self._background)
         for artist in self._moving:
-            artist.axes.draw_artist(artist)
+            self.figure.draw_artist(artist)
         return png_of(np.asarray(self._canvas.buffer_rgba()))
 
     def plain(self) -> Figure:
@@ -195,7 +197,7 @@ class AddressingFigure(LiveFigure):
                 self._cells[place].set_data([x], [y])
 
 
-def picture(axis: Axes, size: tuple[int, int]) -> Artist:
+def picture(axis: Axes, size: tuple[int, int]) -> AxesImage:
     """An empty picture (H, W) without ticks, in the colours of heat where it will hold a map."""
     axis.set(**NO_TICKS)
     return axis.imshow(np.zeros(size, np.float32), cmap=HEAT, interpolation="nearest", extent=(0, size[1], size[0], 0))

@@ -88,6 +88,7 @@ def write_onnx(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:
         )
     except ImportError as error:
         raise DetectionError(f"exporting needs the extra onnx: pip install -e '.[onnx]' ({error})") from error
+    assert program is not None  # with `dynamo` there always is one
     program.model.metadata_props[METADATA_KEY] = detector.to_json()
     for node in program.model.graph:
         node.metadata_props.clear()  # where in this machine's files each operator came from

@@ -72,8 +72,8 @@ def score_with(net: MAAMNet, detector: Detector, device: torch.device | str | No
         return output.frame_hat, output.flow_hat
 
     def score(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        stored = (torch.from_numpy(array).to(device) for array in (frames, flow))
-        appearance, motion = ErrorMaps.of_stored(predict, *stored, net.frame_channels).sums(detector)
+        seen, moved = (torch.from_numpy(array).to(device) for array in (frames, flow))
+        appearance, motion = ErrorMaps.of_stored(predict, seen, moved, net.frame_channels).sums(detector)
         return appearance.cpu().numpy(), motion.cpu().numpy()
 
     return score
