@@ -103,7 +103,7 @@ class PreparedDataset:
         self.manifest = read_manifest(self.folder)
         self.name: str = self.manifest.dataset
         self.frame_size: tuple[int, int] = self.manifest.frame_size
-        self.channels: int = self.manifest.channels
+        self.channels = self.manifest.channels
         self._arrays = {
             (split, clip, array): self._open(split, clip, array)
             for split, clips in self.manifest.clips.items()

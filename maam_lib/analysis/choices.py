@@ -52,19 +52,15 @@ def save_errors(
 
 def scores_under(maps: SavedErrors, scoring: ScoringSettings, psis: Sequence[float]) -> np.ndarray:
     """Anomaly scores (len(psis), T) of saved maps: patch sums, fusion by each psi, then the maximum (Algorithm 1)."""
-    return _scores(maps, {scoring: psis})[scoring]
-
-
-def _scores(maps: SavedErrors, wanted: Mapping[ScoringSettings, Sequence[float]]) -> dict[ScoringSettings, np.ndarray]:
-    """The same for many settings from one pass over the maps."""
-    scores = {scoring: np.empty((len(psis), len(maps.keys)), np.float32) for scoring, psis in wanted.items()}
+    scores = np.empty((len(psis), len(maps.keys)), np.float32)
     for start in range(0, len(maps.keys), BATCH):
         batch = slice(start, start + BATCH)
-        errors = [torch.from_numpy(m[batch]) for m in (maps.appearance, maps.motion)]
-        for s, psis in wanted.items():
-            appearance, motion = (pscd.patch_sums(e, s.patch, s.stride, s.padding).numpy() for e in errors)
-            for row, psi in zip(scores[s], psis, strict=True):
-                row[batch] = pscd.fuse(appearance, motion, psi).max(axis=(1, 2))
+        appearance, motion = (
+            pscd.patch_sums(torch.from_numpy(m[batch]), scoring.patch, scoring.stride, scoring.padding).numpy()
+            for m in (maps.appearance, maps.motion)
+        )
+        for row, psi in zip(scores, psis, strict=True):
+            row[batch] = pscd.fuse(appearance, motion, psi).max(axis=(1, 2))
     return scores
 
 
@@ -76,15 +72,13 @@ def sensitivity(
     labels (T,) of the test frames; columns psi, auc, auc_appearance, auc_motion. For showing how much a choice
     matters: to choose by it would be to choose on test labels.
     """
-    alone = _scores(train, {scoring: [1.0, 0.0] for scoring in scorings.values()})
-    psis = {s: balanced_psi(*alone[s]) if s.psi is None else s.psi for s in scorings.values()}
-    scores = _scores(test, {scoring: [psi, 1.0, 0.0] for scoring, psi in psis.items()})
-    names = ("auc", "auc_appearance", "auc_motion")
-    rows = {}
-    for name, scoring in scorings.items():
-        aucs = [metrics.roc_auc(labels, row) for row in scores[scoring]]
-        rows[name] = {"psi": psis[scoring]} | dict(zip(names, aucs, strict=True))
-    return pd.DataFrame({"name": list(rows), **pd.DataFrame(rows.values()).to_dict("list")}).set_index("name")
+    rows = []
+    for scoring in scorings.values():
+        appearance, motion = scores_under(train, scoring, [1, 0])
+        psi = balanced_psi(appearance, motion) if scoring.psi is None else scoring.psi
+        rows.append([psi, *(metrics.roc_auc(labels, row) for row in scores_under(test, scoring, [psi, 1, 0]))])
+    names = pd.Index(scorings, name="name")
+    return pd.DataFrame(rows, names, ["psi", "auc", "auc_appearance", "auc_motion"])
 
 
 def frame_means(maps: SavedErrors, psi: float) -> np.ndarray:
