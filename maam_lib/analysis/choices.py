@@ -4,7 +4,7 @@ A network makes the two error maps of Algorithm 1; patch, stride, padding and ps
 the result is found from saved maps, in seconds, and nothing is trained or run again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,7 +65,7 @@ def scores_under(maps: SavedErrors, scoring: ScoringSettings, psis: Sequence[flo
 
 
 def sensitivity(
-    train: SavedErrors, test: SavedErrors, labels: np.ndarray, scorings: Mapping[str, ScoringSettings]
+    train: SavedErrors, test: SavedErrors, labels: np.ndarray, scorings: Mapping[Hashable, ScoringSettings]
 ) -> pd.DataFrame:
     """One row per named scoring: psi, calibrated under that scoring on the training maps, and the AUC it gives.
 
@@ -77,7 +77,7 @@ def sensitivity(
         appearance, motion = scores_under(train, scoring, [1, 0])
         psi = balanced_psi(appearance, motion) if scoring.psi is None else scoring.psi
         rows.append([psi, *(metrics.roc_auc(labels, row) for row in scores_under(test, scoring, [psi, 1, 0]))])
-    names = pd.Index(scorings, name="name")
+    names = pd.Index(list(scorings), name="name", tupleize_cols=False)
     return pd.DataFrame(rows, names, ["psi", "auc", "auc_appearance", "auc_motion"])
 
 

@@ -48,6 +48,8 @@ def test_saved_maps_give_what_the_evaluator_gives(
     labels = score_table(evaluator.errors(predict, "test"), 0.5, evaluator.prepared)["label"].to_numpy()
     table = sensitivity.sensitivity(train, test, labels, scorings)
     assert list(table.index) == list(VARIANTS)
+    by_patch = sensitivity.sensitivity(train, test, labels, {(12, 8): evaluator.recipe.scoring})  # any name, as pairs
+    assert list(by_patch.index) == [(12, 8)]
     for name, scoring in scorings.items():
         calibrated, tested = (evaluator.errors_under([scoring], predict, s)[0] for s in ("train", "test"))
         psi = calibrate(calibrated, scoring).psi
