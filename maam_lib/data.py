@@ -249,9 +249,10 @@ class FrameFlowDataset(Dataset):
         if not self._frame_of_item:
             raise DatasetError(f"{prepared.name}/{split}: no frames in the clips {self._clips}; choose other clips")
 
-    def keys(self) -> list[tuple[str, int]]:
-        """(clip, frame) of each item, in order; frame counts from 0 within its clip."""
-        return [(self._clips[c], t) for c, t in zip(self._clip_of_item, self._frame_of_item, strict=True)]
+    def keys(self, items: Indices | None = None) -> list[tuple[str, int]]:
+        """(clip, frame) of each item, or of the items of the given numbers; frame counts from 0 within its clip."""
+        every = [(self._clips[c], t) for c, t in zip(self._clip_of_item, self._frame_of_item, strict=True)]
+        return every if items is None else [every[i] for i in items]
 
     def __len__(self) -> int:
         return len(self._frame_of_item)

@@ -15,7 +15,7 @@ import torch
 from maam_lib import metrics, pscd
 from maam_lib.config import ScoringSettings
 from maam_lib.data import FrameFlowDataset
-from maam_lib.evaluation import Predict, balanced_psi, error_maps
+from maam_lib.evaluation import Predict, calibrated_psi, error_maps
 
 BATCH = 64  # frames whose maps are in memory at once
 
@@ -46,21 +46,24 @@ def save_errors(
     for maps in error_maps(predict, dataset, frames=indices):
         batch = slice(done, done := done + len(maps.frames))
         appearance[batch], motion[batch] = maps.appearance.numpy(), maps.motion.numpy()
-    every_key = dataset.keys()
-    return SavedErrors([every_key[i] for i in indices], appearance, motion)
+    return SavedErrors(dataset.keys(indices), appearance, motion)
 
 
 def scores_under(maps: SavedErrors, scoring: ScoringSettings, psis: Sequence[float]) -> np.ndarray:
     """Anomaly scores (len(psis), T) of saved maps: patch sums, fusion by each psi, then the maximum (Algorithm 1)."""
-    scores = np.empty((len(psis), len(maps.keys)), np.float32)
+    return _scores(maps, [(scoring, psis)])[0]
+
+
+def _scores(maps: SavedErrors, wanted: Sequence[tuple[ScoringSettings, Sequence[float]]]) -> list[np.ndarray]:
+    """The same for many settings from one pass over the maps; patches are summed in float64."""
+    scores = [np.empty((len(psis), len(maps.keys)), np.float32) for _, psis in wanted]
     for start in range(0, len(maps.keys), BATCH):
         batch = slice(start, start + BATCH)
-        appearance, motion = (
-            pscd.patch_sums(torch.from_numpy(m[batch]), scoring.patch, scoring.stride, scoring.padding).numpy()
-            for m in (maps.appearance, maps.motion)
-        )
-        for row, psi in zip(scores, psis, strict=True):
-            row[batch] = pscd.fuse(appearance, motion, psi).max(axis=(1, 2))
+        errors = [torch.from_numpy(m[batch].astype(np.float64)) for m in (maps.appearance, maps.motion)]
+        for (s, psis), of_setting in zip(wanted, scores, strict=True):
+            appearance, motion = (pscd.patch_sums(e, s.patch, s.stride, s.padding).numpy() for e in errors)
+            for row, psi in zip(of_setting, psis, strict=True):
+                row[batch] = pscd.fuse(appearance, motion, psi).max(axis=(1, 2))
     return scores
 
 
@@ -72,11 +75,11 @@ def sensitivity(
     labels (T,) of the test frames; columns psi, auc, auc_appearance, auc_motion. For showing how much a choice
     matters: to choose by it would be to choose on test labels.
     """
-    rows = []
-    for scoring in scorings.values():
-        appearance, motion = scores_under(train, scoring, [1, 0])
-        psi = balanced_psi(appearance, motion) if scoring.psi is None else scoring.psi
-        rows.append([psi, *(metrics.roc_auc(labels, row) for row in scores_under(test, scoring, [psi, 1, 0]))])
+    alone = _scores(train, [(scoring, [1, 0]) for scoring in scorings.values()])
+    psis = [calibrated_psi(s.psi, *scores) for s, scores in zip(scorings.values(), alone, strict=True)]
+    scores = _scores(test, [(s, [psi, 1, 0]) for s, psi in zip(scorings.values(), psis, strict=True)])
+    aucs = [[metrics.roc_auc(labels, row) for row in of_setting] for of_setting in scores]
+    rows = [[psi, *auc] for psi, auc in zip(psis, aucs, strict=True)]
     names = pd.Index(list(scorings), name="name", tupleize_cols=False)
     return pd.DataFrame(rows, names, ["psi", "auc", "auc_appearance", "auc_motion"])
 

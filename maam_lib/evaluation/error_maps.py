@@ -13,9 +13,9 @@ from torch import Tensor
 
 from maam_lib import pscd
 from maam_lib.config import ScoringSettings
-from maam_lib.data import FrameFlowDataset, PreparedDataset, to_model_input
+from maam_lib.data import FrameFlowDataset, to_model_input
 from maam_lib.detector import Detector
-from maam_lib.model import MAAMNet
+from maam_lib.model import MAAMNet, MAAMOutput
 
 # frames (B, C, H, W) -> frame_hat (B, C, H, W), flow_hat (B, 2, H, W)
 Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -52,16 +52,19 @@ class ErrorMaps:
         )
 
 
-def network_predictor(net: MAAMNet) -> Predict:
-    """A trained network as a function of frames, in evaluation mode and without gradients."""
-    net.eval()
+def as_predictor(net: Callable[[Tensor], MAAMOutput]) -> Predict:
+    """A network as a function of frames, as it is."""
 
-    @torch.no_grad()
     def predict(frames: Tensor) -> tuple[Tensor, Tensor]:
         output = net(frames)
         return output.frame_hat, output.flow_hat
 
     return predict
+
+
+def network_predictor(net: MAAMNet) -> Predict:
+    """A trained network as a function of frames, in evaluation mode and without gradients."""
+    return torch.no_grad()(as_predictor(net.eval()))
 
 
 def error_maps(
@@ -77,9 +80,3 @@ def error_maps(
     for start in range(0, len(numbers), batch_size):
         x, flow = (t.to(device) for t in dataset.__getitems__(numbers[start : start + batch_size].tolist()))
         yield ErrorMaps.of(predict, x, flow)
-
-
-def error_maps_of_frame(net: MAAMNet, prepared: PreparedDataset, clip: str, frame: int) -> ErrorMaps:
-    """Those of one scored test frame, B = 1."""
-    dataset = FrameFlowDataset(prepared, "test", clips=[clip], channels=net.frame_channels)
-    return next(error_maps(network_predictor(net), dataset, frames=[dataset.keys().index((clip, frame))]))

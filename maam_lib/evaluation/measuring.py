@@ -16,7 +16,7 @@ from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, ScoringSettings
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.detector import DETECTOR, DetectionError
-from maam_lib.evaluation.error_maps import Predict, error_maps_of_frame, network_predictor
+from maam_lib.evaluation.error_maps import Predict, network_predictor
 from maam_lib.evaluation.protocols import (
     CRITERIA,
     frame_metrics,
@@ -28,7 +28,6 @@ from maam_lib.evaluation.protocols import (
 from maam_lib.evaluation.reintegration import reintegration_auc
 from maam_lib.evaluation.result import Result
 from maam_lib.evaluation.scores import (
-    Calibration,
     EvaluationError,
     PatchErrors,
     calibrate,
@@ -152,27 +151,6 @@ class Evaluator:
         }
 
 
-def detection_row(
-    net: MAAMNet, prepared: PreparedDataset, clip: str, frame: int, scoring: ScoringSettings, calibration: Calibration
-) -> dict[str, np.ndarray]:
-    """One scored test frame as a row of Fig. 8: `frame` uint8 (H, W, C), error maps `appearance`, `motion` and
-    `fused` float32 (H, W), and bool (H, W) `found` (patches over the threshold) and `mask` (the truth, if known)."""
-    maps = error_maps_of_frame(net, prepared, clip, frame)
-    where = {"patch": scoring.patch, "stride": scoring.stride, "padding": scoring.padding}
-    fused = pscd.fuse(*maps.sums(scoring), calibration.psi)
-    found = pscd.localise(fused, calibration.threshold, prepared.frame_size, **where)
-    masks = prepared.masks(clip)
-    appearance, motion = maps.appearance[0].numpy(), maps.motion[0].numpy()
-    return {
-        "frame": prepared.frames("test", clip)[frame],
-        "appearance": appearance,
-        "motion": motion,
-        "fused": pscd.fuse(appearance, motion, calibration.psi),
-        "found": found[0].numpy(),
-        "mask": np.zeros(prepared.frame_size, bool) if masks is None else masks[frame] == 1,
-    }
-
-
 def evaluate(
     run: RunFolder,
     prepared: PreparedDataset,
@@ -240,21 +218,22 @@ def evaluate(
 def memory_facts(net: MAAMNet, dataset: FrameFlowDataset, device: torch.device | str) -> dict[str, Any] | None:
     """What the memory did with 64 test frames: support items per query, how much queries and read-outs differ, and
     `reintegration_auc`, how well its error tells abnormal places from normal moving ones; None without memory."""
+    if net.items is None:
+        return None
     net.eval()
     with torch.no_grad():
         chosen = spread_evenly(len(dataset), 64).tolist()
         frames, _ = dataset.__getitems__(chosen)
         query, _ = net.encode(frames.to(device))
         read_out, weights = net.recall(query)
-    if weights is None:
-        return None
+    assert weights is not None  # where there are items
     return {
-        "items": weights.shape[1],
+        "items": len(net.items),
         "support_items": float(support_count(weights).double().mean()),
         "items_used": int((weights > 0).any(dim=3).any(dim=2).any(dim=0).sum()),
         "query_spread": cosine_spread(query),
         "read_out_spread": cosine_spread(read_out),
-        "reintegration_auc": reintegration_auc(dataset, [dataset.keys()[i] for i in chosen], query, read_out),
+        "reintegration_auc": reintegration_auc(dataset, dataset.keys(chosen), query, read_out),
     }
 
 

@@ -39,7 +39,8 @@ def whole_frame(
     psi is calibrated on these training scores by the rule that serves PSCD; labels (T,) of the test frames. The paper
     claims that its patches do better (Sec. 3.4).
     """
-    psi = calibrated_psi(train.whole_frame_scores(0.5), scoring)
+    alone = train.whole_frame_scores(0.5)
+    psi = calibrated_psi(scoring.psi, alone["appearance"], alone["motion"])
     auc = {branch: metrics.roc_auc(labels, s) for branch, s in test.whole_frame_scores(psi).items()}
     return {"auc": auc["fused"], "auc_appearance": auc["appearance"], "auc_motion": auc["motion"], "psi": psi}
 

@@ -4,7 +4,7 @@ psi and the threshold are calibrated on training errors, never on test labels; t
 rows. Every score carries its (clip, frame) key, and labels are joined by that key.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,8 +80,7 @@ def patch_errors_under(
         shared["frame_error"].append(maps.appearance.mean(dim=(1, 2)).cpu())
         shared["flow_error"].append((maps.flow - maps.flow_hat).abs().mean(dim=(1, 2, 3)).cpu())
         shared["flow_size"].append(maps.flow.abs().mean(dim=(1, 2, 3)).cpu())
-    every_key = dataset.keys()
-    keys = every_key if frames is None else [every_key[i] for i in frames]
+    keys = dataset.keys(frames)
     whole = [{name: torch.cat(batches).numpy() for name, batches in (c | shared).items()} for c in columns]
     return [PatchErrors(keys, **arrays) for arrays in whole]
 
@@ -92,7 +91,8 @@ def calibrate(train: PatchErrors, scoring: ScoringSettings) -> Calibration:
     psi is `balanced_psi` of the training frames; a psi in the recipe is taken as it is. The threshold is the quantile
     `alarm_quantile` of the fused training scores.
     """
-    psi = calibrated_psi(train.scores(0.5), scoring)
+    alone = train.scores(0.5)
+    psi = calibrated_psi(scoring.psi, alone["appearance"], alone["motion"])
     return Calibration(psi, float(np.quantile(train.scores(psi)["fused"], scoring.alarm_quantile)))
 
 
@@ -118,9 +118,9 @@ def calibrated_detector(recipe: Recipe, prepared: PreparedDataset, train: PatchE
     )
 
 
-def calibrated_psi(train: Mapping[str, np.ndarray], scoring: ScoringSettings) -> float:
-    """psi of a recipe, or the balanced one of both branches' scores (T,) on training frames."""
-    return balanced_psi(train["appearance"], train["motion"]) if scoring.psi is None else scoring.psi
+def calibrated_psi(given: float | None, appearance: np.ndarray, motion: np.ndarray) -> float:
+    """The psi that is given, or else the balanced one of both branches' scores (T,) on training frames."""
+    return balanced_psi(appearance, motion) if given is None else given
 
 
 def balanced_psi(appearance: np.ndarray, motion: np.ndarray) -> float:

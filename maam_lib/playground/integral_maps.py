@@ -109,9 +109,8 @@ def keep_errors(
     frames = np.arange(len(dataset)) if frames is None else np.asarray(frames)
     size = dataset.prepared.frame_size
     _check_room(len(frames), size, dataset.prepared.name)
-    every_key = dataset.keys()
     maps = KeptErrors(
-        [every_key[i] for i in frames], size, *(IntegralMaps.empty(size, len(frames)) for _ in ("appearance", "motion"))
+        dataset.keys(frames), size, *(IntegralMaps.empty(size, len(frames)) for _ in ("appearance", "motion"))
     )
     first = 0
     for errors in error_maps(predict, dataset, frames=frames, batch_size=batch_size, device=device):

@@ -16,7 +16,7 @@ from maam_lib import metrics, pscd
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import ScoringSettings
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation import CALIBRATION_FRAMES, Evaluator, Predict, balanced_psi
+from maam_lib.evaluation import CALIBRATION_FRAMES, Evaluator, Predict, calibrated_psi
 from maam_lib.metrics import MetricError, Protocol
 from maam_lib.playground.integral_maps import KeptErrors, keep_errors
 from maam_lib.windows import Padding, Pair, default_stride
@@ -89,9 +89,7 @@ class Rescorer:
             self._sums = {name: _summed(maps, choice) for name, maps in (("test", self.test), ("train", self.train))}
             self._windows, self._last = choice.windows, None
         train = self._sums["train"]
-        psi = choice.psi
-        if psi is None:
-            psi = balanced_psi(train.largest_appearance, train.largest_motion)
+        psi = calibrated_psi(choice.psi, train.largest_appearance, train.largest_motion)
         last = self._last
         scores = last.scores if last is not None and last.psi == psi else _fused(self._sums["test"], psi)
         threshold = choice.threshold

@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from maam_lib import figures
-from maam_lib.analysis import misleading_pair, score_steps, worst_false_alarms, worst_misses
+from maam_lib.analysis import misleading_pair, worst_false_alarms, worst_misses
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import detection_row
+from maam_lib.evaluation import detection_row, score_steps
 from maam_lib.report.collection import Scored
 
 CURVES = 6  # clips of Fig. 7, those with the most change between normal and abnormal first

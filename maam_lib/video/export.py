@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from data_prep.files import written_aside
 from maam_lib import pscd
 from maam_lib.detector import DetectionError, Detector
-from maam_lib.evaluation import ErrorMaps
+from maam_lib.evaluation import ErrorMaps, as_predictor
 from maam_lib.model import MAAMNet
 from maam_lib.video.onnx_file import INPUTS, METADATA_KEY, OUTPUTS, is_sealed, open_onnx, sealed
 from maam_lib.video.scorer import score_with
@@ -48,14 +48,10 @@ class ScoringGraph(nn.Module):
 
     def forward(self, frames: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """uint8 (B, H, W, C) and float16 (B, H, W, 2) -> appearance, motion, fused (B, ph, pw) and scores (B,)."""
-        maps = ErrorMaps.of_stored(self._predict, frames, flow, self.net.frame_channels)
+        maps = ErrorMaps.of_stored(as_predictor(self.net), frames, flow, self.net.frame_channels)
         appearance, motion = maps.sums(self.detector)
         fused = pscd.fuse(appearance, motion, self.detector.psi)
         return appearance, motion, fused, fused.amax(dim=(1, 2))
-
-    def _predict(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        output = self.net(frames)
-        return output.frame_hat, output.flow_hat
 
 
 def check_target(path: Path) -> None:

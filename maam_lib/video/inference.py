@@ -35,9 +35,7 @@ class InferenceNet(nn.Module):
         device = next(net.parameters()).device
         for layers in (self.encoder, self.appearance, self.motion):
             layers.to(device=device, dtype=torch.float32)
-            for parameter in layers.parameters():
-                if parameter.dim() == 4:
-                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            layers.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  torch's types leave it out
             last = layers[-1]
             if device.type == "cpu" and isinstance(last, nn.Conv2d) and last.out_channels <= FEW_CHANNELS:
                 layers[-1] = FewChannels(last)

@@ -9,7 +9,7 @@ import torch
 from data_prep.files import read_text, write_text
 from maam_lib.data import DatasetError
 from maam_lib.detector import DETECTOR, DetectionError, Detector, Score
-from maam_lib.evaluation import ErrorMaps, Evaluator, calibrated_detector, network_predictor
+from maam_lib.evaluation import ErrorMaps, Evaluator, as_predictor, calibrated_detector, network_predictor
 from maam_lib.fast import best_accelerator
 from maam_lib.model import MAAMNet
 from maam_lib.training import RunFolder, build_network, dataset_for
@@ -65,11 +65,7 @@ def open_run(run: RunFolder, root: Path) -> tuple[Detector, Score]:
 def score_with(net: MAAMNet, detector: Detector, device: torch.device | str | None = None) -> Score:
     """A network as a function from stored arrays to patch sums, as `detect` takes it; in float32, as `evaluate`."""
     device = torch.device(device or best_accelerator())
-    ready = prepare_for_inference(net.to(device))
-
-    def predict(frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        output = ready(frames)
-        return output.frame_hat, output.flow_hat
+    predict = as_predictor(prepare_for_inference(net.to(device)))
 
     def score(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen, moved = (torch.from_numpy(array).to(device) for array in (frames, flow))

@@ -8,11 +8,11 @@ import pytest
 from maam_lib import metrics, pscd
 from maam_lib.analysis import choices as sensitivity
 from maam_lib.analysis.choices import SavedErrors
-from maam_lib.analysis.steps import score_steps
 from maam_lib.config import ScoringSettings
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation.error_maps import Predict
 from maam_lib.evaluation.measuring import Evaluator
+from maam_lib.evaluation.one_frame import score_steps
 from maam_lib.evaluation.scores import calibrate, score_table
 from maam_lib.model import MAAMNet
 from maam_lib.training.runs import RunFolder

@@ -12,7 +12,8 @@ import torch
 from maam_lib import baselines, pscd
 from maam_lib.config import ScoringSettings
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation.measuring import Evaluator, detection_row, evaluate, memory_facts
+from maam_lib.evaluation.measuring import Evaluator, evaluate, memory_facts
+from maam_lib.evaluation.one_frame import detection_row
 from maam_lib.evaluation.scores import (
     Calibration,
     EvaluationError,
