@@ -130,7 +130,9 @@ def report(
     out: Annotated[Path, Option(help="Folder of the report; an earlier report there is replaced.")] = Path(
         "reports/paper"
     ),
-    sweep: Annotated[list[Path] | None, Option(help="Folder of sweeps; may be repeated.")] = None,
+    sweep: Annotated[
+        list[Path] | None, Option(help="Folder of sweeps; may be repeated.", exists=True, file_okay=False)
+    ] = None,
     run: Annotated[list[Path] | None, Option(help="Folder of a single evaluated run; may be repeated.")] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What makes the network fast, and nobody needs in order to understand it: convolutions, dropout, devices."""
+"""The fast way to compute what model and PSCD say: convolutions, dropout, patch sums, several devices."""
 
 from maam_lib.fast.convolution import SameConv2d, SameConvTranspose2d, Size, turn_once, turned
 from maam_lib.fast.devices import largest_divisor, mean_over_devices, share_statistics

@@ -70,7 +70,7 @@ def fit(
     *,
     resume: bool = False,
     accelerator: str = "auto",
-    devices: int | str | list[int] = "auto",
+    devices: int | list[int] | Literal["auto"] = "auto",
     compiled: bool = False,
     progress: bool = True,
     on_epoch: EpochCallback | None = None,
@@ -93,6 +93,7 @@ def fit(
     if devices == "auto":
         there = torch.cuda.device_count() if accelerator == "cuda" else 1
         devices = largest_divisor(recipe.training.batch_size, at_most=there)
+    _check_shared(recipe.training.batch_size, len(devices) if isinstance(devices, list) else devices)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its word on the number format is in run.json
     precision = _FABRIC_NAMES[recipe.training.precision]
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
@@ -114,18 +115,22 @@ def fit(
     return run
 
 
-def _check_possible(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, compiled: bool) -> None:
-    """TrainingError where this recipe cannot be trained on these frames and devices."""
-    batch, devices = recipe.training.batch_size, fabric.world_size
-    if len(dataset) < batch:
-        raise TrainingError(
-            f"{dataset.prepared.folder}: {len(dataset)} training frames are fewer than one batch of {batch}; "
-            "set training.batch_size"
-        )
+def _check_shared(batch: int, devices: int) -> None:
+    """TrainingError where a batch cannot be shared equally: before the devices' processes are started."""
     if batch % devices:
         raise TrainingError(
             f"training.batch_size is {batch}, which {devices} devices cannot share equally; take "
             f"{largest_divisor(batch, devices)} of them, or set it to a multiple of {devices}"
+        )
+
+
+def _check_possible(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, compiled: bool) -> None:
+    """TrainingError where this recipe cannot be trained on these frames, or not compiled."""
+    batch = recipe.training.batch_size
+    if len(dataset) < batch:
+        raise TrainingError(
+            f"{dataset.prepared.folder}: {len(dataset)} training frames are fewer than one batch of {batch}; "
+            "set training.batch_size"
         )
     if compiled and (trouble := compiler_trouble(fabric.device)):
         raise TrainingError(f"the network cannot be compiled here ({trouble}); train without compiling")

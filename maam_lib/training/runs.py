@@ -85,7 +85,9 @@ class RunFolder:
         except FileNotFoundError:
             return {}
         except UnreadableError as error:
-            raise RunError(f"{error}; it says what the run was trained on: bring it back, or train anew") from error
+            raise RunError(
+                f"{error}; it says what the run was trained on: bring it back, or delete {self.folder} and train again"
+            ) from error
 
     @property
     def machine(self) -> dict[str, Any]:

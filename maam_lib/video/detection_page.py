@@ -114,8 +114,9 @@ def detection_page(
 
 
 def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss; whole days in front."""
-    return str(timedelta(seconds=int(seconds)))
+    """Seconds as h:mm:ss.s; whole days in front."""
+    tenths = int(10 * seconds)
+    return f"{timedelta(seconds=tenths // 10)}.{tenths % 10}"
 
 
 def _curve(values: Sequence[float], level: float) -> dict[str, object]:

@@ -218,6 +218,13 @@ def test_reproduce_hands_everything_on(maam: Maam, tmp_path: Path, monkeypatch: 
     assert (named["settings"], named["cell_limit"]) == (["training.epochs=1"], 9)
 
 
+def test_a_report_of_a_sweep_that_is_not_there_is_refused(maam: Maam, tmp_path: Path) -> None:
+    answer = maam("report", "--sweep", tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert answer.status != 0
+    assert "nowhere" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_prepare_train_resume_evaluate(maam: Maam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic, "SceneSettings", lambda: SMALL_SCENE)
     clips = read_synthetic(SMALL_SCENE)

@@ -13,10 +13,13 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
+from maam_lib.data import PreparedDataset
 from maam_lib.fast import dropout
 from maam_lib.fast.devices import Place, largest_divisor
 from maam_lib.fast.dropout import DropoutReLU, drop
 from maam_lib.model import MAAMNet
+from maam_lib.training import loop
+from maam_lib.training.loop import TrainingError, fit
 from maam_lib.training.runs import RunFolder
 from tests.conftest import PROJECT, tiny_recipe
 from tests.several_devices import first_step, fit_in_float64, released_latent_loss
@@ -87,6 +90,14 @@ def test_a_batch_that_the_devices_cannot_share(scene_root: Path, tmp_path: Path)
     assert done.returncode != 0
     assert "training.batch_size is 7, which 2 devices cannot share equally; take 1 of them, or set it" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_more_devices_than_can_share_a_batch_are_refused_before_they_start(
+    scene: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(loop, "Fabric", None)  # nothing is started with it
+    with pytest.raises(TrainingError, match="is 8, which 99 devices cannot share equally; take 8"):
+        fit(tiny_recipe(), scene, tmp_path / "run", devices=99)
 
 
 @pytest.mark.parametrize(("batch", "there", "taken"), [(15, 8, 5), (15, 2, 1), (30, 2, 2), (7, 4, 1), (8, 1, 1)])

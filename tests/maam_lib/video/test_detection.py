@@ -29,7 +29,7 @@ from maam_lib.detector import DetectionError
 from maam_lib.training.runs import RunFolder
 from maam_lib.video.annotation import STRIP, AnnotatedVideo, Annotator, picture_size
 from maam_lib.video.detection import Progress, detect, footage_notes, progress_line
-from maam_lib.video.detection_page import BINS, MOMENTS, Envelope, WorstMoments
+from maam_lib.video.detection_page import BINS, MOMENTS, Envelope, WorstMoments, clock
 from maam_lib.video.events import COLUMNS
 from maam_lib.video.export import check_target
 from maam_lib.video.footage import open_footage
@@ -188,6 +188,16 @@ def test_the_curve_keeps_the_largest_scores_of_any_length() -> None:
     assert BINS <= len(envelope.values) <= 2 * BINS
     expected = [scores[i : i + envelope.stretch].max() for i in range(0, len(scores), envelope.stretch)]
     assert envelope.values == expected
+
+
+def test_the_page_tells_tenths_of_a_second() -> None:
+    assert [clock(s) for s in (0, 0.99, 2.0, 3661.25, 90000)] == [
+        "0:00:00.0",
+        "0:00:00.9",
+        "0:00:02.0",
+        "1:01:01.2",
+        "1 day, 1:00:00.0",
+    ]
 
 
 def test_the_worst_moments_are_apart_and_few() -> None:
