@@ -1,9 +1,9 @@
 """Frames per second of `maam detect`, stage by stage and as a whole, and its memory over hours of footage.
 
-    python benchmarks/detect.py speed --json FILE      each stage alone on one core, then all of them overlapped
-    python benchmarks/detect.py hours --json FILE      looped footage through the whole of `detect`
-    python benchmarks/detect.py alarms RUN ... --json FILE   how often normal test frames reach a threshold
-    python benchmarks/detect.py held-out RECIPE ... --json FILE   of kept weights, with held-out thresholds
+    python -m benchmarks.detect speed --json FILE      each stage alone on one core, then all of them overlapped
+    python -m benchmarks.detect hours --json FILE      looped footage through the whole of `detect`
+    python -m benchmarks.detect alarms RUN ... --json FILE   how often normal test frames reach a threshold
+    python -m benchmarks.detect held-out RECIPE ... --json FILE   of kept weights, with held-out thresholds
 
 For the first two the network has random weights, on which speed does not depend; the footage is the generated scene,
 enlarged.
@@ -12,7 +12,6 @@ enlarged.
 import argparse
 import json
 import os
-import platform
 import resource
 import tempfile
 import time
@@ -25,6 +24,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.timing import machine
 from data_prep.flow import estimate_flow
 from data_prep.frames import resize_flow, resize_frame
 from data_prep.scenes import read_synthetic, scene_settings
@@ -34,7 +34,7 @@ from maam_lib.data import to_model_input
 from maam_lib.detector import LEAST_NORMAL, Detector, TrainingScores
 from maam_lib.grid import REFERENCE, reference_detector
 from maam_lib.model import MAAMNet
-from maam_lib.training import RunFolder, build_network, processor_name, read_scores
+from maam_lib.training import RunFolder, build_network, read_scores
 from maam_lib.video import (
     BATCH,
     AnnotatedVideo,
@@ -80,22 +80,10 @@ def main() -> None:
         measured = [held_out_thresholds(name) for name in asked.recipes]
     else:
         measured = [share_of_normal_frames(RunFolder.open(run), asked.root) for run in asked.runs]
-    result = {"machine": machine(), asked.what: measured}
+    result = {"machine": machine() | {"opencv": cv2.__version__}, asked.what: measured}
     print(json.dumps(result, indent=2))
     if asked.json:
         asked.json.write_text(json.dumps(result, indent=2) + "\n")
-
-
-def machine() -> dict[str, object]:
-    """What the numbers were made on; the load average says how busy it was with other work."""
-    return {
-        "platform": platform.platform(),
-        "processor": processor_name(),
-        "load_average_before": os.getloadavg()[0],
-        "torch": torch.__version__,
-        "torch_threads": torch.get_num_threads(),
-        "opencv": cv2.__version__,
-    }
 
 
 # Speed

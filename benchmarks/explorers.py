@@ -1,4 +1,4 @@
-"""Prints how fast every slider of the explorers answers on Ped2 at 120x180: python benchmarks/explorers.py.
+"""Prints how fast every slider of the explorers answers on Ped2 at 120x180: python -m benchmarks.explorers.
 
 A move counts from the slider's new value to the PNG that the browser gets, everything in between included; what the
 browser does with it is not. Also how exact the sums are, held against pscd on every frame.
@@ -6,8 +6,6 @@ browser does with it is not. Also how exact the sums are, held against pscd on e
 
 import argparse
 import itertools
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.timing import machine
 from data_prep.files import write_json
 from maam_lib import Evaluator, dataset_for, network_predictor, pscd
 from maam_lib.data import FrameFlowDataset
@@ -30,7 +29,6 @@ from maam_lib.playground import (
     ScoreView,
     rescorer_for,
 )
-from maam_lib.training import processor_name
 
 RESULTS = Path(__file__).parent / "results" / "explorers.json"
 DEMAND = 0.2  # seconds, at the 95th percentile
@@ -169,17 +167,6 @@ def largest_difference(rescorer: Rescorer, evaluator: Evaluator, recipe: Any) ->
         sums = (pscd.patch_sums(error, *choice.windows) for error in errors)
         worst = max(worst, abs(float(pscd.fuse(*sums, found.psi).max()) / float(found.scores[index]) - 1))
     return worst
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    return {
-        "processor": processor_name(),
-        "load": round(os.getloadavg()[0], 1),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
 
 
 if __name__ == "__main__":

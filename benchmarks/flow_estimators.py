@@ -1,4 +1,4 @@
-"""Prints the end-point error and the no-learning AUC of every flow estimator: python benchmarks/flow_estimators.py.
+"""Prints the end-point error and the no-learning AUC of every flow estimator: python -m benchmarks.flow_estimators.
 
 Prepares the generated scene with each of them where that is not done; flow imported for it stands in the table too.
 """

@@ -1,4 +1,4 @@
-"""Prints how much faster two workers of a sweep are than one: python benchmarks/sweep_workers.py, on an idle machine.
+"""Prints how much faster two workers of a sweep are than one: python -m benchmarks.sweep_workers, on an idle machine.
 
 Each round sweeps the same cells with one worker and with two, each into an empty folder; the ratio is of wall time.
 """

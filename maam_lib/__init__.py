@@ -7,6 +7,15 @@ from typing import Any
 from data_prep import __version__  # before torch: it sets how torch's threads wait
 
 CLONE = Path(__file__).parents[1]  # the folder of the clone; of an installed package, site-packages
+
+
+def in_clone(*parts: str) -> Path:
+    """A file or folder of the clone that no package has; raises RuntimeError where the kit was installed without it."""
+    if not (path := CLONE.joinpath(*parts)).exists():
+        raise RuntimeError(f"{'/'.join(parts)} is not part of an installed package; run from a clone (none at {CLONE})")
+    return path
+
+
 # Loaded when first used, so that `import maam_lib` costs nothing and the command line starts at once.
 _HOME = {
     "Evaluator": "evaluation",

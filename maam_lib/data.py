@@ -15,7 +15,17 @@ from torch.utils.data import Dataset
 
 from data_prep.clip import Split
 from data_prep.files import UnreadableError, open_npy
-from data_prep.layout import MANIFEST, REPAIR, ClipEntry, DatasetError, Manifest, manifests, read_manifest, stored_form
+from data_prep.layout import (
+    MANIFEST,
+    REPAIR,
+    Channels,
+    ClipEntry,
+    DatasetError,
+    Manifest,
+    manifests,
+    read_manifest,
+    stored_form,
+)
 
 Indices = Sequence[int] | np.ndarray  # of items
 DEFAULT_FLOW = "dis"  # what `maam prepare` takes when it is not told
@@ -103,7 +113,7 @@ class PreparedDataset:
         self.manifest = read_manifest(self.folder)
         self.name: str = self.manifest.dataset
         self.frame_size: tuple[int, int] = self.manifest.frame_size
-        self.channels: int = self.manifest.channels
+        self.channels: Channels = self.manifest.channels
         self._arrays = {
             (split, clip, array): self._open(split, clip, array)
             for split, clips in self.manifest.clips.items()

@@ -15,7 +15,8 @@ Padding = Literal["same", "valid"]
 
 def default_stride(patch: Pair) -> Pair:
     """A quarter of the patch (Algorithm 1), to the nearest integer, halves up, at least 1."""
-    return tuple(max(1, math.floor(side / 4 + 0.5)) for side in patch)
+    down, across = (max(1, math.floor(side / 4 + 0.5)) for side in patch)
+    return down, across
 
 
 def along_side(n: int, window: int, step: int, padding: Padding) -> tuple[int, int, np.ndarray]:

@@ -94,7 +94,7 @@ def worst_false_alarms(table: pd.DataFrame, count: int, apart: int = 30, column:
     "beats": the share of the abnormal frames that score lower.
     """
     abnormal = table.loc[table["label"] == 1, column].to_numpy()
-    normal = table[table["label"] == 0].sort_values(column, ascending=False, kind="stable")
+    normal = table.loc[table["label"] == 0].sort_values(column, ascending=False, kind="stable")
     chosen = _spread(normal, count, apart)
     return chosen.assign(beats=[float((abnormal < score).mean()) for score in chosen[column]])
 
@@ -105,7 +105,7 @@ def worst_misses(table: pd.DataFrame, count: int, apart: int = 30, column: str =
     "beaten by": the share of the normal frames that score higher.
     """
     normal = table.loc[table["label"] == 0, column].to_numpy()
-    abnormal = table[table["label"] == 1].sort_values(column, kind="stable")
+    abnormal = table.loc[table["label"] == 1].sort_values(column, kind="stable")
     chosen = _spread(abnormal, count, apart)
     return chosen.assign(**{"beaten by": [float((normal > score).mean()) for score in chosen[column]]})
 

@@ -4,18 +4,18 @@ A network makes the two error maps of Algorithm 1; patch, stride, padding and ps
 the result is found from saved maps, in seconds, and nothing is trained or run again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 
 from maam_lib import metrics, pscd
 from maam_lib.config import ScoringSettings
 from maam_lib.data import FrameFlowDataset
-from maam_lib.evaluation import Predict, balanced_psi
-from maam_lib.windows import patch_bounds
+from maam_lib.evaluation import Predict, balanced_psi, error_maps
 
 BATCH = 64  # frames whose maps are in memory at once
 
@@ -42,67 +42,52 @@ def save_errors(
     appearance, motion = (
         np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, shape) for name in ("appearance", "motion")
     )
-    for start in range(0, len(indices), 16):
-        batch = slice(start, start + 16)
-        x, flow = dataset.__getitems__(indices[batch])
-        frame_hat, flow_hat = predict(x)
-        errors = pscd.error_maps(x, frame_hat, flow, flow_hat)
-        appearance[batch], motion[batch] = (error.numpy() for error in errors)
+    done = 0
+    for maps in error_maps(predict, dataset, frames=indices):
+        batch = slice(done, done := done + len(maps.frames))
+        appearance[batch], motion[batch] = maps.appearance.numpy(), maps.motion.numpy()
     every_key = dataset.keys()
     return SavedErrors([every_key[i] for i in indices], appearance, motion)
 
 
 def scores_under(maps: SavedErrors, scoring: ScoringSettings, psis: Sequence[float]) -> np.ndarray:
     """Anomaly scores (len(psis), T) of saved maps: patch sums, fusion by each psi, then the maximum (Algorithm 1)."""
-    return _scores(maps, {scoring: psis})[scoring]
-
-
-def _scores(maps: SavedErrors, wanted: Mapping[ScoringSettings, Sequence[float]]) -> dict[ScoringSettings, np.ndarray]:
-    """The same for many settings from one pass over the maps: one integral image serves every patch and stride."""
-    scores = {scoring: np.empty((len(psis), len(maps.keys)), np.float32) for scoring, psis in wanted.items()}
-    size = maps.appearance.shape[1:]
-    bounds = {s: patch_bounds(size, s.patch, s.stride, s.padding) for s in wanted}
+    scores = np.empty((len(psis), len(maps.keys)), np.float32)
     for start in range(0, len(maps.keys), BATCH):
         batch = slice(start, start + BATCH)
-        integrals = [
-            np.pad(m[batch].astype(np.float64).cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
+        appearance, motion = (
+            pscd.patch_sums(torch.from_numpy(m[batch]), scoring.patch, scoring.stride, scoring.padding).numpy()
             for m in (maps.appearance, maps.motion)
-        ]
-        for scoring, psis in wanted.items():
-            (tops, bottoms), (lefts, rights) = bounds[scoring]
-            bands = [integral[:, bottoms] - integral[:, tops] for integral in integrals]  # (B, ph, W + 1)
-            appearance, motion = (band[:, :, rights] - band[:, :, lefts] for band in bands)
-            for row, psi in zip(scores[scoring], psis, strict=True):
-                row[batch] = pscd.fuse(appearance, motion, psi).max(axis=(1, 2))
+        )
+        for row, psi in zip(scores, psis, strict=True):
+            row[batch] = pscd.fuse(appearance, motion, psi).max(axis=(1, 2))
     return scores
 
 
 def sensitivity(
-    train: SavedErrors, test: SavedErrors, labels: np.ndarray, scorings: Mapping[str, ScoringSettings]
+    train: SavedErrors, test: SavedErrors, labels: np.ndarray, scorings: Mapping[Hashable, ScoringSettings]
 ) -> pd.DataFrame:
     """One row per named scoring: psi, calibrated under that scoring on the training maps, and the AUC it gives.
 
     labels (T,) of the test frames; columns psi, auc, auc_appearance, auc_motion. For showing how much a choice
     matters: to choose by it would be to choose on test labels.
     """
-    alone = _scores(train, {scoring: [1.0, 0.0] for scoring in scorings.values()})
-    psis = {s: balanced_psi(*alone[s]) if s.psi is None else s.psi for s in scorings.values()}
-    scores = _scores(test, {scoring: [psi, 1.0, 0.0] for scoring, psi in psis.items()})
-    names = ("auc", "auc_appearance", "auc_motion")
-    rows = {}
-    for name, scoring in scorings.items():
-        aucs = [metrics.roc_auc(labels, row) for row in scores[scoring]]
-        rows[name] = {"psi": psis[scoring]} | dict(zip(names, aucs, strict=True))
-    return pd.DataFrame({"name": list(rows), **pd.DataFrame(rows.values()).to_dict("list")}).set_index("name")
+    rows = []
+    for scoring in scorings.values():
+        appearance, motion = scores_under(train, scoring, [1, 0])
+        psi = balanced_psi(appearance, motion) if scoring.psi is None else scoring.psi
+        rows.append([psi, *(metrics.roc_auc(labels, row) for row in scores_under(test, scoring, [psi, 1, 0]))])
+    names = pd.Index(list(scorings), name="name", tupleize_cols=False)
+    return pd.DataFrame(rows, names, ["psi", "auc", "auc_appearance", "auc_motion"])
 
 
 def frame_means(maps: SavedErrors, psi: float) -> np.ndarray:
     """The mean of the fused error over the whole frame, (T,): what PSCD's maximum over patches stands against."""
-    means = [
+    appearance, motion = (
         np.concatenate([m[start : start + BATCH].mean(axis=(1, 2)) for start in range(0, len(m), BATCH)])
         for m in (maps.appearance, maps.motion)
-    ]
-    return pscd.fuse(*means, psi)
+    )
+    return pscd.fuse(appearance, motion, psi)
 
 
 def misleading_pair(means: np.ndarray, maxima: np.ndarray, labels: np.ndarray) -> tuple[int, int] | None:

@@ -89,7 +89,7 @@ def decoded_items(net: MAAMNet, chosen: Sequence[int], size: tuple[int, int]) ->
     """Frames (K, C, H, W) and flows (K, 2, H, W) that the decoders make when every place reads one item alone."""
     net.eval()
     empty, sizes = net.encode(torch.zeros(1, net.frame_channels, *size))
-    alone = net.items[list(chosen), :, None, None].expand(-1, -1, *empty.shape[2:])
+    alone = _items(net)[list(chosen), :, None, None].expand(-1, -1, *empty.shape[2:])
     return net.decode(alone, sizes)
 
 
@@ -106,7 +106,7 @@ def nearest_patches(
     done = 0
     for frames in _batches(dataset, indices, 16):
         query, _ = net.encode(frames)
-        cosines = similarity_map(query, net.items[list(chosen)])  # (B, K, h, w)
+        cosines = similarity_map(query, _items(net)[list(chosen)])  # (B, K, h, w)
         highest, place = cosines.flatten(2).max(dim=2)
         for b, of_frame in enumerate(highest.tolist()):
             key = keys[indices[done + b]]
@@ -160,6 +160,12 @@ def variance_parts(vectors: Tensor) -> dict[str, float]:
     between_frames = (x - of_place).square().sum(dim=1).mean()
     parts = {"between places": between_places, "between frames": between_frames}
     return {name: float(part / mean_square.clamp(min=1e-30)) for name, part in parts.items()}
+
+
+def _items(net: MAAMNet) -> Tensor:
+    if net.items is None:
+        raise ValueError("this network has no memory (model.use_memory is false), so it has no items")
+    return net.items
 
 
 def _batches(dataset: FrameFlowDataset, indices: Sequence[int], size: int) -> Iterator[Tensor]:

@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from maam_lib import pscd
 from maam_lib.config import ScoringSettings
-from maam_lib.data import FrameFlowDataset, PreparedDataset
+from maam_lib.data import PreparedDataset
+from maam_lib.evaluation import error_maps_of_frame
 from maam_lib.model import MAAMNet
 
 
@@ -31,26 +31,22 @@ def score_steps(
     net: MAAMNet, prepared: PreparedDataset, clip: str, frame: int, scoring: ScoringSettings, psi: float
 ) -> ScoreSteps:
     """Every step of Algorithm 1 on one scored test frame."""
-    dataset = FrameFlowDataset(prepared, "test", clips=[clip], channels=net.frame_channels)
-    x, flow = dataset.__getitems__([dataset.keys().index((clip, frame))])
-    net.eval()
-    with torch.no_grad():
-        output = net(x)
-    appearance, motion = pscd.error_maps(x, output.frame_hat, flow, output.flow_hat)
+    maps = error_maps_of_frame(net, prepared, clip, frame)
     where = {"patch": scoring.patch, "stride": scoring.stride, "padding": scoring.padding}
-    sums = pscd.score_maps(x, output.frame_hat, flow, output.flow_hat, psi=psi, **where)
-    worst = pscd.localise(sums.fused, float(sums.fused.max()), prepared.frame_size, **where)
-    as_picture = ((output.frame_hat[0] + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0)
+    appearance_sums, motion_sums = maps.sums(scoring)
+    fused = pscd.fuse(appearance_sums, motion_sums, psi)
+    worst = pscd.localise(fused, float(fused.max()), prepared.frame_size, **where)
+    as_picture = ((maps.frame_hat[0] + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0)
     return ScoreSteps(
         frame=prepared.frames("test", clip)[frame],
         frame_hat=as_picture.numpy(),
-        flow=flow[0].permute(1, 2, 0).numpy(),
-        flow_hat=output.flow_hat[0].permute(1, 2, 0).numpy(),
-        appearance=appearance[0].numpy(),
-        motion=motion[0].numpy(),
-        appearance_sums=sums.appearance[0].numpy(),
-        motion_sums=sums.motion[0].numpy(),
-        fused=sums.fused[0].numpy(),
+        flow=maps.flow[0].permute(1, 2, 0).numpy(),
+        flow_hat=maps.flow_hat[0].permute(1, 2, 0).numpy(),
+        appearance=maps.appearance[0].numpy(),
+        motion=maps.motion[0].numpy(),
+        appearance_sums=appearance_sums[0].numpy(),
+        motion_sums=motion_sums[0].numpy(),
+        fused=fused[0].numpy(),
         worst=worst[0].numpy(),
-        score=float(sums.scores[0]),
+        score=float(fused.max()),
     )

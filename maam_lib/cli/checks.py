@@ -9,7 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from maam_lib import CLONE
+from maam_lib import in_clone
 from maam_lib.cli.options import DEFAULT_ROOT, Root, app
 
 NEEDED_SPACE = 5e9  # bytes: a prepared Ped2 with its flow, a few runs and reports
@@ -36,9 +36,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure speed as ratios that hold on any machine; prints tables and whether each demand is met."""
-    if not (CLONE / "benchmarks" / "groups.py").is_file():
-        raise ValueError(f"the benchmarks are not part of an installed package; run from a clone (none at {CLONE})")
-    sys.path.insert(0, str(CLONE))
+    sys.path.insert(0, str(in_clone("benchmarks").parent))
     from benchmarks.groups import RESULTS, run
 
     run(group or [], root, threads=threads, rounds=rounds, device=device, out=out or RESULTS)

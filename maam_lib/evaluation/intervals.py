@@ -81,22 +81,26 @@ def compare_runs(
 
     Raises MetricError for tables of other frames or other labels, naming the clip and both counts.
     """
-    for clip in pd.unique(pd.concat([first["clip"], second["clip"]])):
+    for clip in dict.fromkeys([*first["clip"], *second["clip"]]):
         counts = [int((table["clip"] == clip).sum()) for table in (first, second)]
         if counts[0] != counts[1]:
-            raise MetricError(f"clip {clip}: {counts[0]} scores in the first run, {counts[1]} in the second; compare "
-                              "runs scored on the same test frames")  # fmt: skip
+            raise MetricError(
+                f"clip {clip}: {counts[0]} scores in the first run, {counts[1]} in the second; compare runs scored on "
+                "the same test frames"
+            )
     both = first.merge(second, on=["clip", "frame", "label"], suffixes=("_first", "_second"))
     if len(both) != len(first):
-        raise MetricError(f"{len(first) - len(both)} of {len(first)} frames have another number or label in the "
-                          "second run; compare runs on the same data")  # fmt: skip
+        raise MetricError(
+            f"{len(first) - len(both)} of {len(first)} frames have another number or label in the second run; compare "
+            "runs on the same data"
+        )
     labels, clips = both["label"].to_numpy(), both["clip"].to_numpy()
-    scores = [both[f"{column}_{which}"].to_numpy() for which in ("first", "second")]
-    aucs = [measure(labels, each, clips, protocol)["auc"] for each in scores]
-    if None in aucs:
+    one, other = (both[f"{column}_{which}"].to_numpy() for which in ("first", "second"))
+    auc, other_auc = (measure(labels, scores, clips, protocol)["auc"] for scores in (one, other))
+    if auc is None or other_auc is None:
         raise MetricError(f"no clip has both classes, so there is no {protocol} AUC to compare")
-    interval = paired_clip_interval(labels, *scores, clips, protocol, random=random, resamples=resamples)
-    return Comparison(aucs[0] - aucs[1], interval)
+    interval = paired_clip_interval(labels, one, other, clips, protocol, random=random, resamples=resamples)
+    return Comparison(auc - other_auc, interval)
 
 
 def _draws(clips: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:
@@ -135,8 +139,10 @@ def _pairs(labels: np.ndarray, scores: np.ndarray, clip: np.ndarray) -> tuple[np
         normal = np.sort(scores[~is_abnormal & (clip == j)])
         below = (np.searchsorted(normal, abnormal, "left") + np.searchsorted(normal, abnormal, "right")) / 2
         right[:, j] = np.bincount(abnormal_clip, weights=below, minlength=count)
-    numbers = (np.bincount(clip[chosen], minlength=count).astype(float) for chosen in (is_abnormal, ~is_abnormal))
-    return right, *numbers
+    of_abnormal, of_normal = (
+        np.bincount(clip[of], minlength=count).astype(float) for of in (is_abnormal, ~is_abnormal)
+    )
+    return right, of_abnormal, of_normal
 
 
 def _middle(values: np.ndarray) -> Interval:

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
+from data_prep.clip import Split
 from data_prep.files import write_json, write_text, written_aside
 from maam_lib import baselines, pscd
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, ScoringSettings
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.detector import DETECTOR, DetectionError
+from maam_lib.evaluation.error_maps import Predict, error_maps_of_frame, network_predictor
 from maam_lib.evaluation.protocols import (
     CRITERIA,
     frame_metrics,
@@ -30,7 +31,6 @@ from maam_lib.evaluation.scores import (
     Calibration,
     EvaluationError,
     PatchErrors,
-    Predict,
     calibrate,
     calibrated_detector,
     patch_errors_under,
@@ -45,18 +45,6 @@ CALIBRATION_FRAMES = 1000  # training frames, evenly spread, that psi and the th
 _no_learning: dict[tuple[str, ...], pd.DataFrame] = {}  # of this process: what -> scores of the yardsticks
 
 
-def network_predictor(net: MAAMNet) -> Predict:
-    """A trained network as a function of frames, in evaluation mode and without gradients."""
-    net.eval()
-
-    @torch.no_grad()
-    def predict(frames: Tensor) -> tuple[Tensor, Tensor]:
-        output = net(frames)
-        return output.frame_hat, output.flow_hat
-
-    return predict
-
-
 @dataclass(frozen=True)
 class Evaluator:
     """Scores predictors on one prepared dataset under one recipe's data and scoring settings."""
@@ -65,15 +53,15 @@ class Evaluator:
     prepared: PreparedDataset
     device: torch.device | str = "cpu"
 
-    def dataset(self, split: str) -> FrameFlowDataset:
+    def dataset(self, split: Split) -> FrameFlowDataset:
         data = self.recipe.data
         return FrameFlowDataset(self.prepared, split, drop_last=data.drop_last, channels=data.channels)
 
-    def errors(self, predict: Predict, split: str) -> PatchErrors:
+    def errors(self, predict: Predict, split: Split) -> PatchErrors:
         """Patch errors on all test frames, or on the training frames that calibration uses."""
         return self.errors_under([self.recipe.scoring], predict, split)[0]
 
-    def errors_under(self, scorings: Sequence[ScoringSettings], predict: Predict, split: str) -> list[PatchErrors]:
+    def errors_under(self, scorings: Sequence[ScoringSettings], predict: Predict, split: Split) -> list[PatchErrors]:
         """The same under several scoring settings, from one pass of the network."""
         dataset = self.dataset(split)
         frames = spread_evenly(len(dataset), CALIBRATION_FRAMES) if split == "train" else None
@@ -144,7 +132,8 @@ class Evaluator:
         errors = self.errors(predict, "test")
         psi = calibrate(self.errors(predict, "train"), self.recipe.scoring).psi if column == "fused" else 0.5
         beside = localised(errors, psi, self.prepared, self.recipe.scoring, column)
-        return measured | {"no_learning": {"row": yardstick} | {name: beside[name] for name in CRITERIA}}
+        found = {} if beside is None else {name: beside[name] for name in CRITERIA}
+        return measured | {"no_learning": {"row": yardstick} | found}
 
     def protocol(self) -> dict[str, Any]:
         """The protocol that every number above was made under."""
@@ -168,15 +157,12 @@ def detection_row(
 ) -> dict[str, np.ndarray]:
     """One scored test frame as a row of Fig. 8: `frame` uint8 (H, W, C), error maps `appearance`, `motion` and
     `fused` float32 (H, W), and bool (H, W) `found` (patches over the threshold) and `mask` (the truth, if known)."""
-    dataset = FrameFlowDataset(prepared, "test", clips=[clip], channels=net.frame_channels)
-    x, flow = dataset.__getitems__([dataset.keys().index((clip, frame))])
-    frame_hat, flow_hat = network_predictor(net)(x)
-    errors = pscd.error_maps(x, frame_hat, flow, flow_hat)
+    maps = error_maps_of_frame(net, prepared, clip, frame)
     where = {"patch": scoring.patch, "stride": scoring.stride, "padding": scoring.padding}
-    sums = pscd.score_maps(x, frame_hat, flow, flow_hat, psi=calibration.psi, **where)
-    found = pscd.localise(sums.fused, calibration.threshold, prepared.frame_size, **where)
+    fused = pscd.fuse(*maps.sums(scoring), calibration.psi)
+    found = pscd.localise(fused, calibration.threshold, prepared.frame_size, **where)
     masks = prepared.masks(clip)
-    appearance, motion = (error[0].numpy() for error in errors)
+    appearance, motion = maps.appearance[0].numpy(), maps.motion[0].numpy()
     return {
         "frame": prepared.frames("test", clip)[frame],
         "appearance": appearance,
@@ -254,16 +240,16 @@ def evaluate(
 def memory_facts(net: MAAMNet, dataset: FrameFlowDataset, device: torch.device | str) -> dict[str, Any] | None:
     """What the memory did with 64 test frames: support items per query, how much queries and read-outs differ, and
     `reintegration_auc`, how well its error tells abnormal places from normal moving ones; None without memory."""
-    if net.items is None:
-        return None
     net.eval()
     with torch.no_grad():
         chosen = spread_evenly(len(dataset), 64).tolist()
         frames, _ = dataset.__getitems__(chosen)
         query, _ = net.encode(frames.to(device))
         read_out, weights = net.recall(query)
+    if weights is None:
+        return None
     return {
-        "items": len(net.items),
+        "items": weights.shape[1],
         "support_items": float(support_count(weights).double().mean()),
         "items_used": int((weights > 0).any(dim=3).any(dim=2).any(dim=0).sum()),
         "query_spread": cosine_spread(query),

@@ -65,10 +65,12 @@ def frame_protocols(table: pd.DataFrame, yardsticks: pd.DataFrame) -> dict[Proto
 
 def _under(protocol: Protocol, table: pd.DataFrame, yardsticks: pd.DataFrame) -> dict[str, Any]:
     labels, clips, fused = (table[column].to_numpy() for column in ("label", "clip", "fused"))
-    measured = {"what": PROTOCOLS[protocol]} | metrics.measure(labels, fused, clips, protocol)
-    if measured["auc"] is None:
+    found = metrics.measure(labels, fused, clips, protocol)
+    measured, auc = {"what": PROTOCOLS[protocol]} | found, found["auc"]
+    if auc is None:
         return measured
-    aucs = {name: metrics.measure(labels, yardsticks[name].to_numpy(), clips, protocol)["auc"] for name in ROWS}
+    rows = {name: metrics.measure(labels, yardsticks[name].to_numpy(), clips, protocol)["auc"] for name in ROWS}
+    aucs = {name: value for name, value in rows.items() if value is not None}
     best = max(aucs, key=aucs.__getitem__)
     intervals = dict.fromkeys(("auc_interval", "learning_adds_interval"))
     if len(np.unique(clips)) > 1:
@@ -76,7 +78,7 @@ def _under(protocol: Protocol, table: pd.DataFrame, yardsticks: pd.DataFrame) ->
         of_auc = clip_interval(labels, fused, clips, protocol, random=random)
         of_gain = paired_clip_interval(labels, fused, yardsticks[best].to_numpy(), clips, protocol, random=other)
         intervals = {"auc_interval": list(of_auc), "learning_adds_interval": list(of_gain)}
-    beside = {"no_learning": aucs, "best_no_learning": best, "learning_adds": measured["auc"] - aucs[best]}
+    beside = {"no_learning": aucs, "best_no_learning": best, "learning_adds": auc - aucs[best]}
     return measured | beside | intervals
 
 
@@ -100,11 +102,13 @@ def localised(
     where = {"patch": scoring.patch, "stride": scoring.stride, "padding": scoring.padding}
     for i, (clip, frame) in zip(chosen, keys, strict=True):
         scores = pscd.pixel_scores(torch.from_numpy(sums[i : i + 1]), prepared.frame_size, **where)[0].numpy()
-        mask = prepared.masks(clip)[frame]
+        masks, tracks = prepared.masks(clip), prepared.tracks(clip)
+        assert masks is not None  # `_has_truth`
+        mask = masks[frame]
         pixels.add(scores, mask)
         covered.add(scores, mask)
-        if tracked:
-            regions.add(scores, prepared.tracks(clip)[frame] * mask, clip)
+        if tracked and tracks is not None:
+            regions.add(scores, tracks[frame] * mask, clip)
         else:
             regions.add(scores, localisation.components(mask))
     return {

@@ -62,7 +62,7 @@ def reintegration_auc(
     an AUC over the places of T test frames, 0.5 = not at all. None without pixel masks, or places of both kinds."""
     if any(dataset.prepared.masks(clip) is None for clip, _ in keys):
         return None
-    grid = tuple(query.shape[2:])
+    grid = query.shape[2], query.shape[3]
     abnormal = abnormal_places(dataset, keys, grid)
     seen = abnormal | moving_places(dataset, keys, grid)
     if abnormal[seen].all() or not abnormal.any():

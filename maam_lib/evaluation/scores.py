@@ -4,7 +4,7 @@ psi and the threshold are calibrated on training errors, never on test labels; t
 rows. Every score carries its (clip, frame) key, and labels are joined by that key.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,9 @@ from maam_lib import pscd
 from maam_lib.config import Recipe, ScoringSettings
 from maam_lib.data import FrameFlowDataset, PreparedDataset
 from maam_lib.detector import Detector, TrainingScores
+from maam_lib.evaluation.error_maps import Predict, error_maps
 from maam_lib.windows import default_stride
 
-# frames (B, C, H, W) -> frame_hat (B, C, H, W), flow_hat (B, 2, H, W)
-Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
 BRANCHES = ("appearance", "motion", "fused")
 
 
@@ -72,21 +71,17 @@ def patch_errors_under(
 ) -> list[PatchErrors]:
     """Patch errors of a predictor over a dataset, or over its frames of the given numbers: one for each setting of
     patch, stride and padding, all from one pass of the network."""
-    frames = np.arange(len(dataset)) if frames is None else frames
     shared: dict[str, list[Tensor]] = {"frame_error": [], "flow_error": [], "flow_size": []}
     columns: list[dict[str, list[Tensor]]] = [{"appearance": [], "motion": []} for _ in scorings]
-    for start in range(0, len(frames), batch_size):
-        x, flow = (t.to(device) for t in dataset.__getitems__(frames[start : start + batch_size].tolist()))
-        frame_hat, flow_hat = predict(x)
-        errors = pscd.error_maps(x, frame_hat, flow, flow_hat)
+    for maps in error_maps(predict, dataset, frames=frames, batch_size=batch_size, device=device):
         for scoring, column in zip(scorings, columns, strict=True):
-            for name, error in zip(("appearance", "motion"), errors, strict=True):
-                column[name].append(pscd.patch_sums(error, scoring.patch, scoring.stride, scoring.padding).cpu())
-        shared["frame_error"].append(errors[0].mean(dim=(1, 2)).cpu())
-        shared["flow_error"].append((flow - flow_hat).abs().mean(dim=(1, 2, 3)).cpu())
-        shared["flow_size"].append(flow.abs().mean(dim=(1, 2, 3)).cpu())
+            for name, sums in zip(("appearance", "motion"), maps.sums(scoring), strict=True):
+                column[name].append(sums.cpu())
+        shared["frame_error"].append(maps.appearance.mean(dim=(1, 2)).cpu())
+        shared["flow_error"].append((maps.flow - maps.flow_hat).abs().mean(dim=(1, 2, 3)).cpu())
+        shared["flow_size"].append(maps.flow.abs().mean(dim=(1, 2, 3)).cpu())
     every_key = dataset.keys()
-    keys = [every_key[i] for i in frames]
+    keys = every_key if frames is None else [every_key[i] for i in frames]
     whole = [{name: torch.cat(batches).numpy() for name, batches in (c | shared).items()} for c in columns]
     return [PatchErrors(keys, **arrays) for arrays in whole]
 
@@ -144,7 +139,8 @@ def score_table(errors: PatchErrors, psi: float, prepared: PreparedDataset) -> p
     """
     table = pd.DataFrame(errors.keys, columns=["clip", "frame"])
     table["label"] = 0
-    for clip, rows in table.groupby("clip", sort=False).groups.items():
+    for name, rows in table.groupby("clip", sort=False).groups.items():
+        clip = str(name)
         labels, frames = prepared.labels(clip), table.loc[rows, "frame"].to_numpy()
         if frames.max() >= len(labels):
             raise EvaluationError(

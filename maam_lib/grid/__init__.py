@@ -5,11 +5,11 @@ from maam_lib.grid.differences import SWITCHES, effect_table, scoring_table, siz
 from maam_lib.grid.experiments import (
     LOSSES,
     OF_THE_PAPER,
-    PARTS,
-    VARIANTS,
     GridResults,
     base_recipe,
     cells_of,
+    every_part,
+    every_variant,
     figure6_variants,
     grid_results,
     reference_grid,

@@ -10,6 +10,8 @@ the hash of its settings and that of its data, and leaves one small result file:
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,7 +57,9 @@ def figure6_variants(knob: str) -> dict[str, str]:
     return {value: BASE if float(value) == usual else f"{knob}-{value}" for value in values}
 
 
-def _every_variant() -> dict[str, Variant]:
+@cache
+def every_variant() -> dict[str, Variant]:
+    """All variants by name; those of Fig. 6 come from the paper's printed points."""
     table5 = {
         losses + branches: Variant(f"{loss.what}, {branch.what}", loss.settings + branch.settings)
         for losses, loss in LOSSES.items()
@@ -75,17 +79,22 @@ def _every_variant() -> dict[str, Variant]:
     return figure6 | switches | ours | table5
 
 
-VARIANTS = _every_variant()
-PARTS = {  # what a part of the paper, or of the kit, is made of
-    "table2": (BASE, "no-memory"),
-    "table3": (BASE,),
-    "table4": (),  # measured without training: `cost`
-    "table5": tuple(losses + branches for losses in LOSSES for branches in BRANCHES),
-    "figure5": tuple(LOSSES),
-    "figure6": tuple(dict.fromkeys(name for knob in ("beta", "zeta") for name in figure6_variants(knob).values())),
-    "differences": tuple(SWITCHES),
-}
-OF_THE_PAPER = tuple(part for part in PARTS if part != "differences")
+OF_THE_PAPER = ("table2", "table3", "table4", "table5", "figure5", "figure6")
+
+
+@cache
+def every_part() -> dict[str, tuple[str, ...]]:
+    """What each part of the paper, and of the kit, is made of: the names of its variants."""
+    knobs = [figure6_variants(knob).values() for knob in ("beta", "zeta")]
+    return {
+        "table2": (BASE, "no-memory"),
+        "table3": (BASE,),
+        "table4": (),  # measured without training: `cost`
+        "table5": tuple(losses + branches for losses in LOSSES for branches in BRANCHES),
+        "figure5": tuple(LOSSES),
+        "figure6": tuple(dict.fromkeys(chain(*knobs))),
+        "differences": tuple(SWITCHES),
+    }
 
 
 # Cells
@@ -112,16 +121,16 @@ class Cell:
 
 def variants_of(parts: Iterable[str], variants: Iterable[str] = ()) -> list[str]:
     """The variants that some parts, and some variants by name, need; raises SettingError for an unknown one."""
-    for given, known, kind in ((parts, PARTS, "part"), (variants, VARIANTS, "variant")):
+    for given, known, kind in ((parts, every_part(), "part"), (variants, every_variant(), "variant")):
         if unknown := sorted(set(given) - set(known)):
             raise SettingError(f"no {kind} {', '.join(unknown)}; there are {', '.join(known)}")
-    return list(dict.fromkeys([*(name for part in parts for name in PARTS[part]), *variants]))
+    return list(dict.fromkeys([*(name for part in parts for name in every_part()[part]), *variants]))
 
 
 def cells_of(base: Recipe, variants: Iterable[str], seeds: Sequence[int]) -> list[Cell]:
     """The cells, seed by seed so that a whole table exists early; of variants with the same settings, the first."""
     cells = [
-        Cell(name, base.with_settings(*VARIANTS[name].settings, f"training.seed={seed}"))
+        Cell(name, base.with_settings(*every_variant()[name].settings, f"training.seed={seed}"))
         for seed in seeds
         for name in variants
     ]
@@ -186,7 +195,7 @@ def grid_results(
     hashes = [result.data.content_hash for _, result in found]
     content_hash = content_hash or (max(hashes, key=hashes.count) if hashes else None)
     seeds = sorted({result.seed for _, result in found})
-    hashes_of = {name: [cell.recipe.hash() for cell in cells_of(base, [name], seeds)] for name in VARIANTS}
+    hashes_of = {name: [cell.recipe.hash() for cell in cells_of(base, [name], seeds)] for name in every_variant()}
     known = {recipe_hash for of_variant in hashes_of.values() for recipe_hash in of_variant}
     by_hash: dict[str, Result] = {}
     for path, result in found:

@@ -13,7 +13,19 @@ import yaml
 from maam_lib.evaluation import Result, seed_spread
 from maam_lib.grid.cost import multiply_adds
 from maam_lib.grid.experiments import FAR_BETA, GridResults, figure6_variants
-from maam_lib.grid.judging import WORTH_NOTING, Claim, Finding, Judge, State, all_of, gain, is_full_size, said, steady
+from maam_lib.grid.judging import (
+    DATASETS,
+    WORTH_NOTING,
+    Claim,
+    Finding,
+    Judge,
+    State,
+    all_of,
+    gain,
+    is_full_size,
+    said,
+    steady,
+)
 from maam_lib.grid.numbers import number
 from maam_lib.grid.pairing import Measure, paired, shared_seeds
 from maam_lib.grid.results import BASE, REPORTS, paper_values
@@ -25,7 +37,6 @@ AS_PRINTED = 0.01  # AUC: a reproduced number may differ from the printed one by
 STEADY = 0.01  # AUC: over a knob that the paper calls insensitive
 COUNTED_ON = (32, 48)  # pixels of the frame that the memory's work is counted on
 HALF_THE_FALL = 0.5  # of the smallest printed fall of support items
-DATASETS = tuple(paper_values()["table2"]["columns"])
 FILLED_IN = {  # into claims.yaml
     "gain": "differences of the same seeds: holds where their 95 % interval over seeds lies above 0, does not hold "
     f"where it leaves no room for a gain of {WORTH_NOTING} AUC",

@@ -17,7 +17,7 @@ import pandas as pd
 import yaml
 
 from data_prep.files import UnreadableError, in_form, read_json, read_text, write_json, write_text, written_aside
-from maam_lib import CLONE
+from maam_lib import CLONE, in_clone
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
 from maam_lib.evaluation import Localisation, Result, UnderProtocol
@@ -39,7 +39,7 @@ class ResultError(ValueError):
 @cache
 def paper_values() -> dict[str, Any]:
     """The paper's tables as printed, from `reports/paper_values.yaml`: the only place that holds them."""
-    return yaml.safe_load((REPORTS / "paper_values.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(in_clone("reports", "paper_values.yaml").read_text(encoding="utf-8"))
 
 
 def read_result(path: Path) -> Result:

@@ -13,7 +13,7 @@ import pandas as pd
 from data_prep.files import in_form, read_json
 from maam_lib.evaluation import Cost, Result, Row, UnderProtocol
 from maam_lib.grid.differences import effect_table
-from maam_lib.grid.experiments import BRANCHES, LOSSES, PARTS, VARIANTS, GridResults, figure6_variants
+from maam_lib.grid.experiments import BRANCHES, LOSSES, GridResults, every_part, every_variant, figure6_variants
 from maam_lib.grid.numbers import ABSENT, NONE, Interval, Number, Pair, TableCell, deviation, number
 from maam_lib.grid.pairing import auc, auc_motion, paired, same_seeds
 from maam_lib.grid.results import BASE, REFERENCE, Results, paper_values
@@ -96,7 +96,7 @@ def memory_table(results: Results) -> pd.DataFrame:
         found = results.get(variant, [])
         gaps, support = paired(results, variant), _support(found)
         row = {
-            "variant": "with memory" if variant == BASE else VARIANTS[variant].what,
+            "variant": "with memory" if variant == BASE else every_variant()[variant].what,
             "seeds": len(found),
             "AUC": shown(found, auc),
             "minus with memory, same seeds": number(gaps, "+.3f") if variant != BASE else "",
@@ -146,7 +146,7 @@ def table4(cost: Cost | None) -> pd.DataFrame:
 
 def table5(grid: GridResults) -> pd.DataFrame:
     """Table 5: AUC by losses and branches, a single branch trained alone, of the seeds that all cells have."""
-    rows, compared = [], same_seeds(grid.results, PARTS["table5"])
+    rows, compared = [], same_seeds(grid.results, every_part()["table5"])
     for losses, loss in LOSSES.items():
         row: dict[str, TableCell] = {"losses": loss.what, "seeds": len(compared.get(losses, []))}
         for branches in BRANCHES:
@@ -162,7 +162,7 @@ def table5(grid: GridResults) -> pd.DataFrame:
 
 def table5_more(grid: GridResults) -> pd.DataFrame:
     """Of the networks of Table 5 with both branches: each branch scored alone, the yardstick, what learning adds."""
-    rows, compared = [], same_seeds(grid.results, PARTS["table5"])
+    rows, compared = [], same_seeds(grid.results, every_part()["table5"])
     for losses, loss in LOSSES.items():
         both = compared.get(losses, [])
         row = {
@@ -180,7 +180,7 @@ def table5_more(grid: GridResults) -> pd.DataFrame:
 
 def figure5(grid: GridResults) -> pd.DataFrame:
     """Fig. 5: support items per query under the four settings of the losses, of the seeds that all have."""
-    rows, compared = [], same_seeds(grid.results, PARTS["figure5"])
+    rows, compared = [], same_seeds(grid.results, every_part()["figure5"])
     for losses, loss in LOSSES.items():
         results = compared.get(losses, [])
         changes = support_changes(compared, losses)
@@ -198,7 +198,7 @@ def figure5(grid: GridResults) -> pd.DataFrame:
 
 def figure6(grid: GridResults) -> pd.DataFrame:
     """Fig. 6: AUC against beta and zeta, of the seeds that all points have."""
-    rows, compared = [], same_seeds(grid.results, PARTS["figure6"])
+    rows, compared = [], same_seeds(grid.results, every_part()["figure6"])
     for knob in ("beta", "zeta"):
         plotted = paper_values()["figure6"][knob]
         printed = dict(zip(plotted["values"], plotted.get(grid.recipe.data.dataset, []), strict=False))

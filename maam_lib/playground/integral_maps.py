@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from maam_lib import pscd
 from maam_lib.data import FrameFlowDataset
-from maam_lib.evaluation import Predict
+from maam_lib.evaluation import Predict, error_maps
 from maam_lib.windows import Padding, Pair, patch_bounds
 
 MOST_BYTES = 6e9  # of memory that the integral images of one set of frames may take
@@ -114,12 +113,11 @@ def keep_errors(
     maps = KeptErrors(
         [every_key[i] for i in frames], size, *(IntegralMaps.empty(size, len(frames)) for _ in ("appearance", "motion"))
     )
-    for first in range(0, len(frames), batch_size):
-        x, flow = (t.to(device) for t in dataset.__getitems__(frames[first : first + batch_size].tolist()))
-        frame_hat, flow_hat = predict(x)
-        appearance, motion = pscd.error_maps(x, frame_hat, flow, flow_hat)
-        maps.appearance.keep(first, appearance.cpu().numpy())
-        maps.motion.keep(first, motion.cpu().numpy())
+    first = 0
+    for errors in error_maps(predict, dataset, frames=frames, batch_size=batch_size, device=device):
+        maps.appearance.keep(first, errors.appearance.cpu().numpy())
+        maps.motion.keep(first, errors.motion.cpu().numpy())
+        first += len(errors.frames)
     return maps
 
 

@@ -4,7 +4,8 @@ A whole figure costs 50 to 100 ms to draw anew; its moving parts over the kept b
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
+from matplotlib.image import AxesImage, imsave
+from matplotlib.typing import HashableList
 
 from maam_lib.figures import ABNORMAL, ALARM, HEAT, QUIET, abnormal_spans
 
@@ -24,6 +26,8 @@ HOT_COLOURS, COOL_COLOURS = (
     (colormaps[name](np.arange(256))[:, :3] * 255 * 0.7).astype(np.float32) for name in (HEAT, "viridis")
 )
 NO_TICKS = {"xticks": [], "yticks": []}
+Mosaic = list[HashableList[Hashable]]  # names of panels, row by row
+Moving = TypeVar("Moving", bound=Artist)
 
 
 class LiveFigure:
@@ -36,7 +40,7 @@ class LiveFigure:
         self._moving: list[Artist] = []
         self._background = None
 
-    def moves(self, artist: Artist) -> Artist:
+    def moves(self, artist: Moving) -> Moving:
         """Declare a part that changes from picture to picture."""
         artist.set_animated(True)
         self._moving.append(artist)
@@ -54,7 +58,7 @@ class LiveFigure:
             self._background = self._canvas.copy_from_bbox(self.figure.bbox)
         self._canvas.restore_region(self._background)
         for artist in self._moving:
-            artist.axes.draw_artist(artist)
+            self.figure.draw_artist(artist)
         return png_of(np.asarray(self._canvas.buffer_rgba()))
 
     def plain(self) -> Figure:
@@ -71,10 +75,9 @@ class ScoreFigure(LiveFigure):
 
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__(WIDTH / 4 * size[0] / size[1] + 2.2)
-        names = ("frame", "appearance", "motion", "places")
-        axes = self.figure.subplot_mosaic(
-            [names, ["curve"] * 4], height_ratios=[WIDTH / 4 * size[0] / size[1] + 0.2, 1.9]
-        )
+        names = ["frame", "appearance", "motion", "places"]
+        mosaic: Mosaic = [[*names], ["curve"] * 4]
+        axes = self.figure.subplot_mosaic(mosaic, height_ratios=[WIDTH / 4 * size[0] / size[1] + 0.2, 1.9])
         self._pictures = {name: self.moves(picture(axes[name], size)) for name in names}
         for name, title in zip(names, self.TITLES, strict=True):
             axes[name].set_title(title, fontsize=9)
@@ -135,7 +138,7 @@ class AddressingFigure(LiveFigure):
         super().__init__(2.8 + 2 * height)
         upper = ["bars"] * (columns - columns // 2) + ["support"] * (columns // 2)
         places = [f"item{i}" for i in range(2 * columns)]
-        mosaic = [upper, places[:columns], places[columns:]]
+        mosaic: Mosaic = [[*upper], [*places[:columns]], [*places[columns:]]]
         axes = self.figure.subplot_mosaic(mosaic, height_ratios=[2.6, height, height])
         self._axis = axes["bars"]
         self._axis.set(xticks=[], xlim=(-0.6, most_items - 0.4), ylim=(0, 1))
@@ -195,7 +198,7 @@ class AddressingFigure(LiveFigure):
                 self._cells[place].set_data([x], [y])
 
 
-def picture(axis: Axes, size: tuple[int, int]) -> Artist:
+def picture(axis: Axes, size: tuple[int, int]) -> AxesImage:
     """An empty picture (H, W) without ticks, in the colours of heat where it will hold a map."""
     axis.set(**NO_TICKS)
     return axis.imshow(np.zeros(size, np.float32), cmap=HEAT, interpolation="nearest", extent=(0, size[1], size[0], 0))

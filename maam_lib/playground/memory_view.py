@@ -5,7 +5,7 @@ import numpy as np
 from maam_lib.data import FrameFlowDataset
 from maam_lib.model import MAAMNet
 from maam_lib.playground.live_figures import AddressingFigure, frame_with_cell, png_of
-from maam_lib.playground.queries import Addressing, answers, queries_of
+from maam_lib.playground.queries import Addressing, answers, items_of, queries_of
 
 MOST_ITEMS = 12  # that fit beside each other
 
@@ -22,15 +22,15 @@ class MemoryView:
         self.clips = {clip: names.count(clip) for clip in self._first}  # frames of each
         self.figure = AddressingFigure(dataset.prepared.frame_size, MOST_ITEMS)
         self.addressing, self.count = Addressing.of(net), MOST_ITEMS
-        self._query = queries_of(net, dataset, 0)
-        self.grid: tuple[int, int] = tuple(self._query.shape[2:])
+        self._query, self._items = queries_of(net, dataset, 0), items_of(net)
+        self.grid = self._query.shape[2], self._query.shape[3]
         self.cell = (self.grid[0] // 2, self.grid[1] // 2)
         self.show_frame(self._keys[0][0], 0)
 
     @property
     def items(self) -> int:
         """N, the memory's items."""
-        return len(self.net.state_dict()["items"])
+        return len(self._items)
 
     def show_frame(self, clip: str, place: int) -> None:
         """Another frame, counted from 0 in its clip: its queries anew."""
@@ -43,14 +43,14 @@ class MemoryView:
     def address(self, addressing: Addressing) -> None:
         """Another addressing: the answers anew."""
         self.addressing = addressing
-        self.answers = answers(self._query, self.net.items, addressing)
+        self.answers = answers(self._query, self._items, addressing)
         self.look_at(self.cell, self.count)
 
     def look_at(self, cell: tuple[int, int], count: int) -> None:
         """Another query (row, column) of the frame, or another number of items; QueryError outside the grid."""
         found = self.answers.of(cell, count)
         self.cell, self.count = cell, count
-        self.figure.show(self._pixels, found, self.addressing.threshold(len(self.net.items)), cell)
+        self.figure.show(self._pixels, found, self.addressing.threshold(self.items), cell)
 
     def frame_png(self) -> bytes:
         """The frame with the queries' grid, the chosen one outlined."""
@@ -58,7 +58,7 @@ class MemoryView:
 
     def facts(self) -> dict[str, str]:
         """What the memory answers, by name, ready to show."""
-        found, items = self.answers, len(self.net.items)
+        found, items = self.answers, self.items
         return {
             "support items of this query": f"{found.support[self.cell]} of {items}",
             "entropy of its weights": f"{found.entropy[self.cell]:.2f} of at most {np.log(items):.2f} nats",

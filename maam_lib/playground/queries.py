@@ -66,11 +66,17 @@ class Answers(NamedTuple):
         }
 
 
+def items_of(net: MAAMNet) -> Tensor:
+    """The memory items (N, D) of a network; raises QueryError for one without memory."""
+    if net.items is None:
+        raise QueryError("this network has no memory (model.use_memory is false): it answers every query with itself")
+    return net.items
+
+
 @torch.no_grad()
 def queries_of(net: MAAMNet, dataset: FrameFlowDataset, index: int) -> Tensor:
     """Queries (1, D, h, w) of one frame of a dataset; raises QueryError for a network without memory."""
-    if net.items is None:
-        raise QueryError("this network has no memory (model.use_memory is false): it answers every query with itself")
+    items_of(net)
     frames, _ = dataset.__getitems__([index])
     return net.eval().encode(frames)[0]
 

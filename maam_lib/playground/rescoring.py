@@ -105,17 +105,23 @@ class Rescorer:
         """The last choice that was asked for."""
         return None if self._last is None else self._last.choice
 
+    def _shown(self) -> Rescored:
+        if self._last is None:
+            raise ValueError("nothing is rescored yet: call `under` with a choice first")
+        return self._last
+
     def patch_scores(self, frame: int) -> np.ndarray:
         """Fused patch sums (ph, pw) of one frame under the last choice."""
-        sums, psi = self._sums["test"], self._last.psi
+        sums, psi = self._sums["test"], self._shown().psi
         return pscd.fuse(sums.appearance[..., frame], sums.motion[..., frame], psi)
 
     def places(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """Under the last choice: each pixel's largest patch sum (H, W), and where it reaches the threshold, bool."""
-        patch, stride, padding = self._windows
+        shown = self._shown()
+        patch, stride, padding = shown.choice.windows
         fused = torch.from_numpy(self.patch_scores(frame))[None]
         scores = pscd.pixel_scores(fused, self.test.size, patch=patch, stride=stride, padding=padding)[0].numpy()
-        return scores, scores >= self._last.threshold
+        return scores, scores >= shown.threshold
 
     def finest_stride(self) -> int:
         """The smallest stride, both ways alike, under which a change still answers at once (MOST_SUMS)."""
@@ -176,8 +182,8 @@ def _summed(maps: KeptErrors, choice: ScoreChoice) -> _Sums:
 
 def _fused(sums: _Sums, psi: float) -> np.ndarray:
     """The largest fused patch sum of every frame, float32 (T,): fuse first, then the maximum; a row at a time."""
-    psi = np.float32(psi)
+    weight = float(np.float32(psi))
     best = np.zeros(sums.appearance.shape[-1], np.float32)
     for appearance, motion in zip(sums.appearance, sums.motion, strict=True):
-        np.maximum(best, pscd.fuse(appearance, motion, psi).max(axis=0), out=best)
+        np.maximum(best, pscd.fuse(appearance, motion, weight).max(axis=0), out=best)
     return best

@@ -18,9 +18,10 @@ import pandas as pd
 
 from data_prep import __version__
 from data_prep.files import folder_aside, write_json, write_text
+from maam_lib import in_clone
 from maam_lib.config import Recipe, load_recipe, recipe_names
 from maam_lib.evaluation import Result
-from maam_lib.grid import REPORTS, VARIANTS, Verdict, claims, result_table, verdict
+from maam_lib.grid import Verdict, claims, every_variant, result_table, verdict
 from maam_lib.pages import page
 from maam_lib.report.collection import OWN, collect, turned
 from maam_lib.report.first_page import first_page
@@ -28,7 +29,6 @@ from maam_lib.report.markdown import as_html
 from maam_lib.report.site import Cell, Site, Table
 from maam_lib.training import environment_facts
 
-DOCS = REPORTS.parent / "docs"
 MARK = "maam-report"  # a file of this name says that a folder holds a report, and may be replaced by a new one
 
 
@@ -67,7 +67,7 @@ def _write_variant_pages(site: Site) -> None:
             for file, result in zip(files, results, strict=True):
                 write_json(folder / file, result.as_json())
             settings = settings_in_words(grid.recipe, variant)
-            page = variant_page(grid.recipe.name, VARIANTS[variant].what, settings, results, files)
+            page = variant_page(grid.recipe.name, every_variant()[variant].what, settings, results, files)
             write_text(folder / f"{variant}.html", page)
 
 
@@ -82,7 +82,7 @@ def variant_page(recipe: str, what: str, settings: str, results: Sequence[Result
 
 def settings_in_words(recipe: Recipe, variant: str) -> str:
     """The settings of a variant: what differs from the kit's recipe of that name, or from the defaults."""
-    name, trained = recipe.name.removeprefix(OWN), recipe.with_settings(*VARIANTS[variant].settings)
+    name, trained = recipe.name.removeprefix(OWN), recipe.with_settings(*every_variant()[variant].settings)
     of_kit = name in recipe_names()
     before = load_recipe(name) if of_kit else Recipe(name=name, data=trained.data)
     words = turned(before, trained)
@@ -101,7 +101,7 @@ def _measured(result: Result) -> Table:
 
 def _write_differences(site: Site) -> None:
     """docs/differences.md as a page, each number a place that can be linked to."""
-    body = as_html((DOCS / "differences.md").read_text(encoding="utf-8"), link_headings=False)
+    body = as_html(in_clone("docs", "differences.md").read_text(encoding="utf-8"), link_headings=False)
     body = re.sub(r"<tr>\s*<td>(\d+)</td>", r'<tr id="no-\1"><td>\1</td>', body)
     write_text(site.folder / "differences.html", page("report/templates/differences.html", differences=body))
 

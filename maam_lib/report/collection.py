@@ -17,13 +17,13 @@ from maam_lib.grid import (
     DATASETS,
     REFERENCE,
     SIZES,
-    VARIANTS,
     WEIGHTS,
     GridResults,
     ResultError,
     base_recipe,
     cells_of,
     ending_of,
+    every_variant,
     grid_results,
     read_cost,
     read_result,
@@ -121,9 +121,9 @@ def turned(before: Recipe, after: Recipe) -> str:
 
 def _name_of(run: RunFolder) -> str:
     """The name that a run's results go by: its recipe's, where its settings are a variant of it."""
-    recipe = run.recipe
+    recipe, seeds = run.recipe, [run.recipe.training.seed]
     try:
-        known = {cell.recipe.hash() for cell in cells_of(load_recipe(recipe.name), VARIANTS, [recipe.training.seed])}
+        known = {cell.recipe.hash() for cell in cells_of(load_recipe(recipe.name), every_variant(), seeds)}
     except SettingError:
         known = set()
     return recipe.name if recipe.hash() in known else f"{OWN}{recipe.name}"

@@ -15,12 +15,12 @@ from maam_lib.config import load_recipe, recipe_names
 from maam_lib.grid import (
     BASE,
     NONE,
-    PARTS,
     GridResults,
     Results,
     State,
     Verdict,
     ending_of,
+    every_part,
     is_full_size,
     is_generated,
     sizes_table,
@@ -154,13 +154,13 @@ def _command(recipe: str, part: str) -> str:
 
 def _has(grid: GridResults, part: str) -> bool:
     """Whether more of a part was measured than the recipe as it is, where the part is more than that."""
-    variants = set(PARTS[part])
+    variants = set(every_part()[part])
     return variants & set(grid.results) > (set() if variants == {BASE} else {BASE})
 
 
 def _of_recipe(site: Site, part: str, grid: GridResults) -> OfRecipe:
     """The tables of a recipe, why it deviates, and the command for what is missing."""
-    name, variants = grid.recipe.name, set(PARTS[part])
+    name, variants = grid.recipe.name, set(every_part()[part])
     made = []
     for make in MAKERS[part]:
         table = make(grid)
@@ -217,7 +217,7 @@ def _sizes(site: Site, grids: list[GridResults]) -> Iterator[Table]:
 def _completeness(grid: GridResults) -> dict[str, str]:
     seeds = {result.seed for results in grid.results.values() for result in results}
     row = {"recipe": grid.recipe.name, "seeds begun": str(len(seeds))}
-    for part, variants in PARTS.items():
+    for part, variants in every_part().items():
         measured = sum(len(grid.results.get(variant, [])) for variant in variants)
         if variants:
             row[part] = f"{measured} of {len(variants) * max(1, len(seeds))}"

@@ -24,7 +24,7 @@ from traitlets.config import Config
 
 from data_prep import __version__
 from data_prep.files import alone, aside_of, clear_asides, remove, write_json, write_text
-from maam_lib import CLONE
+from maam_lib import CLONE, in_clone
 from maam_lib.config import load_recipe
 from maam_lib.report.kernels import OwnKernel, private_files
 from maam_lib.report.live_line import LiveLine, earlier_seconds
@@ -120,6 +120,7 @@ def reproduce(
     """
     plan = load_recipe(recipe, *settings)  # a mistake here should cost no minutes
     run = out.resolve() / "run"
+    in_clone("notebooks")  # must be there
     paths = [NOTEBOOK_FOLDER / f"{name}.ipynb" for name in notebooks]
     declared = {path: declared_parameters(path) for path in paths}
     extra = dict(parameters or {})

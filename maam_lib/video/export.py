@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from data_prep.files import written_aside
 from maam_lib import pscd
-from maam_lib.data import to_model_input
 from maam_lib.detector import DetectionError, Detector
+from maam_lib.evaluation import ErrorMaps
 from maam_lib.model import MAAMNet
 from maam_lib.video.onnx_file import INPUTS, METADATA_KEY, OUTPUTS, is_sealed, open_onnx, sealed
 from maam_lib.video.scorer import score_with
@@ -48,11 +48,14 @@ class ScoringGraph(nn.Module):
 
     def forward(self, frames: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """uint8 (B, H, W, C) and float16 (B, H, W, 2) -> appearance, motion, fused (B, ph, pw) and scores (B,)."""
-        detector = self.detector
-        x, f = to_model_input(frames, flow, self.net.frame_channels)
-        output = self.net(x)
-        where = {"patch": detector.patch, "stride": detector.stride, "padding": detector.padding}
-        return tuple(pscd.score_maps(x, output.frame_hat, f, output.flow_hat, psi=detector.psi, **where))
+        maps = ErrorMaps.of_stored(self._predict, frames, flow, self.net.frame_channels)
+        appearance, motion = maps.sums(self.detector)
+        fused = pscd.fuse(appearance, motion, self.detector.psi)
+        return appearance, motion, fused, fused.amax(dim=(1, 2))
+
+    def _predict(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        output = self.net(frames)
+        return output.frame_hat, output.flow_hat
 
 
 def check_target(path: Path) -> None:
@@ -85,6 +88,7 @@ def write_onnx(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:
         )
     except ImportError as error:
         raise DetectionError(f"exporting needs the extra onnx: pip install -e '.[onnx]' ({error})") from error
+    assert program is not None  # with `dynamo` there always is one
     program.model.metadata_props[METADATA_KEY] = detector.to_json()
     for node in program.model.graph:
         node.metadata_props.clear()  # where in this machine's files each operator came from

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from maam_lib.fast import Size, keep_freed_memory, turned
-from maam_lib.model import Decoder, MAAMNet, MAAMOutput
+from maam_lib.model import Decoder, DecoderBlock, EncoderBlock, MAAMNet, MAAMOutput
 
+Kind = type[nn.Conv2d] | type[nn.ConvTranspose2d]
 FEW_CHANNELS = 2  # that `FewChannels` is faster for (measured)
 
 
@@ -26,16 +27,20 @@ class InferenceNet(nn.Module):
         super().__init__()
         self.net = copy.deepcopy(net).eval()
         self.encoder = nn.ModuleList(
-            _folded(block.conv.weight, block.norm, 0, nn.Conv2d, block.conv.stride) for block in net.encoder
+            _folded(block.conv.weight, block.norm, 0, nn.Conv2d, block.conv.stride[0])
+            for block in net.encoder
+            if isinstance(block, EncoderBlock)
         )
-        self.decoders = nn.ModuleList(_folded_decoder(d) for d in (net.appearance_decoder, net.motion_decoder))
+        self.appearance, self.motion = (_folded_decoder(d) for d in (net.appearance_decoder, net.motion_decoder))
         device = next(net.parameters()).device
-        for layers in (self.encoder, self.decoders):
-            layers.to(device, torch.float32, memory_format=torch.channels_last)
-        if device.type == "cpu":
-            for layers in self.decoders:
-                if layers[-1].out_channels <= FEW_CHANNELS:
-                    layers[-1] = FewChannels(layers[-1])
+        for layers in (self.encoder, self.appearance, self.motion):
+            layers.to(device=device, dtype=torch.float32)
+            for parameter in layers.parameters():
+                if parameter.dim() == 4:
+                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            last = layers[-1]
+            if device.type == "cpu" and isinstance(last, nn.Conv2d) and last.out_channels <= FEW_CHANNELS:
+                layers[-1] = FewChannels(last)
         self.requires_grad_(False)
 
     @torch.no_grad()
@@ -48,7 +53,7 @@ class InferenceNet(nn.Module):
         query = turned(x)
         read_out, weights = self.net.recall(query)
         x = turned(read_out).contiguous(memory_format=torch.channels_last)
-        frame_hat, flow_hat = (self._decode(x, decoder, sizes[-2::-1]) for decoder in self.decoders)
+        frame_hat, flow_hat = (self._decode(x, layers, sizes[-2::-1]) for layers in (self.appearance, self.motion))
         return MAAMOutput(frame_hat, flow_hat, query, read_out, weights)
 
     def _decode(self, x: Tensor, layers: nn.ModuleList, sizes: list[Size]) -> Tensor:
@@ -64,8 +69,12 @@ class FewChannels(nn.Module):
     nine neighbours, and shifted sums add them up: up to twice as fast where the input lies channels-last.
     """
 
+    taps: Tensor
+    bias: Tensor
+
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
+        assert conv.bias is not None  # `_convolution`
         self.register_buffer("taps", conv.weight.detach().permute(2, 3, 0, 1).flatten(0, 2).contiguous())  # (9 out, C)
         self.register_buffer("bias", conv.bias.detach()[:, None, None])
 
@@ -94,9 +103,11 @@ def prepare_for_inference(net: MAAMNet) -> InferenceNet:
     return InferenceNet(net)
 
 
-def _folded(weight: Tensor, norm: nn.BatchNorm2d, out_axis: int, kind: type, stride: int = 2) -> nn.Module:
+def _folded(weight: Tensor, norm: nn.BatchNorm2d, out_axis: int, kind: Kind, stride: int = 2) -> nn.Module:
     """A convolution with the batch norm behind it: gamma (W x - mean) / sd + beta = (gamma / sd) W x + beta - gamma
     mean / sd; computed in float64."""
+    assert norm.running_var is not None  # the network's batch norms keep running statistics
+    assert norm.running_mean is not None
     scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     axes = [1, 1, 1, 1]
     axes[out_axis] = -1
@@ -105,13 +116,17 @@ def _folded(weight: Tensor, norm: nn.BatchNorm2d, out_axis: int, kind: type, str
 
 
 def _folded_decoder(decoder: Decoder) -> nn.ModuleList:
-    layers = [_folded(block.deconv.weight, block.norm, 1, nn.ConvTranspose2d) for block in decoder.blocks]
-    return nn.ModuleList([*layers, _convolution(nn.Conv2d, turned(decoder.output.weight), decoder.output.bias, 0, 1)])
+    blocks = (block for block in decoder.blocks if isinstance(block, DecoderBlock))
+    layers = [_folded(block.deconv.weight, block.norm, 1, nn.ConvTranspose2d) for block in blocks]
+    bias = decoder.output.bias
+    assert bias is not None  # the last layer has one
+    return nn.ModuleList([*layers, _convolution(nn.Conv2d, turned(decoder.output.weight), bias, 0, 1)])
 
 
-def _convolution(kind: type, weight: Tensor, bias: Tensor, out_axis: int, stride: int) -> nn.Module:
+def _convolution(kind: Kind, weight: Tensor, bias: Tensor, out_axis: int, stride: int) -> nn.Module:
     """A convolution module of padding 1 that holds these values."""
     module = kind(weight.shape[1 - out_axis], weight.shape[out_axis], 3, stride, padding=1, device=weight.device)
     module.weight.data.copy_(weight.detach())
+    assert module.bias is not None
     module.bias.data.copy_(bias.detach())
     return module

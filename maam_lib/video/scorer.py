@@ -7,10 +7,9 @@ import numpy as np
 import torch
 
 from data_prep.files import read_text, write_text
-from maam_lib import pscd
-from maam_lib.data import DatasetError, to_model_input
+from maam_lib.data import DatasetError
 from maam_lib.detector import DETECTOR, DetectionError, Detector, Score
-from maam_lib.evaluation import Evaluator, calibrated_detector, network_predictor
+from maam_lib.evaluation import ErrorMaps, Evaluator, calibrated_detector, network_predictor
 from maam_lib.fast import best_accelerator
 from maam_lib.model import MAAMNet
 from maam_lib.training import RunFolder, build_network, dataset_for
@@ -68,12 +67,13 @@ def score_with(net: MAAMNet, detector: Detector, device: torch.device | str | No
     device = torch.device(device or best_accelerator())
     ready = prepare_for_inference(net.to(device))
 
+    def predict(frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        output = ready(frames)
+        return output.frame_hat, output.flow_hat
+
     def score(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        stored = (torch.from_numpy(array).to(device) for array in (frames, flow))
-        x, f = to_model_input(*stored, net.frame_channels)
-        output = ready(x)
-        errors = pscd.error_maps(x, output.frame_hat, f, output.flow_hat)
-        sums = (pscd.patch_sums(error, detector.patch, detector.stride, detector.padding) for error in errors)
-        return tuple(patch_sums.cpu().numpy() for patch_sums in sums)
+        seen, moved = (torch.from_numpy(array).to(device) for array in (frames, flow))
+        appearance, motion = ErrorMaps.of_stored(predict, seen, moved, net.frame_channels).sums(detector)
+        return appearance.cpu().numpy(), motion.cpu().numpy()
 
     return score

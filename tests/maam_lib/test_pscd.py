@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from maam_lib import pscd
+from maam_lib.fast import patches
 from tests import reference
 
 SIDES = st.integers(1, 12)
@@ -40,7 +41,7 @@ def test_default_stride_is_a_quarter_of_the_patch(patch: tuple[int, int], stride
 def test_same_patch_sums_are_sums_over_loops(few_rows: int, size: tuple, patch: tuple, stride: tuple):
     """Patches larger than the frame included."""
     errors = random_error(2, *size)
-    with mock.patch.object(pscd, "FEW_ROWS", few_rows):
+    with mock.patch.object(patches, "FEW_ROWS", few_rows):
         found = pscd.patch_sums(errors, patch, stride, "same")
     expected = [reference.patch_sums(error, patch, stride, "same") for error in errors.numpy()]
     np.testing.assert_allclose(found, np.stack(expected), rtol=1e-11, atol=1e-12)
@@ -52,7 +53,7 @@ def test_same_patch_sums_are_sums_over_loops(few_rows: int, size: tuple, patch: 
 def test_valid_patch_sums_are_sums_over_loops(few_rows: int, data: st.DataObject, size: tuple, stride: tuple):
     patch = tuple(data.draw(st.integers(1, side)) for side in size)
     errors = random_error(2, *size)
-    with mock.patch.object(pscd, "FEW_ROWS", few_rows):
+    with mock.patch.object(patches, "FEW_ROWS", few_rows):
         found = pscd.patch_sums(errors, patch, stride, "valid")
     expected = [reference.patch_sums(error, patch, stride, "valid") for error in errors.numpy()]
     np.testing.assert_allclose(found, np.stack(expected), rtol=1e-11, atol=1e-12)
@@ -64,7 +65,7 @@ def test_patch_sums_with_gradients_are_those_without(data: st.DataObject, size: 
     """OpenCV's way on a CPU, and PyTorch's, which serves gradients, GPUs and export."""
     patch = tuple(data.draw(st.integers(1, side)) for side in size)
     errors = random_error(2, *size)
-    with mock.patch.object(pscd, "FEW_ROWS", 0):
+    with mock.patch.object(patches, "FEW_ROWS", 0):
         plain = pscd.patch_sums(errors, patch, stride, padding)
         through_torch = pscd.patch_sums(errors.clone().requires_grad_(), patch, stride, padding)
     torch.testing.assert_close(plain, through_torch.detach(), rtol=1e-11, atol=1e-12)

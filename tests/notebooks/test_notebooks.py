@@ -36,8 +36,7 @@ NOTEBOOKS = {
     if ".ipynb_checkpoints" not in path.parts
 }
 
-# The recipe's frame size, which the kept networks have too, with as few frames as the cells need: chapter 09 shows
-# test frame 130.
+# The frame size of the recipe and of the kept networks, with as few frames as the cells need (09 shows frame 130).
 SCENE = SceneSettings(train_clips=2, test_clips=2, frames_per_clip=72)
 RECIPE, SETTINGS = "synthetic-mini", ["training.epochs=1", "model.base_channels=4"]
 SMALL = {"estimators": ["dis"], "num_frames": 16, "num_training_frames": 20, "epochs": 1, "base_channels": 4}

@@ -11,8 +11,9 @@ from maam_lib.analysis.choices import SavedErrors
 from maam_lib.analysis.steps import score_steps
 from maam_lib.config import ScoringSettings
 from maam_lib.data import PreparedDataset
+from maam_lib.evaluation.error_maps import Predict
 from maam_lib.evaluation.measuring import Evaluator
-from maam_lib.evaluation.scores import Predict, calibrate, score_table
+from maam_lib.evaluation.scores import calibrate, score_table
 from maam_lib.model import MAAMNet
 from maam_lib.training.runs import RunFolder
 
@@ -47,6 +48,8 @@ def test_saved_maps_give_what_the_evaluator_gives(
     labels = score_table(evaluator.errors(predict, "test"), 0.5, evaluator.prepared)["label"].to_numpy()
     table = sensitivity.sensitivity(train, test, labels, scorings)
     assert list(table.index) == list(VARIANTS)
+    by_patch = sensitivity.sensitivity(train, test, labels, {(12, 8): evaluator.recipe.scoring})  # any name, as pairs
+    assert list(by_patch.index) == [(12, 8)]
     for name, scoring in scorings.items():
         calibrated, tested = (evaluator.errors_under([scoring], predict, s)[0] for s in ("train", "test"))
         psi = calibrate(calibrated, scoring).psi

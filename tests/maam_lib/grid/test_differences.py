@@ -8,9 +8,9 @@ import pytest
 
 from maam_lib.config import load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation.measuring import Evaluator, evaluate, network_predictor
+from maam_lib.evaluation.error_maps import Predict, network_predictor
+from maam_lib.evaluation.measuring import Evaluator, evaluate
 from maam_lib.evaluation.result import Result, Scoring
-from maam_lib.evaluation.scores import Predict
 from maam_lib.grid.differences import (
     SWITCHES,
     effect_table,

@@ -11,11 +11,11 @@ from maam_lib.data import PreparedDataset
 from maam_lib.evaluation.result import Result
 from maam_lib.grid.experiments import (
     OF_THE_PAPER,
-    PARTS,
-    VARIANTS,
     Cell,
     base_recipe,
     cells_of,
+    every_part,
+    every_variant,
     figure6_variants,
     grid_results,
     measure_cell,
@@ -49,18 +49,18 @@ def hash_of(*settings: str) -> str:
 # Variants and cells
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name != BASE])
+@pytest.mark.parametrize("name", [name for name in every_variant() if name != BASE])
 def test_every_variant_turns_something_and_nothing_else(name: str):
-    base, turned = tiny_recipe(), tiny_recipe(*VARIANTS[name].settings)
+    base, turned = tiny_recipe(), tiny_recipe(*every_variant()[name].settings)
     assert base.hash() != turned.hash()
-    changed = {setting.split("=")[0] for setting in VARIANTS[name].settings}
+    changed = {setting.split("=")[0] for setting in every_variant()[name].settings}
     for section in ("data", "model", "loss", "training", "scoring"):
         one, other = (getattr(r, section).model_dump() for r in (base, turned))
         assert {f"{section}.{key}" for key in one if one[key] != other[key]} <= changed
 
 
 def test_table_5_has_a_training_for_each_of_its_cells():
-    recipes = [load_recipe("ped2", *VARIANTS[name].settings) for name in PARTS["table5"]]
+    recipes = [load_recipe("ped2", *every_variant()[name].settings) for name in every_part()["table5"]]
     found = [(bool(r.loss.sparse_weight), bool(r.loss.latent_weight), r.loss.branches, r.scoring.psi) for r in recipes]
     on_off = [(False, False), (True, False), (False, True), (True, True)]
     assert found == [
@@ -72,7 +72,7 @@ def test_table_5_has_a_training_for_each_of_its_cells():
 def test_figure_6_has_the_points_of_the_paper_in_order(knob: str, key: str):
     variants = figure6_variants(knob)
     assert list(variants)[: len(paper_values()["figure6"][knob]["values"])] == paper_values()["figure6"][knob]["values"]
-    found = [getattr(load_recipe("ped2", *VARIANTS[name].settings).loss, key) for name in variants.values()]
+    found = [getattr(load_recipe("ped2", *every_variant()[name].settings).loss, key) for name in variants.values()]
     assert found == [float(value) for value in variants]
     assert list(variants.values()).count(BASE) == 1
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation.measuring import Evaluator, network_predictor
+from maam_lib.evaluation.error_maps import network_predictor
+from maam_lib.evaluation.measuring import Evaluator
 from maam_lib.model import MAAMNet
 from maam_lib.playground.explorers.memory import MemoryExplorer
 from maam_lib.playground.explorers.scores import ScoreExplorer

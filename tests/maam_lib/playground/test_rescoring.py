@@ -4,7 +4,8 @@ import pytest
 from maam_lib import pscd
 from maam_lib.config import load_recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation.measuring import Evaluator, network_predictor
+from maam_lib.evaluation.error_maps import network_predictor
+from maam_lib.evaluation.measuring import Evaluator
 from maam_lib.evaluation.scores import patch_errors_under
 from maam_lib.grid.results import read_result
 from maam_lib.metrics import normalise_per_clip, roc_auc

@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 from data_prep.clip import Clip
 from maam_lib.config import Recipe, TrainingSettings, load_recipe
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation.measuring import Evaluator, evaluate, network_predictor
+from maam_lib.evaluation.error_maps import network_predictor
+from maam_lib.evaluation.measuring import Evaluator, evaluate
 from maam_lib.fast.hardware import compiler_trouble
 from maam_lib.losses import total_loss
 from maam_lib.training import files

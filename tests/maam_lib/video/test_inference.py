@@ -11,7 +11,8 @@ from torch import nn
 from data_prep.prepare import prepare
 from data_prep.readers.ucsd import find_source
 from data_prep.scenes.synthetic import read_synthetic, scene_settings
-from maam_lib.evaluation.measuring import Evaluator, network_predictor
+from maam_lib.evaluation.error_maps import network_predictor
+from maam_lib.evaluation.measuring import Evaluator
 from maam_lib.evaluation.scores import score_table
 from maam_lib.grid.results import reference_network
 from maam_lib.metrics import roc_auc
