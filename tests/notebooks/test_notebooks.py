@@ -38,6 +38,7 @@ NOTEBOOKS = {
 
 # The frame size of the recipe and of the kept networks, with as few frames as the cells need (09 shows frame 130).
 SCENE = SceneSettings(train_clips=2, test_clips=2, frames_per_clip=72)
+TRAINING = ("03_train", "05_pscd")  # the chapters that begin the training and that score it
 RECIPE, SETTINGS = "synthetic-mini", ["training.epochs=1", "model.base_channels=4"]
 SMALL = {"estimators": ["dis"], "num_frames": 16, "num_training_frames": 20, "epochs": 1, "base_channels": 4}
 
@@ -264,7 +265,7 @@ def doubled(name: str, folder: Path) -> tuple[Path, int]:
 
 @pytest.mark.notebooks
 @pytest.mark.usefixtures("closed_event_loop")
-@pytest.mark.parametrize("name", SEQUENCE)
+@pytest.mark.parametrize("name", [name for name in SEQUENCE if name not in TRAINING])
 def test_a_chapter_runs_twice_and_records_the_same_numbers(
     name: str, small_scene: Path, trained: RunFolder, tmp_path: Path
 ) -> None:
@@ -275,16 +276,7 @@ def test_a_chapter_runs_twice_and_records_the_same_numbers(
     declared = declared_parameters(path)
     chapter = run_notebook(path, out, {key: value for key, value in given.items() if key in declared})
     assert chapter.failure is None
-    cells = chapter.notebook.cells
-    halves = [NotebookNode(cells=part) for part in (cells[:first], cells[first:])]
-    once, again = (
-        {key: v for key, v in recorded_results(half).items() if not key.endswith("per_second")} for half in halves
-    )
-    assert once, f"{name} recorded nothing"
-    assert again == once, f"{name}: a cell leans on what a later one left"
-    stubs = untouched_stubs(halves[0])
-    assert all("not yet: replace the ... by your answer" in said for said in stubs), name
-    assert len(stubs) >= 3, f"{name}: too few exercises"
+    results_of_both_halves(name, chapter.notebook, first)
     assert RunFolder.open(run).history.equals(trained.history), "no chapter trains what is trained"
     page = (out / f"{name}.html").read_text(encoding="utf-8")
     assert_page_is_whole(page, out)
@@ -294,21 +286,43 @@ def test_a_chapter_runs_twice_and_records_the_same_numbers(
 
 @pytest.mark.notebooks
 @pytest.mark.usefixtures("closed_event_loop")
-def test_chapters_of_a_report_share_one_training_which_they_begin(small_scene: Path, tmp_path: Path) -> None:
+def test_chapters_of_a_report_share_one_training_and_run_twice(
+    small_scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firsts = {name: doubled(name, tmp_path / "notebooks")[1] for name in TRAINING}
+    monkeypatch.setattr(reporting, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
     out, said = tmp_path / "report", []
-    chapters = ("03_train", "05_pscd")
     parameters = {"num_training_frames": SMALL["num_training_frames"]}
-    call = {"settings": SETTINGS, "parameters": parameters, "notebooks": chapters, "say": said.append}
+    call = {"settings": SETTINGS, "parameters": parameters, "notebooks": TRAINING, "say": said.append}
     index = reproduce(RECIPE, small_scene, out, **call)
     summary = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    assert {name: state["failure"] for name, state in summary["notebooks"].items()} == dict.fromkeys(chapters)
-    trained, scored = (summary["results"][name] for name in chapters)
+    assert {name: state["failure"] for name, state in summary["notebooks"].items()} == dict.fromkeys(TRAINING)
+    executed = {name: nbformat.read(out / f"{name}.ipynb", as_version=4) for name in TRAINING}
+    trained, scored = (results_of_both_halves(name, executed[name], first) for name, first in firsts.items())
     assert trained["train.epochs"] == 1
     assert trained["train.auc"] == scored["pscd.auc"], "one training, one result"
     assert json.loads((out / "run" / "metrics.json").read_text())["auc"] == trained["train.auc"]
-    assert_page_is_whole(index.read_text(encoding="utf-8"), out)
+    for name in (*TRAINING, "index"):
+        page = (out / f"{name}.html").read_text(encoding="utf-8")
+        assert_page_is_whole(page, out)
+        assert Resources(page).texts, f"{name}: no picture"
+    assert {f"{name}.html" for name in TRAINING} <= set(Resources(index.read_text(encoding="utf-8")).links)
     assert (out / summary["paper"]).is_file()
     assert [path.name for path in out.glob(".*")] == [".lock"], "nothing half done lies about"
+
+
+def results_of_both_halves(name: str, executed: NotebookNode, first: int) -> dict[str, Any]:
+    """What a doubled chapter recorded, the same both times; its exercises are untouched stubs that say so."""
+    halves = [NotebookNode(cells=part) for part in (executed.cells[:first], executed.cells[first:])]
+    once, again = (
+        {key: v for key, v in recorded_results(half).items() if not key.endswith("per_second")} for half in halves
+    )
+    assert once, f"{name} recorded nothing"
+    assert again == once, f"{name}: a cell leans on what a later one left"
+    stubs = untouched_stubs(halves[0])
+    assert all("not yet: replace the ... by your answer" in said for said in stubs), name
+    assert len(stubs) >= 3, f"{name}: too few exercises"
+    return once
 
 
 @pytest.mark.slow
