@@ -52,7 +52,8 @@ def shrink(soft_weights: Tensor, threshold: float) -> Tensor:
     """Hard shrinkage of Eq. 3, then division by the sum over the items; in and out (B, N, h, w).
 
     A query for which no item exceeds the threshold keeps its unshrunk weights, so that the sum stays 1 and the
-    gradient flows. There the released code divides 0 by 0 (item 2). `relu` and not `clamp`, whose slope at 0 is 1.
+    gradient flows; its support is then all N items. There the released code divides 0 by 0 (item 2). `relu` has slope 0
+    at 0, where `clamp` has 1 and would give a gradient to an item that is cut.
     """
     e = soft_weights - threshold  # s~_i - lambda
     kept = F.relu(e) * soft_weights / (e.abs() + EPSILON)  # Eq. 3: s^_i = max(e, 0) s~_i / (|e| + epsilon)

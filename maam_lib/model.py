@@ -95,7 +95,7 @@ class MAAMNet(nn.Module):
 
     Trainable parameters: 8,447,875 for 1 channel and 500 items; 8,450,181 for 3 and 500; 9,218,181 for 3 and 2000.
     These are the released graph's counts less 2,880 biases that batch norm cancels (docs/differences.md).
-    All convolutions are padded as TensorFlow's SAME (item 4), so that released weights give released outputs.
+    All convolutions are padded as TensorFlow's SAME (docs/differences.md, item 4), so that released weights give released outputs.
 
     Args:
         frame_channels: C, 1 for gray frames, 3 for colour.
@@ -133,7 +133,7 @@ class MAAMNet(nn.Module):
         self.motion_decoder = Decoder(base_channels, 2, dropout, norm_momentum)
         self.reset_parameters()
         for part in (self.encoder, self.appearance_decoder, self.motion_decoder):
-            turn_once(part)  # for speed; the result is the same up to rounding
+            turn_once(part)  # its maps lie turned by 180 degrees inside: faster, see fast/convolution.py
 
     def forward(self, frames: Tensor) -> MAAMOutput:
         """Frames (B, C, H, W) in [-1, 1] -> MAAMOutput, at the frames' own size; h = ceil(H/16), w = ceil(W/16)."""
@@ -172,7 +172,9 @@ class MAAMNet(nn.Module):
 
     def decode(self, read_out: Tensor, sizes: list[Size]) -> tuple[Tensor, Tensor]:
         """Frame (B, C, H, W) and flow (B, 2, H, W) from a read-out (B, D, h, w)."""
-        z = read_out.view_as(read_out)  # keeps the order in which gradients add up: the decoders' first
+        z = read_out.view_as(
+            read_out
+        )  # so both decoders' gradients are added before any other: the bits of earlier runs stay
         return self.appearance_decoder(z, sizes), self.motion_decoder(z, sizes)
 
     def check_frames(self, frames: Tensor) -> None:

@@ -25,7 +25,10 @@ class ScoreMaps(NamedTuple):
 
 
 def error_maps(frames: Tensor, frame_hat: Tensor, flow: Tensor, flow_hat: Tensor) -> tuple[Tensor, Tensor]:
-    """d_app = |I - I_hat|^2 and d_mot = |F - F_hat| of Algorithm 1, summed over channels: two (B, H, W), >= 0."""
+    """d_app = |I - I_hat|^2 and d_mot = |F - F_hat| of Algorithm 1, summed over channels: two (B, H, W), >= 0.
+
+    Channel by channel, since such maps fit into a processor's cache.
+    """
     appearance = over_channels(lambda x, x_hat: (x - x_hat).square_(), frames, frame_hat)  # |I - I_hat|^2
     motion = over_channels(lambda f, f_hat: (f - f_hat).abs_(), flow, flow_hat)  # |F - F_hat|
     return appearance, motion
@@ -104,7 +107,8 @@ def pixel_scores(
     """A score for every pixel: the largest of the sums of the patches that cover it (ours); (B, ph, pw) -> (B, H, W).
 
     It reaches a threshold exactly where `localise` finds something. Pixels that no patch covers have 0, the
-    smallest sum that there is.
+    smallest sum that there is. The largest over a rectangle is the largest over its rows of the largest over its
+    columns, so the sums are spread along one axis after the other.
     """
     spread = fused
     for dim, sides in enumerate(zip(size, patch, stride or default_stride(patch), strict=True), start=1):

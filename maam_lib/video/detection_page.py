@@ -115,7 +115,7 @@ def detection_page(
 
 def clock(seconds: float) -> str:
     """Seconds as h:mm:ss.s; whole days in front."""
-    tenths = int(10 * seconds)
+    tenths = round(10 * seconds)
     return f"{timedelta(seconds=tenths // 10)}.{tenths % 10}"
 
 

@@ -193,7 +193,7 @@ def test_the_curve_keeps_the_largest_scores_of_any_length() -> None:
 def test_the_page_tells_tenths_of_a_second() -> None:
     assert [clock(s) for s in (0, 0.99, 2.0, 3661.25, 90000)] == [
         "0:00:00.0",
-        "0:00:00.9",
+        "0:00:01.0",
         "0:00:02.0",
         "1:01:01.2",
         "1 day, 1:00:00.0",
