@@ -95,7 +95,7 @@ class MAAMNet(nn.Module):
 
     Trainable parameters: 8,447,875 for 1 channel and 500 items; 8,450,181 for 3 and 500; 9,218,181 for 3 and 2000.
     These are the released graph's counts less 2,880 biases that batch norm cancels (docs/differences.md).
-    All convolutions are padded as TensorFlow's SAME (docs/differences.md, item 4): released weights give released outputs.
+    All convolutions are padded as TensorFlow's SAME (docs/differences.md, item 4), so released weights fit.
 
     Args:
         frame_channels: C, 1 for gray frames, 3 for colour.
