@@ -80,6 +80,15 @@ class LossSettings(Section):
     sparse_weight: float = paper(3e-4, "alpha of Eq. 10", ge=0, le=1e6)
     latent_weight: float = paper(1e-3, "beta of Eq. 10", ge=0, le=1e6)
     margin: float = paper(0.1, "zeta of Eq. 9 (Sec. 4.3 also says 0.001)", ge=0, le=1)
+    motion_target: Literal["flow", "speed"] = ours(
+        "flow",
+        "what the motion decoder answers: the flow, or its length, which leaves out the direction; then the score is "
+        "signed, high where things are faster than expected",
+        differs=28,
+    )
+    motion_form: Literal["pixels", "patches"] = ours(
+        "pixels", "what Eq. 6 compares: every pixel, or the means over the patches that are scored", differs=28
+    )
     sparse_form: Literal["paper", "released"] = paper("paper", "Eq. 8, or its mean over all entries", differs=9)
     latent_form: Literal["paper", "released", "attract"] = paper(
         "paper",
@@ -99,6 +108,12 @@ class TrainingSettings(Section):
         "float32", "number format of the convolutions; on a GPU, float32 multiplies in TF32"
     )
     seed: int = ours(0, "initial values, order of the frames, dropout: all randomness", differs=12, ge=0, lt=2**31)
+    augment: bool = ours(
+        False,
+        "whether training frames are mirrored, shifted and changed in contrast and brightness at random, their flow "
+        "turned with them",
+        differs=28,
+    )
     keep_epochs: int = ours(
         20,
         "epochs whose weights stay on disk, spread evenly up to the last; they are the points of the curve over "

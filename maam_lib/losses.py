@@ -10,6 +10,7 @@ from maam_lib import memory
 from maam_lib.config import LossSettings
 from maam_lib.fast import mean_over_devices
 from maam_lib.model import MAAMOutput
+from maam_lib.windows import Pair, default_stride
 
 
 class Losses(NamedTuple):
@@ -30,8 +31,23 @@ def appearance_loss(frames: Tensor, frame_hat: Tensor) -> Tensor:
     return (frames - frame_hat).square().mean()  # Eq. 5: |I - I_hat|_2
 
 
-def motion_loss(flow: Tensor, flow_hat: Tensor) -> Tensor:
-    """Mean absolute difference over batch, components, pixels; both (B, 2, H, W), pixels per frame (Eq. 6, item 8)."""
+def motion_target(flow: Tensor, target: Literal["flow", "speed"] = "flow") -> Tensor:
+    """What the motion decoder is to answer for a flow (B, 2, H, W) in pixels per frame.
+
+    "flow": the flow itself (the paper). "speed": its length, (B, 1, H, W) (ours; item 28): one frame does not tell in
+    which direction somebody walks.
+    """
+    return flow if target == "flow" else flow.square().sum(1, keepdim=True).sqrt()
+
+
+def motion_loss(flow: Tensor, flow_hat: Tensor, patch: Pair | None = None) -> Tensor:
+    """Mean absolute difference over batch, components, pixels; both (B, 2, H, W), pixels per frame (Eq. 6, item 8).
+
+    With a `patch` (height, width), means over patches are compared in place of pixels, a quarter of a patch apart as
+    in Algorithm 1 (ours; item 28).
+    """
+    if patch is not None:
+        flow, flow_hat = (F.avg_pool2d(x, patch, default_stride(patch)) for x in (flow, flow_hat))
     return (flow - flow_hat).abs().mean()  # Eq. 6: |F - F_hat|_1
 
 
@@ -68,13 +84,16 @@ def latent_loss(
     return F.relu(cosine.abs() - margin).mean()  # Eq. 9: max(|cosine| - zeta, 0)
 
 
-def total_loss(output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossSettings) -> Losses:
+def total_loss(
+    output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossSettings, patch: Pair | None = None
+) -> Losses:
     """All terms and their sum L (Eq. 7 and 10), in float32 or finer.
 
     Without memory the sparse and latent terms are 0. With one branch trained, the other's term is shown but not summed.
+    `patch` (height, width) is needed where `settings.motion_form` is "patches".
     """
     appearance = appearance_loss(frames, _at_least_float32(output.frame_hat))
-    motion = motion_loss(flow, _at_least_float32(output.flow_hat))
+    motion = recipe_motion_loss(flow, _at_least_float32(output.flow_hat), settings, patch)
     sparse = latent = torch.zeros_like(appearance)
     if output.weights is not None:
         sparse = sparse_loss(output.weights, settings.sparse_form)
@@ -85,6 +104,14 @@ def total_loss(output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossS
     generative = parts[settings.branches]  # Eq. 7: L_gen = L_app + lambda_m L_mot
     total = generative + alpha * sparse + beta * latent  # Eq. 10: L = L_gen + alpha L_spa + beta L_lat
     return Losses(total, appearance, motion, sparse, latent)
+
+
+def recipe_motion_loss(flow: Tensor, flow_hat: Tensor, settings: LossSettings, patch: Pair | None) -> Tensor:
+    """The motion term for a flow (B, 2, H, W), with the target and the form that the settings name."""
+    target = motion_target(flow, settings.motion_target)
+    if settings.motion_form == "patches" and patch is None:
+        raise ValueError("loss.motion_form = patches compares means over patches; give the patch as well")
+    return motion_loss(target, flow_hat, patch if settings.motion_form == "patches" else None)
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

@@ -47,6 +47,7 @@ BRANCHES = {
     "-motion": Variant("motion trained alone", ("loss.branches=motion", "scoring.psi=0")),
     "": Variant("both branches", ()),
 }
+SPEED, PATCHES = ("loss.motion_target=speed",), "loss.motion_form=patches"
 FAR_BETA = "2"  # ours: beyond the points of Fig. 6, since the text speaks of weights larger than 1
 
 
@@ -73,6 +74,11 @@ def every_variant() -> dict[str, Variant]:
     }
     ours = {
         "no-memory": Variant("without memory", ("model.use_memory=false",)),
+        "speed-pixels": Variant("speed as the target (ours)", SPEED),
+        "speed-patches": Variant("speed of patches as the target (ours)", (*SPEED, PATCHES)),
+        "speed": Variant(
+            "speed of patches as the target, augmented (ours)", (*SPEED, PATCHES, "training.augment=true")
+        ),
         "temperature": Variant("softmax temperature 0.1 (ours)", ("model.temperature=0.1",)),
     }
     switches = {name: Variant(switch.what, switch.settings) for name, switch in SWITCHES.items()}

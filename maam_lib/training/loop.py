@@ -19,9 +19,10 @@ from tqdm.auto import tqdm
 from maam_lib.config import Recipe, SettingError
 from maam_lib.data import FrameFlowDataset, PreparedDataset, find_dataset, to_model_input
 from maam_lib.fast import best_accelerator, compiler_trouble, keep_freed_memory, largest_divisor, share_statistics
-from maam_lib.losses import Losses, total_loss
+from maam_lib.losses import Losses, recipe_motion_loss, total_loss
 from maam_lib.memory import support_count
 from maam_lib.model import MAAMNet, MAAMOutput
+from maam_lib.training.augmentation import Augmenter
 from maam_lib.training.camera import fit_recipe
 from maam_lib.training.feeding import Feed
 from maam_lib.training.machine import environment_facts
@@ -46,7 +47,8 @@ def build_network(recipe: Recipe) -> MAAMNet:
             f"recipe {recipe.name} takes {', '.join(recipe.data.follow)} from prepared data and describes no network "
             "before that: recipe, _ = fit_recipe(recipe, dataset_for(root, recipe))"
         )
-    net = MAAMNet(recipe.data.channels, **recipe.model.model_dump())
+    motion_channels = 2 if recipe.loss.motion_target == "flow" else 1
+    net = MAAMNet(recipe.data.channels, **recipe.model.model_dump(), motion_channels=motion_channels)
     net.appearance_decoder.requires_grad_(recipe.loss.branches != "motion")
     net.motion_decoder.requires_grad_(recipe.loss.branches != "appearance")
     return net
@@ -147,7 +149,8 @@ def _check_format(run: RunFolder, recipe: Recipe) -> None:
 
 
 def epoch_seed(seed: int, epoch: int, purpose: int) -> int:
-    """One seed per (run, epoch, purpose), well spread; purpose 0 orders the frames, 1 drops activations."""
+    """One seed per (run, epoch, purpose), well spread; purpose 0 orders the frames, 1 drops activations,
+    2 augments."""
     return int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1)[0])
 
 
@@ -218,12 +221,19 @@ def _train_epoch(
     torch.manual_seed(epoch_seed(settings.seed, epoch, 1))  # one for all devices: see dropout.py
     order_seed = epoch_seed(settings.seed, epoch, 0)
     order = batches(len(feed.dataset), settings.batch_size, order_seed, fabric.global_rank, fabric.world_size)
+    augmenter = None
+    if settings.augment:
+        draws = np.random.default_rng(epoch_seed(settings.seed, epoch, 2))
+        augmenter = Augmenter(draws, settings.batch_size, fabric.global_rank, fabric.world_size)
     sums, steps = torch.zeros((), device=fabric.device), 0
     for raw_frames, raw_flow in feed.batches(order):
         frames, flow = to_model_input(raw_frames, raw_flow, feed.dataset.channels)
+        if augmenter is not None:
+            frames, flow = augmenter(frames, flow)
         output = module(frames.contiguous(memory_format=torch.channels_last))
-        losses = total_loss(output, frames, flow, recipe.loss)
-        terms = torch.stack([*losses, flow.abs().mean(), _mean_support(output, losses.total)]).detach()
+        losses = total_loss(output, frames, flow, recipe.loss, recipe.scoring.patch)
+        nothing = recipe_motion_loss(flow, torch.zeros_like(output.flow_hat), recipe.loss, recipe.scoring.patch)
+        terms = torch.stack([*losses, nothing, _mean_support(output, losses.total)]).detach()
         # before the check, so that all devices stop together; of a tensor, a tensor
         terms: Tensor = fabric.all_reduce(terms, reduce_op="mean")  # pyright: ignore[reportAssignmentType]
         _check_finite(Losses(*terms[: len(losses)]), epoch, steps + 1)
