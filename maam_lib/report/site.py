@@ -1,7 +1,6 @@
 """The report while it is built: its tables as files and as cells of a page, and where a number leads."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +21,7 @@ class Cell(NamedTuple):
     link: str | None = None
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A table of a page."""
 
     caption: str
@@ -32,29 +30,22 @@ class Table:
     file: str | None = None  # CSV and LaTeX, without the ending
 
 
-class Absent(NamedTuple):
-    """What is not there and why, and the command that makes it."""
-
-    what: str
-    remedy: str
-
-
 class Site:
     """A report in a folder, made of a collection; `root` holds the prepared datasets."""
 
     def __init__(self, folder: Path, found: Collection, root: Path):
         self.folder, self.found, self.root = folder, found, root
         self.tables: dict[str, pd.DataFrame] = {}
-        self._pages: dict[str, str] = {}  # hash of settings -> page
+        self._pages: dict[str, str] = {}  # hash of settings -> page; of variants with the same settings, the first
         for grid in found.grids:
-            for variant in reversed(list(grid.results)):  # of variants with the same settings, the first
-                results = grid.results[variant]
-                self._pages |= {r.recipe_hash: f"runs/{grid.recipe.name}/{variant}.html" for r in results}
+            for variant, results in grid.results.items():
+                for result in results:
+                    self._pages.setdefault(result.recipe_hash, f"runs/{grid.recipe.name}/{variant}.html")
 
     def page_of(self, recipe: str, variants: tuple[str, ...]) -> str | None:
         """The page of the first of some variants of a recipe that has results."""
-        of_recipe = next((grid.results for grid in self.found.grids if grid.recipe.name == recipe), {})
-        return next((f"runs/{recipe}/{variant}.html" for variant in variants if variant in of_recipe), None)
+        pages = (f"runs/{recipe}/{variant}.html" for variant in variants)
+        return next((page for page in pages if (self.folder / page).is_file()), None)
 
     def table(self, name: str, values: pd.DataFrame, caption: str) -> Table:
         """Keep a table as CSV and LaTeX, and return what a page shows of it."""
@@ -73,6 +64,5 @@ class Site:
             return Cell(text, "absent")
         if isinstance(value, Deviation):
             return Cell(text, "as-printed" if value.distance <= NEAR else "near" if value.distance <= FAR else "far")
-        if isinstance(value, Number):
-            return Cell(text, link=next((self._pages[h] for h in value.hashes if h in self._pages), None))
-        return Cell(text)
+        hashes = value.hashes if isinstance(value, Number) else ()
+        return Cell(text, link=next((self._pages[h] for h in hashes if h in self._pages), None))
