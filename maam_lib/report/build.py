@@ -25,7 +25,7 @@ from maam_lib.grid import Verdict, claims, every_variant, result_table, verdict
 from maam_lib.pages import page
 from maam_lib.report.collection import OWN, collect, turned
 from maam_lib.report.first_page import first_page
-from maam_lib.report.markdown import as_html
+from maam_lib.report.notebook_pages import as_html
 from maam_lib.report.site import Cell, Site, Table
 from maam_lib.training import environment_facts
 

@@ -48,9 +48,9 @@ class Scored:
     @cached_property
     def network(self) -> MAAMNet:
         """In evaluation mode."""
-        net = build_network(self.recipe)
+        net = build_network(self.recipe).eval()
         load_weights(net, self.weights)
-        return net.eval()
+        return net
 
     @property
     def calibration(self) -> Calibration:
@@ -92,24 +92,20 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
         with found.leaving_out(SettingError):
             own.setdefault(_name_of(run), []).append(run)
     for name in sorted({*homes, *ALWAYS, *own}, key=_order):
-        of_name, grid = own.get(name, []), None
-        with found.leaving_out(ValueError, before=f"{homes.get(name, name)}: "):  # SettingError among them
+        of_name, home = own.get(name, []), homes.get(name, Path(name))
+        with found.leaving_out(ValueError, before=f"{home}: "):  # SettingError among them
             checked_name(name)
-            is_own = of_name and name.startswith(OWN)
-            base = of_name[0].recipe if is_own else base_recipe(homes.get(name, Path(name)))
-            base = base.model_copy(update={"name": name})
-            grid = grid_results(base, *searched, more=_results(of_name, found))
-        if grid is None:
-            continue
-        found.left_out.extend(grid.left_out)
-        if grid.results or name in ALWAYS:
-            found.grids.append(grid)
-        with found.leaving_out(UnreadableError, after="; remove it and sweep `--part table4` again"):
-            if (cost := read_cost(name, *searched)) is not None:
-                found.costs[name] = cost
-        with found.leaving_out(RunError, ResultError):
-            if (scored := _scored(grid, searched, of_name)) is not None:
-                found.scored[name] = scored
+            base = of_name[0].recipe if of_name and name.startswith(OWN) else base_recipe(home)
+            grid = grid_results(base.model_copy(update={"name": name}), *searched, more=_results(of_name, found))
+            found.left_out.extend(grid.left_out)
+            if grid.results or name in ALWAYS:
+                found.grids.append(grid)
+            with found.leaving_out(UnreadableError, after="; remove it and sweep `--part table4` again"):
+                if (cost := read_cost(name, *searched)) is not None:
+                    found.costs[name] = cost
+            with found.leaving_out(RunError, ResultError):
+                if (scored := _scored(grid, searched, of_name)) is not None:
+                    found.scored[name] = scored
     return found
 
 

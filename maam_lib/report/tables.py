@@ -106,25 +106,18 @@ def _printed(table: str) -> list[dict[str, TableCell]]:
 
 
 def _with_ours(table: str, grids: Sequence[GridResults], ours: Mapping[str, tuple[str, Measure]]) -> pd.DataFrame:
-    """A table as printed, and for every size our rows (name: variant and measure): full size, measured or not, and
-    those that have results."""
-    measured = {SIZES[""], *(size_of(grid) for grid in grids if grid.results)}
-    sizes = [size for size in SIZES.values() if size in measured]
-    rows = [
-        _ours(grids, size, variant, name.format(size), measure)
-        for size in sizes
-        for name, (variant, measure) in ours.items()
-    ]
-    return pd.DataFrame(_printed(table) + rows)
-
-
-def _ours(grids: Sequence[GridResults], size: str, variant: str, name: str, measure: Measure) -> dict[str, TableCell]:
-    """One row of ours: per dataset the measure of a variant at one size."""
-    row: dict[str, TableCell] = {"method": name, "origin": HERE}
-    for column in COLUMNS:
-        found = [grid.results.get(variant, []) for grid in grids if size_of(grid) == size and _column(grid) == column]
-        row[column] = next((measure(results) for results in found if results), ABSENT)
-    return row
+    """A table as printed, and for every size our rows (name: variant and measure), a dataset in each column: full size,
+    measured or not, and those that have results."""
+    rows, measured = _printed(table), {SIZES[""], *(size_of(grid) for grid in grids if grid.results)}
+    for size in (size for size in SIZES.values() if size in measured):
+        of_size = [(_column(grid), grid.results) for grid in grids if size_of(grid) == size]
+        for name, (variant, measure) in ours.items():
+            row: dict[str, TableCell] = {"method": name.format(size), "origin": HERE}
+            for column in COLUMNS:
+                found = (results[variant] for where, results in of_size if where == column and variant in results)
+                row[column] = next(map(measure, found), ABSENT)
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _column(grid: GridResults) -> str:
