@@ -46,22 +46,19 @@ class Picture(NamedTuple):
 
 
 def figures_of(name: str, found: Collection, root: Path) -> list[Picture | str]:
-    """One figure of the paper, for every recipe that it can be drawn of."""
+    """One figure of the paper, or the "epochs", for every recipe that it can be drawn of."""
     if name == "figure5":
         return [support_picture(found) or "Not measured: `maam sweep RECIPE --part figure5`"]
     if name == "figure6":
         return [knob_picture(found, "beta"), knob_picture(found, "zeta")]
+    if name == "epochs":
+        epochs = [epoch_picture(grid.recipe.name, grid.results.get(BASE, [])) for grid in found.grids]
+        none = "No run was measured after each epoch: `maam sweep RECIPE --part table3`"
+        return [picture for picture in epochs if picture] or [none]
     in_order = [found.scored[grid.recipe.name] for grid in found.grids if grid.recipe.name in found.scored]
     largest = {scored.recipe.data.dataset: scored for scored in reversed(in_order)}  # of each dataset
     drawn = [_of_network(name, scored, root) for scored in reversed(largest.values())]
     return drawn or ["No network with its scores is kept: `maam sweep RECIPE --part table3`"]
-
-
-def epoch_pictures(found: Collection) -> list[Picture | str]:
-    """The epochs of every recipe that was measured after each of them."""
-    pictures = [epoch_picture(grid.recipe.name, grid.results.get(BASE, [])) for grid in found.grids]
-    none = "No run was measured after each epoch: `maam sweep RECIPE --part table3`"
-    return [picture for picture in pictures if picture] or [none]
 
 
 # Of results alone

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -28,7 +28,7 @@ from maam_lib.grid import (
 )
 from maam_lib.pages import page
 from maam_lib.report.collection import ALWAYS, turned
-from maam_lib.report.figures import epoch_pictures, figures_of
+from maam_lib.report.figures import figures_of
 from maam_lib.report.site import Site, Table
 from maam_lib.report.tables import table2_as_printed, table3_as_printed, table4_as_printed, table5_as_printed
 from maam_lib.training import environment_facts
@@ -46,12 +46,6 @@ NAMES = {  # in the paper's order
     "figure5": "Figure 5: support items",
     "figure6": "Figure 6: beta and zeta",
 }
-LAST = {
-    "epochs": "Epochs: what learning motion does to the AUC",
-    "complete": "What there is, what is missing",
-    "protocol": "Protocol",
-    "machines": "Seeds, machines, versions",
-}
 FORMS = {  # caption and maker of the tables as printed, with ours
     "table2": ("Table 2 in the paper's form", lambda found: table2_as_printed(found.grids)),
     "table3": ("Table 3 in the paper's form, percent", lambda found: table3_as_printed(found.grids)),
@@ -66,7 +60,6 @@ MAKERS = {  # the tables of one recipe
     "figure6": [tables.figure6],
 }
 SIZES_SAY = "AUC minus that of the recipe as it is, same seeds [95 %] (seeds)"
-PACKAGES = ("torch", "lightning-fabric", "numpy", "opencv-python-headless", "pandas", "scikit-learn")
 
 
 def first_page(site: Site, verdicts: list[Verdict]) -> str:
@@ -87,8 +80,7 @@ def first_page(site: Site, verdicts: list[Verdict]) -> str:
         summary=site.table("summary", rows, "Every recipe as it is: mean over seeds ± half their range"),
         page_of=site.page_of,
         paper=[_part(site, name) for name in NAMES],
-        last=LAST,
-        epochs=epoch_pictures(site.found),
+        epochs=figures_of("epochs", site.found, site.root),
         complete=site.table("complete", complete, "Measured cells of all cells of each part, over the seeds begun"),
         left_out=site.found.left_out,
         sizes=list(_sizes(site, grids)),
@@ -96,7 +88,6 @@ def first_page(site: Site, verdicts: list[Verdict]) -> str:
         machines=site.table("machines", machines, "Where the results come from"),
         kit_version=__version__,
         environment=environment_facts(),
-        packages=PACKAGES,
     )
 
 
@@ -195,14 +186,16 @@ def _protocol(grid: GridResults) -> dict[str, str]:
 def _machines(grid: GridResults) -> dict[str, str]:
     every = [result for results in grid.results.values() for result in results]
     machines = [result.machine for result in every]
-    names = Counter(m.gpu or m.processor or m.platform or "not kept" for m in machines)
-    formats = Counter(m.precision or "not kept" for m in machines)
     hours = sum(m.training_seconds or 0 for m in machines) / 3600
     return {
         "recipe": grid.recipe.name,
         "trainings": str(len(every)),
         "seeds": ", ".join(str(seed) for seed in sorted({result.seed for result in every})),
-        "machines (trainings)": ", ".join(f"{name} ({count})" for name, count in names.items()),
-        "number formats": ", ".join(f"{name} ({count})" for name, count in formats.items()),
+        "machines (trainings)": _counted(m.gpu or m.processor or m.platform for m in machines),
+        "number formats": _counted(m.precision for m in machines),
         "training, hours": f"{hours:.1f}",
     }
+
+
+def _counted(names: Iterable[str | None]) -> str:
+    return ", ".join(f"{name or 'not kept'} ({count})" for name, count in Counter(names).items())

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 import pandas as pd
 import torch
@@ -81,16 +82,9 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, Cost]) -> p
 def table5_as_printed() -> pd.DataFrame:
     """Table 5 as printed: AUC by losses (rows) and branches, dataset by dataset."""
     table = paper_values()["table5"]
-    rows = [
-        {"losses": losses}
-        | {
-            f"{name}, {branch}": value
-            for dataset, name in DATASETS.items()
-            for branch, value in zip(table["columns"], by_dataset[dataset], strict=True)
-        }
-        for losses, by_dataset in table["rows"].items()
-    ]
-    return pd.DataFrame(rows)
+    columns = [f"{name}, {branch}" for name in DATASETS.values() for branch in table["columns"]]
+    rows = {losses: chain(*(row[dataset] for dataset in DATASETS)) for losses, row in table["rows"].items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("losses").reset_index()
 
 
 def _printed(table: str) -> list[dict[str, TableCell]]:
