@@ -26,7 +26,7 @@ from maam_lib.pages import page
 from maam_lib.report.collection import OWN, collect, turned
 from maam_lib.report.first_page import first_page
 from maam_lib.report.notebook_pages import as_html
-from maam_lib.report.site import Cell, Site, Table
+from maam_lib.report.site import Site, Table
 from maam_lib.training import environment_facts
 
 MARK = "maam-report"  # a file of this name says that a folder holds a report, and may be replaced by a new one
@@ -87,10 +87,8 @@ def settings_in_words(recipe: Recipe, variant: str) -> str:
 
 
 def _measured(result: Result) -> Table:
-    numbers = result_table(result).rename_axis("row").reset_index()
-    shown = numbers.map(lambda value: value if isinstance(value, str) else "" if pd.isna(value) else f"{value:.3f}")
-    rows = [[Cell(text) for text in row] for row in shown.to_numpy()]
-    return Table("all that was measured", list(numbers.columns), rows)
+    shown = result_table(result).map(lambda value: "" if pd.isna(value) else f"{value:.3f}")
+    return Table("all that was measured", shown.rename_axis("row").reset_index(), {})
 
 
 def _write_differences(site: Site) -> None:

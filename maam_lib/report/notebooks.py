@@ -136,21 +136,22 @@ def reproduce(
         raise ReportError(f"{run}: holds a training with other settings ({changed}); name another folder with --out")
     given = {"recipe": recipe, "settings": list(settings), "root": str(root.resolve()), "run": str(run)}
     given |= {name: _from_here(name, value) for name, value in extra.items()}
-    with alone(out / ".lock", ReportError(f"{out}: another process is writing this report; wait for it")):
+    busy = ReportError(f"{out}: another process is writing this report; wait for it")
+    line = LiveLine([path.stem for path in paths], plan, run, earlier_seconds(out, plan))
+    chapters: list[Chapter] = []
+    with closing(line), alone(out / ".lock", busy):
         if follows or recipe.endswith((".yaml", ".yml")):  # as it is now, whatever becomes of the file or the data
             write_text(out / "recipe.yaml", plan.to_yaml())
             given["recipe"] = str(out.resolve() / "recipe.yaml")
             given["settings"] = [word for word in settings if not word.startswith("data.follow")]  # it is fitted
-        with closing(LiveLine([path.stem for path in paths], plan, run, earlier_seconds(out, plan))) as line:
-            chapters: list[Chapter] = []
-            for path in paths:
-                wanted = {name: value for name, value in given.items() if name in declared[path]}
-                chapters.append(run_notebook(path, out, wanted, cell_limit=cell_limit, show=line.show))
-                line.end_chapter(chapters[-1].seconds)
-                say(f"{path.stem:<20} {'FAILED' if chapters[-1].failure else 'ok':<6} {chapters[-1].seconds:6.0f} s")
-                _write_summary(out, recipe, given, chapters)
-                if chapters[-1].failure:
-                    raise ReportError(f"{chapters[-1].failure}. What ran is in {out / chapters[-1].page}")
+        for path in paths:
+            wanted = {name: value for name, value in given.items() if name in declared[path]}
+            chapters.append(run_notebook(path, out, wanted, cell_limit=cell_limit, show=line.show))
+            line.end_chapter(chapters[-1].seconds)
+            say(f"{path.stem:<20} {'FAILED' if chapters[-1].failure else 'ok':<6} {chapters[-1].seconds:6.0f} s")
+            _write_summary(out, recipe, given, chapters)
+            if chapters[-1].failure:
+                raise ReportError(f"{chapters[-1].failure}. What ran is in {out / chapters[-1].page}")
         if (run / "metrics.json").is_file():
             began, sweeps = time.perf_counter(), (NOTEBOOK_FOLDER / given.get("sweep", "../runs/sweep")).resolve()
             build_report(out / PAPER, folders=[sweeps], runs=[run], root=root)

@@ -1,32 +1,22 @@
-"""The report while it is built: its tables as files and as cells of a page, and where a number leads."""
+"""The report while it is built: its tables as files and on a page, and where a number leads."""
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from data_prep.files import write_text
-from maam_lib.grid import ABSENT, Deviation, Number, as_text
+from maam_lib.grid import as_text
 from maam_lib.report.collection import Collection
-
-NEAR, FAR = 0.01, 0.05  # deviations in AUC, or in EER / 100, up to which a number is as printed, or near it
-
-
-class Cell(NamedTuple):
-    """What a page shows of a value: its text, its class in report.css, and where it leads."""
-
-    text: str
-    kind: str = ""
-    link: str | None = None
 
 
 class Table(NamedTuple):
-    """A table of a page."""
+    """A table of a page, whose numbers lead to the pages of their settings."""
 
     caption: str
-    columns: list[str]
-    rows: list[list[Cell]]
+    values: pd.DataFrame
+    pages: dict[str, str]  # hash of settings -> page
     file: str | None = None  # CSV and LaTeX, without the ending
 
 
@@ -55,14 +45,4 @@ class Site:
         in_latex = re.sub(r"([&%$#_{}])", r"\\\1", caption)  # pandas escapes the cells alone
         latex = as_text(values).to_latex(index=False, escape=True, caption=in_latex)
         write_text(file.with_name(f"{name}.tex"), latex)
-        rows = [[self._cell(value) for value in row] for row in values.to_numpy(dtype=object)]
-        return Table(caption, [str(column) for column in values.columns], rows, f"tables/{name}")
-
-    def _cell(self, value: Any) -> Cell:
-        text = str(value)
-        if value == ABSENT:
-            return Cell(text, "absent")
-        if isinstance(value, Deviation):
-            return Cell(text, "as-printed" if value.distance <= NEAR else "near" if value.distance <= FAR else "far")
-        hashes = value.hashes if isinstance(value, Number) else ()
-        return Cell(text, link=next((self._pages[h] for h in hashes if h in self._pages), None))
+        return Table(caption, values, self._pages, f"tables/{name}")
