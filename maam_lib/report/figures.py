@@ -192,7 +192,7 @@ def why_patches(scored: Scored, prepared: PreparedDataset) -> Picture | None:
         return None
     net, psi, rows, titles = scored.network, scored.calibration.psi, [], []
     for kind, at in zip(("abnormal", "normal"), pair, strict=True):
-        clip, frame = _keys(table)[at]
+        clip, frame = table[["clip", "frame"]].iloc[at]
         rows.append(score_steps(net, prepared, clip, frame, scored.recipe.scoring, psi)._asdict())
         titles.append(f"{kind}: {clip} {frame}, mean {means[at]:.4f}, patch {maxima[at]:.1f}")
     caption = (
@@ -211,14 +211,9 @@ def _loudest(table: pd.DataFrame) -> pd.DataFrame:
     return abnormal.sort_values("fused", ascending=False, kind="stable").drop_duplicates("clip")
 
 
-def _keys(table: pd.DataFrame) -> list[tuple[str, int]]:
-    """Clip and frame of each row."""
-    return list(zip(table["clip"].tolist(), table["frame"].tolist(), strict=True))
-
-
 def _rows(scored: Scored, prepared: PreparedDataset, chosen: dict[str, pd.DataFrame]) -> Picture:
     """Rows of frames, by what they are."""
-    named = [(kind, *key) for kind, table in chosen.items() for key in _keys(table)]
+    named = [(kind, clip, frame) for kind, of in chosen.items() for clip, frame in of[["clip", "frame"]].to_numpy()]
     net, scoring, calibration = scored.network, scored.recipe.scoring, scored.calibration
     rows = [detection_row(net, prepared, clip, frame, scoring, calibration) for _, clip, frame in named]
     titles = [f"{kind}: {clip}, frame {frame}" for kind, clip, frame in named]

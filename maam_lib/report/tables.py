@@ -90,13 +90,12 @@ def table5_as_printed() -> pd.DataFrame:
 def _printed(table: str) -> list[dict[str, TableCell]]:
     """The paper's rows: of other methods, quoted there, and its own."""
     values = paper_values()[table]
-    columns: list[str] = values["columns"]
-    names = [DATASETS.get(column, column) for column in columns]
-    rows: list[dict[str, TableCell]] = []
-    for method, row in values["rows"].items():
-        origin = PRINTED if method.startswith("Ours") else QUOTED
-        rows.append({"method": method, "origin": origin, **dict(zip(names, row, strict=True)), GENERATED: NONE})
-    return rows
+    names = [DATASETS.get(column, column) for column in values["columns"]]
+    origins = {method: PRINTED if method.startswith("Ours") else QUOTED for method in values["rows"]}
+    return [
+        {"method": method, "origin": origins[method], **dict(zip(names, row, strict=True)), GENERATED: NONE}
+        for method, row in values["rows"].items()
+    ]
 
 
 def _with_ours(table: str, grids: Sequence[GridResults], ours: Mapping[str, tuple[str, Measure]]) -> pd.DataFrame:
