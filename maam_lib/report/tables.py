@@ -90,7 +90,7 @@ def table5_as_printed() -> pd.DataFrame:
 def _printed(table: str) -> list[dict[str, TableCell]]:
     """The paper's rows: of other methods, quoted there, and its own."""
     values = paper_values()[table]
-    names: list[str] = [DATASETS.get(column, column) for column in values["columns"]]
+    names = [DATASETS.get(column) or column for column in values["columns"]]
     origins = {method: PRINTED if method.startswith("Ours") else QUOTED for method in values["rows"]}
     return [
         {"method": method, "origin": origins[method], **dict(zip(names, row, strict=True)), GENERATED: NONE}
