@@ -111,8 +111,7 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
 
 def turned(before: Recipe, after: Recipe) -> str:
     """The settings in which two recipes differ, in words; empty for none."""
-    changed = differences(before, after)
-    return "; ".join(f"{key} {new} instead of {old}" for key, (old, new) in changed.items())
+    return "; ".join(f"{key} {new} instead of {old}" for key, (old, new) in differences(before, after).items())
 
 
 def _name_of(run: RunFolder) -> str:
@@ -138,9 +137,8 @@ def _results(runs: Sequence[RunFolder], found: Collection) -> list[tuple[Path, R
 def _scored(grid: GridResults, folders: Sequence[Path], runs: Sequence[RunFolder]) -> Scored | None:
     """The first network of the recipe as it is, with result, scores and weights at hand."""
     for result in grid.results.get(BASE, []):
-        name = f"seed{result.seed}"
         trained = [run for run in runs if run.recipe.hash() == result.recipe_hash]
-        trained += [RunFolder(folder / grid.recipe.name / BASE / name) for folder in folders]
+        trained += [RunFolder(folder / grid.recipe.name / BASE / f"seed{result.seed}") for folder in folders]
         for run in trained:
             if (run.folder / SCORES).is_file() and run.weights_file().is_file():
                 return Scored(grid.recipe, result, read_scores(run.folder), run.weights_file())

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -88,7 +87,7 @@ def run_notebook(
     aside.mkdir()
     try:
         running = aside / notebook.name  # papermill wants this ending
-        failure = _execute_beside(show, notebook, partial(_execute, notebook, running, parameters, cell_limit))
+        failure = _execute_beside(notebook, running, parameters, cell_limit, show)
         executed = nbformat.read(running, as_version=4)
         failure = failure or _missing_figure(notebook.stem, executed)
         chapter = Chapter(notebook.stem, executed, time.perf_counter() - began, failure)
@@ -167,41 +166,38 @@ def _from_here(name: str, value: Any) -> Any:
     return str(Path(text).resolve()) if is_path else value
 
 
-def _execute_beside(show: Show, notebook: Path, execute: Callable[[list[int], Config], str | None]) -> str | None:
+def _execute_beside(
+    notebook: Path, running: Path, parameters: Mapping[str, Any], cell_limit: float | None, show: Show
+) -> str | None:
     """Run a notebook in a thread, while this one shows how far it is and hears Ctrl-C at once.
 
     The thread does not outlive the process, nor does the kernel.
     """
+    content = nbformat.read(notebook, as_version=4)
+    limit = cell_limit or content.metadata.get("maam", {}).get("cell_limit", CELL_LIMIT)
     failure: Future[str | None] = Future()
     begun: list[int] = []  # cells
 
     def run(config: Config) -> None:
         try:
-            failure.set_result(execute(begun, config))
+            failure.set_result(_execute(notebook, running, parameters, limit, begun, config))
         except Exception as error:  # raised again below
             failure.set_exception(error)
         finally:
             ensure_event_loop().close()  # of this thread
 
-    cells = len(nbformat.read(notebook, as_version=4).cells) + 1  # papermill adds the parameters
     with private_files() as config:
         Thread(target=run, args=(config,), daemon=True).start()
         while not failure.done():
             wait([failure], timeout=0.5)
-            show(len(begun), cells)
+            show(len(begun), len(content.cells) + 1)  # papermill adds the parameters
     return failure.result()
 
 
 def _execute(
-    notebook: Path,
-    running: Path,
-    parameters: Mapping[str, Any],
-    cell_limit: float | None,
-    begun: list[int],
-    config: Config,
+    notebook: Path, running: Path, parameters: Mapping[str, Any], limit: float, begun: list[int], config: Config
 ) -> str | None:
     """Run through papermill; returns why it failed, or None."""
-    limit = cell_limit or nbformat.read(notebook, as_version=4).metadata.get("maam", {}).get("cell_limit", CELL_LIMIT)
     try:
         papermill.execute_notebook(
             str(notebook),
