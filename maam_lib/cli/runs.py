@@ -20,9 +20,7 @@ def train(
         int | None,
         Option(help="GPUs (or CPU processes) that share each batch; all GPUs that can, if left out.", min=1),
     ] = None,
-    compiled: Annotated[
-        bool, Option("--compile", help="Compile the network first: for long trainings on a GPU.")
-    ] = False,
+    compiled: Annotated[bool, Option("--compile", help="Compile the network: for long trainings on a GPU.")] = False,
 ) -> None:
     """Train a recipe on its prepared dataset; one checkpoint per epoch."""
     from maam_lib.config import load_recipe
@@ -127,9 +125,7 @@ def reproduce(
 
 @app.command()
 def report(
-    out: Annotated[Path, Option(help="Folder of the report; an earlier report there is replaced.")] = Path(
-        "reports/paper"
-    ),
+    out: Annotated[Path, Option(help="Folder; an earlier report there is replaced.")] = Path("reports/paper"),
     sweep: Annotated[
         list[Path] | None, Option(help="Folder of sweeps; may be repeated.", exists=True, file_okay=False)
     ] = None,
