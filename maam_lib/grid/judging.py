@@ -14,7 +14,7 @@ import pandas as pd
 
 from maam_lib.evaluation import seed_interval
 from maam_lib.grid.experiments import GridResults
-from maam_lib.grid.numbers import Difference
+from maam_lib.grid.numbers import difference
 
 DATASETS = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}  # the paper's, and what it calls them
 # what the end of a recipe's name says
@@ -120,9 +120,7 @@ def gain(values: Sequence[float], above: float = 0, worth: float = WORTH_NOTING)
 
 def all_of(states: Sequence[State]) -> State:
     """Several parts of one claim: holds where all do, does not where one does not."""
-    if State.FAILS in states:
-        return State.FAILS
-    return State.HOLDS if states and set(states) == {State.HOLDS} else State.OPEN
+    return max(states, key=[State.HOLDS, State.OPEN, State.FAILS].index, default=State.OPEN)
 
 
 def steady(means: Sequence[float], spread: float, tolerance: float) -> State:
@@ -138,4 +136,4 @@ def steady(means: Sequence[float], spread: float, tolerance: float) -> State:
 def said(values: Sequence[float], digits: int = 3, unit: str = "") -> str:
     """Differences in words: their mean, its 95 % interval over seeds, how many seeds."""
     seeds = "one seed" if len(values) < 2 else f"{len(values)} seeds"
-    return f"{Difference(tuple(values), f'+.{digits}f', unit)} ({seeds})"
+    return difference(values, f" ({seeds})", f"+.{digits}f", unit)

@@ -26,8 +26,7 @@ from maam_lib.grid.judging import (
     said,
     steady,
 )
-from maam_lib.grid.numbers import number
-from maam_lib.grid.pairing import Measure, paired, shared_seeds
+from maam_lib.grid.numbers import Measure, number, paired, shared_seeds
 from maam_lib.grid.results import BASE, REPORTS, paper_values
 from maam_lib.grid.tables import support_changes
 from maam_lib.training import build_network
