@@ -35,9 +35,8 @@ def clip_interval(
     *,
     minus: np.ndarray | None = None,
     random: np.random.Generator,
-    resamples: int = RESAMPLES,
 ) -> Interval:
-    """Bootstrap interval of the AUC: the middle 95 % of the AUCs of so many draws of whole clips, with replacement.
+    """Bootstrap interval of the AUC: the middle 95 % of the AUCs of RESAMPLES draws of whole clips, with replacement.
 
     labels, scores and clips (T,) as in `metrics.measure`. With `minus`, the scores (T,) of another, the interval is
     that of the difference: AUC of the scores minus AUC of the others, both on the same draws. Draws in which the
@@ -47,8 +46,8 @@ def clip_interval(
     count = len(np.unique(clips))
     if count < 2:
         raise MetricError(f"an interval over clips needs two clips or more, found {count}")
-    # How often each clip is in each draw: (resamples, clips), in the order of their names.
-    draws = random.multinomial(count, np.full(count, 1 / count), size=resamples)
+    # How often each clip is in each draw: (RESAMPLES, clips), in the order of their names.
+    draws = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
     values = _drawn_aucs(labels, scores, clips, protocol, draws)
     if minus is not None:
         values = values - _drawn_aucs(labels, minus, clips, protocol, draws)
@@ -60,18 +59,11 @@ def clip_interval(
 
 
 def compare_runs(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
-    protocol: Protocol,
-    *,
-    random: np.random.Generator,
-    column: str = "fused",
-    resamples: int = RESAMPLES,
+    first: pd.DataFrame, second: pd.DataFrame, protocol: Protocol, *, random: np.random.Generator
 ) -> tuple[float, Interval]:
-    """Two score tables (`scores.csv` of two runs) on the same frames, joined by (clip, frame): the AUC of the first
-    minus that of the second, with its interval over clips.
+    """The fused AUC of a first score table (`scores.csv` of a run) minus that of a second, and its interval over clips.
 
-    Raises MetricError for tables of other frames or other labels, naming the clip and both counts.
+    Frames are joined by (clip, frame). Raises MetricError for other frames or labels, naming the clip and both counts.
     """
     for clip in dict.fromkeys([*first["clip"], *second["clip"]]):
         one, other = ((table["clip"] == clip).sum() for table in (first, second))
@@ -86,13 +78,11 @@ def compare_runs(
             f"{len(first) - len(both)} of {len(first)} frames have another number or label in the second run; compare "
             "runs on the same data"
         )
-    columns = ("label", f"{column}_first", f"{column}_second", "clip")
-    labels, ours, theirs, clips = (both[name].to_numpy() for name in columns)
+    labels, ours, theirs, clips = (both[name].to_numpy() for name in ("label", "fused_first", "fused_second", "clip"))
     auc, other_auc = (measure(labels, scores, clips, protocol)["auc"] for scores in (ours, theirs))
     if auc is None or other_auc is None:
         raise MetricError(f"no clip has both classes, so there is no {protocol} AUC to compare")
-    interval = clip_interval(labels, ours, clips, protocol, minus=theirs, random=random, resamples=resamples)
-    return auc - other_auc, interval
+    return auc - other_auc, clip_interval(labels, ours, clips, protocol, minus=theirs, random=random)
 
 
 def _drawn_aucs(

@@ -41,7 +41,6 @@ from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import (
     BASE,
     REFERENCE,
-    REPORTS,
     WEIGHTS,
     ResultError,
     Results,
@@ -52,6 +51,6 @@ from maam_lib.grid.results import (
     reference_network,
     result_table,
 )
-from maam_lib.grid.runner import SweepError, sweep
+from maam_lib.grid.runner import sweep
 from maam_lib.grid.status import clock, sweep_states
 from maam_lib.grid.tables import grid_tables, learning_adds, machine_of, read_cost, summary, yardstick

@@ -16,11 +16,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from data_prep.files import UnreadableError, in_form, read_json, read_text, write_json, write_text, written_aside
+from data_prep.files import UnreadableError, in_form, read_json, read_text, write_json, written_aside
 from maam_lib import CLONE, in_clone
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
-from maam_lib.evaluation import Localisation, Result, UnderProtocol
+from maam_lib.evaluation import Result, UnderProtocol
 from maam_lib.model import MAAMNet
 from maam_lib.training import SCORES, RunFolder, build_network, load_weights
 
@@ -29,6 +29,17 @@ REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
 BASE = "paper"  # the variant that is the recipe as it is
 NEEDED = {name for name, field in Result.model_fields.items() if field.is_required()}
+PROTOCOL_ROWS = {  # of a result's table
+    "micro": "fused",
+    "micro_per_clip": "fused, each clip to [0, 1]",
+    "macro": "fused, mean of {measured.clips} clips ({measured.single_class_clips} of one class left out)",
+}
+PLACES_ROWS = {
+    "pixel_auc": "pixels",
+    "pixel_auc_ucsd": "pixels, 40 % of a frame's (UCSD)",
+    "rbdc": "regions (RBDC)",
+    "tbdc": "tracks (TBDC)",
+}
 Results = Mapping[str, list[Result]]  # variant -> one result per seed, in the order of the seeds
 
 
@@ -95,12 +106,10 @@ def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False
     result = read_result(run.folder / "metrics.json").with_values(machine=run.machine)
     write_json(folder / variant / f"seed{result.seed}.json", result.as_json())
     if weights:
-        with written_aside(folder / WEIGHTS) as aside:
-            shutil.copyfile(run.weights_file(), aside)
-        with written_aside(folder / SCORES) as aside:
-            shutil.copyfile(run.folder / SCORES, aside)
-        write_text(folder / "recipe.yaml", run.recipe.to_yaml())
-        write_text(folder / DETECTOR, (run.folder / DETECTOR).read_text(encoding="utf-8"))
+        kept = {WEIGHTS: run.weights_file()} | {name: run.folder / name for name in (SCORES, "recipe.yaml", DETECTOR)}
+        for name, source in kept.items():
+            with written_aside(folder / name) as aside:
+                shutil.copyfile(source, aside)
     return folder
 
 
@@ -110,31 +119,25 @@ def result_table(result: Result) -> pd.DataFrame:
     Where the result has them: the average precision, the 95 % interval over clips and the best yardstick under the
     same protocol; rows for the other protocols; and pixel, region and track criteria, areas as well.
     """
-    learned: dict[str, dict[str, float | None]] = {
+    rows: dict[str, dict[str, float | None]] = {
         "fused": {"AUC": result.auc, "EER": result.eer},
         "appearance alone": {"AUC": result.auc_appearance},
         "motion alone": {"AUC": result.auc_motion},
     }
     for name, measured in result.protocols.items():
-        if measured.auc is None:  # no clip has frames of both kinds
-            continue
-        row = "fused" if name == "micro" else _protocol_row(name, measured)
-        learned[row] = learned.get(row, {}) | _protocol_columns(measured)
-    learned |= _localisation_rows(result.localisation) if result.localisation else {}
-    yardsticks = {
-        f"no learning: {name.replace('_', ' ')}": {"AUC": row.auc, "EER": row.eer}
-        for name, row in result.no_learning.items()
-    }
-    return pd.DataFrame.from_dict(learned | yardsticks, orient="index")
+        if measured.auc is not None:  # else no clip has frames of both kinds
+            row = PROTOCOL_ROWS[name].format(measured=measured)
+            rows[row] = rows.get(row, {}) | _columns(measured)
+    if places := result.localisation:
+        for criterion, row in PLACES_ROWS.items():
+            if (ours := getattr(places, criterion)) is not None:
+                rows[row] = {"AUC": ours, "best no-learning": getattr(places.no_learning, criterion)}
+    for name, without in result.no_learning.items():
+        rows[f"no learning: {name.replace('_', ' ')}"] = {"AUC": without.auc, "EER": without.eer}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _protocol_row(name: str, measured: UnderProtocol) -> str:
-    if name == "macro":
-        return f"fused, mean of {measured.clips} clips ({measured.single_class_clips} of one class left out)"
-    return "fused, each clip to [0, 1]"
-
-
-def _protocol_columns(measured: UnderProtocol) -> dict[str, float]:
+def _columns(measured: UnderProtocol) -> dict[str, float | None]:
     low, high = measured.auc_interval or (None, None)
     columns = {
         "AUC": measured.auc,
@@ -145,14 +148,3 @@ def _protocol_columns(measured: UnderProtocol) -> dict[str, float]:
         "best no-learning": max(measured.no_learning.values(), default=None),
     }
     return {name: value for name, value in columns.items() if value is not None}
-
-
-def _localisation_rows(measured: Localisation) -> dict[str, dict[str, float | None]]:
-    yardstick = measured.no_learning
-    rows = {
-        "pixels": (measured.pixel_auc, yardstick.pixel_auc),
-        "pixels, 40 % of a frame's (UCSD)": (measured.pixel_auc_ucsd, yardstick.pixel_auc_ucsd),
-        "regions (RBDC)": (measured.rbdc, yardstick.rbdc),
-        "tracks (TBDC)": (measured.tbdc, yardstick.tbdc),
-    }
-    return {row: {"AUC": ours, "best no-learning": best} for row, (ours, best) in rows.items() if ours is not None}

@@ -24,7 +24,6 @@ from data_prep.cluster import outcomes
 from data_prep.files import DiskFullError, alone, clear_asides, write_json, write_text
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Result
 from maam_lib.grid.cost import measure_cost, memory_needed
 from maam_lib.grid.experiments import OF_THE_PAPER, Cell, GridResults, cells_of, grid_results, measure_cell, variants_of
 from maam_lib.grid.results import REFERENCE, ResultError, read_result
@@ -68,7 +67,8 @@ def sweep(
     busy = SweepError(f"{home}: another sweep is at work there; wait for it, or name another folder")
     with alone(home / ".lock", busy):
         _check_recipe(home, recipe)
-        done, to_do = planned(cells, prepared, folder)
+        done = [cell for cell in cells if _has_result(cell, prepared, folder)]
+        to_do = [cell for cell in cells if cell not in done]
         _clear(home, done)
         write_text(home / "recipe.yaml", recipe.to_yaml())
         workers = workers or (1 if scheduler else default_workers(recipe))
@@ -85,35 +85,24 @@ def sweep(
     return grid_results(recipe, folder, REFERENCE, content_hash=prepared.content_hash)
 
 
-def planned(cells: list[Cell], prepared: PreparedDataset, folder: Path) -> tuple[list[Cell], list[Cell]]:
-    """The cells that have a result, and those that have none; raises ResultError as `sweep` does."""
-    done, to_do = list[Cell](), list[Cell]()
-    for cell in cells:
-        for place in (folder, REFERENCE):
-            path = cell.result_file(place / cell.recipe.name)
-            if not path.is_file():
-                continue
-            result = read_result(path)
-            other = _otherness(result, cell, prepared)
-            if not other:
-                done.append(cell)
-                break
-            if place == folder:
-                raise ResultError(f"{path}: a result of {other}; move it away, or sweep into another folder")
-        else:
-            to_do.append(cell)
-    return done, to_do
-
-
-def _otherness(result: Result, cell: Cell, prepared: PreparedDataset) -> str:
-    """In what a result is not the cell's; "" where it is."""
-    if result.recipe_hash != cell.recipe.hash():
-        return "other settings"
-    if result.data.content_hash != prepared.content_hash:
-        return "other data"
-    if result.machine.precision not in (None, cell.recipe.training.precision):
-        return f"another number format ({result.machine.precision})"
-    return ""
+def _has_result(cell: Cell, prepared: PreparedDataset, folder: Path) -> bool:
+    """Whether a cell's result is in the folder, or comes with the kit; raises ResultError as `sweep` does."""
+    for place in (folder, REFERENCE):
+        path, other = cell.result_file(place / cell.recipe.name), ""
+        if not path.is_file():
+            continue
+        result = read_result(path)
+        if result.recipe_hash != cell.recipe.hash():
+            other = "other settings"
+        elif result.data.content_hash != prepared.content_hash:
+            other = "other data"
+        elif result.machine.precision not in (None, cell.recipe.training.precision):
+            other = f"another number format ({result.machine.precision})"
+        if not other:
+            return True
+        if place == folder:
+            raise ResultError(f"{path}: a result of {other}; move it away, or sweep into another folder")
+    return False
 
 
 # Running

@@ -64,17 +64,14 @@ def _readable_state(home: Path) -> SweepState:
     """A sweep whose own files are damaged is told of as well, so that it does not hide the others."""
     try:
         return sweep_state(home)
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # what a damaged file leads to
+    except (ValueError, RuntimeError, OSError) as error:  # what damaged or vanished files lead to
         reason = f"plan or notes not readable ({type(error).__name__}: {' '.join(str(error).split())})"
         return SweepState(home, [], None, [f"{reason}; run the same `maam sweep` again: it writes them anew"])
 
 
 def sweep_state(home: Path) -> SweepState:
-    """How far the last sweep in `<folder>/<recipe>` is."""
-    try:
-        plan = in_form(read_json(home / "plan.json"), Plan, str(home / "plan.json"))
-    except (UnreadableError, FileNotFoundError) as error:
-        raise ResultError(f"{error}; start the sweep again, finished cells are kept") from error
+    """How far the last sweep in `<folder>/<recipe>` is; raises UnreadableError for a damaged plan."""
+    plan = in_form(read_json(home / "plan.json"), Plan, str(home / "plan.json"))
     grid = grid_results(base_recipe(home), home.parent, REFERENCE, content_hash=plan.content_hash)
     results = {result.recipe_hash: result for seeds in grid.results.values() for result in seeds}
     cells = [_cell_state(home, cell, results.get(cell.recipe_hash)) for cell in plan.cells]
@@ -119,19 +116,12 @@ def _seconds_left(home: Path, cells: list[CellState], results: dict[str, Result]
 
     Before any is finished, what the epochs so far let expect of the trainings.
     """
-    spent = [result.seconds for result in results.values() if result.seconds]
-    took = [seconds.training + seconds.measuring for seconds in spent]
-    took = took or [statistics.mean(run.history["seconds"]) * run.recipe.training.epochs for run in _begun(home, cells)]
+    took = [of.training + of.measuring for result in results.values() if (of := result.seconds)]
     if not took:
-        return None
+        runs = [RunFolder(home / cell.variant / f"seed{cell.seed}") for cell in cells]
+        took = [statistics.mean(r.history["seconds"]) * r.recipe.training.epochs for r in runs if len(r.history)]
     to_do = sum({"waiting": 1, "interrupted": 1, "running": 0.5}.get(cell.state, 0) for cell in cells)
-    return to_do * statistics.median(took) / workers
-
-
-def _begun(home: Path, cells: list[CellState]) -> list[RunFolder]:
-    """The runs of cells that have an epoch behind them."""
-    runs = [RunFolder(home / cell.variant / f"seed{cell.seed}") for cell in cells]
-    return [run for run in runs if len(run.history)]
+    return to_do * statistics.median(took) / workers if took else None
 
 
 def clock(seconds: float) -> str:
