@@ -36,24 +36,26 @@ def localised(
     are abnormal frames whose mask vanished at the stored size: `frames_left_out`. True regions are the objects' pixels
     inside the masks where tracks are known, else the connected components of the masks, and `tbdc` is None.
     """
-    chosen = [i for i, key in enumerate(errors.keys) if _has_truth(prepared, *key)]
-    keys = [errors.keys[i] for i in chosen]
-    if {int(prepared.labels(clip)[frame]) for clip, frame in keys} != {0, 1}:
+    clips = {clip for clip, _ in errors.keys}
+    masks = {clip: found for clip in clips if (found := prepared.masks(clip)) is not None}
+    tracks = {clip: found for clip in clips if (found := prepared.tracks(clip)) is not None}
+    labels = [int(prepared.labels(clip)[frame]) for clip, frame in errors.keys]
+    known = [(i, clip, frame) for i, (clip, frame) in enumerate(errors.keys) if clip in masks]
+    chosen = [(i, clip, frame) for i, clip, frame in known if masks[clip][frame].any() == labels[i]]
+    if {labels[i] for i, _, _ in chosen} != {0, 1}:
         return None
-    tracked = all(prepared.tracks(clip) is not None for clip, _ in keys)
+    tracked = all(clip in tracks for _, clip, _ in chosen)
     sums = errors.maps(psi)[branch]
     pixels, covered = EveryPixel(), CoveredFrames()
-    regions = FoundRegions(region_thresholds(sums.max(axis=(1, 2))[chosen]))
+    regions = FoundRegions(region_thresholds(sums.max(axis=(1, 2))[[i for i, _, _ in chosen]]))
     where = {"patch": scoring.patch, "stride": scoring.stride, "padding": scoring.padding}
-    for i, (clip, frame) in zip(chosen, keys, strict=True):
+    for i, clip, frame in chosen:
         scores = pscd.pixel_scores(torch.from_numpy(sums[i : i + 1]), prepared.frame_size, **where)[0].numpy()
-        masks, tracks = prepared.masks(clip), prepared.tracks(clip)
-        assert masks is not None  # `_has_truth`
-        mask = masks[frame]
+        mask = masks[clip][frame]
         pixels.add(scores, mask)
         covered.add(scores, mask)
-        if tracked and tracks is not None:
-            regions.add(scores, tracks[frame] * mask, clip)
+        if tracked:
+            regions.add(scores, tracks[clip][frame] * mask, clip)
         else:
             regions.add(scores, components(mask))
     return {
@@ -61,17 +63,12 @@ def localised(
         "pixel_auc_ucsd": covered.auc(),
         "rbdc": regions.rbdc(),
         "tbdc": regions.tbdc(),
-        "frames": len(keys),
-        "frames_left_out": len(errors.keys) - len(keys),
+        "frames": len(chosen),
+        "frames_left_out": len(errors.keys) - len(chosen),
         "true_regions": "objects" if tracked else "connected components of the masks (no tracks, so no TBDC)",
         "pixel_score": "largest patch sum over the pixel",
         "region_thresholds": THRESHOLDS,
     }
-
-
-def _has_truth(prepared: PreparedDataset, clip: str, frame: int) -> bool:
-    masks = prepared.masks(clip)
-    return masks is not None and bool(masks[frame].any()) == bool(prepared.labels(clip)[frame])
 
 
 class EveryPixel:

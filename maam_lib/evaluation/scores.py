@@ -44,9 +44,8 @@ class PatchErrors:
 
     def of_whole_frames(self) -> "PatchErrors":
         """What PSCD stands against (Sec. 3.4): the whole frame as its one patch, with the mean of each error map."""
-        means = (self.frame_error, 2 * self.flow_error)  # the motion map is a sum over dx and dy
-        appearance, motion = (mean[:, None, None] for mean in means)
-        return replace(self, appearance=appearance, motion=motion)
+        motion = 2 * self.flow_error  # the motion map is a sum over dx and dy
+        return replace(self, appearance=self.frame_error[:, None, None], motion=motion[:, None, None])
 
 
 @dataclass(frozen=True)

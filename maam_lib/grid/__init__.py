@@ -25,18 +25,7 @@ from maam_lib.grid.judging import (
     verdict,
     verdict_table,
 )
-from maam_lib.grid.numbers import (
-    ABSENT,
-    NONE,
-    Deviation,
-    Number,
-    TableCell,
-    as_text,
-    number,
-    paired,
-    same_seeds,
-    shown,
-)
+from maam_lib.grid.numbers import ABSENT, NONE, Deviation, Number, TableCell, as_text, number, paired, same_seeds, shown
 from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import (
     BASE,

@@ -13,17 +13,7 @@ import pandas as pd
 from maam_lib import baselines, metrics
 from maam_lib.baselines import constant_answers
 from maam_lib.config import ScoringSettings
-from maam_lib.evaluation import (
-    BRANCHES,
-    Evaluator,
-    Predict,
-    Result,
-    Scoring,
-    calibrate,
-    frame_metrics,
-    score_table,
-    seed_interval,
-)
+from maam_lib.evaluation import BRANCHES, Evaluator, Predict, Result, Scoring, calibrate, score_table, seed_interval
 from maam_lib.grid.numbers import ABSENT, auc, auc_motion, difference, number, paired, shown, support_items
 from maam_lib.grid.results import BASE, Results
 
@@ -95,14 +85,14 @@ def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, Scoring
     words |= {"drop two": (16, "two frames of each clip left out"), "per clip": (22, "each clip brought to [0, 1]")}
     effects = {}
     for name, (place, said) in words.items():
-        learned = frame_metrics(tables["network"][name])
+        learned = tables["network"][name]
         rows = {row: _auc(tables[answer][name], column) for row, (answer, column) in baselines.ROWS.items()}
         best = max(rows, key=rows.__getitem__)
         effects[name] = Scoring(
             number=place,
             what=said,
-            auc=learned["auc"],
-            eer=learned["eer"],
+            auc=_auc(learned, "fused"),
+            eer=metrics.equal_error_rate(learned["label"].to_numpy(), learned["fused"].to_numpy()),
             best_no_learning=best,
             best_no_learning_auc=rows[best],
         )

@@ -4,6 +4,7 @@ import platform
 import statistics
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -80,25 +81,25 @@ def sweep_state(home: Path) -> SweepState:
 
 def _cell_state(home: Path, planned: PlannedCell, result: Result | None) -> CellState:
     """Of a cell of a plan. A result of the kit counts only where the plan took it: its number format may be another."""
-    variant, seed = planned.variant, planned.seed
-    if result is not None and (planned.done or (home / variant / f"seed{seed}.json").is_file()):
-        return CellState(variant, seed, "done", f"AUC {result.auc:.3f}")
-    running, failed = (home / variant / f"seed{seed}.{kind}" for kind in ("running", "failed"))
+    state = partial(CellState, planned.variant, planned.seed)
+    own, running, failed = (
+        home / planned.variant / f"seed{planned.seed}.{kind}" for kind in ("json", "running", "failed")
+    )
+    if result is not None and (planned.done or own.is_file()):
+        return state("done", f"AUC {result.auc:.3f}")
     if running.is_file():
         try:
             word = in_form(read_json(running), Word, str(running))
         except (UnreadableError, FileNotFoundError) as error:  # damaged, or done in this moment
-            return CellState(variant, seed, "interrupted", f"{error}; the next sweep continues it")
+            return state("interrupted", f"{error}; the next sweep continues it")
         at = f"epoch {word.epoch} of {word.epochs} done"
         if not _is_alive(word):
-            return CellState(variant, seed, "interrupted", f"{at}; the next sweep continues it")
-        sign = f"last sign {clock(time.time() - word.seen)} ago"
-        return CellState(
-            variant, seed, "running", f"{at}, for {clock(time.time() - word.began)}, {sign}, on {word.host}"
-        )
+            return state("interrupted", f"{at}; the next sweep continues it")
+        spent, silent = (clock(time.time() - moment) for moment in (word.began, word.seen))
+        return state("running", f"{at}, for {spent}, last sign {silent} ago, on {word.host}")
     if failed.is_file():
-        return CellState(variant, seed, "failed", failed.read_text(encoding="utf-8", errors="replace").strip())
-    return CellState(variant, seed, "waiting")
+        return state("failed", failed.read_text(encoding="utf-8", errors="replace").strip())
+    return state("waiting")
 
 
 def _is_alive(word: Word) -> bool:
