@@ -53,7 +53,7 @@ class Claim:
     decide: str
     judge: Judge
     paper: str = ""  # the paper's own numbers for it
-    differences: tuple[int, ...] = ()  # of docs/differences.md, that bear on it
+    differences: Sequence[int] = ()  # of docs/differences.md, that bear on it
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,19 @@ class Verdict:
 def verdict(claim: Claim, grids: Sequence[GridResults]) -> Verdict:
     """Judge a claim by all results there are."""
     found = [(grid, finding) for grid in grids if (finding := claim.judge(grid)) is not None]
+    real = [(grid, finding) for grid, finding in found if not is_generated(grid)]
+    decided = [(grid, finding.state) for grid, finding in real if finding.state is not State.OPEN]
+    full_size = [(grid, state) for grid, state in decided if is_full_size(grid)]
+    states = {state for _, state in full_size or decided}
+    if states:
+        names = ", ".join(grid.recipe.name for grid, _ in full_size or decided)
+        because = f"{'' if full_size else 'at reduced size: '}{names}{' disagree' if len(states) > 1 else ''}"
+    elif found:
+        because = "not decided by what is measured" if real else "not measured on the paper's datasets"
+    else:
+        because = "no result bears on it"
     findings = {grid.recipe.name: finding for grid, finding in found}
-    for size, deciding in (("", is_full_size), ("at reduced size: ", lambda grid: not is_full_size(grid))):
-        states = {finding.state for grid, finding in found if deciding(grid) and not is_generated(grid)}
-        states.discard(State.OPEN)
-        names = ", ".join(grid.recipe.name for grid, finding in found if deciding(grid) and finding.state in states)
-        if len(states) == 1:
-            return Verdict(claim, findings, states.pop(), f"{size}{names}")
-        if states:
-            return Verdict(claim, findings, State.OPEN, f"{size}{names} disagree")
-    on_real = any(not is_generated(grid) for grid, _ in found)
-    because = "not decided by what is measured" if on_real else "not measured on the paper's datasets"
-    because = because if found else "no result bears on it"
-    return Verdict(claim, findings, State.OPEN, because)
+    return Verdict(claim, findings, states.pop() if len(states) == 1 else State.OPEN, because)
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:

@@ -52,21 +52,11 @@ FILLED_IN = {  # into claims.yaml
 def claims() -> list[Claim]:
     """All claims, in the order of the paper."""
     texts = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
-    judges, numbers = _judges(), _printed_numbers()
-    return [
-        Claim(
-            name=name,
-            text=text["text"],
-            place=text["place"],
-            rule=text["rule"].format_map(FILLED_IN),
-            decide=text["decide"].format_map(FILLED_IN),
-            judge=judges[name],
-            paper=numbers.get(name, ""),
-            differences=tuple(text.get("differences", ())),
-        )
-        for text in texts
-        for name in [text["name"]]
-    ]
+    judges, numbers, made = _judges(), _printed_numbers(), []
+    for text in texts:
+        filled = {key: text[key].format_map(FILLED_IN) for key in ("rule", "decide")}
+        made.append(Claim(**text | filled, judge=judges[text["name"]], paper=numbers.get(text["name"], "")))
+    return made
 
 
 def _judges() -> dict[str, Judge]:
@@ -79,13 +69,7 @@ def _judges() -> dict[str, Judge]:
         "best": _nobody,
         "eer": _printed_eer,
         "memory": partial(_pairs, {"with memory minus without": (BASE, "no-memory")}),
-        "fusion": partial(
-            _pairs,
-            {
-                "fused minus appearance": (BASE, f"{BASE}-appearance"),
-                "fused minus motion": (BASE, f"{BASE}-motion"),
-            },
-        ),
+        "fusion": partial(_pairs, {f"fused minus {one}": (BASE, f"{BASE}-{one}") for one in ("appearance", "motion")}),
         "motion": partial(_pairs, {"motion minus appearance": (f"{BASE}-motion", f"{BASE}-appearance")}),
         "losses": partial(
             _pairs, {"sparse": ("sparse-only", neither), "latent": ("latent-only", neither), "both": (BASE, neither)}

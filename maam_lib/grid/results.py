@@ -20,7 +20,7 @@ from data_prep.files import UnreadableError, in_form, read_json, read_text, writ
 from maam_lib import CLONE, in_clone
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
-from maam_lib.evaluation import Result, UnderProtocol
+from maam_lib.evaluation import Result
 from maam_lib.model import MAAMNet
 from maam_lib.training import SCORES, RunFolder, build_network, load_weights
 
@@ -125,9 +125,18 @@ def result_table(result: Result) -> pd.DataFrame:
         "motion alone": {"AUC": result.auc_motion},
     }
     for name, measured in result.protocols.items():
+        low, high = measured.auc_interval or (None, None)
+        columns = {
+            "AUC": measured.auc,
+            "EER": measured.eer,
+            "AP": measured.average_precision,
+            "AUC from": low,
+            "to": high,
+            "best no-learning": max(measured.no_learning.values(), default=None),
+        }
         if measured.auc is not None:  # else no clip has frames of both kinds
-            row = PROTOCOL_ROWS[name].format(measured=measured)
-            rows[row] = rows.get(row, {}) | _columns(measured)
+            row = rows.setdefault(PROTOCOL_ROWS[name].format(measured=measured), {})
+            row |= {column: value for column, value in columns.items() if value is not None}
     if places := result.localisation:
         for criterion, row in PLACES_ROWS.items():
             if (ours := getattr(places, criterion)) is not None:
@@ -135,16 +144,3 @@ def result_table(result: Result) -> pd.DataFrame:
     for name, without in result.no_learning.items():
         rows[f"no learning: {name.replace('_', ' ')}"] = {"AUC": without.auc, "EER": without.eer}
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def _columns(measured: UnderProtocol) -> dict[str, float | None]:
-    low, high = measured.auc_interval or (None, None)
-    columns = {
-        "AUC": measured.auc,
-        "EER": measured.eer,
-        "AP": measured.average_precision,
-        "AUC from": low,
-        "to": high,
-        "best no-learning": max(measured.no_learning.values(), default=None),
-    }
-    return {name: value for name, value in columns.items() if value is not None}

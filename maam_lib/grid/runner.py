@@ -66,15 +66,17 @@ def sweep(
     cells = cells_of(recipe, variants_of(parts, variants), range(seeds))
     busy = SweepError(f"{home}: another sweep is at work there; wait for it, or name another folder")
     with alone(home / ".lock", busy):
-        _check_recipe(home, recipe)
+        kept = home / "recipe.yaml"
+        if kept.is_file() and (changed := changed_settings(load_recipe(kept), recipe)):
+            raise SweepError(f"{home}: holds a sweep with other settings ({changed}); name another folder for these")
         done = [cell for cell in cells if _has_result(cell, prepared, folder)]
-        to_do = [cell for cell in cells if cell not in done]
+        to_do = [Task(home, cell, prepared) for cell in cells if cell not in done]
         _clear(home, done)
-        write_text(home / "recipe.yaml", recipe.to_yaml())
+        write_text(kept, recipe.to_yaml())
         workers = workers or (1 if scheduler else default_workers(recipe))
         _write_plan(home, cells, done, prepared, workers)
         say(f"{recipe.name}: {len(cells)} cells, {len(done)} done, {len(to_do)} to do in {home}")
-        failed = _run(home, to_do, prepared, workers, scheduler, say)
+        failed = _run(to_do, workers, scheduler, say)
         if "table4" in parts and not (home / "cost.json").is_file():
             write_json(home / "cost.json", measure_cost(recipe, prepared).model_dump(mode="json"))
     if failed:
@@ -108,17 +110,21 @@ def _has_result(cell: Cell, prepared: PreparedDataset, folder: Path) -> bool:
 # Running
 
 
-def _run(
-    home: Path,
-    cells: list[Cell],
-    prepared: PreparedDataset,
-    workers: int,
-    scheduler: str | None,
-    say: Callable[[str], None],
-) -> list[str]:
+@dataclass(frozen=True)
+class Task:
+    """A cell, the folder of its recipe, and its data: what travels to a worker."""
+
+    home: Path
+    cell: Cell
+    prepared: PreparedDataset
+
+    def note(self, kind: str) -> Path:
+        return self.cell.result_file(self.home).with_suffix(f".{kind}")
+
+
+def _run(tasks: list[Task], workers: int, scheduler: str | None, say: Callable[[str], None]) -> list[str]:
     """Run cells, telling of each; returns the failed ones with their reason."""
     began, failed = time.perf_counter(), []
-    tasks = [Task(home, cell, prepared) for cell in cells]
     for number, (task, outcome) in enumerate(outcomes(run_cell, tasks, workers, scheduler), start=1):
         spent = time.perf_counter() - began
         left = clock(spent / number * (len(tasks) - number))
@@ -134,18 +140,6 @@ def _run(
             says = f"FAILED: {reason}"
         say(f"{number}/{len(tasks)} {task.cell}: {says} [{clock(spent)} gone, about {left} left]")
     return failed
-
-
-@dataclass(frozen=True)
-class Task:
-    """A cell, the folder of its recipe, and its data: what travels to a worker."""
-
-    home: Path
-    cell: Cell
-    prepared: PreparedDataset
-
-    def note(self, kind: str) -> Path:
-        return self.cell.result_file(self.home).with_suffix(f".{kind}")
 
 
 def run_cell(task: Task) -> str:
@@ -224,12 +218,6 @@ def _clear(home: Path, done: list[Cell]) -> None:
     for cell in done:
         for kind in ("running", "failed"):
             cell.result_file(home).with_suffix(f".{kind}").unlink(missing_ok=True)
-
-
-def _check_recipe(home: Path, recipe: Recipe) -> None:
-    kept = home / "recipe.yaml"
-    if kept.is_file() and (changed := changed_settings(load_recipe(kept), recipe)):
-        raise SweepError(f"{home}: holds a sweep with other settings ({changed}); name another folder for these")
 
 
 # How many
