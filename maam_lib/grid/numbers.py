@@ -42,23 +42,18 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Deviation:
+class Deviation(Number):
     """Our mean minus the paper's number; `unit` is what one AUC is in that number's unit."""
 
-    gap: float
-    form: str = "+.3f"
     unit: float = 1.0
 
     @property
     def distance(self) -> float:
         """How far apart they are, in AUC or in percent points / 100."""
-        return abs(self.gap) / self.unit
-
-    def __str__(self) -> str:
-        return f"{self.gap:{self.form}}"
+        return abs(self.values[0]) / self.unit
 
 
-TableCell = Number | Deviation | str | float | int
+TableCell = Number | str | float | int
 
 
 def number(values: Iterable[float], form: str = ".3f", note: str = "", hashes: Iterable[str] = ()) -> Number | str:
@@ -90,12 +85,12 @@ def deviation(ours: Number | str, printed: str, form: str = "+.3f", unit: float 
     """The mean over seeds minus a number as printed; NONE where either is missing."""
     if isinstance(ours, str) or not printed.replace(".", "").isdigit():
         return NONE
-    return Deviation(seed_spread(ours.values)[0] - float(printed), form, unit)
+    return Deviation((seed_spread(ours.values)[0] - float(printed),), form, unit=unit)
 
 
 def as_text(table: pd.DataFrame) -> pd.DataFrame:
     """A table with each of its numbers as it is shown; what is text or a plain number stays so."""
-    return table.map(lambda cell: str(cell) if isinstance(cell, Number | Deviation) else cell)
+    return table.map(lambda cell: str(cell) if isinstance(cell, Number) else cell)
 
 
 # Which results of several variants may be compared: those of the same seeds

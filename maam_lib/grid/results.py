@@ -61,9 +61,8 @@ def read_result(path: Path) -> Result:
         raise ResultError(f"{path}: no such result; make it with `maam evaluate --run {path.parent}`") from None
     except UnreadableError as error:
         raise ResultError(f"{error}; was it cut? Evaluate the run again") from error
-    if not isinstance(content, dict) or (missing := NEEDED - set(content)):
-        lacks = f" (no {', '.join(sorted(missing))})" if isinstance(content, dict) else ""
-        raise ResultError(f"{path}: not a metrics.json of this kit{lacks}; remove it or evaluate the run again")
+    if missing := ", ".join(sorted(NEEDED - set(content if isinstance(content, dict) else ()))):
+        raise ResultError(f"{path}: not a metrics.json of this kit (no {missing}); remove it or evaluate the run again")
     try:
         return in_form(content, Result, str(path))
     except UnreadableError as error:
