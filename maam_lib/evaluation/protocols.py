@@ -38,6 +38,7 @@ def no_learning_rows(yardsticks: pd.DataFrame) -> dict[str, dict[str, float]]:
 def frame_protocols(table: pd.DataFrame, yardsticks: pd.DataFrame) -> dict[Protocol, dict[str, Any]]:
     """The fused scores of a table, and every yardstick of the same frames, under every protocol of `metrics`.
 
+    The one place where both become numbers: a change of the scores, as smoothing, belongs here, before either.
     `auc_interval` and `learning_adds_interval` are 95 % bootstrap intervals over the test clips, the second of the
     difference on the same clips; None with one clip only.
     """
@@ -47,10 +48,11 @@ def frame_protocols(table: pd.DataFrame, yardsticks: pd.DataFrame) -> dict[Proto
 def _under(protocol: Protocol, table: pd.DataFrame, yardsticks: pd.DataFrame) -> dict[str, Any]:
     labels, clips, fused = (table[column].to_numpy() for column in ("label", "clip", "fused"))
     measured: dict[str, Any] = {"what": PROTOCOLS[protocol], **metrics.measure(labels, fused, clips, protocol)}
-    if measured["auc"] is None:  # as that of every yardstick: no clip has both classes
+    if measured["auc"] is None:  # no clip has both classes
         return measured
     rows = {name: yardsticks[name].to_numpy() for name in ROWS}
-    aucs = {name: metrics.measure(labels, scores, clips, protocol)["auc"] or 0.0 for name, scores in rows.items()}
+    found = {name: metrics.measure(labels, scores, clips, protocol)["auc"] for name, scores in rows.items()}
+    aucs = {name: auc for name, auc in found.items() if auc is not None}
     best = max(aucs, key=aucs.__getitem__)
     measured |= {"no_learning": aucs, "best_no_learning": best, "learning_adds": measured["auc"] - aucs[best]}
     for name, minus in {"auc_interval": None, "learning_adds_interval": rows[best]}.items():
