@@ -197,19 +197,17 @@ def grid_results(
     known = set(chain.from_iterable(hashes_of.values()))
     by_hash: dict[str, Result] = {}
     for path, result in found:
-        foreign = None
         if result.data.content_hash != content_hash:
-            foreign = "measured on other data"
+            why, is_told = "measured on other data", False
         elif result.recipe_hash not in known:
-            foreign = f"of other settings than any variant of {base.name}"
-        elif result.machine.precision not in (None, base.training.precision):
-            formats = f"trained in {result.machine.precision}, not compared with results in {base.training.precision}"
-            left_out.append(f"{path}: {formats}")
-            continue
-        if foreign and (path.is_relative_to(folders[0]) or (path, result) in more):
-            left_out.append(f"{path}: {foreign}")
-        elif not foreign:
+            why, is_told = f"of other settings than any variant of {base.name}", False
+        elif (precision := result.machine.precision) not in (None, base.training.precision):
+            why, is_told = f"trained in {precision}, not compared with results in {base.training.precision}", True
+        else:
             by_hash.setdefault(result.recipe_hash, result)
+            continue
+        if is_told or path.is_relative_to(folders[0]) or (path, result) in more:
+            left_out.append(f"{path}: {why}")
     results = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
     return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out)
 

@@ -52,22 +52,23 @@ class SweepState:
 
 
 def sweep_states(folder: Path) -> list[SweepState]:
-    """Of every recipe swept in a folder; raises ResultError where there is no sweep."""
-    homes = sorted(path.parent for path in folder.glob("*/plan.json"))
+    """Of every recipe swept in a folder; raises ResultError where there is no sweep.
+
+    A sweep whose own files are damaged is told of as well, so that it does not hide the others.
+    """
+    homes, states = sorted(path.parent for path in folder.glob("*/plan.json")), []
     if not homes:
         raise ResultError(
             f"{folder}: no sweep here (no */plan.json); start one with `maam sweep RECIPE --out {folder}`"
         )
-    return [_readable_state(home) for home in homes]
-
-
-def _readable_state(home: Path) -> SweepState:
-    """A sweep whose own files are damaged is told of as well, so that it does not hide the others."""
-    try:
-        return sweep_state(home)
-    except (ValueError, RuntimeError, OSError) as error:  # what damaged or vanished files lead to
-        reason = f"plan or notes not readable ({type(error).__name__}: {' '.join(str(error).split())})"
-        return SweepState(home, [], None, [f"{reason}; run the same `maam sweep` again: it writes them anew"])
+    for home in homes:
+        try:
+            states.append(sweep_state(home))
+        except (ValueError, RuntimeError, OSError) as error:  # what damaged or vanished files lead to
+            reason = f"plan or notes not readable ({type(error).__name__}: {' '.join(str(error).split())})"
+            remedy = "run the same `maam sweep` again: it writes them anew"
+            states.append(SweepState(home, [], None, [f"{reason}; {remedy}"]))
+    return states
 
 
 def sweep_state(home: Path) -> SweepState:
