@@ -3,10 +3,9 @@ import pytest
 
 from maam_lib import pscd
 from maam_lib.config import load_recipe
-from maam_lib.data import FrameFlowDataset, PreparedDataset
+from maam_lib.data import PreparedDataset
 from maam_lib.evaluation.error_maps import network_predictor
 from maam_lib.evaluation.measuring import Evaluator
-from maam_lib.evaluation.scores import patch_errors_under
 from maam_lib.grid.results import read_result
 from maam_lib.metrics import normalise_per_clip, roc_auc
 from maam_lib.playground.integral_maps import IntegralMaps, KeptErrors
@@ -53,9 +52,9 @@ def test_under_the_recipes_choice_the_numbers_are_those_of_maam_evaluate(
 def test_any_choice_gives_the_scores_that_a_pass_of_the_network_gives(
     settings: list[str], rescorer: Rescorer, scene: PreparedDataset, finished_run: RunFolder
 ):
-    scoring = finished_run.recipe.with_settings(*settings).scoring
-    [errors] = patch_errors_under([scoring], predictor(finished_run), FrameFlowDataset(scene, "test"))
-    found = rescorer.under(ScoreChoice.of(scoring))
+    recipe = finished_run.recipe.with_settings(*settings)
+    errors = Evaluator(recipe, scene).errors(predictor(finished_run), "test")
+    found = rescorer.under(ScoreChoice.of(recipe.scoring))
     np.testing.assert_allclose(found.scores, errors.scores(found.psi)["fused"], rtol=1e-5)
     np.testing.assert_allclose(rescorer.patch_scores(20), errors.maps(found.psi)["fused"][20], rtol=1e-4)
 
