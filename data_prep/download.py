@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from data_prep.clip import SourceError
-from data_prep.files import file_sha256, in_turn, lock_beside
+from data_prep.files import file_sha256, in_turn
 
 BLOCK = 1 << 16  # bytes; at most so many are lost when a connection stalls
 
@@ -119,7 +119,7 @@ def _fetch(url: str, sha256: str, folder: Path, page: str, timeout: float, progr
         )
     if path.exists():
         return path
-    with in_turn(lock_beside(path), f"{path} is being downloaded"):
+    with in_turn(path, "downloaded"):
         if not path.exists():
             part = path.with_name(f"{path.name}.part")
             _fetch_part(url, part, page, timeout, progress)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from data_prep import __version__
 from data_prep.clip import Clip, Split
 from data_prep.clip_files import clear_litter, ensure_clip
-from data_prep.files import UnreadableError, in_form, in_turn, lock_beside, open_npy, read_json, write_json
+from data_prep.files import UnreadableError, in_form, in_turn, open_npy, read_json, write_json
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS
 from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError, FlowFiles, find_flow
@@ -120,7 +120,7 @@ def write_import(plan: FlowImport, *, progress: bool = True) -> Path:
     Raises FlowFileError for a vector that is none; PreparationError: the source damaged, another import under
     this name, full disk. Finished clips stay, and the source is never touched.
     """
-    with in_turn(lock_beside(plan.target), f"{plan.target} is being written"):
+    with in_turn(plan.target, "written"):
         if not (plan.target / MANIFEST).exists():
             clear_litter(plan.target)
             try:

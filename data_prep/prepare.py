@@ -29,7 +29,6 @@ from data_prep.files import (
     examine,
     file_sha256,
     in_turn,
-    lock_beside,
     remove,
     save_states,
     source_sha256,
@@ -88,7 +87,7 @@ def prepare(
         folder = _new_folder(root, dataset, flow, size)
         for error in manifests(root)[1].values():
             say(f"passed over: {error}")
-        with clear_errors(folder), in_turn(lock_beside(folder), f"{folder} is being written"):
+        with clear_errors(folder), in_turn(folder, "written"):
             if _finished(root, dataset, flow, size) or _new_folder(root, dataset, flow, size) != folder:
                 continue  # another process was here first
             with _working_folder(folder) as scratch:

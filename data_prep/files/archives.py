@@ -44,6 +44,20 @@ def unpack(archive: Path, scratch: Path, wanted: Wanted) -> list[Path]:
         ) from error
 
 
+def unpacked(found: Path, scratch: Path, folders: tuple[str, ...], suffixes: tuple[str, ...] = ("",)) -> Path:
+    """The folder above the official `folders`: `found` itself, or, where it is an archive, what it holds in `scratch`.
+
+    Of an archive, only files in these folders whose names end in one of the `suffixes` are unpacked.
+    """
+    if found.is_dir():
+        return found
+    files = unpack(found, scratch, lambda parts: not set(parts).isdisjoint(folders) and parts[-1].endswith(suffixes))
+    if not files:
+        wanted = f"{' or '.join(suffixes)} files" if any(suffixes) else " or ".join(folders)
+        raise SourceError(f"{found}: no {wanted} inside; is it another archive?")
+    return next((folder.parent for folder in files[0].parents if folder.name in folders), scratch)
+
+
 def is_junk(name: str) -> bool:
     """Hidden files, and what macOS and Windows add: `._001.tif`, `__MACOSX`, `Thumbs.db`, `desktop.ini`."""
     hidden = name.startswith(".") and name not in (".", "..")

@@ -131,18 +131,19 @@ def alone(lock_file: Path, busy: Exception) -> Iterator[None]:
 
 
 @contextmanager
-def in_turn(lock_file: Path, what: str) -> Iterator[None]:
-    """Hold a lock for the length of the block; where another process holds it, say so on stderr and wait for it.
+def in_turn(path: Path, doing: str) -> Iterator[None]:
+    """Hold the lock `.NAME.lock` beside a file or folder; where another process holds it, say so and wait for it.
 
     The lock file is removed at the end, while it is held: filelock starts anew where it has locked a removed file.
-    what: that the two would do at once, as in "data/ped2 is being prepared".
+    doing: what the two would do at once, such as "written", for the line on stderr.
     """
+    lock_file = path.with_name(f".{path.name}.lock")
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(lock_file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"maam: {what} by another process; waiting for it to end", file=sys.stderr, flush=True)
+        print(f"maam: {path} is being {doing} by another process; waiting for it to end", file=sys.stderr, flush=True)
         lock.acquire(timeout=-1)
     try:
         yield
@@ -150,11 +151,6 @@ def in_turn(lock_file: Path, what: str) -> Iterator[None]:
         with suppress(PermissionError):  # Windows, which removes no open file
             lock_file.unlink(missing_ok=True)
         lock.release()
-
-
-def lock_beside(path: Path) -> Path:
-    """The lock file of who writes the file or folder `path`: hidden, in the same folder."""
-    return path.with_name(f".{path.name}.lock")
 
 
 def write_text(path: Path, text: str) -> None:

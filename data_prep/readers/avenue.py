@@ -17,7 +17,7 @@ import numpy as np
 
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.files import unpack, what_is_in
+from data_prep.files import unpacked, what_is_in
 from data_prep.frames import (
     AGAIN,
     Size,
@@ -53,12 +53,12 @@ def read_avenue(
     another size than the frames, raise it when they are read. Masks are read one at a time.
     """
     videos, masks = find_avenue(source, needs_masks=labels is None)
-    folder = _unpacked(videos, scratch, ("avi",))
-    clips = [_clip(split, path) for split in _SPLIT_FOLDERS for path in _videos(folder / _SPLIT_FOLDERS[split])]
+    folder = unpacked(videos, scratch, tuple(_SPLIT_FOLDERS.values()), ("avi",))
+    clips = [_clip(split, path) for split, name in _SPLIT_FOLDERS.items() for path in _videos(folder / name)]
     if not clips:
         raise SourceError(f"{videos}: no clips; expected training_videos/01.avi and so on, found {what_is_in(folder)}")
     if masks is not None:
-        mask_folder = _unpacked(masks, scratch, ("mat",)) / _MASK_FOLDER
+        mask_folder = unpacked(masks, scratch, (_MASK_FOLDER,), ("mat",)) / _MASK_FOLDER
         clips = [_with_masks(clip, mask_folder) if clip.split == "test" else clip for clip in clips]
     if labels is not None:
         intervals = read_intervals(labels, len(OFFICIAL_COUNTS["avenue"].test))
@@ -90,17 +90,6 @@ def _part(places: list[Path], archive: str, folders: tuple[str, ...]) -> Path:
         f"{places[0]}: expected {archive}, or a folder with {' and '.join(folders)}; found neither. --source is the "
         f"folder that holds {VIDEOS} and {MASKS}, or what was unpacked from them, side by side"
     )
-
-
-def _unpacked(part: Path, scratch: Path, suffixes: tuple[str, ...]) -> Path:
-    """The folder above the official folders, unpacked where it is an archive."""
-    if part.is_dir():
-        return part
-    folders = (*_SPLIT_FOLDERS.values(), _MASK_FOLDER)
-    files = unpack(part, scratch, lambda parts: any(f in parts for f in folders) and parts[-1].endswith(suffixes))
-    if not files:
-        raise SourceError(f"{part}: no {' or '.join(suffixes)} files inside; is it another archive?")
-    return files[0].parent.parent
 
 
 # Clips

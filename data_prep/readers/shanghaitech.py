@@ -16,7 +16,7 @@ import numpy as np
 
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import check_counts
-from data_prep.files import UnreadableError, archive_or_tree, is_junk, open_npy, unpack, what_is_in
+from data_prep.files import UnreadableError, archive_or_tree, is_junk, open_npy, unpacked, what_is_in
 from data_prep.frames import (
     AGAIN,
     array_masks,
@@ -28,7 +28,6 @@ from data_prep.frames import (
 )
 
 NUM_SCENES = 13
-_PARTS = ("training", "testing")
 _CLIP_NAME = r"(\d{2})_\d{3,4}"
 
 
@@ -44,8 +43,7 @@ def read_shanghaitech(source: Path, scratch: Path, *, allow_incomplete: bool = F
     and one mask per frame; a clip of no known scene; counts that deviate. Damaged frames, videos that stop early,
     and frames or masks of another size raise it when they are read.
     """
-    found = find_shanghaitech(source)
-    tree = _unpack(found, scratch) if found.is_file() else found
+    tree = unpacked(find_shanghaitech(source), scratch, ("training", "testing"))
     clips = _training_clips(tree / "training")
     clips += [_test_clip(folder, tree / "testing") for folder in _entries(tree / "testing" / "frames", folders=True)]
     if not clips:
@@ -75,15 +73,6 @@ def find_shanghaitech(source: Path) -> Path:
         ("shanghaitech*.tar.gz", "shanghaitech*.tar", "shanghaitech*.zip"),
         "training/videos and testing/frames, or one shanghaitech archive, in this folder",
     )
-
-
-def _unpack(archive: Path, scratch: Path) -> Path:
-    def is_wanted(parts: tuple[str, ...]) -> bool:
-        return any(part in parts for part in _PARTS)
-
-    if not unpack(archive, scratch, is_wanted):
-        raise SourceError(f"{archive}: neither training/ nor testing/ inside; is it another archive?")
-    return next(path for part in _PARTS for path in sorted(scratch.rglob(part)) if path.is_dir()).parent
 
 
 # Clips

@@ -14,7 +14,7 @@ from typing import Literal
 
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.files import archive_or_tree, is_junk, unpack, what_is_in
+from data_prep.files import archive_or_tree, is_junk, unpacked, what_is_in
 from data_prep.frames import gray_pictures, interval_labels, mask_pictures, numbered_files, of_one_size
 
 Subset = Literal["ped1", "ped2"]
@@ -38,8 +38,9 @@ def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: 
     counts that deviate. Frames that cannot be decoded, and frames or masks of another size, raise it when they are
     read.
     """
-    found = find_source(source, subset)
-    tree = _unpack(found, subset, scratch) if found.is_file() else found
+    tree = find_source(source, subset)
+    if tree.is_file():
+        tree = unpacked(tree, scratch, (f"UCSD{subset}",)) / f"UCSD{subset}"
     clips = _training_clips(tree) + _test_clips(tree, OFFICIAL_COUNTS[subset].test)
     if not clips:
         raise SourceError(f"{tree}: no clips; expected Train/Train001/001.tif and so on, found {what_is_in(tree)}")
@@ -57,15 +58,6 @@ def find_source(source: Path, subset: Subset) -> Path:
         ("UCSD*.tar.gz",),
         f"{name}/, {RELEASE}/{name}/ or one UCSD*.tar.gz in this folder",
     )
-
-
-def _unpack(archive: Path, subset: Subset, scratch: Path) -> Path:
-    """Unpack one subset into `scratch` and return its `UCSDped1` or `UCSDped2` folder."""
-    tree_name = f"UCSD{subset}"
-    if not unpack(archive, scratch, lambda parts: tree_name in parts):
-        expected = f"{RELEASE}/{tree_name}/"
-        raise SourceError(f"{archive}: no {tree_name} inside; expected {expected}. Is it another archive?")
-    return next(path for path in sorted(scratch.rglob(tree_name)) if path.is_dir())
 
 
 # Clips
