@@ -126,7 +126,8 @@ def _report(folder: Path, manifest: Manifest, split: Split, name: str, entry: Cl
     is_smaller = manifest.frame_size != manifest.source.frame_size
     vanished = _check_labels(arrays, entry, is_smaller, problems)
     speed, fastest = _check_flow(arrays, problems)
-    expected = _expected(manifest.dataset, split, name)
+    official = OFFICIAL_COUNTS.get(manifest.dataset)
+    expected = official and official.of_split(split).get(name)
     return ClipReport(f"{split}/{name}", entry.frames, expected, entry.abnormal, vanished, speed, fastest, problems)
 
 
@@ -180,33 +181,20 @@ def _check_flow(arrays: dict[str, np.ndarray | None], problems: list[str]) -> tu
         problems.append(f"flow {np.flatnonzero(~np.isfinite(fastest))[0]} is not finite")
     elif fastest.max() > diagonal:
         problems.append(f"flow {fastest.argmax()} has vectors of {fastest.max():.0f} pixels, longer than the frame")
-    if not fastest.any() and frames is not None and _changes(frames):
+    if not fastest.any() and frames is not None and any((frame != frames[0]).any() for frame in frames):
         problems.append("flow is zero everywhere, although the frames change")
     return float(mean.mean()), float(fastest.max())
-
-
-def _changes(frames: np.ndarray) -> bool:
-    return any((frame != frames[0]).any() for frame in frames)
-
-
-def _expected(dataset: str, split: str, name: str) -> int | None:
-    official = OFFICIAL_COUNTS.get(dataset)
-    return None if official is None else official.of_split(split).get(name)
 
 
 # The dataset as a whole
 
 
 def _problems_of_all(folder: Path, manifest: Manifest) -> Iterator[str]:
-    clips = [_stored_clip(folder, split, name, entry) for split, name, entry in manifest.entries()]
     if manifest.dataset in OFFICIAL_COUNTS:
+        incomplete, official_labels = not manifest.complete, manifest.source.labels_sha256 is None
+        clips = [_recorded(split, name, entry) for split, name, entry in manifest.entries()]
         try:
-            check_counts(
-                manifest.dataset,
-                clips,
-                allow_incomplete=not manifest.complete,
-                official_labels=manifest.source.labels_sha256 is None,
-            )
+            check_counts(manifest.dataset, clips, allow_incomplete=incomplete, official_labels=official_labels)
         except SourceError as error:
             yield str(error)
     known = {(split, name) for split, name, _ in manifest.entries()}
@@ -215,16 +203,8 @@ def _problems_of_all(folder: Path, manifest: Manifest) -> Iterator[str]:
             yield f"{path} is not in the manifest; delete it"
 
 
-def _stored_clip(folder: Path, split: Split, name: str, entry: ClipEntry) -> Clip:
-    """A prepared clip as the check of the counts takes it; an array that cannot be read counts as absent."""
-    paths = {array: folder / split / name / f"{array}.npy" for array in entry.sha256}
-    opened = {array: partial(open_npy, path) for array, path in paths.items() if _holds_whole_numbers(path)}
-    labels, masks = opened.get("labels"), opened.get("masks")
+def _recorded(split: Split, name: str, entry: ClipEntry) -> Clip:
+    """A clip as the check of the counts takes it, by the manifest, with which its arrays are compared."""
+    labels = None if entry.abnormal is None else partial(np.ones, entry.abnormal)
+    masks = partial(iter, ()) if "masks" in entry.sha256 else None
     return Clip(split, name, entry.frames, frames=partial(iter, ()), labels=labels, masks=masks)
-
-
-def _holds_whole_numbers(path: Path) -> bool:
-    try:
-        return open_npy(path).dtype.kind in "ui"
-    except UnreadableError:
-        return False

@@ -9,6 +9,7 @@ from data_prep.files.source_files import (
     changed,
     examine,
     file_sha256,
+    files_of,
     load_states,
     save_states,
     source_sha256,

@@ -69,6 +69,11 @@ def _files_below(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[P
             yield path
 
 
+def files_of(parts: Iterable[Part]) -> dict[str, Path]:
+    """The files of all parts by their path within them."""
+    return {name: path for part in parts for name, path in part.files().items()}
+
+
 def examine(files: dict[str, Path], known: States) -> States:
     """The state of each file; one whose size and time are `known` is not read."""
     states = {}

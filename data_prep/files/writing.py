@@ -119,15 +119,12 @@ def alone(lock_file: Path, busy: Exception) -> Iterator[None]:
     The system takes the lock back from a process that ends in any way, so a lock is never left behind.
     """
     lock_file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(lock_file, timeout=0)
     try:
-        lock.acquire()
+        held = FileLock(lock_file).acquire(timeout=0)
     except Timeout:
         raise busy from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 import csv
 import io
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -28,15 +28,7 @@ COLUMNS = ["clip", "first", "last"]
 LOSSY = {".jpg", ".jpeg"}
 LOSSLESS = PICTURE_SUFFIXES - LOSSY
 Intervals = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 0, both included
-
-
-@dataclass(frozen=True)
-class Masks:
-    """The masks of one clip, as stored."""
-
-    where: Path  # without the suffix of an array
-    count: int
-    read: partial[Iterator[np.ndarray]]  # each uint8 (H, W); takes `size`
+Masks = partial[Iterator[np.ndarray]]  # each uint8 (H, W); takes `size`
 
 
 def labelled(clips: list[Clip], source: Path, notes: list[str]) -> tuple[list[Clip], str]:
@@ -85,20 +77,17 @@ def clip_name(name: str) -> str:
 
 def _with_labels(clip: Clip, intervals: Intervals | None, masks: Masks | None) -> Clip:
     if masks is not None:
-        if masks.count != clip.num_frames:
-            raise SourceError(
-                f"{masks.where}: {masks.count} masks but {clip.num_frames} frames; expected one mask per frame"
-            )
-        clip = replace(clip, masks=masks.read, labels=partial(mask_labels, masks.read))
+        clip = replace(clip, masks=masks, labels=partial(mask_labels, masks))
     if intervals is not None:
         clip = replace(clip, labels=partial(interval_labels, intervals, clip.num_frames, counted_from=0))
     return clip
 
 
-def _check_known(where: Path, names: Iterable[str], test: dict[str, Clip]) -> None:
-    for name in names:
-        if name not in test:
-            raise SourceError(f"{where}: no test clip {name!r}; there are {listed(list(test)) or 'none'}")
+def _frames_of(name: str, test: dict[str, Clip], where: Path) -> int:
+    """The number of frames of a test clip; SourceError for an unknown one."""
+    if name not in test:
+        raise SourceError(f"{where}: no test clip {name!r}; there are {listed(list(test)) or 'none'}")
+    return test[name].num_frames
 
 
 # Masks
@@ -114,14 +103,16 @@ def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, M
         if not path.is_dir() and path.suffix.lower() != ".npy":
             passed_over.append(path.name)
             continue
-        _check_known(folder, [name], test)
+        num_frames = _frames_of(name, test, folder)
         if name in masks:
             raise SourceError(f"{folder}: masks of {name} as pictures and as an array; remove the one or the other")
         if path.is_dir():
-            masks[name] = _picture_masks(path, notes)
+            count, masks[name] = _picture_masks(path, notes)
         else:
-            masks[name] = Masks(path.with_suffix(""), len(mask_array(path)), partial(array_masks, path))
+            count, masks[name] = len(mask_array(path)), partial(array_masks, path)
             notes.append(f"{folder.name}/{path.name}: masks are read from this array")
+        if count != num_frames:
+            raise SourceError(f"{folder / name}: {count} masks but {num_frames} frames; expected one mask per frame")
     if passed_over:
         notes.append(
             f"{folder.name}/: {listed(passed_over)} passed over; masks are lossless pictures, one per frame, in "
@@ -130,7 +121,8 @@ def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, M
     return masks
 
 
-def _picture_masks(folder: Path, notes: list[str]) -> Masks:
+def _picture_masks(folder: Path, notes: list[str]) -> tuple[int, Masks]:
+    """How many masks a folder of pictures holds, and these."""
     lossy = [path for path in visible_entries(folder) if path.suffix.lower() in LOSSY]
     if lossy:
         raise SourceError(f"{lossy[0]}: JPEG smears a mask; store masks as {', '.join(sorted(LOSSLESS))}")
@@ -139,7 +131,7 @@ def _picture_masks(folder: Path, notes: list[str]) -> Masks:
     if pictures.with_alpha:
         said.append("alpha does not count: a transparent pixel is abnormal where its colour is not black")
     notes += [f"{MASK_FOLDER}/{folder.name}: {note}" for note in said]
-    return Masks(folder, sum(pictures.pages), partial(mask_pictures, pictures.paths, pictures.pages))
+    return sum(pictures.pages), partial(mask_pictures, pictures.paths, pictures.pages)
 
 
 # Intervals
@@ -150,11 +142,19 @@ def read_label_file(path: Path, test: dict[str, Clip]) -> dict[str, Intervals]:
 
     UTF-8, separated by commas, semicolons or tabs; blank lines, and spaces around a field, do not count.
     """
-    lines = _lines(path)
-    _check_known(path, [name for _, (name, _, _) in lines], test)
     intervals: dict[str, Intervals] = {}
-    for where, (name, first, last) in lines:
-        intervals[name] = intervals.get(name, ()) + _interval(where, name, first, last, test[name].num_frames)
+    for where, (name, first, last) in _lines(path):
+        num_frames = _frames_of(name, test, path)
+        intervals.setdefault(name, ())
+        if not first and not last:
+            continue
+        numbers = first.isdecimal() and last.isdecimal() and max(len(first), len(last)) < 10
+        if not (numbers and int(first) <= int(last) < num_frames):
+            raise SourceError(
+                f"{where}: {first!r:.40} to {last!r:.40} is no interval of {name}; expected frames 0 to "
+                f"{num_frames - 1}, first and last included"
+            )
+        intervals[name] += ((int(first), int(last)),)
     return intervals
 
 
@@ -188,15 +188,3 @@ def _text(path: Path) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         kind = f"line {line} is not UTF-8 (byte 0x{content[error.start]:02x})"
     raise SourceError(f"{path}: {kind}; save it as UTF-8 (in Excel: CSV UTF-8)")
-
-
-def _interval(where: str, name: str, first: str, last: str, num_frames: int) -> Intervals:
-    if not first and not last:
-        return ()
-    numbers = first.isdecimal() and last.isdecimal() and max(len(first), len(last)) < 10
-    if not (numbers and int(first) <= int(last) < num_frames):
-        raise SourceError(
-            f"{where}: {first!r:.40} to {last!r:.40} is no interval of {name}; expected frames 0 to "
-            f"{num_frames - 1}, first and last included"
-        )
-    return ((int(first), int(last)),)

@@ -10,14 +10,12 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
 from data_prep.files import archive_or_tree, is_junk, unpacked, what_is_in
 from data_prep.frames import gray_pictures, interval_labels, mask_pictures, numbered_files, of_one_size
 
-Subset = Literal["ped1", "ped2"]
 Ranges = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 1, both included
 
 RELEASE = "UCSD_Anomaly_Dataset.v1p2"
@@ -25,12 +23,12 @@ FRAME_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
 MASK_SUFFIXES = {".bmp", ".png"}
 
 
-def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: bool = False) -> list[Clip]:
+def read_ucsd(source: Path, subset: str, scratch: Path, *, allow_incomplete: bool = False) -> list[Clip]:
     """The clips of UCSD Ped1 or Ped2, training clips first, each in order of its number.
 
-    source: the archive, the folder that holds it, or a folder of the unpacked tree (the one above
-    `UCSD_Anomaly_Dataset.v1p2`, that one, or `UCSDped2` itself). An archive is unpacked into `scratch`, which
-    the caller deletes once the clips have been read. Frames are uint8 (H, W, 1); labels come from the `.m`
+    subset: "ped1" or "ped2". source: the archive, the folder that holds it, or a folder of the unpacked tree (the one
+    above `UCSD_Anomaly_Dataset.v1p2`, that one, or `UCSDped2` itself). An archive is unpacked into `scratch`, which the
+    caller deletes once the clips have been read. Frames are uint8 (H, W, 1); labels come from the `.m`
     file; they must agree with the masks when a clip is written. Counts are checked against the official ones.
     `allow_incomplete` lets whole clips be absent, never a cut clip.
 
@@ -48,7 +46,7 @@ def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: 
     return of_one_size(clips)
 
 
-def find_source(source: Path, subset: Subset) -> Path:
+def find_source(source: Path, subset: str) -> Path:
     """The archive or the `UCSDped1` / `UCSDped2` folder that `source` means; SourceError if there is none."""
     name = f"UCSD{subset}"
     trees = [source / RELEASE / name, source / name, source]

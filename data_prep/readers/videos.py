@@ -8,6 +8,7 @@ masks/evening/0001.png ...                     optional: one picture per frame, 
 masks/night.npy                                or an array (T, H, W), 0 where nothing is abnormal
 """
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -32,25 +33,22 @@ from data_prep.frames import (
 from data_prep.readers.own_labels import LABEL_FILE, MASK_FOLDER, clip_name, labelled, named
 
 # Suffixes of what lies beside videos.
-NO_VIDEO = tuple(
-    f".{suffix}"
-    for suffixes in (
-        "txt nfo md rst log csv tsv json xml yaml yml ini cfg html htm pdf doc docx xls xlsx db dat py sh m mat npy",
-        "npz srt sub ass vtt idx wav mp3 aac flac zip gz tar 7z rar md5 sha1 sha256 part",
-    )
-    for suffix in suffixes.split()
+NO_VIDEO = re.compile(
+    r"\.(txt|nfo|md|rst|log|csv|tsv|json|xml|ya?ml|ini|cfg|html?|pdf|docx?|xlsx?|db|dat|py|sh|m|mat|np[yz]|srt|sub|ass|vtt"
+    r"|idx|wav|mp3|aac|flac|zip|gz|tar|7z|rar|md5|sha1|sha256|part)"
 )
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
 
 
-def read_videos(source: Path, *, size: Size | None = None) -> Source:
+def read_videos(source: Path, *, size: Size | None = None, written: Path | None = None) -> Source:
     """The clips of a folder of footage (see the top of this file), training clips first, in order of their names.
 
     Frames are uint8 (H, W, 3) RGB. Every video is decoded once to its end, since what its header says of its length
     is an estimate in some formats; so are pictures of more than 8 bits, to find the scale of their clip. Labels: from
     labels.csv, else from the masks; either every test clip has some or none has. size: (H, W) that the frames will be
     stored at; clips of several sizes need one, and where it changes their aspect ratio a note says so. Notes also name
-    everything that was passed over, and say how pictures of more than 8 bits were brought to 8.
+    everything that was passed over, but for the folder in which `written` lies, the prepared dataset's own, and say how
+    pictures of more than 8 bits were brought to 8.
 
     Raises SourceError: no such folder, no clips, a file that is no video or ends early, loose pictures, a frame
     missing, a clip there twice, an unlabelled clip among labelled ones, labels or masks that do not fit their clip,
@@ -59,7 +57,7 @@ def read_videos(source: Path, *, size: Size | None = None) -> Source:
     source = source.absolute()  # FFmpeg takes the relative name 12:30.avi for an address
     if not source.is_dir():
         raise SourceError(f"{source}: no such folder; --source is a folder that holds train/ and test/")
-    notes = _unknown_entries(source)
+    notes = _unknown_entries(source, written)
     clips = [clip for split in get_args(Split) for clip in _clips(split, named(source, split), notes)]
     if not clips:
         raise SourceError(f"{source}: no footage; expected videos or folders of frames in train/ and test/")
@@ -71,9 +69,10 @@ def read_videos(source: Path, *, size: Size | None = None) -> Source:
     return Source(clips, source.resolve().name, label_source, notes)
 
 
-def _unknown_entries(source: Path) -> list[str]:
+def _unknown_entries(source: Path, written: Path | None) -> list[str]:
     known = {*get_args(Split), LABEL_FILE, MASK_FOLDER}
     others = [path.name for path in visible_entries(source) if path.name.casefold() not in known]
+    others = [name for name in others if not (written and written.is_relative_to(source / name))]
     expected = "train/, test/, labels.csv and masks/"
     return [f"passed over: {listed(others, most=10)}; only {expected} are read"] if others else []
 
@@ -86,7 +85,7 @@ def _clips(split: Split, folder: Path | None, notes: list[str]) -> Iterator[Clip
     for path in visible_entries(folder) if folder else []:
         if path.is_dir():
             yield _picture_clip(split, path, notes)
-        elif not path.is_file() or path.suffix.lower() in NO_VIDEO:
+        elif not path.is_file() or NO_VIDEO.fullmatch(path.suffix.lower()):
             passed_over.append(path.name)
         elif path.suffix.lower() in PICTURE_SUFFIXES:
             loose.append(path.name)
