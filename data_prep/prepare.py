@@ -113,6 +113,11 @@ def notes(folder: Path) -> list[str]:
     return manifest.notes + ([f"incomplete: missing {', '.join(manifest.missing)}"] if manifest.missing else [])
 
 
+def versions() -> dict[str, str]:
+    """Of what decides the arrays, for their manifest."""
+    return {"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__}
+
+
 # Where it goes
 
 
@@ -218,7 +223,7 @@ def _head(read: Source, sha256: str, request: Request) -> Head:
             "frame_size": request.stored_size((height, width)),
             "channels": channels,
             "flow": {"estimator": flow, "settings": flow_settings(flow), "units": FLOW_UNITS},
-            "versions": {"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__},
+            "versions": versions(),
         }
     )
 

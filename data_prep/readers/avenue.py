@@ -7,7 +7,7 @@ ground_truth_demo/testing_label_mask/1_label.mat ...        volLabel: one cell p
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -29,11 +29,12 @@ from data_prep.frames import (
     of_one_size,
     video_frames,
 )
-from data_prep.readers.matlab_files import Variable, cell_arrays, variables
+from data_prep.readers.matlab_files import cell_arrays, variables
 
 VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
 _SPLIT_FOLDERS: dict[Split, str] = {"train": "training_videos", "test": "testing_videos"}
 _MASK_FOLDER = "testing_label_mask"
+Shape = tuple[int, ...]
 FRAMES = "one label per frame (as in frame_labels_avenue.npy) does not say where a clip ends, and is not read"
 
 
@@ -115,7 +116,8 @@ def _with_masks(clip: Clip, mask_folder: Path) -> Clip:
     path = mask_folder / f"{int(clip.name)}_label.mat"
     if not path.is_file():
         raise SourceError(f"{path} is missing: the masks of test clip {clip.name}; {AGAIN}")
-    num_masks = _num_masks(path)
+    official = f"is it one of the official files in {MASKS}?"
+    _, num_masks = _cell_shape(path, "volLabel", lambda shape: shape[:-1] == (1,), "a 1xT cell of masks", official)
     if num_masks != clip.num_frames:
         raise SourceError(
             f"avenue/test/{clip.name}: {clip.num_frames} frames but {num_masks} masks; expected one mask per frame. "
@@ -125,20 +127,13 @@ def _with_masks(clip: Clip, mask_folder: Path) -> Clip:
     return replace(clip, labels=partial(mask_labels, masks), masks=masks)
 
 
-def _num_masks(path: Path) -> int:
-    """The number of masks, from the file's headers alone."""
+def _cell_shape(path: Path, name: str, fits: Callable[[Shape], bool], expected: str, remedy: str) -> Shape:
+    """The shape of the cell `name` of a MATLAB file, from its headers alone; SourceError where none is that `fits`."""
     found = variables(path)
-    masks = found.get("volLabel")
-    if masks is None or masks.kind != "cell" or len(masks.shape) != 2 or masks.shape[0] != 1:
-        raise SourceError(
-            f"{path}: expected volLabel, a 1xT cell of masks, found {_in_words(found)}; is it one of the "
-            f"official files in {MASKS}?"
-        )
-    return masks.shape[1]
-
-
-def _in_words(found: dict[str, Variable]) -> str:
-    return ", ".join(f"{name}: {variable}" for name, variable in found.items()) or "nothing"
+    if name in found and found[name].kind == "cell" and fits(found[name].shape):
+        return found[name].shape
+    words = ", ".join(f"{other}: {variable}" for other, variable in found.items()) or "nothing"
+    raise SourceError(f"{path}: expected {name}, {expected}, found {words}; {remedy}")
 
 
 def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
@@ -166,13 +161,8 @@ def read_intervals(path: Path, num_clips: int) -> list[np.ndarray]:
         raise SourceError(f"{path}: no such file; --labels is a MATLAB file of frame intervals, such as avenue.mat")
     if path.suffix.lower() in (".npy", ".npz"):
         raise SourceError(f"{path}: expected a MATLAB file of frame intervals, such as avenue.mat; {FRAMES}")
-    found = variables(path)
-    cells = found.get("gt")
-    if cells is None or cells.kind != "cell" or prod(cells.shape) != num_clips:
-        raise SourceError(
-            f"{path}: expected gt, a cell with the intervals of {num_clips} test clips, found {_in_words(found)}; "
-            f"{FRAMES}"
-        )
+    expected = f"a cell with the intervals of {num_clips} test clips"
+    _cell_shape(path, "gt", lambda shape: prod(shape) == num_clips, expected, FRAMES)
     return [_intervals(cell, f"{path}, clip {number}") for number, cell in enumerate(cell_arrays(path, "gt"), start=1)]
 
 
