@@ -40,7 +40,7 @@ class FlowFiles:
         return map(self.field, range(self.num_fields))
 
     def field(self, t: int) -> np.ndarray:
-        """The field from frame t to t+1, float32 (H, W, 2) as in the file; FlowFileError for a value that is no flow."""
+        """The field from frame t to t+1, float32 (H, W, 2) as in the file; FlowFileError where a vector is none."""
         whole_clip = len(self.paths) < self.num_fields
         path = self.paths[0] if whole_clip else self.paths[t]
         if path.suffix == ".flo":

@@ -37,14 +37,6 @@ class LearnedFlowError(ValueError):
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: exit status 0 only on success, errors as one line."""
-    asked = _parser().parse_args(arguments)
-    try:
-        write_flows(asked)
-    except (LearnedFlowError, OSError) as error:
-        sys.exit(f"learned_flow: error: {' '.join(str(error).split())}")
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Learned optical flow for a prepared dataset, by ptlflow.")
     parser.add_argument("dataset", type=Path, help="folder of a prepared dataset, best at its native size")
     parser.add_argument("out", type=Path, help="folder for the flow; the same call goes on where it was stopped")
@@ -55,7 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, cuda:1 ..."
     )
     parser.add_argument("--random-weights", action="store_true", help="for tests of the way only: the flow is noise")
-    return parser
+    try:
+        write_flows(parser.parse_args(arguments))
+    except (LearnedFlowError, OSError) as error:
+        sys.exit(f"learned_flow: error: {' '.join(str(error).split())}")
 
 
 def write_flows(asked: argparse.Namespace) -> None:
@@ -227,21 +222,13 @@ def _write_clip(out: Path, name: str, frames: np.ndarray, estimate: Estimate) ->
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
     with _aside(out, name) as aside, aside.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
+        colour = np.broadcast_to(frames, (*frames.shape[:3], 3))  # gray as three equal channels
         for t in range(shape[0]):
-            field = estimate(_colour(frames[t]), _colour(frames[t + 1]))
-            file.write(_storable(field, f"{out / name}, field {t}").tobytes())
-
-
-def _colour(frame: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3): RGB as it is, gray as three equal channels."""
-    return np.broadcast_to(frame, (*frame.shape[:2], 3))
-
-
-def _storable(field: np.ndarray, where: str) -> np.ndarray:
-    largest = np.abs(field).max()
-    if not largest <= np.finfo(np.float16).max:
-        raise LearnedFlowError(f"{where}: a vector of {largest} pixels; are these weights of this model?")
-    return np.ascontiguousarray(field, np.float16)
+            field = estimate(colour[t], colour[t + 1])
+            if not (largest := np.abs(field).max()) <= np.finfo(np.float16).max:
+                where = f"{out / name}, field {t}"
+                raise LearnedFlowError(f"{where}: a vector of {largest} pixels; are these weights of this model?")
+            file.write(np.ascontiguousarray(field, np.float16).tobytes())
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def prepare(
     scheduler: str | None = None,
     progress: bool = True,
 ) -> Path:
-    """Write the prepared dataset (see the top of this file) and return its folder (ours).
+    """Write the prepared dataset and return its folder (ours).
 
     dataset: one of `data_prep.sources.READERS`. source: archive or folder (None for a generated one). flow: one of
     FLOW_ESTIMATORS, or "exact" for a generated scene. size: (H, W) of the stored frames, None for the source's own, and
@@ -72,12 +72,11 @@ def prepare(
     of the official labels ("avenue" only). workers: processes, None for one per core; scheduler: address of a Dask
     scheduler whose workers take their place. progress: a bar on stderr, in a terminal only.
 
-    A finished dataset with these settings is returned at once, as long as its source has not changed (sizes and times
-    of its files are compared, and contents where these differ) or is gone. One with other settings stays, and the
-    new one goes beside it, to `<dataset>-<H>x<W>[-<flow>]`. After an interruption the same call keeps the finished
-    clips. While another process writes the folder this call waits, and says so. Raises SourceError (see the reader)
-    and PreparationError (arguments, a source that has changed, half prepared with other settings, other labels or
-    footage there, full disk, killed workers); finished clips and earlier datasets stay.
+    A finished dataset with these settings is returned at once, unless its source has changed. One with other settings
+    stays, and the new one goes beside it, to `<dataset>-<H>x<W>[-<flow>]`. After an interruption the same call keeps
+    the finished clips. While another process writes the folder this call waits, and says so. Raises SourceError (see
+    the reader) and PreparationError (arguments, a source that has changed, half prepared with other settings, other
+    labels or footage there, full disk, killed workers); finished clips and earlier datasets stay.
     """
     source_path, labels = Path(source or "").absolute(), labels and Path(labels)
     request = Request(dataset, source_path, Path(root), flow, size, labels, allow_incomplete)
@@ -94,8 +93,14 @@ def prepare(
                 continue  # another process was here first
             workers = workers or os.cpu_count() or 1
             ensure = partial(ensure_clips, workers=workers, scheduler=scheduler, progress=progress)
-            with _working_folder(folder) as scratch:
-                states, manifest = _write_clips(request, folder, scratch.absolute(), ensure)
+            clear_litter(folder)  # of a call that was killed
+            unpacked = aside_of(folder / "unpacked").absolute()  # on the disk of the dataset
+            unpacked.mkdir(parents=True)
+            try:
+                states, manifest = _write_clips(request, folder, unpacked, ensure)
+            finally:
+                remove(unpacked)
+                clear_litter(folder)
             if states:
                 save_states(folder, states)
             write_json(folder / MANIFEST, manifest.as_written())
@@ -163,19 +168,6 @@ def _new_folder(request: Request) -> Path:
             "name; rename that folder"
         )
     return folder
-
-
-@contextmanager
-def _working_folder(folder: Path) -> Iterator[Path]:
-    """A folder to unpack into, on the disk of the dataset; removed afterwards, like a dataset still empty."""
-    clear_litter(folder)  # of a call that was killed
-    unpacked = aside_of(folder / "unpacked")
-    unpacked.mkdir(parents=True)
-    try:
-        yield unpacked
-    finally:
-        remove(unpacked)
-        clear_litter(folder)
 
 
 # What is written

@@ -41,7 +41,8 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.replace(path)
     except BaseException as error:  # also Ctrl-C: nothing half-written stays
         remove(aside)
-        if _disk_is_full(error):
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        if full or "No space left on device" in str(error):  # as some libraries wrap it
             remedy = "free some space and run the same command again"
             raise DiskFullError(f"{path}: the disk is full; nothing was replaced. {remedy}") from error
         raise
@@ -175,8 +176,3 @@ def _is_litter(path: Path, *, machine: str, pid: int) -> bool:
         return True
     except (OSError, psutil.Error):  # gone already, or not ours to know
         return False
-
-
-def _disk_is_full(error: BaseException) -> bool:
-    """Whether an OSError, or the error of a library that wraps one in its text, means a full disk."""
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)

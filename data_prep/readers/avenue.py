@@ -43,15 +43,14 @@ def read_avenue(
 ) -> list[Clip]:
     """The clips of Avenue, training clips first, each in order of its number.
 
-    source: the folder that holds both archives or both unpacked folders (or one of each), or
-    Avenue_Dataset.zip itself; archives are unpacked into `scratch`, which the caller deletes once the clips have
-    been read. Frames are uint8 (H, W, 3) RGB. Labels and masks are the official pixel masks: a frame is abnormal
-    where its mask is not empty. `labels`: a MATLAB file of frame intervals (`gt`: one cell per test clip, [first;
-    last] rows counted from 1) in their place; then there are no masks, since the two label sets differ.
+    source: the folder that holds both archives or both unpacked folders (or one of each), or Avenue_Dataset.zip itself;
+    archives are unpacked into `scratch`, which the caller deletes once the clips have been read. Frames are uint8
+    (H, W, 3) RGB. Labels and masks are the official pixel masks, read one at a time: a frame is abnormal where its mask
+    is not empty. `labels`: a MATLAB file of intervals (see `read_intervals`) in their place; then there are no masks,
+    since the two label sets differ.
 
-    Raises SourceError: no such files; an archive that is cut or unsafe; a video that is none; a MATLAB file of
-    another structure; not one mask per frame; counts that deviate. A video that stops early, and a mask of
-    another size than the frames, raise it when they are read. Masks are read one at a time.
+    Raises SourceError for what is missing, cut, of another form or against the official counts; for a video that stops
+    early, and for a mask of another size than the frames, when these are read.
     """
     videos, masks = find_avenue(source, needs_masks=labels is None)
     folder = unpacked(videos, scratch, tuple(_SPLIT_FOLDERS.values()), ("avi",))

@@ -51,15 +51,19 @@ def labelled(clips: list[Clip], source: Path, notes: list[str]) -> tuple[list[Cl
     if folder:
         masks = _masks(folder, test, notes)
         sources += [f"{MASK_FOLDER}/"] if masks.keys() - intervals.keys() else []
-    found = {name: _with_labels(clip, intervals.get(name), masks.get(name)) for name, clip in test.items()}
-    without = [name for name, clip in found.items() if clip.labels is None]
-    if without and len(without) < len(found):
+    for name, read in masks.items():
+        test[name] = replace(test[name], masks=read, labels=partial(mask_labels, read))
+    for name, own in intervals.items():
+        labels = partial(interval_labels, own, test[name].num_frames, counted_from=0)
+        test[name] = replace(test[name], labels=labels)
+    without = [name for name, clip in test.items() if clip.labels is None]
+    if without and len(without) < len(test):
         raise SourceError(
             f"{source}: no labels of test clip {listed(without)}, but of others; if nothing in it is abnormal, add "
             f"the line {without[0]},, to {LABEL_FILE}"
         )
     words = f"the user's own {' and '.join(sources)}" if sources else "none: the footage has no labels"
-    return [found[clip.name] if clip.split == "test" else clip for clip in clips], words
+    return [test[clip.name] if clip.split == "test" else clip for clip in clips], words
 
 
 def named(folder: Path, name: str) -> Path | None:
@@ -73,14 +77,6 @@ def named(folder: Path, name: str) -> Path | None:
 def clip_name(name: str) -> str:
     """A clip's name in one form of Unicode: file systems, editors and archives differ in how they store an accent."""
     return unicodedata.normalize("NFC", name)
-
-
-def _with_labels(clip: Clip, intervals: Intervals | None, masks: Masks | None) -> Clip:
-    if masks is not None:
-        clip = replace(clip, masks=masks, labels=partial(mask_labels, masks))
-    if intervals is not None:
-        clip = replace(clip, labels=partial(interval_labels, intervals, clip.num_frames, counted_from=0))
-    return clip
 
 
 def _frames_of(name: str, test: dict[str, Clip], where: Path) -> int:

@@ -27,21 +27,18 @@ from data_prep.frames import (
     video_frames,
 )
 
-NUM_SCENES = 13
-_CLIP_NAME = r"(\d{2})_\d{3,4}"
+_CLIP_NAME = r"(0[1-9]|1[0-3])_\d{3,4}"  # scene (camera) and number
 
 
 def read_shanghaitech(source: Path, scratch: Path, *, allow_incomplete: bool = False) -> list[Clip]:
     """The clips of ShanghaiTech, training clips first, each in order of its name.
 
-    source: the archive, the folder that holds it, or the unpacked folder (that of `training` and `testing`, or
-    the one above); an archive is unpacked into `scratch`, which the caller deletes once the clips have been read.
-    Frames are uint8 (H, W, 3) RGB. Labels come from test_frame_mask; pixel masks are left out only where a
-    source that may be incomplete has none for a clip.
+    source: the archive, the folder that holds it, or the unpacked folder (that of `training` and `testing`, or the one
+    above); an archive is unpacked into `scratch`, which the caller deletes once the clips have been read. Frames are
+    uint8 (H, W, 3) RGB. Labels come from test_frame_mask; only a source that may be incomplete may lack pixel masks.
 
-    Raises SourceError: not an archive, truncated, unsafe; no such tree; a frame missing; no labels; not one label
-    and one mask per frame; a clip of no known scene; counts that deviate. Damaged frames, videos that stop early,
-    and frames or masks of another size raise it when they are read.
+    Raises SourceError for what is missing, cut, of another form or against the official counts; for frames and masks
+    that are damaged or of another size when these are read.
     """
     tree = unpacked(find_shanghaitech(source), scratch, ("training", "testing"))
     clips = _training_clips(tree / "training")
@@ -53,14 +50,6 @@ def read_shanghaitech(source: Path, scratch: Path, *, allow_incomplete: bool = F
         )
     check_counts("shanghaitech", clips, allow_incomplete=allow_incomplete)
     return of_one_size(clips)
-
-
-def scene_of(clip: str) -> int:
-    """The scene (camera) of a clip, 1 to 13, from its name; SourceError where the name is of another form."""
-    match = re.fullmatch(_CLIP_NAME, clip)
-    if not match or not 1 <= int(match[1]) <= NUM_SCENES:
-        raise SourceError(f"shanghaitech/{clip}: expected a name such as 01_0014, its scene 01 to {NUM_SCENES} first")
-    return int(match[1])
 
 
 def find_shanghaitech(source: Path) -> Path:
@@ -105,7 +94,8 @@ def _entries(folder: Path, *, folders: bool) -> list[Path]:
         expected = "folders of frames, such as 01_0014/000.jpg" if folders else "videos, such as 01_001.avi"
         raise SourceError(f"{folder}: expected {expected}, found {what_is_in(folder)}")
     for path in clips:
-        scene_of(path.stem)
+        if not re.fullmatch(_CLIP_NAME, path.stem):
+            raise SourceError(f"shanghaitech/{path.stem}: expected a name such as 01_0014, its scene 01 to 13 first")
     return clips
 
 

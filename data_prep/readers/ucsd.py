@@ -28,18 +28,17 @@ def read_ucsd(source: Path, subset: str, scratch: Path, *, allow_incomplete: boo
 
     subset: "ped1" or "ped2". source: the archive, the folder that holds it, or a folder of the unpacked tree (the one
     above `UCSD_Anomaly_Dataset.v1p2`, that one, or `UCSDped2` itself). An archive is unpacked into `scratch`, which the
-    caller deletes once the clips have been read. Frames are uint8 (H, W, 1); labels come from the `.m`
-    file; they must agree with the masks when a clip is written. Counts are checked against the official ones.
-    `allow_incomplete` lets whole clips be absent, never a cut clip.
+    caller deletes once the clips have been read. Frames are uint8 (H, W, 1); labels come from the `.m` file; they must
+    agree with the masks when a clip is written. `allow_incomplete` lets whole clips be absent, never a cut clip.
 
-    Raises SourceError: not an archive, truncated, no such tree; a frame or mask missing; labels that do not fit;
-    counts that deviate. Frames that cannot be decoded, and frames or masks of another size, raise it when they are
-    read.
+    Raises SourceError for what is missing, cut, of another form or against the official counts; for frames and masks
+    that are damaged or of another size when these are read.
     """
     tree = find_source(source, subset)
     if tree.is_file():
         tree = unpacked(tree, scratch, (f"UCSD{subset}",)) / f"UCSD{subset}"
-    clips = _training_clips(tree) + _test_clips(tree, OFFICIAL_COUNTS[subset].test)
+    clips = [_clip("train", folder) for folder in _clip_folders(tree / "Train", r"Train\d{3}")]
+    clips += _test_clips(tree, OFFICIAL_COUNTS[subset].test)
     if not clips:
         raise SourceError(f"{tree}: no clips; expected Train/Train001/001.tif and so on, found {what_is_in(tree)}")
     check_counts(subset, clips, allow_incomplete=allow_incomplete)
@@ -59,10 +58,6 @@ def find_source(source: Path, subset: str) -> Path:
 
 
 # Clips
-
-
-def _training_clips(tree: Path) -> list[Clip]:
-    return [_clip("train", folder) for folder in _clip_folders(tree / "Train", r"Train\d{3}")]
 
 
 def _test_clips(tree: Path, official: dict[str, int | None]) -> list[Clip]:

@@ -50,9 +50,8 @@ def read_videos(source: Path, *, size: Size | None = None, written: Path | None 
     everything that was passed over, but for the folder in which `written` lies, the prepared dataset's own, and say how
     pictures of more than 8 bits were brought to 8.
 
-    Raises SourceError: no such folder, no clips, a file that is no video or ends early, loose pictures, a frame
-    missing, a clip there twice, an unlabelled clip among labelled ones, labels or masks that do not fit their clip,
-    several sizes.
+    Raises SourceError for what is no footage, damaged, missing or there twice, for labels or masks that do not fit, for
+    an unlabelled clip among labelled ones, and for several sizes.
     """
     source = source.absolute()  # FFmpeg takes the relative name 12:30.avi for an address
     if not source.is_dir():
@@ -83,14 +82,22 @@ def _unknown_entries(source: Path, written: Path | None) -> list[str]:
 def _clips(split: Split, folder: Path | None, notes: list[str]) -> Iterator[Clip]:
     passed_over, loose = [], []
     for path in visible_entries(folder) if folder else []:
+        name = clip_name(path.name if path.is_dir() else path.stem)
         if path.is_dir():
-            yield _picture_clip(split, path, notes)
+            pictures = whole_folder(path)
+            scale = scale_of(chain.from_iterable(map(decoded, pictures.paths, pictures.pages)))
+            said = [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
+            notes += [f"{split}/{name}: {note}" for note in said]
+            frames = partial(colour_pictures, pictures.paths, pictures.pages, scale)
+            yield Clip(split, name, sum(pictures.pages), frames)
         elif not path.is_file() or NO_VIDEO.fullmatch(path.suffix.lower()):
             passed_over.append(path.name)
         elif path.suffix.lower() in PICTURE_SUFFIXES:
             loose.append(path.name)
         else:
-            yield _video_clip(split, path, notes)
+            facts = survey_video(path)
+            notes += [f"{split}/{name}: {note}" for note in facts.notes]
+            yield Clip(split, name, facts.num_frames, partial(video_frames, path, facts.num_frames))
     if loose:
         raise SourceError(
             f"{folder}: pictures belong in a folder per clip, such as {split}/CLIP/{loose[0]}; loose in {split}/: "
@@ -98,23 +105,6 @@ def _clips(split: Split, folder: Path | None, notes: list[str]) -> Iterator[Clip
         )
     if passed_over:
         notes.append(f"{split}/: {listed(passed_over)} passed over: no video")
-
-
-def _picture_clip(split: Split, folder: Path, notes: list[str]) -> Clip:
-    name = clip_name(folder.name)
-    pictures = whole_folder(folder)
-    scale = scale_of(chain.from_iterable(map(decoded, pictures.paths, pictures.pages)))
-    said = [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
-    notes += [f"{split}/{name}: {note}" for note in said]
-    frames = partial(colour_pictures, pictures.paths, pictures.pages, scale)
-    return Clip(split, name, sum(pictures.pages), frames=frames)
-
-
-def _video_clip(split: Split, path: Path, notes: list[str]) -> Clip:
-    name = clip_name(path.stem)
-    facts = survey_video(path)
-    notes += [f"{split}/{name}: {note}" for note in facts.notes]
-    return Clip(split, name, facts.num_frames, frames=partial(video_frames, path, facts.num_frames))
 
 
 def _check_names(clips: list[Clip]) -> None:
