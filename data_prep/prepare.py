@@ -17,24 +17,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data_prep import __version__
+from data_prep import __version__, files
 from data_prep.clip import Clip, Source, SourceError, Split
 from data_prep.clip_files import Records, clear_litter, ensure_clips, read_record, stored_bytes
 from data_prep.expected import missing_clips
-from data_prep.files import (
-    SPARE_BYTES,
-    States,
-    aside_of,
-    changed,
-    examine,
-    file_sha256,
-    files_of,
-    in_turn,
-    remove,
-    save_states,
-    source_sha256,
-    write_json,
-)
 from data_prep.flow import FLOW_UNITS, flow_settings
 from data_prep.frames import by
 from data_prep.layout import FORMAT_VERSION, MANIFEST, ClipEntry, Head, Manifest, manifests, read_manifest
@@ -88,22 +74,22 @@ def prepare(
         check_root(request)
         for error in manifests(request.root)[1].values():
             say(f"passed over: {error}")
-        with clear_errors(folder), in_turn(folder, "written"):
+        with clear_errors(folder), files.in_turn(folder, "written"):
             if _finished(request) or _new_folder(request) != folder:
                 continue  # another process was here first
             workers = workers or os.cpu_count() or 1
             ensure = partial(ensure_clips, workers=workers, scheduler=scheduler, progress=progress)
             clear_litter(folder)  # of a call that was killed
-            unpacked = aside_of(folder / "unpacked").absolute()  # on the disk of the dataset
+            unpacked = files.aside_of(folder / "unpacked").absolute()  # on the disk of the dataset
             unpacked.mkdir(parents=True)
             try:
                 states, manifest = _write_clips(request, folder, unpacked, ensure)
             finally:
-                remove(unpacked)
+                files.remove(unpacked)
                 clear_litter(folder)
             if states:
-                save_states(folder, states)
-            write_json(folder / MANIFEST, manifest.as_written())
+                files.save_states(folder, states)
+            files.write_json(folder / MANIFEST, manifest.as_written())
             return folder
     folder, manifest = finished
     _check_same(folder, manifest, request)
@@ -175,18 +161,18 @@ def _new_folder(request: Request) -> Path:
 
 def _write_clips(
     request: Request, folder: Path, scratch: Path, ensure: Callable[[list[Clip], Path, Head], Records]
-) -> tuple[States, Manifest]:
+) -> tuple[files.States, Manifest]:
     """All clips of a source that has not changed meanwhile; the states of its files, and the manifest to write."""
     parts = request.reader.parts(request)
-    states = examine(files_of(parts), {})
+    states = files.examine(files.files_of(parts), {})
     read = request.reader.read(request, scratch)
     generated = request.reader.generated
-    sha256 = scene_hash(scene_settings(request.dataset)) if generated else source_sha256(parts, states)
+    sha256 = scene_hash(scene_settings(request.dataset)) if generated else files.source_sha256(parts, states)
     head = _head(read, sha256, request)
     _check_half_prepared(folder, head)
     _check_disk(folder, read.clips, head)
     records = ensure(read.clips, folder, head)
-    if differ := changed(states, examine(files_of(parts), states)):
+    if differ := files.changed(states, files.examine(files.files_of(parts), states)):
         raise PreparationError(
             f"{request.source}: {differ[0]} changed while it was read; delete {folder} and run the same command again"
         )
@@ -194,7 +180,7 @@ def _write_clips(
 
 
 def _labels_sha256(request: Request) -> str | None:
-    return file_sha256(request.labels) if request.labels and request.labels.is_file() else None
+    return files.file_sha256(request.labels) if request.labels and request.labels.is_file() else None
 
 
 def _head(read: Source, sha256: str, request: Request) -> Head:
@@ -244,7 +230,7 @@ def _check_disk(folder: Path, clips: list[Clip], head: Head) -> None:
     to_write = [clip for clip in clips if read_record(folder / clip.split / clip.name) is None]
     needed = sum(stored_bytes(clip, head) for clip in to_write)
     free = shutil.disk_usage(folder).free
-    if to_write and needed + SPARE_BYTES > free:
+    if to_write and needed + files.SPARE_BYTES > free:
         raise PreparationError(
             f"{folder}: needs {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB free on this disk; make room, or "
             "choose another --root or a smaller --size"

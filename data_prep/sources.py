@@ -9,20 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_prep import readers
 from data_prep.clip import Source, SourceError
 from data_prep.files import Part, changed, examine, files_of, load_states, save_states, source_sha256
 from data_prep.flow import FLOW_ESTIMATORS
 from data_prep.layout import Manifest
-from data_prep.readers import (
-    MASK_FOLDER,
-    find_avenue,
-    find_shanghaitech,
-    find_source,
-    read_avenue,
-    read_shanghaitech,
-    read_ucsd,
-    read_videos,
-)
 from data_prep.scenes import synthetic
 
 CAMERA_SIDE = 120  # pixels, of a user's own footage where no size is asked for; the laptop recipes' height
@@ -75,18 +66,18 @@ def _read_synthetic(request: Request, _: Path) -> Source:
 
 def _read_ucsd(request: Request, scratch: Path) -> Source:
     [found] = _ucsd_parts(request)
-    clips = read_ucsd(found.path, request.dataset, scratch, allow_incomplete=request.allow_incomplete)
+    clips = readers.read_ucsd(found.path, request.dataset, scratch, allow_incomplete=request.allow_incomplete)
     return Source(clips, found.path.name, f"frame ranges in UCSD{request.dataset}.m, checked against masks")
 
 
 def _ucsd_parts(request: Request) -> list[Part]:
-    found = find_source(request.source, request.dataset)
+    found = readers.find_source(request.source, request.dataset)
     return [Part(found, ("Train", "Test"), r"T\w+/(T\w+\d{3}(_gt)?/.+|UCSDped\d\.m)")]
 
 
 def _read_avenue(request: Request, scratch: Path) -> Source:
     labels, incomplete = request.labels, request.allow_incomplete
-    clips = read_avenue(request.source, scratch, labels=labels, allow_incomplete=incomplete)
+    clips = readers.read_avenue(request.source, scratch, labels=labels, allow_incomplete=incomplete)
     name = " and ".join(part.path.name for part in _avenue_parts(request))
     if labels is None:
         return Source(clips, name, "the official pixel masks in ground_truth_demo")
@@ -94,30 +85,30 @@ def _read_avenue(request: Request, scratch: Path) -> Source:
 
 
 def _avenue_parts(request: Request) -> list[Part]:
-    videos, masks = find_avenue(request.source, needs_masks=request.labels is None)
+    videos, masks = readers.find_avenue(request.source, needs_masks=request.labels is None)
     parts = [Part(videos, ("training_videos", "testing_videos"), r".+/.+\.avi")]
     return parts if masks is None else [*parts, Part(masks, ("testing_label_mask",), r".+/.+\.mat")]
 
 
 def _read_shanghaitech(request: Request, scratch: Path) -> Source:
-    found = find_shanghaitech(request.source)
-    clips = read_shanghaitech(found, scratch, allow_incomplete=request.allow_incomplete)
+    found = readers.find_shanghaitech(request.source)
+    clips = readers.read_shanghaitech(found, scratch, allow_incomplete=request.allow_incomplete)
     return Source(clips, found.name, "test_frame_mask, checked against test_pixel_mask where there is one")
 
 
 def _shanghaitech_parts(request: Request) -> list[Part]:
-    return [Part(find_shanghaitech(request.source), ("training", "testing"), r".+/.+\.(avi|jpg|npy)")]
+    return [Part(readers.find_shanghaitech(request.source), ("training", "testing"), r".+/.+\.(avi|jpg|npy)")]
 
 
 def _read_videos(request: Request, scratch: Path) -> Source:
-    return read_videos(request.source, size=request.size, written=scratch)
+    return readers.read_videos(request.source, size=request.size, written=scratch)
 
 
 def _videos_parts(request: Request) -> list[Part]:
     if not request.source.is_dir():
         raise SourceError(f"{request.source}: no such folder; --source is a folder that holds train/ and test/")
     names = [path.name for path in request.source.iterdir()]
-    folders = tuple(name for name in names if name.casefold() in ("train", "test", MASK_FOLDER))
+    folders = tuple(name for name in names if name.casefold() in ("train", "test", readers.MASK_FOLDER))
     return [Part(request.source, folders, r".+/.+|.+\.csv")]
 
 

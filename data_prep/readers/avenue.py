@@ -15,20 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep import frames
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
 from data_prep.files import unpacked, what_is_in
-from data_prep.frames import (
-    AGAIN,
-    Size,
-    abnormal_pixels,
-    check_size,
-    count_frames,
-    interval_labels,
-    mask_labels,
-    of_one_size,
-    video_frames,
-)
 from data_prep.readers.matlab_files import cell_arrays, variables
 
 VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
@@ -64,7 +54,7 @@ def read_avenue(
         intervals = read_intervals(labels, len(OFFICIAL_COUNTS["avenue"].test))
         clips = [_with_intervals(clip, intervals, labels) if clip.split == "test" else clip for clip in clips]
     check_counts("avenue", clips, allow_incomplete=allow_incomplete, official_labels=labels is None)
-    return of_one_size(clips)
+    return frames.of_one_size(clips)
 
 
 def find_avenue(source: Path, *, needs_masks: bool = True) -> tuple[Path, Path | None]:
@@ -104,8 +94,8 @@ def _videos(folder: Path) -> list[Path]:
 
 
 def _clip(split: Split, path: Path) -> Clip:
-    num_frames = count_frames(path)
-    return Clip(split, path.stem, num_frames, frames=partial(video_frames, path, num_frames))
+    num_frames = frames.count_frames(path)
+    return Clip(split, path.stem, num_frames, frames=partial(frames.video_frames, path, num_frames))
 
 
 # The official masks
@@ -114,7 +104,7 @@ def _clip(split: Split, path: Path) -> Clip:
 def _with_masks(clip: Clip, mask_folder: Path) -> Clip:
     path = mask_folder / f"{int(clip.name)}_label.mat"
     if not path.is_file():
-        raise SourceError(f"{path} is missing: the masks of test clip {clip.name}; {AGAIN}")
+        raise SourceError(f"{path} is missing: the masks of test clip {clip.name}; {frames.AGAIN}")
     official = f"is it one of the official files in {MASKS}?"
     _, num_masks = _cell_shape(path, "volLabel", lambda shape: shape[:-1] == (1,), "a 1xT cell of masks", official)
     if num_masks != clip.num_frames:
@@ -123,7 +113,7 @@ def _with_masks(clip: Clip, mask_folder: Path) -> Clip:
             f"Was the video or the mask file cut? Masks: {path}"
         )
     masks = partial(_masks, path)
-    return replace(clip, labels=partial(mask_labels, masks), masks=masks)
+    return replace(clip, labels=partial(frames.mask_labels, masks), masks=masks)
 
 
 def _cell_shape(path: Path, name: str, fits: Callable[[Shape], bool], expected: str, remedy: str) -> Shape:
@@ -135,7 +125,7 @@ def _cell_shape(path: Path, name: str, fits: Callable[[Shape], bool], expected: 
     raise SourceError(f"{path}: expected {name}, {expected}, found {words}; {remedy}")
 
 
-def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
+def _masks(path: Path, size: frames.Size | None = None) -> Iterator[np.ndarray]:
     """One mask per frame, uint8 (H, W)."""
     for number, mask in enumerate(cell_arrays(path, "volLabel"), start=1):
         if mask.ndim != 2 or mask.dtype.kind not in "buif":
@@ -143,8 +133,8 @@ def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
                 f"{path}: mask {number} is {mask.dtype} {mask.shape}, expected numbers (H, W); is it one of the "
                 f"official files in {MASKS}?"
             )
-        check_size(f"{path}, mask {number}", mask, size)
-        yield abnormal_pixels(mask, f"{path}, mask {number}")
+        frames.check_size(f"{path}, mask {number}", mask, size)
+        yield frames.abnormal_pixels(mask, f"{path}, mask {number}")
 
 
 # The other label set: intervals of frames
@@ -182,4 +172,4 @@ def _with_intervals(clip: Clip, intervals: list[np.ndarray], path: Path) -> Clip
             f"avenue/test/{clip.name}: labels run to frame {own.max()}, but it has {clip.num_frames} frames; was the "
             f"video cut? Labels: {path}"
         )
-    return replace(clip, labels=partial(interval_labels, own.T, clip.num_frames, counted_from=1))
+    return replace(clip, labels=partial(frames.interval_labels, own.T, clip.num_frames, counted_from=1))

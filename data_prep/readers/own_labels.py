@@ -10,23 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep import frames
 from data_prep.clip import Clip, SourceError
-from data_prep.frames import (
-    PICTURE_SUFFIXES,
-    array_masks,
-    interval_labels,
-    listed,
-    mask_array,
-    mask_labels,
-    mask_pictures,
-    visible_entries,
-    whole_folder,
-)
 
 LABEL_FILE, MASK_FOLDER = "labels.csv", "masks"
 COLUMNS = ["clip", "first", "last"]
 LOSSY = {".jpg", ".jpeg"}
-LOSSLESS = PICTURE_SUFFIXES - LOSSY
+LOSSLESS = frames.PICTURE_SUFFIXES - LOSSY
 Intervals = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 0, both included
 Masks = partial[Iterator[np.ndarray]]  # each uint8 (H, W); takes `size`
 
@@ -52,15 +42,15 @@ def labelled(clips: list[Clip], source: Path, notes: list[str]) -> tuple[list[Cl
         masks = _masks(folder, test, notes)
         sources += [f"{MASK_FOLDER}/"] if masks.keys() - intervals.keys() else []
     for name, read in masks.items():
-        test[name] = replace(test[name], masks=read, labels=partial(mask_labels, read))
+        test[name] = replace(test[name], masks=read, labels=partial(frames.mask_labels, read))
     for name, own in intervals.items():
-        labels = partial(interval_labels, own, test[name].num_frames, counted_from=0)
+        labels = partial(frames.interval_labels, own, test[name].num_frames, counted_from=0)
         test[name] = replace(test[name], labels=labels)
     without = [name for name, clip in test.items() if clip.labels is None]
     if without and len(without) < len(test):
         raise SourceError(
-            f"{source}: no labels of test clip {listed(without)}, but of others; if nothing in it is abnormal, add "
-            f"the line {without[0]},, to {LABEL_FILE}"
+            f"{source}: no labels of test clip {frames.listed(without)}, but of others; if nothing in it is abnormal, "
+            f"add the line {without[0]},, to {LABEL_FILE}"
         )
     words = f"the user's own {' and '.join(sources)}" if sources else "none: the footage has no labels"
     return [test[clip.name] if clip.split == "test" else clip for clip in clips], words
@@ -68,7 +58,7 @@ def labelled(clips: list[Clip], source: Path, notes: list[str]) -> tuple[list[Cl
 
 def named(folder: Path, name: str) -> Path | None:
     """The file or folder of this name in either case, such as Labels.csv; SourceError where there are several."""
-    found = [path for path in visible_entries(folder) if path.name.casefold() == name]
+    found = [path for path in frames.visible_entries(folder) if path.name.casefold() == name]
     if len(found) > 1:
         raise SourceError(f"{folder}: {found[0].name} and {found[1].name}; which of the two counts? Remove the other")
     return found[0] if found else None
@@ -82,7 +72,7 @@ def clip_name(name: str) -> str:
 def _frames_of(name: str, test: dict[str, Clip], where: Path) -> int:
     """The number of frames of a test clip; SourceError for an unknown one."""
     if name not in test:
-        raise SourceError(f"{where}: no test clip {name!r}; there are {listed(list(test)) or 'none'}")
+        raise SourceError(f"{where}: no test clip {name!r}; there are {frames.listed(list(test)) or 'none'}")
     return test[name].num_frames
 
 
@@ -92,9 +82,9 @@ def _frames_of(name: str, test: dict[str, Clip], where: Path) -> int:
 def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, Masks]:
     masks: dict[str, Masks] = {}
     passed_over = []
-    for path in visible_entries(folder):
+    for path in frames.visible_entries(folder):
         name = clip_name(path.name if path.is_dir() else path.stem)
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
+        if path.suffix.lower() in frames.PICTURE_SUFFIXES and path.is_file():
             raise SourceError(f"{path}: masks belong in a folder per clip: {folder / 'CLIP' / path.name}")
         if not path.is_dir() and path.suffix.lower() != ".npy":
             passed_over.append(path.name)
@@ -105,13 +95,13 @@ def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, M
         if path.is_dir():
             count, masks[name] = _picture_masks(path, notes)
         else:
-            count, masks[name] = len(mask_array(path)), partial(array_masks, path)
+            count, masks[name] = len(frames.mask_array(path)), partial(frames.array_masks, path)
             notes.append(f"{folder.name}/{path.name}: masks are read from this array")
         if count != num_frames:
             raise SourceError(f"{folder / name}: {count} masks but {num_frames} frames; expected one mask per frame")
     if passed_over:
         notes.append(
-            f"{folder.name}/: {listed(passed_over)} passed over; masks are lossless pictures, one per frame, in "
+            f"{folder.name}/: {frames.listed(passed_over)} passed over; masks are lossless pictures, one per frame, in "
             f"{folder.name}/CLIP/, or an array (T, H, W) in {folder.name}/CLIP.npy"
         )
     return masks
@@ -119,15 +109,15 @@ def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, M
 
 def _picture_masks(folder: Path, notes: list[str]) -> tuple[int, Masks]:
     """How many masks a folder of pictures holds, and these."""
-    lossy = [path for path in visible_entries(folder) if path.suffix.lower() in LOSSY]
+    lossy = [path for path in frames.visible_entries(folder) if path.suffix.lower() in LOSSY]
     if lossy:
         raise SourceError(f"{lossy[0]}: JPEG smears a mask; store masks as {', '.join(sorted(LOSSLESS))}")
-    pictures = whole_folder(folder, LOSSLESS)
+    pictures = frames.whole_folder(folder, LOSSLESS)
     said = list(pictures.notes)
     if pictures.with_alpha:
         said.append("alpha does not count: a transparent pixel is abnormal where its colour is not black")
     notes += [f"{MASK_FOLDER}/{folder.name}: {note}" for note in said]
-    return sum(pictures.pages), partial(mask_pictures, pictures.paths, pictures.pages)
+    return sum(pictures.pages), partial(frames.mask_pictures, pictures.paths, pictures.pages)
 
 
 # Intervals

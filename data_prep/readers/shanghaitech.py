@@ -14,18 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep import frames
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import check_counts
 from data_prep.files import UnreadableError, archive_or_tree, is_junk, open_npy, unpacked, what_is_in
-from data_prep.frames import (
-    AGAIN,
-    array_masks,
-    colour_pictures,
-    count_frames,
-    numbered_files,
-    of_one_size,
-    video_frames,
-)
 
 _CLIP_NAME = r"(0[1-9]|1[0-3])_\d{3,4}"  # scene (camera) and number
 
@@ -49,7 +41,7 @@ def read_shanghaitech(source: Path, scratch: Path, *, allow_incomplete: bool = F
             f"{what_is_in(tree)}"
         )
     check_counts("shanghaitech", clips, allow_incomplete=allow_incomplete)
-    return of_one_size(clips)
+    return frames.of_one_size(clips)
 
 
 def find_shanghaitech(source: Path) -> Path:
@@ -77,12 +69,12 @@ def _training_clips(training: Path) -> list[Clip]:
         )
     clips = []
     for path in videos:
-        num_frames = count_frames(path)
-        clips.append(Clip("train", path.stem, num_frames, frames=partial(video_frames, path, num_frames)))
+        num_frames = frames.count_frames(path)
+        clips.append(Clip("train", path.stem, num_frames, frames=partial(frames.video_frames, path, num_frames)))
     first = 0 if any((folder / "000.jpg").is_file() for folder in folders) else 1  # some tools count from 1
     for folder in folders:
-        paths = numbered_files(folder, {".jpg"}, first=first)
-        clips.append(Clip("train", folder.name, len(paths), frames=partial(colour_pictures, paths)))
+        paths = frames.numbered_files(folder, {".jpg"}, first=first)
+        clips.append(Clip("train", folder.name, len(paths), frames=partial(frames.colour_pictures, paths)))
     return clips
 
 
@@ -100,31 +92,31 @@ def _entries(folder: Path, *, folders: bool) -> list[Path]:
 
 
 def _test_clip(folder: Path, testing: Path) -> Clip:
-    paths = numbered_files(folder, {".jpg"}, first=0)
-    clip = Clip("test", folder.name, len(paths), frames=partial(colour_pictures, paths))
+    paths = frames.numbered_files(folder, {".jpg"}, first=0)
+    clip = Clip("test", folder.name, len(paths), frames=partial(frames.colour_pictures, paths))
     label_file = testing / "test_frame_mask" / f"{clip.name}.npy"
     labels = _open(label_file, clip, "labels", dimensions=1)
     if not np.isin(labels, (0, 1)).all():
-        raise SourceError(f"{label_file}: values {np.unique(labels).tolist()}, expected 0 and 1; {AGAIN}")
+        raise SourceError(f"{label_file}: values {np.unique(labels).tolist()}, expected 0 and 1; {frames.AGAIN}")
     clip = replace(clip, labels=partial(_labels, label_file))
     mask_file = testing / "test_pixel_mask" / f"{clip.name}.npy"
     if not mask_file.is_file():
         return clip
     _open(mask_file, clip, "masks", dimensions=3)
-    return replace(clip, masks=partial(array_masks, mask_file))
+    return replace(clip, masks=partial(frames.array_masks, mask_file))
 
 
 def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
     """An array of the source, memory-mapped, with one entry per frame of the clip."""
     if not path.is_file():
-        raise SourceError(f"{path} is missing: the {name} of test clip {clip.name}; {AGAIN}")
+        raise SourceError(f"{path} is missing: the {name} of test clip {clip.name}; {frames.AGAIN}")
     try:
         array = open_npy(path)
     except UnreadableError as error:
-        raise SourceError(f"{error} {AGAIN[0].upper()}{AGAIN[1:]}") from error
+        raise SourceError(f"{error} {frames.AGAIN[0].upper()}{frames.AGAIN[1:]}") from error
     if array.ndim != dimensions or array.dtype.kind not in "buif":
         axes = "(T,)" if dimensions == 1 else "(T, H, W)"
-        raise SourceError(f"{path}: {array.dtype} {array.shape}, expected numbers {axes}; {AGAIN}")
+        raise SourceError(f"{path}: {array.dtype} {array.shape}, expected numbers {axes}; {frames.AGAIN}")
     if len(array) != clip.num_frames:
         raise SourceError(
             f"shanghaitech/test/{clip.name}: {clip.num_frames} frames but {len(array)} {name}; expected one per frame. "

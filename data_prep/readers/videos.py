@@ -15,21 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import get_args
 
+from data_prep import frames
 from data_prep.clip import Clip, Source, SourceError, Split
-from data_prep.frames import (
-    PICTURE_SUFFIXES,
-    Size,
-    by,
-    colour_pictures,
-    decoded,
-    listed,
-    scale_of,
-    survey_video,
-    video_frames,
-    visible_entries,
-    whole_folder,
-    with_size,
-)
 from data_prep.readers.own_labels import LABEL_FILE, MASK_FOLDER, clip_name, labelled, named
 
 # Suffixes of what lies beside videos.
@@ -40,7 +27,7 @@ NO_VIDEO = re.compile(
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
 
 
-def read_videos(source: Path, *, size: Size | None = None, written: Path | None = None) -> Source:
+def read_videos(source: Path, *, size: frames.Size | None = None, written: Path | None = None) -> Source:
     """The clips of a folder of footage (see the top of this file), training clips first, in order of their names.
 
     Frames are uint8 (H, W, 3) RGB. Every video is decoded once to its end, since what its header says of its length
@@ -64,16 +51,16 @@ def read_videos(source: Path, *, size: Size | None = None, written: Path | None 
     sizes = {f"{clip.split}/{clip.name}": next(clip.frames()).shape[:2] for clip in clips}
     notes += _size_notes(source, sizes, size)
     clips, label_source = labelled(clips, source, notes)
-    clips = [with_size(clip, sizes[f"{clip.split}/{clip.name}"]) for clip in clips]
+    clips = [frames.with_size(clip, sizes[f"{clip.split}/{clip.name}"]) for clip in clips]
     return Source(clips, source.resolve().name, label_source, notes)
 
 
 def _unknown_entries(source: Path, written: Path | None) -> list[str]:
     known = {*get_args(Split), LABEL_FILE, MASK_FOLDER}
-    others = [path.name for path in visible_entries(source) if path.name.casefold() not in known]
+    others = [path.name for path in frames.visible_entries(source) if path.name.casefold() not in known]
     others = [name for name in others if not (written and written.is_relative_to(source / name))]
     expected = "train/, test/, labels.csv and masks/"
-    return [f"passed over: {listed(others, most=10)}; only {expected} are read"] if others else []
+    return [f"passed over: {frames.listed(others, most=10)}; only {expected} are read"] if others else []
 
 
 # Clips
@@ -81,30 +68,30 @@ def _unknown_entries(source: Path, written: Path | None) -> list[str]:
 
 def _clips(split: Split, folder: Path | None, notes: list[str]) -> Iterator[Clip]:
     passed_over, loose = [], []
-    for path in visible_entries(folder) if folder else []:
+    for path in frames.visible_entries(folder) if folder else []:
         name = clip_name(path.name if path.is_dir() else path.stem)
         if path.is_dir():
-            pictures = whole_folder(path)
-            scale = scale_of(chain.from_iterable(map(decoded, pictures.paths, pictures.pages)))
+            pictures = frames.whole_folder(path)
+            scale = frames.scale_of(chain.from_iterable(map(frames.decoded, pictures.paths, pictures.pages)))
             said = [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
             notes += [f"{split}/{name}: {note}" for note in said]
-            frames = partial(colour_pictures, pictures.paths, pictures.pages, scale)
-            yield Clip(split, name, sum(pictures.pages), frames)
+            read = partial(frames.colour_pictures, pictures.paths, pictures.pages, scale)
+            yield Clip(split, name, sum(pictures.pages), read)
         elif not path.is_file() or NO_VIDEO.fullmatch(path.suffix.lower()):
             passed_over.append(path.name)
-        elif path.suffix.lower() in PICTURE_SUFFIXES:
+        elif path.suffix.lower() in frames.PICTURE_SUFFIXES:
             loose.append(path.name)
         else:
-            facts = survey_video(path)
+            facts = frames.survey_video(path)
             notes += [f"{split}/{name}: {note}" for note in facts.notes]
-            yield Clip(split, name, facts.num_frames, partial(video_frames, path, facts.num_frames))
+            yield Clip(split, name, facts.num_frames, partial(frames.video_frames, path, facts.num_frames))
     if loose:
         raise SourceError(
             f"{folder}: pictures belong in a folder per clip, such as {split}/CLIP/{loose[0]}; loose in {split}/: "
-            f"{listed(loose)}"
+            f"{frames.listed(loose)}"
         )
     if passed_over:
-        notes.append(f"{split}/: {listed(passed_over)} passed over: no video")
+        notes.append(f"{split}/: {frames.listed(passed_over)} passed over: no video")
 
 
 def _check_names(clips: list[Clip]) -> None:
@@ -121,20 +108,20 @@ def _check_names(clips: list[Clip]) -> None:
             raise SourceError(f"{clip.split}/{clip.name}: {clip.num_frames} frame, expected 2 or more; remove it")
 
 
-def _size_notes(source: Path, sizes: dict[str, Size], stored: Size | None) -> list[str]:
+def _size_notes(source: Path, sizes: dict[str, frames.Size], stored: frames.Size | None) -> list[str]:
     """A note for each clip that is stretched; SourceError where clips differ and no stored size was chosen."""
     if stored is None:
         first = next(iter(sizes))
         other = next((clip for clip in sizes if sizes[clip] != sizes[first]), None)
         if other is not None:
             raise SourceError(
-                f"{source}: {first} is {by(sizes[first])}, but {other} is {by(sizes[other])}; choose one size "
-                "to store all of them at: --size H W"
+                f"{source}: {first} is {frames.by(sizes[first])}, but {other} is {frames.by(sizes[other])}; choose one "
+                "size to store all of them at: --size H W"
             )
         return []
     stretched = {clip: (stored[1] / stored[0]) / (size[1] / size[0]) for clip, size in sizes.items()}
     return [
-        f"{clip}: {by(sizes[clip])} is stored at {by(stored)}, {factor:.2f} times as wide for its height"
+        f"{clip}: {frames.by(sizes[clip])} is stored at {frames.by(stored)}, {factor:.2f} times as wide for its height"
         for clip, factor in stretched.items()
         if abs(factor - 1) > STRETCH
     ]
