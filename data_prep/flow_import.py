@@ -116,12 +116,11 @@ def plan_import(
 def write_import(plan: FlowImport, *, progress: bool = True) -> Path:
     """Write the new prepared dataset and return its folder (ours).
 
-    Clip by clip, each whole or not at all; the same call goes on after an interruption, and a finished import of
-    the same files is returned at once. While another process writes the folder this call waits, and says so. progress:
-    a bar on stderr, in a terminal only.
+    The same call goes on after an interruption, and a finished import of the same files is returned at once. While
+    another process writes the folder this call waits, and says so. progress: a bar on stderr, in a terminal only.
 
-    Raises FlowFileError for a vector that is none; PreparationError: the source damaged, another import under
-    this name, full disk. Finished clips stay, and the source is never touched.
+    Raises FlowFileError for a vector that is none; PreparationError: the source damaged, another import under this
+    name, full disk. Finished clips stay, and the source is never touched.
     """
     with in_turn(plan.target, "written"):
         if not (plan.target / MANIFEST).exists():

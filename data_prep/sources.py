@@ -107,9 +107,10 @@ def _read_videos(request: Request, scratch: Path) -> Source:
 def _videos_parts(request: Request) -> list[Part]:
     if not request.source.is_dir():
         raise SourceError(f"{request.source}: no such folder; --source is a folder that holds train/ and test/")
-    names = [path.name for path in request.source.iterdir()]
-    folders = tuple(name for name in names if name.casefold() in ("train", "test", readers.MASK_FOLDER))
-    return [Part(request.source, folders, r".+/.+|.+\.csv")]
+    known = ("train", "test", readers.MASK_FOLDER)
+    names = [*known, *(path.name for path in request.source.iterdir())]
+    folders = {name.casefold(): name for name in names if name.casefold() in known}  # as they are written there
+    return [Part(request.source, tuple(folders.values()), r".+/.+|.+\.csv")]
 
 
 READERS: dict[str, Reader] = {

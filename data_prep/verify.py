@@ -117,12 +117,14 @@ def verify(folder: Path, *, progress: bool = True) -> DatasetReport:
 
 def _report(folder: Path, manifest: Manifest, split: Split, name: str, entry: ClipEntry) -> ClipReport:
     problems: list[str] = []
-    arrays = {array: _open(folder / split / name, array, sha256, problems) for array, sha256 in entry.sha256.items()}
-    for array, opened in list(arrays.items()):
+    arrays: dict[str, np.ndarray] = {}
+    for array, sha256 in entry.sha256.items():
+        stored = _open(folder / split / name, array, sha256, problems)
         shape, dtype = stored_form(array, entry.frames, manifest.frame_size, manifest.channels)
-        if opened is not None and (opened.shape != shape or opened.dtype != dtype):
-            problems.append(f"{array} are {opened.dtype} {opened.shape}, expected {np.dtype(dtype)} {shape}")
-            arrays[array] = None
+        if stored is not None and (stored.shape, stored.dtype) == (shape, dtype):
+            arrays[array] = stored
+        elif stored is not None:
+            problems.append(f"{array} are {stored.dtype} {stored.shape}, expected {np.dtype(dtype)} {shape}")
     is_smaller = manifest.frame_size != manifest.source.frame_size
     vanished = _check_labels(arrays, entry, is_smaller, problems)
     speed, fastest = _check_flow(arrays, problems)
@@ -145,7 +147,7 @@ def _open(folder: Path, array: str, sha256: str, problems: list[str]) -> np.ndar
         return None
 
 
-def _check_labels(arrays: dict[str, np.ndarray | None], entry: ClipEntry, is_smaller: bool, problems: list[str]) -> int:
+def _check_labels(arrays: dict[str, np.ndarray], entry: ClipEntry, is_smaller: bool, problems: list[str]) -> int:
     """Labels against masks and the manifest; returns how many masks have vanished."""
     labels, masks = arrays.get("labels"), arrays.get("masks")
     if labels is not None:
@@ -169,7 +171,7 @@ def _check_labels(arrays: dict[str, np.ndarray | None], entry: ClipEntry, is_sma
     return len(vanished)
 
 
-def _check_flow(arrays: dict[str, np.ndarray | None], problems: list[str]) -> tuple[float, float]:
+def _check_flow(arrays: dict[str, np.ndarray], problems: list[str]) -> tuple[float, float]:
     """Mean and largest length of the flow's vectors."""
     frames, flow = arrays.get("frames"), arrays.get("flow")
     if flow is None or not len(flow):

@@ -7,6 +7,7 @@ from data_prep.files.source_files import (
     States,
     archive_or_tree,
     changed,
+    clips_in,
     examine,
     file_sha256,
     files_of,

@@ -153,6 +153,15 @@ def archive_or_tree(source: Path, trees: Iterable[Path], archives: tuple[str, ..
     return found[0]
 
 
+def clips_in(folder: Path, names: str, expected: str, *, folders: bool) -> list[Path]:
+    """The clips of an official folder: `folders` or files whose names match; SourceError where only others are there."""
+    paths = [path for path in folder.iterdir() if not is_junk(path.name)] if folder.is_dir() else []
+    clips = sorted(path for path in paths if path.is_dir() == folders and re.fullmatch(names, path.name))
+    if paths and not clips:
+        raise SourceError(f"{folder}: expected {expected}, found {what_is_in(folder)}")
+    return clips
+
+
 def what_is_in(folder: Path) -> str:
     """What is found in a folder, for messages: "3 folders and 40 .jpg files, such as 000.jpg"."""
     if not folder.is_dir():

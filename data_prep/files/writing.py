@@ -29,8 +29,7 @@ class DiskFullError(OSError):
 def written_aside(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it fails.
 
-    What killed processes left of earlier tries is deleted first. Raises DiskFullError, naming the file, where the disk
-    is full.
+    What killed processes left of earlier tries is deleted first. Raises DiskFullError, which names the file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

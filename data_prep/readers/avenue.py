@@ -6,7 +6,6 @@ ground_truth_demo/testing_label_mask/1_label.mat ...        volLabel: one cell p
                                                             frame, a pixel mask
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -18,7 +17,7 @@ import numpy as np
 from data_prep import frames
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.files import unpacked, what_is_in
+from data_prep.files import clips_in, unpacked, what_is_in
 from data_prep.readers.matlab_files import cell_arrays, variables
 
 VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
@@ -44,7 +43,11 @@ def read_avenue(
     """
     videos, masks = find_avenue(source, needs_masks=labels is None)
     folder = unpacked(videos, scratch, tuple(_SPLIT_FOLDERS.values()), ("avi",))
-    clips = [_clip(split, path) for split, name in _SPLIT_FOLDERS.items() for path in _videos(folder / name)]
+    clips = []
+    for split, name in _SPLIT_FOLDERS.items():
+        for path in clips_in(folder / name, r"\d{2}\.avi", "01.avi, 02.avi and so on", folders=False):
+            num_frames = frames.count_frames(path)
+            clips.append(Clip(split, path.stem, num_frames, partial(frames.video_frames, path, num_frames)))
     if not clips:
         raise SourceError(f"{videos}: no clips; expected training_videos/01.avi and so on, found {what_is_in(folder)}")
     if masks is not None:
@@ -80,22 +83,6 @@ def _part(places: list[Path], archive: str, folders: tuple[str, ...]) -> Path:
         f"{places[0]}: expected {archive}, or a folder with {' and '.join(folders)}; found neither. --source is the "
         f"folder that holds {VIDEOS} and {MASKS}, or what was unpacked from them, side by side"
     )
-
-
-# Clips
-
-
-def _videos(folder: Path) -> list[Path]:
-    paths = list(folder.iterdir()) if folder.is_dir() else []
-    videos = sorted(path for path in paths if re.fullmatch(r"\d{2}\.avi", path.name))
-    if paths and not videos:
-        raise SourceError(f"{folder}: expected 01.avi, 02.avi and so on, found {what_is_in(folder)}")
-    return videos
-
-
-def _clip(split: Split, path: Path) -> Clip:
-    num_frames = frames.count_frames(path)
-    return Clip(split, path.stem, num_frames, frames=partial(frames.video_frames, path, num_frames))
 
 
 # The official masks

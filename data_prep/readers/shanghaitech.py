@@ -17,7 +17,7 @@ import numpy as np
 from data_prep import frames
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import check_counts
-from data_prep.files import UnreadableError, archive_or_tree, is_junk, open_npy, unpacked, what_is_in
+from data_prep.files import UnreadableError, archive_or_tree, clips_in, open_npy, unpacked, what_is_in
 
 _CLIP_NAME = r"(0[1-9]|1[0-3])_\d{3,4}"  # scene (camera) and number
 
@@ -80,11 +80,8 @@ def _training_clips(training: Path) -> list[Clip]:
 
 def _entries(folder: Path, *, folders: bool) -> list[Path]:
     """The clips of a folder, either folders of frames or .avi files, in order of their names."""
-    paths = [path for path in folder.iterdir() if not is_junk(path.name)] if folder.is_dir() else []
-    clips = sorted(path for path in paths if (path.is_dir() if folders else path.suffix.lower() == ".avi"))
-    if paths and not clips:
-        expected = "folders of frames, such as 01_0014/000.jpg" if folders else "videos, such as 01_001.avi"
-        raise SourceError(f"{folder}: expected {expected}, found {what_is_in(folder)}")
+    expected = "folders of frames, such as 01_0014/000.jpg" if folders else "videos, such as 01_001.avi"
+    clips = clips_in(folder, ".*" if folders else r".*\.(?i:avi)", expected, folders=folders)
     for path in clips:
         if not re.fullmatch(_CLIP_NAME, path.stem):
             raise SourceError(f"shanghaitech/{path.stem}: expected a name such as 01_0014, its scene 01 to 13 first")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.files import archive_or_tree, is_junk, unpacked, what_is_in
+from data_prep.files import archive_or_tree, clips_in, unpacked, what_is_in
 from data_prep.frames import gray_pictures, interval_labels, mask_pictures, numbered_files, of_one_size
 
 Ranges = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 1, both included
@@ -37,7 +37,8 @@ def read_ucsd(source: Path, subset: str, scratch: Path, *, allow_incomplete: boo
     tree = find_source(source, subset)
     if tree.is_file():
         tree = unpacked(tree, scratch, (f"UCSD{subset}",)) / f"UCSD{subset}"
-    clips = [_clip("train", folder) for folder in _clip_folders(tree / "Train", r"Train\d{3}")]
+    folders = clips_in(tree / "Train", r"Train\d{3}", "folders Train001 and so on, one per clip", folders=True)
+    clips = [_clip("train", folder) for folder in folders]
     clips += _test_clips(tree, OFFICIAL_COUNTS[subset].test)
     if not clips:
         raise SourceError(f"{tree}: no clips; expected Train/Train001/001.tif and so on, found {what_is_in(tree)}")
@@ -61,7 +62,7 @@ def find_source(source: Path, subset: str) -> Path:
 
 
 def _test_clips(tree: Path, official: dict[str, int | None]) -> list[Clip]:
-    folders = _clip_folders(tree / "Test", r"Test\d{3}")
+    folders = clips_in(tree / "Test", r"Test\d{3}", "folders Test001 and so on, one per clip", folders=True)
     if not folders:
         return []
     label_file = tree / "Test" / f"{tree.name}.m"
@@ -88,16 +89,6 @@ def _test_clip(folder: Path, ranges: Ranges, label_file: Path) -> Clip:
 def _clip(split: Split, folder: Path) -> Clip:
     paths = numbered_files(folder, FRAME_SUFFIXES)
     return Clip(split, folder.name, len(paths), frames=partial(gray_pictures, paths))
-
-
-def _clip_folders(parent: Path, pattern: str) -> list[Path]:
-    if not parent.is_dir():
-        return []
-    folders = sorted(path for path in parent.iterdir() if path.is_dir() and re.fullmatch(pattern, path.name))
-    if not folders and any(not is_junk(path.name) for path in parent.iterdir()):
-        name = pattern.replace(r"\d{3}", "001")
-        raise SourceError(f"{parent}: expected folders {name} and so on, one per clip, found {what_is_in(parent)}")
-    return folders
 
 
 # Labels
