@@ -48,7 +48,7 @@ from maam_lib.video import (
     picture_size,
 )
 from maam_lib.video.export import write_onnx
-from maam_lib.video.scorer import detector_of_run, score_with
+from maam_lib.video.scorer import run_network, score_with
 from maam_lib.windows import default_stride
 
 SOURCE_SIZE = (240, 360)  # that of Ped2
@@ -239,7 +239,7 @@ def write_scene(path: Path, frames: int) -> Path:
 
 def share_of_normal_frames(run: RunFolder, root: Path) -> dict[str, object]:
     """The share of normal test frames that reach the threshold at which a share of training frames may."""
-    detector = detector_of_run(run, root)
+    detector = run_network(run, root)[0]
     table = read_scores(run.folder)
     normal = table[table["label"] == 0]["fused"]
     shares = {share: float((normal >= detector.training.exceeded_by(share)).mean()) for share in (0.1, 0.01, 0.001)}

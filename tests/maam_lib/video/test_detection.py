@@ -35,7 +35,7 @@ from maam_lib.video.export import check_target
 from maam_lib.video.footage import open_footage
 from maam_lib.video.online import measured_on
 from maam_lib.video.onnx_file import CHECKSUM_KEY, open_onnx
-from maam_lib.video.scorer import detector_of_run, open_run
+from maam_lib.video.scorer import open_run, run_network
 from tests.conftest import PROJECT, SMALL_SCENE
 from tests.fake_sources import cut, moving, write_images, write_video
 from tests.maam_lib.report.test_notebook_pages import Resources
@@ -533,10 +533,10 @@ def test_a_run_that_cannot_be_written_is_scored_all_the_same(
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
     run = RunFolder(shutil.copytree(finished_run.folder, tmp_path / "run"))
-    kept = detector_of_run(run, scene_root)
+    kept = run_network(run, scene_root)[0]
     (run.folder / "detector.json").unlink()
     monkeypatch.setattr("maam_lib.video.scorer.write_text", read_only)
-    assert detector_of_run(run, scene_root) == kept
+    assert run_network(run, scene_root)[0] == kept
     said = capsys.readouterr().err
     assert said.startswith("note: ")
     assert "detector.json cannot be kept (Read-only file system)" in said
