@@ -1,6 +1,6 @@
 """Pictures of scored footage: the frame with its abnormal regions, the score of the last seconds under it.
 
-Colours as in `maam_lib.figures.plots`, as BGR: the alarm is blue.
+Colours as in `maam_lib.figures`, as BGR: the alarm is blue.
 """
 
 from collections import deque
@@ -13,7 +13,8 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from maam_lib.windows import Pair, boxes
+from maam_lib.video.events import Box
+from maam_lib.windows import Pair
 
 ALARM, INK, SOFT, PAPER, LINE = (178, 114, 0), (51, 39, 28), (122, 107, 93), (255, 255, 255), (234, 227, 221)
 STRIP = 96  # pixels under the picture, for the curve
@@ -80,13 +81,22 @@ class Annotator:
 def _mark(shown: np.ndarray, found: np.ndarray) -> None:
     """Tint and outline abnormal regions, in place."""
     height, width = shown.shape[:2]
-    scale_x, scale_y = width / found.shape[1], height / found.shape[0]
     inside = cv2.resize(found.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) == 1
     shown[inside] = (shown[inside] * (1 - TINT) + np.array(ALARM) * TINT).astype(np.uint8)
-    for x, y, w, h in boxes(found):
-        corners = [round(x * scale_x), round(y * scale_y)], [round((x + w) * scale_x) - 1, round((y + h) * scale_y) - 1]
-        cv2.rectangle(shown, *corners, PAPER, 3)
-        cv2.rectangle(shown, *corners, ALARM, 2)
+    for box in boxes(found, (height, width)):
+        cv2.rectangle(shown, box, PAPER, 3)
+        cv2.rectangle(shown, box, ALARM, 2)
+
+
+def boxes(found: np.ndarray, size: Pair) -> list[Box]:
+    """Boxes around the connected parts (8 neighbours) of a mask (H, W), largest first, in pixels of `size` (ours)."""
+    down, across = size[0] / found.shape[0], size[1] / found.shape[1]
+    _, _, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
+    placed = []
+    for x, y, width, height, _ in sorted(stats[1:].tolist(), key=lambda part: -part[cv2.CC_STAT_AREA]):
+        left, top = round(x * across), round(y * down)
+        placed.append((left, top, round((x + width) * across) - left, round((y + height) * down) - top))
+    return placed
 
 
 class AnnotatedVideo:

@@ -1,8 +1,9 @@
 """Footage as its frames, and the trouble that shows between them: gaps, other resolutions, frozen pictures."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -35,11 +36,12 @@ class Footage:
     size: tuple[int, int]  # of the first frame
     notes: list[str]
     _frames: Generator[Frame | Event]
+    _head: Sequence[Frame | Event] = ()  # read before the others
     _last: Frame | None = None  # that came so far; None once the end has come
 
     def __iter__(self) -> Iterator[Frame | Event]:
         try:
-            for item in watched(self._frames, self._longest_step):
+            for item in watched(chain(self._head, self._frames), self._longest_step):
                 self._last = item if isinstance(item, Frame) else self._last
                 yield item
             self._last = None

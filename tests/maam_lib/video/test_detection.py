@@ -90,6 +90,10 @@ def test_video_scores_events_and_page_agree(video: Path, tmp_path: Path) -> None
     assert (event["start"], event["end"]) == ("2.000", "3.900")
     assert [event[side] for side in ("x", "y", "width", "height")] == ["0", "0", "64", "48"]
     assert float(event["peak"]) == pytest.approx(scores["fused"].max())
+    page = (out / "index.html").read_text(encoding="utf-8")
+    highest = f"{scores['normalised'].max():.2f}"
+    assert f"<td>{highest}</td>" in page, "the page has one scale: the peak of the alarm as its worst moment"
+    assert f"score {highest}" in page
     assert scores["alarm"].tolist() == [0] * 21 + [1] * (49 - 21) + [0] * 10, "from the second frame to a quiet second"
     pictures = decoded(out / "annotated.mkv")
     assert len(pictures) == len(scores)
