@@ -147,11 +147,10 @@ def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
     for line, row in zip(axes, rows, strict=True):
         picture(line[0], row["frame"], row["title"])
         picture(line[1], flow_colours(row["flow"], largest), f"flow, full colour {largest:.1f} px")
-        for axis in line[2:]:
-            axis.axis("off")
         for axis, (title, patch) in zip(line[2:], row["patches"], strict=False):
             picture(axis, patch, title)
-            axis.axis("on")
+        for axis in line[2 + len(row["patches"]) :]:
+            axis.axis("off")
     return closed(figure)
 
 

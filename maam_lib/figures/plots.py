@@ -93,9 +93,8 @@ def histograms(
     figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
     edges = np.linspace(min(s.min() for s in samples.values()), max(s.max() for s in samples.values()), bins + 1)
     for (name, values), colour in zip(samples.items(), (ALARM, ABNORMAL, "#009E73", "#CC79A7"), strict=False):
-        drawn = {"density": True, "color": colour}
-        axis.hist(values, edges, histtype="stepfilled", alpha=0.25, **drawn)
-        axis.hist(values, edges, histtype="step", linewidth=1.6, label=name, **drawn)  # where fills hide each other
+        drawn = {"density": True, "facecolor": (colour, 0.25), "edgecolor": colour, "linewidth": 1.6}
+        axis.hist(values, edges, histtype="stepfilled", label=name, **drawn)
     mark(axis, marks, height=0.95)
     axis.set(xlabel=xlabel, yticks=[])
     if len(samples) > 1:

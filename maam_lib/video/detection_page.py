@@ -1,7 +1,6 @@
 """The page of a scored video: what it shows, gathered in constant memory while the footage comes (ours)."""
 
 import csv
-import heapq
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -57,28 +56,21 @@ class WorstMoments:
     """The highest-scored moments, at least APART seconds from each other; at most MOMENTS pictures are kept."""
 
     def __init__(self) -> None:
-        self._now: Moment | None = None
         self._kept: list[Moment] = []
 
     def add(self, score: float, frame: int, time: float, picture: Callable[[], bytes]) -> None:
-        """One scored frame; its picture is asked for only where it may be kept."""
-        if self._now is not None and time - self._now.time >= APART:
-            self._keep(self._now)
-            self._now = None
-        if self._now is None or score > self._now.score:
-            full = len(self._kept) == MOMENTS
-            if not full or score > self._kept[0].score:
-                self._now = Moment(score, frame, time, picture())
-
-    def _keep(self, moment: Moment) -> None:
-        heapq.heappush(self._kept, moment)
-        if len(self._kept) > MOMENTS:
-            heapq.heappop(self._kept)
+        """One scored frame; its picture is asked for only where it is kept."""
+        rivals = [moment for moment in self._kept if time - moment.time < APART]
+        if not rivals and len(self._kept) == MOMENTS:
+            rivals = self._kept
+        weakest = min(rivals, default=None)
+        if weakest is None or score > weakest.score:
+            self._kept = [moment for moment in self._kept if moment is not weakest]
+            self._kept.append(Moment(score, frame, time, picture()))
 
     def sorted(self) -> list[Moment]:
         """The worst first."""
-        now = [] if self._now is None else [self._now]
-        return sorted([*self._kept, *now], reverse=True)[:MOMENTS]
+        return sorted(self._kept, reverse=True)
 
 
 def clock(seconds: float) -> str:
