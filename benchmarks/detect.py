@@ -178,7 +178,7 @@ def stages_of(
         return 20
 
     def write() -> int:
-        file = AnnotatedVideo(video.with_name("written.mkv"), 25)
+        file = AnnotatedVideo(video.with_name("written.mkv"), 25, pictures[0].shape[:2])
         for number, picture in enumerate(pictures):
             file.write(picture, number / 25)
         file.close()
@@ -227,7 +227,7 @@ def random_detector(recipe: Recipe) -> Detector:
 def write_scene(path: Path, frames: int) -> Path:
     """The first test clip of the generated scene at SOURCE_SIZE, as a video."""
     clip = next(clip for clip in read_synthetic(scene_settings("synthetic")) if clip.split == "test")
-    video = AnnotatedVideo(path, 25)
+    video = AnnotatedVideo(path, 25, SOURCE_SIZE)
     for number, frame in zip(range(frames), clip.frames(), strict=False):
         video.write(cv2.resize(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), SOURCE_SIZE[::-1]), number / 25)
     video.close()

@@ -14,8 +14,6 @@ from matplotlib.patches import Rectangle
 
 from maam_lib.figures.panels import ABNORMAL, ALARM, HEAT, canvas, closed, panels, picture, tint
 
-Palette = Literal["safe", "paper"]
-
 
 def filmstrip(
     frames: Sequence[np.ndarray], titles: Sequence[str], masks: Sequence[np.ndarray] | None = None, columns: int = 4
@@ -58,7 +56,7 @@ def flow_colours(flow: np.ndarray, largest: float) -> np.ndarray:
 
 
 def detection_rows(
-    rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str], palette: Palette = "safe"
+    rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str], palette: Literal["safe", "paper"] = "safe"
 ) -> Figure:
     """Per row: frame, appearance error, motion error, fused, and where the alarm is (paper Fig. 1, 8 and 9).
 

@@ -92,7 +92,7 @@ def histograms(
     """One histogram per name on a common axis, with marked values."""
     figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
     edges = np.linspace(min(s.min() for s in samples.values()), max(s.max() for s in samples.values()), bins + 1)
-    for (name, values), colour in zip(samples.items(), (ALARM, ABNORMAL, "#009E73", "#CC79A7"), strict=False):
+    for (name, values), colour in zip(samples.items(), LINE_COLOURS, strict=False):
         drawn = {"density": True, "facecolor": (colour, 0.25), "edgecolor": colour, "linewidth": 1.6}
         axis.hist(values, edges, histtype="stepfilled", label=name, **drawn)
     mark(axis, marks, height=0.95)
@@ -139,10 +139,9 @@ def curves(
 ) -> Figure:
     """Lines by name over one axis, with marked positions on it and dashed levels to compare with."""
     figure, axis = plt.subplots(figsize=(6.5, 3), layout="constrained")
-    palette = [ALARM, ABNORMAL, "#009E73", "#CC79A7", QUIET]
     for i, (name, (x, y)) in enumerate(lines.items()):
         marker = "." if len(x) <= MOST_DOTS else ""
-        axis.plot(x, y, marker=marker, color=BRANCH_COLOURS.get(name, palette[i % len(palette)]), label=name)
+        axis.plot(x, y, marker=marker, color=BRANCH_COLOURS.get(name, LINE_COLOURS[i % len(LINE_COLOURS)]), label=name)
     for (name, value), style in zip((levels or {}).items(), ("--", ":", "-."), strict=False):
         axis.axhline(value, color=BRANCH_COLOURS.get(name, QUIET), linestyle=style, label=name)
     mark(axis, marks, height=0.03)
@@ -179,7 +178,7 @@ def paired_differences(groups: Mapping[str, Mapping[str, Sequence[float]]], xlab
     names = list(dict.fromkeys(name for rows in groups.values() for name, values in rows.items() if len(values)))
     figure, axis = plt.subplots(figsize=(8, 0.8 + 0.5 * len(names)), layout="constrained")
     axis.axvline(0, color=QUIET, linewidth=1)
-    for i, (group, colour, marker) in enumerate(zip(groups, (ALARM, ABNORMAL, "#009E73"), "osD", strict=False)):
+    for i, (group, colour, marker) in enumerate(zip(groups, LINE_COLOURS, "osD", strict=False)):
         offset = (i - (len(groups) - 1) / 2) * 0.26
         for line, name in enumerate(reversed(names)):
             values = groups[group].get(name, ())

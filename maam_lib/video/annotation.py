@@ -10,8 +10,6 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av.container import OutputContainer
-from av.video.stream import VideoStream
 
 from maam_lib.video.events import Box
 from maam_lib.windows import Pair
@@ -105,39 +103,30 @@ class AnnotatedVideo:
     Each picture is shown at its own time, so no frame rate has to be right: the header alone has the announced one.
     """
 
-    def __init__(self, path: Path, frame_rate: float):
-        """frame_rate: that the header announces, per second; to six digits, and within RATES."""
-        self.path = path
-        self._rate = Fraction(min(max(frame_rate, RATES[0]), RATES[1])).limit_denominator(1_000_000)
-        self._opened: tuple[OutputContainer, VideoStream] | None = None
+    def __init__(self, path: Path, frame_rate: float, size: Pair):
+        """frame_rate: that the header announces, per second; to six digits, and within RATES. size: (height, width).
+
+        Raises OSError where the file cannot be written, av.FFmpegError where it cannot be encoded; so do the others.
+        """
+        rate = Fraction(min(max(frame_rate, RATES[0]), RATES[1])).limit_denominator(1_000_000)
+        self._file = av.open(str(path), "w", "matroska", options=WRITTEN_AT_ONCE)
+        self._stream = self._file.add_stream(CODEC, rate=rate, options=QUALITY)
+        self._stream.height, self._stream.width = size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = STAMP
         self._last = -1  # time stamp of the last picture
 
     def write(self, picture: np.ndarray, time: float) -> None:
-        """One picture (H, W, 3) BGR, all of one size, shown from so many seconds on, in whole milliseconds.
-
-        Raises OSError where the file cannot be written, av.FFmpegError where the picture cannot be encoded.
-        """
-        file, stream = self._opened = self._opened or self._open(picture)
+        """One picture (H, W, 3) BGR, shown from so many seconds on, in whole milliseconds."""
         frame = av.VideoFrame.from_ndarray(picture, "bgr24")
         frame.time_base = STAMP
         frame.pts = self._last = max(self._last + 1, round(time / STAMP))
-        file.mux(stream.encode(frame))
-
-    def _open(self, picture: np.ndarray) -> tuple[OutputContainer, VideoStream]:
-        file = av.open(str(self.path), "w", "matroska", options=WRITTEN_AT_ONCE)
-        stream = file.add_stream(CODEC, rate=self._rate, options=QUALITY)
-        stream.height, stream.width = picture.shape[:2]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = STAMP
-        return file, stream
+        self._file.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Finish the file; raises as `write`."""
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            file, stream = opened
-            with file:
-                file.mux(stream.encode(None))
+        """Finish the file."""
+        with self._file:
+            self._file.mux(self._stream.encode(None))
 
 
 def jpeg(picture: np.ndarray) -> bytes:

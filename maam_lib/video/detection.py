@@ -21,7 +21,7 @@ from data_prep.files import write_text
 from data_prep.signals import unbroken
 from maam_lib.detector import DetectionError, Detector, Score
 from maam_lib.pages import page
-from maam_lib.video.annotation import AnnotatedVideo, Annotator, boxes, jpeg, picture_size
+from maam_lib.video.annotation import STRIP, AnnotatedVideo, Annotator, boxes, jpeg, picture_size
 from maam_lib.video.detection_page import Envelope, WorstMoments, clock, listed, svg_curve
 from maam_lib.video.events import Alarms, Box, Event, EventFile
 from maam_lib.video.online import BATCH, Scored, score_online
@@ -79,10 +79,8 @@ def detect(
     check_free(out)
     report = _Report(detector, footage, out, alarms_per_hour, picture_width)
     early: list[Event] = []  # before the first frame is scored
-    with (
-        closing(score_online(detector, score, footage, picture_width=picture_width)) as items,
-        ExitStack() as finishing,
-    ):
+    with ExitStack() as finishing:
+        items = finishing.enter_context(closing(score_online(detector, score, footage, picture_width=picture_width)))
         for item in items:
             if report.progress.frames:
                 with unbroken():
@@ -116,6 +114,7 @@ class _Report:
         self._page_at = self._began + PAGE_SECONDS
         self._alarms = Alarms(self.threshold)
         self._annotator = Annotator(picture_size(footage.size, picture_width), self.level)
+        self._video: AnnotatedVideo | None = None
         self._envelope, self._moments = Envelope(), WorstMoments()
         self._lowest, self._highest = math.inf, -math.inf  # fused scores so far
 
@@ -125,7 +124,9 @@ class _Report:
             self._scores = files.enter_context((self.out / "scores.csv").open("w", encoding="utf-8", newline="\n"))
             self._scores.write(SCORE_COLUMNS + "\n")
             self._events = files.enter_context(closing(EventFile(self.out / "events.csv")))
-            self._video: AnnotatedVideo | None = AnnotatedVideo(self.out / VIDEO, self.footage.frame_rate)
+            with self._encoding():
+                height, width = self._annotator.size
+                self._video = AnnotatedVideo(self.out / VIDEO, self.footage.frame_rate, (height + STRIP, width))
             files.callback(self._close_video)
             for item in items:
                 self.add(item)

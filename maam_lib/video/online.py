@@ -60,11 +60,7 @@ class Scored(NamedTuple):
 
 
 def score_online(
-    detector: Detector,
-    score: Score,
-    footage: Footage,
-    *,
-    picture_width: int = 640,
+    detector: Detector, score: Score, footage: Footage, *, picture_width: int = 640
 ) -> Generator[Scored | Event]:
     """The scored frames of some footage in order, and its events between them (ours).
 
@@ -120,9 +116,7 @@ def with_flow(pairs: Iterable[FramePair | Event], detector: Detector, picture_wi
         if isinstance(pair, Event):
             yield pair
             continue
-        first, second = (
-            in_channels(pixels, detector.channels) for pixels in (pair.frame.pixels, pair.following.pixels)
-        )
+        first, second = (in_channels(frame.pixels, detector.channels) for frame in pair)
         flow = resize_flow(estimate_flow(detector.flow, first, second), detector.frame_size)
         stored = resize_frame(first, detector.frame_size)
         height, width = size = first.shape[:2]

@@ -548,7 +548,7 @@ def test_a_run_that_cannot_be_written_is_scored_all_the_same(
 
 @pytest.mark.parametrize("rate", [0.00076, 0.01, 0.5, 23.976, 66.123, 119.8765, 1000, 1e6])
 def test_any_frame_rate_writes_its_video(rate: float, tmp_path: Path) -> None:
-    video = AnnotatedVideo(tmp_path / "a.mkv", rate)
+    video = AnnotatedVideo(tmp_path / "a.mkv", rate, (64, 320))
     pictures = [np.full((64, 320, 3), 10 * t, np.uint8) for t in range(8)]
     for t, picture in enumerate(pictures):
         video.write(picture, t / rate)
