@@ -9,7 +9,7 @@ index.html      curve, worst moments, events, settings; renewed every minute
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,10 @@ class _Report:
         except FFmpegError as error:
             if isinstance(error, OSError):  # of the disk
                 raise
-            written, self._video = self.progress.frames, None
+            written, video, self._video = self.progress.frames, self._video, None
+            if video is not None:
+                with suppress(FFmpegError):
+                    video.close()
             if not written:
                 (self.out / VIDEO).unlink(missing_ok=True)
             self.footage.notes.append(f"{VIDEO} holds {written} frames: FFmpeg cannot encode more ({error.strerror})")

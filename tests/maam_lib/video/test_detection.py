@@ -562,6 +562,23 @@ def test_any_frame_rate_writes_its_video(rate: float, tmp_path: Path) -> None:
     assert means == sorted(means)
 
 
+def test_scoring_goes_on_where_the_video_cannot(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, times = AnnotatedVideo.write, []
+
+    def write(self: AnnotatedVideo, picture: np.ndarray, time: float) -> None:
+        times.append(time)
+        if len(times) > 10:
+            raise av.error.ExternalError(1, "no more")
+        whole(self, picture, time)
+
+    monkeypatch.setattr(AnnotatedVideo, "write", write)
+    footage = open_footage(video)
+    detect(DETECTOR, bright, footage, tmp_path / "out")
+    assert footage.notes == ["annotated.mkv holds 10 frames: FFmpeg cannot encode more (no more)"]
+    assert len(decoded(tmp_path / "out" / "annotated.mkv")) == 10
+    assert len(pd.read_csv(tmp_path / "out" / "scores.csv")) == 59
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
