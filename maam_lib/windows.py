@@ -6,7 +6,6 @@ Patches are (height, width), strides (vertical, horizontal), all in pixels.
 import math
 from typing import Literal
 
-import cv2
 import numpy as np
 
 Pair = tuple[int, int]
@@ -66,10 +65,3 @@ def reached(
         y, x = int(tops[i]) - top, int(lefts[j]) - left
         found[max(y, 0) : y + patch[0], max(x, 0) : x + patch[1]] = True
     return found
-
-
-def boxes(found: np.ndarray) -> list[tuple[int, int, int, int]]:
-    """Boxes (x, y, width, height) around the connected parts (8 neighbours) of a mask (H, W), largest first (ours)."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
-    parts = sorted(stats[1:].tolist(), key=lambda part: -part[cv2.CC_STAT_AREA])
-    return [tuple(part[:4]) for part in parts]
