@@ -154,7 +154,7 @@ def archive_or_tree(source: Path, trees: Iterable[Path], archives: tuple[str, ..
 
 
 def clips_in(folder: Path, names: str, expected: str, *, folders: bool) -> list[Path]:
-    """The clips of an official folder: `folders` or files whose names match; SourceError where only others are there."""
+    """The clips of an official folder: folders or files whose names match; SourceError where only others are there."""
     paths = [path for path in folder.iterdir() if not is_junk(path.name)] if folder.is_dir() else []
     clips = sorted(path for path in paths if path.is_dir() == folders and re.fullmatch(names, path.name))
     if paths and not clips:
