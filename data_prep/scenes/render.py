@@ -11,9 +11,8 @@ from functools import reduce
 import cv2
 import numpy as np
 
-from data_prep.scenes.difficulty import DIFFICULTIES, Difficulty
-from data_prep.scenes.parts import Actor, Part, sine
-from data_prep.scenes.view import SCENE_HEIGHT
+from data_prep.scenes.parts import SCENE_HEIGHT, Actor, Part, sine
+from data_prep.scenes.stage import Difficulty
 
 MIN_VISIBLE = 8  # pixels: an abnormal object with fewer in sight makes no frame abnormal
 _CELLS = 3  # a pixel has as many by as many
@@ -36,17 +35,11 @@ def luma(colours: np.ndarray) -> np.ndarray:
     return (colours.astype(np.int32) @ np.array([77, 150, 29], dtype=np.int32) >> 8)[..., None]
 
 
-def render(
-    actors: list[Actor],
-    ground: np.ndarray,
-    rng: np.random.Generator,
-    difficulty: Difficulty = DIFFICULTIES["standard"],
-) -> Footage:
+def render(actors: list[Actor], ground: np.ndarray, rng: np.random.Generator, difficulty: Difficulty) -> Footage:
     """Draw a clip.
 
     ground: (H, W, C) levels of the empty scene; rng: source of the light's drift and of the sensor noise;
     difficulty: sets the contrast and the noise.
-    Each actor's `track` is its number in the tracks.
     """
     num_frames, (height, width, channels) = len(actors[0].depth), ground.shape
     light = _daylight(num_frames, rng)
@@ -79,19 +72,19 @@ class _Palette:
         self.owner = np.array([0] + [actor.track for actor in actors for _ in actor.parts], dtype=np.int16)
         colours = np.array([(0, 0, 0)] + [part.colour for part in parts])
         self.colours = (luma(colours) if channels == 1 else colours).astype(np.uint16)
-        self.contours = [[self._corners(part.outline), *self._holes(part)] for part in parts]
+        outlines = [[part.outline] if part.hole is None else [part.outline, part.hole] for part in parts]
+        self.contours = [[self._corners(outline) for outline in of_part] for of_part in outlines]
         self.shadows = [self._corners(actor.shadow) for actor in actors]
         self.motion = self._motion(parts)
-        shown = [actor.abnormal for actor in actors for _ in actor.parts]
-        self.abnormal = np.stack([np.zeros_like(actors[0].abnormal), *shown], axis=1).astype(np.uint8)
+        abnormal = [actor.abnormal for actor in actors for _ in actor.parts]
+        self.abnormal = np.stack([np.zeros_like(abnormal[0]), *abnormal], axis=1).astype(np.uint8)
 
     def cover(self, t: int, size: tuple[int, int]) -> np.ndarray:
         """uint16 (3 H, 3 W): the number of the part in sight, far actors painted first."""
         canvas = np.zeros((size[0] * _CELLS, size[1] * _CELLS), np.uint16)
-        for k in sorted(range(len(self.actors)), key=lambda k: (self.actors[k].depth[t], k)):
+        for k in sorted(range(len(self.actors)), key=lambda k: self.actors[k].depth[t]):
             for part in range(self.first[k], self.first[k + 1]):
-                outlines = [contour[t] for contour in self.contours[part - 1]]
-                cv2.fillPoly(canvas, outlines, int(part), shift=_SHIFT)
+                cv2.fillPoly(canvas, [contour[t] for contour in self.contours[part - 1]], part, shift=_SHIFT)
         return canvas
 
     def shaded(self, t: int, ground: np.ndarray) -> np.ndarray:
@@ -130,9 +123,6 @@ class _Palette:
         """Scene units to OpenCV's fixed-point canvas, where the middle of a cell has whole numbers."""
         scaled = (outline * (self.unit * _CELLS) - 0.5) * (1 << _SHIFT)
         return np.floor(scaled + 0.5).astype(np.int32)
-
-    def _holes(self, part: Part) -> list[np.ndarray]:
-        return [] if part.hole is None else [self._corners(part.hole)]
 
 
 def _daylight(num_frames: int, rng: np.random.Generator) -> np.ndarray:
