@@ -14,8 +14,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from data_prep.clip import SourceError
 from data_prep.files import UnreadableError, open_npy
-from data_prep.frames.frame_files import Size, check_size
-from data_prep.frames.pictures import AS_STORED, BROKEN, decode_file, decoded
+from data_prep.frames.pictures import BROKEN, decoded
+from data_prep.frames.sizes import Size, check_size
 
 BITS = 258  # the TIFF tag of the bits per colour
 
@@ -88,8 +88,6 @@ def _masks_of(path: Path, count: int) -> Iterator[np.ndarray]:
         pass
     if len(by_pillow) == count:
         yield from by_pillow
-    elif count == 1:
-        yield decode_file(path, AS_STORED)
     elif by_pillow:
         raise SourceError(
             f"{path}: pages of several kinds (with alpha or a palette, and without); store all of them the same way"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import av
 import numpy as np
 
-from data_prep.frames.video_pictures import HIGH_DYNAMIC_RANGE
+HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}  # ITU-T H.273, transfer characteristics
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 Sizes are (height, width); frames are uint8 (H, W, 3) RGB, upright and deinterlaced (see `video_pictures`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -16,17 +17,18 @@ from av.video.stream import VideoStream
 
 from data_prep.clip import SourceError
 from data_prep.frames.containers import missing_bytes
-from data_prep.frames.frame_files import AGAIN, Size, check_size
+from data_prep.frames.picture_order import AGAIN
+from data_prep.frames.sizes import Size, check_size
 from data_prep.frames.video_facts import Break, Shown, VideoFacts
-from data_prep.frames.video_pictures import PictureError, Pictures
+from data_prep.frames.video_pictures import Decoded, pictures
 
 FETCH = "Download or copy it again"
 CONVERT = "convert it: ffmpeg -i IN OUT.mp4"
 REPAIR = "to keep what can be decoded, convert it: ffmpeg -i IN OUT.mp4"
-RECOLOUR = "convert it: ffmpeg -i IN -vf zscale=matrix=709 OUT.mp4"
 TEXT_CODECS = {"ansi", "bintext", "idf", "xbin"}  # FFmpeg draws text files as video
 FASTEST, USUAL_RATE = 1000.0, 25.0  # frames per second: what says more is not believed; where nothing says it
 MOST_HELD = 16  # frames: no codec reorders more
+Item = TypeVar("Item")
 PASSES_OVER = {"mjpeg"}  # decoders that tell damage only when asked to fail; others then refuse whole files
 
 
@@ -49,13 +51,11 @@ def survey_video(path: Path) -> VideoFacts:
     Raises VideoError for what is no video, holds no frame, was cut, or has a frame that cannot be decoded.
     """
     with closing(open_file(path)) as video:
-        for item in video.decoded():
-            if isinstance(item, Break):
-                raise as_error(path, item)
-        facts = video.facts
-    if not facts.num_frames:
+        for _ in _unbroken(path, video.decoded()):
+            pass
+    if not video.facts.num_frames:
         raise VideoError(f"{path}: no frame can be decoded; {CONVERT}")
-    return facts
+    return video.facts
 
 
 def video_frames(path: Path, num_frames: int, size: Size | None = None) -> Iterator[np.ndarray]:
@@ -66,22 +66,22 @@ def video_frames(path: Path, num_frames: int, size: Size | None = None) -> Itera
     """
     found = 0
     with closing(open_file(path)) as video:
-        for item in video.shown():
-            if isinstance(item, Break):
-                raise as_error(path, item)
-            found += 1
-            check_size(f"{path}, frame {found}", item.pixels, size)
-            yield item.pixels
+        for found, shown in enumerate(_unbroken(path, video.shown()), start=1):
+            check_size(f"{path}, frame {found}", shown.pixels, size)
+            yield shown.pixels
     if found < num_frames:
         raise VideoError(
             f"{path}: decoding stops after {found} of {num_frames} frames; was the file cut? Download or copy it again"
         )
 
 
-def as_error(path: Path, trouble: Break) -> VideoError:
-    """What is wrong with a file, as one line."""
-    what = "decoding stops after" if trouble.at_end else "after"
-    return VideoError(f"{path}: {what} {trouble.frames} frames ({trouble.time:.2f} s): {trouble.why}; {trouble.remedy}")
+def _unbroken(path: Path, items: Iterable[Item | Break]) -> Iterator[Item]:
+    """The same up to the first Break, which is a VideoError."""
+    for item in items:
+        if isinstance(item, Break):
+            what = "decoding stops after" if item.at_end else "after"
+            raise VideoError(f"{path}: {what} {item.frames} frames ({item.time:.2f} s): {item.why}; {item.remedy}")
+        yield item
 
 
 def open_file(path: Path, *, threads: int = 1) -> "Video":
@@ -165,21 +165,9 @@ class Video:
 
         A stream that breaks off ends so too.
         """
-        pictures = Pictures()
-        time = 0.0
-        for number, item in enumerate(self.decoded()):
-            try:
-                ready = pictures.flush() if isinstance(item, Break) else pictures.add(*item)
-                for time, pixels in ready:
-                    yield Shown(time, pixels)
-            except PictureError as error:
-                yield Break(time, number, 1, str(error), RECOLOUR)
-            if isinstance(item, Break):
-                yield item
-        for time, pixels in pictures.flush():
-            yield Shown(time, pixels)
+        return pictures(self.decoded())
 
-    def decoded(self) -> Iterator[tuple[av.VideoFrame, float] | Break]:
+    def decoded(self) -> Iterator[Decoded]:
         """The frames with their times, in seconds from the first one, before anything is converted.
 
         What comes before the first key frame and cannot be decoded is left out: the video begins later.
