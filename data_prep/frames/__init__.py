@@ -25,5 +25,5 @@ from data_prep.frames.sizes import (
     resize_nearest,
     with_size,
 )
-from data_prep.frames.video_facts import Break, Shown
 from data_prep.frames.video_files import Video, count_frames, open_file, open_stream, survey_video, video_frames
+from data_prep.frames.video_pictures import Break, Shown

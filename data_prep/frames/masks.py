@@ -20,8 +20,12 @@ from data_prep.frames.sizes import Size, check_size
 BITS = 258  # the TIFF tag of the bits per colour
 
 
-def abnormal_pixels(mask: np.ndarray, where: str) -> np.ndarray:
-    """uint8 (H, W), 1 where a mask (H, W) or (H, W, C) of numbers is not zero; SourceError for what is no number."""
+def abnormal_pixels(mask: np.ndarray, where: str, size: Size | None = None) -> np.ndarray:
+    """uint8 (H, W), 1 where a mask (H, W) or (H, W, C) of numbers is not zero.
+
+    Raises SourceError for what is no number, and for another size.
+    """
+    check_size(where, mask, size)
     if mask.dtype.kind == "f" and np.isnan(mask).any():
         raise SourceError(f"{where}: {int(np.isnan(mask).sum())} values are no numbers (NaN), expected 0 where normal")
     is_abnormal = mask != 0
@@ -34,15 +38,13 @@ def mask_pictures(
     """Every picture of the files as a mask, uint8 (H, W); pages: pictures in each file, None for one in each."""
     for path, count in zip(paths, pages or (1,) * len(paths), strict=True):
         for mask in _masks_of(path, count):
-            check_size(str(path), mask, size)
-            yield abnormal_pixels(mask, str(path))
+            yield abnormal_pixels(mask, str(path), size)
 
 
 def array_masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
     """Every mask of an array of numbers (T, H, W) in an .npy file, uint8 (H, W)."""
     for number, mask in enumerate(mask_array(path), start=1):
-        check_size(f"{path}, mask {number}", mask, size)
-        yield abnormal_pixels(mask, f"{path}, mask {number}")
+        yield abnormal_pixels(mask, f"{path}, mask {number}", size)
 
 
 def mask_array(path: Path) -> np.ndarray:

@@ -3,8 +3,10 @@
 Sizes are (height, width); frames are uint8 (H, W, 3) RGB, upright and deinterlaced (see `video_pictures`).
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,21 +21,75 @@ from data_prep.clip import SourceError
 from data_prep.frames.containers import missing_bytes
 from data_prep.frames.picture_order import AGAIN
 from data_prep.frames.sizes import Size, check_size
-from data_prep.frames.video_facts import Break, Shown, VideoFacts
-from data_prep.frames.video_pictures import Decoded, pictures
+from data_prep.frames.video_pictures import Break, Decoded, Shown, pictures
 
 FETCH = "Download or copy it again"
 CONVERT = "convert it: ffmpeg -i IN OUT.mp4"
 REPAIR = "to keep what can be decoded, convert it: ffmpeg -i IN OUT.mp4"
+HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}  # ITU-T H.273, transfer characteristics
 TEXT_CODECS = {"ansi", "bintext", "idf", "xbin"}  # FFmpeg draws text files as video
 FASTEST, USUAL_RATE = 1000.0, 25.0  # frames per second: what says more is not believed; where nothing says it
 MOST_HELD = 16  # frames: no codec reorders more
-Item = TypeVar("Item")
 PASSES_OVER = {"mjpeg"}  # decoders that tell damage only when asked to fail; others then refuse whole files
+Item = TypeVar("Item")
 
 
 class VideoError(SourceError):
     """What cannot be read as video: one line that names the file, what is wrong and what to do."""
+
+
+@dataclass
+class VideoFacts:
+    """What was seen of a video so far."""
+
+    rate: float  # frames per second, where time stamps are absent or do not grow
+    pixel_aspect: float  # width of a pixel by its height
+    num_frames: int = 0
+    first: float = 0.0  # seconds, the time stamp of the first frame
+    last: float = 0.0  # seconds from the first frame to the last one
+    shortest: float = math.inf  # milliseconds from one frame to the next
+    longest: float = 0.0
+    interlaced: int = 0  # frames
+    transfer: str = ""  # of high dynamic range
+
+    def with_times(self, frames: list[av.VideoFrame]) -> Iterator[tuple[av.VideoFrame, float]]:
+        """Frames with their times, in seconds from the first one, which always grow."""
+        for frame in frames:
+            if self.num_frames == 0:
+                self.first = frame.time or 0.0
+            else:
+                now = -1.0 if frame.time is None else frame.time - self.first
+                now = now if now > self.last else self.last + 1 / self.rate
+                step, self.last = 1000 * (now - self.last), now
+                self.shortest, self.longest = min(self.shortest, step), max(self.longest, step)
+            self.num_frames += 1
+            self.interlaced += frame.interlaced_frame
+            self.transfer = HIGH_DYNAMIC_RANGE.get(int(frame.color_trc), self.transfer)
+            yield frame, self.last
+
+    @property
+    def varies(self) -> bool:
+        """Whether the frame rate varies, by more than the rounding of time stamps to milliseconds."""
+        return self.longest > 1.1 * self.shortest and self.longest - self.shortest > 2
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of it."""
+        notes = []
+        if self.varies:
+            notes.append(
+                f"the frame rate varies ({self.shortest:.0f} to {self.longest:.0f} ms from frame to frame); flow is "
+                "per frame, whatever its duration"
+            )
+        if self.interlaced:
+            notes.append(f"{self.interlaced} of {self.num_frames} frames are interlaced, and were deinterlaced")
+        if self.pixel_aspect != 1:
+            notes.append(
+                f"its pixels are {self.pixel_aspect:.3g} times as wide as high; frames are taken pixel by pixel"
+            )
+        if self.transfer:
+            notes.append(f"its brightness is coded for high dynamic range ({self.transfer}); it is taken as it is")
+        return notes
 
 
 def count_frames(path: Path) -> int:
@@ -100,7 +156,8 @@ def open_file(path: Path, *, threads: int = 1) -> "Video":
     except (FFmpegError, UnicodeError) as error:
         raise VideoError(f"{refused}; {AGAIN}, or {CONVERT}") from error
     try:
-        if container.format.name.endswith("_pipe") and _is_one_picture(path):
+        form = container.format.name
+        if form in ("image2", "ico") or (form.endswith("_pipe") and _is_one_picture(path)):
             raise VideoError("it is one picture; put the pictures of a clip into a folder of its own")
         return Video(container, threads=threads, missing=missing)
     except VideoError as error:
@@ -136,9 +193,9 @@ class Video:
     """An opened video file or stream.
 
     frame_rate: per second, by its header; None where that says none. expected: frames by its header, an estimate; None
-    where nothing tells, as of a live stream. pixel_aspect: width of a pixel by its height.
-    facts: what was seen so far. missing: bytes that the file lacks. Raises VideoError where it holds no video; the
-    message lacks the name.
+    where nothing tells, as of a live stream. facts: what was seen so far. missing: bytes that the file lacks.
+
+    Raises VideoError where it holds no video; the message lacks the name.
     """
 
     def __init__(self, container: InputContainer, *, threads: int, missing: int = 0):
@@ -232,8 +289,6 @@ def _video_stream(container: InputContainer) -> VideoStream:
         raise VideoError(f"FFmpeg has no decoder for it here; {CONVERT}")
     if stream.codec_context.name in TEXT_CODECS:
         raise VideoError("it is a text; keep it in another folder")
-    if container.format.name in ("image2", "ico"):
-        raise VideoError("it is one picture; put the pictures of a clip into a folder of its own")
     return stream
 
 

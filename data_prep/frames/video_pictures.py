@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import av
 import av.error
@@ -9,10 +10,33 @@ import av.filter
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from data_prep.frames.video_facts import Break, Shown
-
 DEINTERLACER = ("bwdif", "mode=send_frame:deint=interlaced")  # one frame per frame; progressive ones pass unchanged
 RECOLOUR = "convert it: ffmpeg -i IN -vf zscale=matrix=709 OUT.mp4"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of the video."""
+
+    time: float  # seconds from the first frame
+    pixels: np.ndarray  # uint8 (H, W, 3) RGB
+
+
+@dataclass(frozen=True)
+class Break:
+    """Frames are missing: they cannot be decoded or converted, or the file ends too early.
+
+    After damage all is left out up to the next key frame, since what follows is built on damaged frames.
+    """
+
+    time: float  # seconds from the first frame, of the last frame before
+    frames: int  # that came before
+    lost: int  # frames or packets left out, at least
+    why: str
+    remedy: str
+    at_end: bool = False  # no frame follows
+
+
 Decoded = tuple[av.VideoFrame, float] | Break  # a frame and its time in seconds
 
 

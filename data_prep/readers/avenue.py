@@ -22,7 +22,6 @@ from data_prep.frames import (
     AGAIN,
     Size,
     abnormal_pixels,
-    check_size,
     count_frames,
     interval_labels,
     mask_labels,
@@ -160,8 +159,7 @@ def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
                 f"{path}: mask {number} is {mask.dtype} {mask.shape}, expected numbers (H, W); is it one of the "
                 f"official files in {MASKS}?"
             )
-        check_size(f"{path}, mask {number}", mask, size)
-        yield abnormal_pixels(mask, f"{path}, mask {number}")
+        yield abnormal_pixels(mask, f"{path}, mask {number}", size)
 
 
 # The other label set: intervals of frames

@@ -6,7 +6,6 @@ of its cells, and light and noise are integers. The cell in the middle says whic
 """
 
 from dataclasses import dataclass
-from functools import reduce
 
 import cv2
 import numpy as np
@@ -94,7 +93,7 @@ class _Palette:
         for depth in range(2):
             for shadow in self.shadows:
                 cv2.fillPoly(canvas, [shadow[t, depth]], depth + 1, shift=_SHIFT)
-        strength = reduce(np.add, [view.astype(np.int32) for view in _cells(canvas)])  # 0..18
+        strength = _cells(canvas).sum(axis=0, dtype=np.int32)  # 0..18
         return ground * (256 - 5 * strength)[..., None] >> 8
 
     def flow(self, t: int, seen: np.ndarray) -> np.ndarray:
@@ -131,16 +130,16 @@ def _daylight(num_frames: int, rng: np.random.Generator) -> np.ndarray:
     return np.floor(256.5 + 12.0 * sine(phase + np.arange(num_frames) / period)).astype(np.int64)
 
 
-def _cells(canvas: np.ndarray) -> list[np.ndarray]:
-    """The nine (H, W) views of a (3 H, 3 W) canvas."""
-    return [canvas[i::_CELLS, j::_CELLS] for i in range(_CELLS) for j in range(_CELLS)]
+def _cells(canvas: np.ndarray) -> np.ndarray:
+    """The cells (9, H, W) of the pixels of a (3 H, 3 W) canvas."""
+    return np.stack([canvas[i::_CELLS, j::_CELLS] for i in range(_CELLS) for j in range(_CELLS)])
 
 
 def _blend(cover: np.ndarray, colours: np.ndarray, ground: np.ndarray) -> np.ndarray:
     """Integer mean (H, W, C) of the nine cells of each pixel; ground shows where nothing covers it."""
-    levels = reduce(np.add, [np.take(colours, view, axis=0) for view in _cells(cover)])
-    bare = reduce(np.add, [(view == 0).astype(np.int32) for view in _cells(cover)])
-    return (levels + bare[..., None] * ground) // _CELLS**2
+    cells = _cells(cover)
+    bare = (cells == 0).sum(axis=0, dtype=np.int32)
+    return (colours[cells].sum(axis=0, dtype=np.int32) + bare[..., None] * ground) // _CELLS**2
 
 
 def _expose(levels: np.ndarray, gain: int, rng: np.random.Generator, difficulty: Difficulty) -> np.ndarray:

@@ -184,17 +184,11 @@ class Shot:
 
     def clip(self) -> Clip:
         """What a reader yields."""
-        is_test = self.split == "test"
-        return Clip(
-            self.split,
-            self.name,
-            self.settings.frames_per_clip,
-            frames=partial(self.rows, "frames"),
-            labels=partial(self.array, "labels") if is_test else None,
-            masks=partial(self.rows, "masks") if is_test else None,
-            flow=partial(self.rows, "flow"),
-            tracks=partial(self.array, "tracks"),
-        )
+        arrays = {"frames": self.rows, "flow": self.rows, "tracks": self.array}
+        if self.split == "test":
+            arrays |= {"labels": self.array, "masks": self.rows}
+        read = {name: partial(call, name) for name, call in arrays.items()}
+        return Clip(self.split, self.name, self.settings.frames_per_clip, **read)
 
     def ground(self) -> np.ndarray:
         """uint8 (H, W, 3): the empty scene, the same for all clips of its camera."""
