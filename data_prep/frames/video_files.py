@@ -68,15 +68,10 @@ class VideoFacts:
             yield frame, self.last
 
     @property
-    def varies(self) -> bool:
-        """Whether the frame rate varies, by more than the rounding of time stamps to milliseconds."""
-        return self.longest > 1.1 * self.shortest and self.longest - self.shortest > 2
-
-    @property
     def notes(self) -> list[str]:
         """What a user should know of it."""
         notes = []
-        if self.varies:
+        if self.longest > 1.1 * self.shortest and self.longest - self.shortest > 2:  # more than times are rounded by
             notes.append(
                 f"the frame rate varies ({self.shortest:.0f} to {self.longest:.0f} ms from frame to frame); flow is "
                 "per frame, whatever its duration"
@@ -126,9 +121,7 @@ def video_frames(path: Path, num_frames: int, size: Size | None = None) -> Itera
             check_size(f"{path}, frame {found}", shown.pixels, size)
             yield shown.pixels
     if found < num_frames:
-        raise VideoError(
-            f"{path}: decoding stops after {found} of {num_frames} frames; was the file cut? Download or copy it again"
-        )
+        raise VideoError(f"{path}: decoding stops after {found} of {num_frames} frames; was the file cut? {FETCH}")
 
 
 def _unbroken(path: Path, items: Iterable[Item | Break]) -> Iterator[Item]:
@@ -230,7 +223,8 @@ class Video:
         What comes before the first key frame and cannot be decoded is left out: the video begins later.
         """
         seen, why, lost, started = self.facts, "", 0, False
-        held: list[av.VideoFrame] = []  # may be built on a frame that comes later, which may turn out damaged
+        held: list[av.VideoFrame] = []  # B-frames: may be built on a frame that comes later, and may be damaged
+        codec = self._stream.codec_context
         for packet, frames, damage in self._steps():
             started = started or packet.is_keyframe or seen.num_frames > 0
             if damage and started:
@@ -240,7 +234,7 @@ class Video:
                     why, lost, held = why or "a frame is damaged", lost + 1 + len(held), []
                 elif frame.is_corrupt or (why and not frame.key_frame):
                     lost += 1
-                elif self._may_depend(frame) and len(held) < MOST_HELD:
+                elif frame.pict_type == PictureType.B and codec.reorder_depth > 0 and len(held) < MOST_HELD:
                     held.append(frame)
                 else:
                     yield from seen.with_times(held)
@@ -255,10 +249,6 @@ class Video:
             why = f"the file is {self._missing} bytes shorter than its header says. Was it cut? {FETCH}"
         if why:
             yield Break(seen.last, seen.num_frames, max(1, lost), why, REPAIR, at_end=True)
-
-    def _may_depend(self, frame: av.VideoFrame) -> bool:
-        """Whether it may be built on a frame that is shown later: a B-frame, in a video that reorders frames."""
-        return frame.pict_type == PictureType.B and self._stream.codec_context.reorder_depth > 0
 
     def _steps(self) -> Iterator[tuple[av.Packet, list[av.VideoFrame], str]]:
         """Each packet, the frames that came with it, and why it cannot be decoded."""

@@ -74,8 +74,7 @@ def _paint_hall(drop: Backdrop) -> None:
 
 
 def _street_traffic(stage: Stage) -> None:
-    lamp = stage.standing(0.24, _STREET_LANE[1] + 1.5)
-    stage.add_fixed(actors.lamp_post(lamp), lamp)
+    stage.add_fixed(actors.lamp_post, 0.24, _STREET_LANE[1] + 1.5)
     stage.add_lane_cyclists(_STREET_LANE, heading=-1)
     stage.add_walkers(_STREET_FAR)
     stage.add_walkers(_STREET_NEAR)
@@ -83,15 +82,13 @@ def _street_traffic(stage: Stage) -> None:
 
 def _park_traffic(stage: Stage) -> None:
     for x, row, paint in ((0.16, 90.0, (70, 116, 58)), (0.66, 88.0, (84, 122, 54)), (0.9, 24.0, (66, 104, 60))):
-        place = stage.standing(x, row)
-        stage.add_fixed(actors.tree(place, paint), place, shadow=0.5)
+        stage.add_fixed(actors.tree, x, row, paint, shadow=0.5)
     for walk in (_PARK_FAR, _PARK_NEAR, _PARK_FAR, _PARK_NEAR):
         stage.add_walkers(walk)
 
 
 def _hall_traffic(stage: Stage) -> None:
-    bench = stage.standing(0.3, 57.5)
-    stage.add_fixed(actors.bench(bench), bench, shadow=0.6)
+    stage.add_fixed(actors.bench, 0.3, 57.5, shadow=0.6)
     stage.add_lane_cyclists(_HALL_LANE)
     stage.add_walkers(_HALL_FAR)
     stage.add_walkers(_HALL_NEAR)

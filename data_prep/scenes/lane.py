@@ -7,7 +7,6 @@ import numpy as np
 
 from data_prep.scenes import actors
 from data_prep.scenes.backdrop import Backdrop, View
-from data_prep.scenes.parts import Body
 from data_prep.scenes.stage import DRIVE, FLY, RIDE, RUN, WALK, Camera, Planned, Rows, Scene, Stage
 
 VIEW = View(row=34.0, height=18.0, rise=10.0 / 56.0, slope=1 / 16)  # people are 18.4 to 28.4 units high
@@ -32,8 +31,7 @@ _VANISHING = -110.0  # row where the joints of the pavement meet
 
 def _paint(drop: Backdrop) -> None:
     """Brick facade, hedge, lawn, and slabs with a lane of red asphalt."""
-    aside = drop.x - drop.width / 2
-    along = aside * 180.0 / (drop.row - _VANISHING)  # lines of equal `along` lead into the depth
+    along = (drop.x - drop.width / 2) * 180.0 / (drop.row - _VANISHING)  # lines of equal `along` lead into the depth
     drop.levels[:] = (172, 166, 156)
     courses = ((drop.row - _VANISHING) * (drop.row - _VANISHING) / 1500.0) % 1.0 < 0.16
     drop.paint((courses | (along % 13.0 < 0.9)) & (drop.row > FAR_WALK[0]), (146, 140, 132))
@@ -68,11 +66,10 @@ def _paint_lane(drop: Backdrop, along: np.ndarray) -> None:
 
 def _add_traffic(stage: Stage) -> None:
     """The lamp post, cyclists in the lane, and pedestrians on each walkway."""
-    post = stage.standing(0.78, LANE[1] + 2.0, -1)
-    stage.add_fixed(actors.lamp_post(post), post)
+    stage.add_fixed(actors.lamp_post, 0.78, LANE[1] + 2.0, heading=-1)
     stage.add_lane_cyclists(LANE)
-    for walk in (FAR_WALK, NEAR_WALK):
-        stage.add_walkers(walk)
+    stage.add_walkers(FAR_WALK)
+    stage.add_walkers(NEAR_WALK)
 
 
 def _add_event(stage: Stage, kind: str, first: int, heading: int, walk: Rows) -> None:
@@ -91,8 +88,10 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, walk: Rows) ->
             stage.add_cart(stage.entering(first, row, heading, stage.fast(DRIVE), margin=18.0), _CART, kind)
         case "lane walker":
             _add_lane_walker(stage, first, heading, kind)
-        case "thrown ball":
-            _add_ball(stage, stage.entering(first, row, heading, stage.fast(FLY), margin=3.0), first, kind)
+        case "thrown ball":  # bounces every 18 frames, the first time after six
+            body = stage.entering(first, row, heading, stage.fast(FLY), margin=3.0)
+            beat = ((stage.time - first + 12) % 18) / 18.0
+            stage.add(actors.ball(body, 0.2 + 3.4 * beat * (1.0 - beat), _BALL), body, shadow=0.15, event=kind)
 
 
 def _add_lane_walker(stage: Stage, first: int, heading: int, event: str) -> None:
@@ -105,13 +104,6 @@ def _add_lane_walker(stage: Stage, first: int, heading: int, event: str) -> None
     body = stage.body(middle + heading * pace * (stage.time - first - stay / 2), row, heading)
     parts = actors.walked_bicycle(body, stage.look(), stage.between(0.0, 1.0))
     stage.add(parts, body, shadow=0.42, event=event, abnormal=row < LANE[1])
-
-
-def _add_ball(stage: Stage, body: Body, first: int, event: str) -> None:
-    """A ball thrown along a walkway that bounces every 18 frames, the first time after six."""
-    beat = ((stage.time - first + 12) % 18) / 18.0
-    parts = actors.ball(body, 0.2 + 3.4 * beat * (1.0 - beat), _BALL)
-    stage.add(parts, body, shadow=0.15, event=event)
 
 
 SCENE = Scene(

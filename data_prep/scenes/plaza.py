@@ -62,12 +62,10 @@ def _paint(drop: Backdrop) -> None:
 def _add_traffic(stage: Stage) -> None:
     """Two pillars and the door, people across at three distances, and every few seconds one who walks into the door."""
     for x in (0.22, 0.80):
-        place = stage.standing(x, 48.0)
-        stage.add_fixed(actors.pillar(place, _WHITE), place)
-    door = stage.standing(0.5, _DOOR)
-    stage.add_fixed(actors.doorway(door), door, shadow=0.1)
-    for rows, most, heading in ((_FAR, 2, -1), (_MIDDLE, 2, -1), (_NEAR, 2, 1)):
-        stage.add_walkers(rows, most, heading)
+        stage.add_fixed(actors.pillar, x, 48.0, _WHITE)
+    stage.add_fixed(actors.doorway, 0.5, _DOOR, shadow=0.1)
+    for rows, heading in ((_FAR, -1), (_MIDDLE, -1), (_NEAR, 1)):
+        stage.add_walkers(rows, most=2, one_way=heading)
     first = -100.0 + stage.between(0.0, 40.0)
     while first < len(stage.time):
         pace = WALK * stage.between(0.94, 1.06)
@@ -113,8 +111,7 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, rows: Rows) ->
 def _add_throwers(stage: Stage, first: int, heading: int, row: float, event: str) -> None:
     """Two walkers, one behind the other, and a bag that flies from hand to hand three times; else it is carried."""
     size, gap = _VIEW.person_height(row), 2.6
-    half = first + 1.5 * _THROW
-    start = stage.width * stage.between(0.4, 0.6) - heading * WALK * size * half
+    start = stage.width * stage.between(0.4, 0.6) - heading * WALK * size * (first + 1.5 * _THROW)
     behind = stage.straight(start - heading * gap / 2 * size, row, heading, WALK)
     ahead = stage.straight(start + heading * gap / 2 * size, row, heading, WALK)
     stage.add_walker(behind)
@@ -123,9 +120,8 @@ def _add_throwers(stage: Stage, first: int, heading: int, row: float, event: str
     share = np.abs((flown + 1.0) % 2.0 - 1.0)  # from 0, behind, to 1, ahead, and back
     hand = 0.18 * heading * size
     body = stage.body(behind.feet[:, 0] + hand + share * (gap * size - 2 * abs(hand)) * heading, row + 0.5, heading)
-    flies = (flown > 0.0) & (flown < 3.0)
     parts = actors.bag(body, 0.28 + 3.2 * share * (1.0 - share), _BAG)
-    stage.add(parts, body, shadow=0.15, event=event, abnormal=flies)
+    stage.add(parts, body, shadow=0.15, event=event, abnormal=(flown > 0.0) & (flown < 3.0))
 
 
 SCENE = Scene(

@@ -40,16 +40,16 @@ def render(actors: list[Actor], ground: np.ndarray, rng: np.random.Generator, di
     ground: (H, W, C) levels of the empty scene; rng: source of the light's drift and of the sensor noise;
     difficulty: sets the contrast and the noise.
     """
-    num_frames, (height, width, channels) = len(actors[0].depth), ground.shape
+    num_frames, (height, width, _) = len(actors[0].depth), ground.shape
     light = _daylight(num_frames, rng)
-    scene = _Palette(actors, height, channels)
-    frames = np.empty((num_frames, height, width, channels), np.uint8)
+    scene = _Palette(actors, ground)
+    frames = np.empty((num_frames, *ground.shape), np.uint8)
     flow = np.zeros((num_frames - 1, height, width, 2), np.float32)
     tracks = np.empty((num_frames, height, width), np.int16)
     masks = np.empty((num_frames, height, width), np.uint8)
     for t in range(num_frames):
-        cover = scene.cover(t, (height, width))
-        levels = _blend(cover, scene.colours, scene.shaded(t, ground))
+        cover = scene.cover(t)
+        levels = _blend(cover, scene.colours, scene.shaded(t))
         frames[t] = _expose(levels, light[t], rng, difficulty)
         seen = cover[1::_CELLS, 1::_CELLS]
         tracks[t] = scene.owner[seen]
@@ -63,8 +63,9 @@ def render(actors: list[Actor], ground: np.ndarray, rng: np.random.Generator, di
 class _Palette:
     """The parts of all actors, numbered from 1 in a fixed order; 0 is the background."""
 
-    def __init__(self, actors: list[Actor], height: int, channels: int) -> None:
-        self.actors = actors
+    def __init__(self, actors: list[Actor], ground: np.ndarray) -> None:
+        height, width, channels = ground.shape
+        self.actors, self.ground, self.canvas = actors, ground, (height * _CELLS, width * _CELLS)
         self.unit = height / SCENE_HEIGHT  # pixels per scene unit
         self.first = np.cumsum([1] + [len(actor.parts) for actor in actors])
         parts = [part for actor in actors for part in actor.parts]
@@ -78,23 +79,22 @@ class _Palette:
         abnormal = [actor.abnormal for actor in actors for _ in actor.parts]
         self.abnormal = np.stack([np.zeros_like(abnormal[0]), *abnormal], axis=1).astype(np.uint8)
 
-    def cover(self, t: int, size: tuple[int, int]) -> np.ndarray:
+    def cover(self, t: int) -> np.ndarray:
         """uint16 (3 H, 3 W): the number of the part in sight, far actors painted first."""
-        canvas = np.zeros((size[0] * _CELLS, size[1] * _CELLS), np.uint16)
+        canvas = np.zeros(self.canvas, np.uint16)
         for k in sorted(range(len(self.actors)), key=lambda k: self.actors[k].depth[t]):
             for part in range(self.first[k], self.first[k + 1]):
                 cv2.fillPoly(canvas, [contour[t] for contour in self.contours[part - 1]], part, shift=_SHIFT)
         return canvas
 
-    def shaded(self, t: int, ground: np.ndarray) -> np.ndarray:
+    def shaded(self, t: int) -> np.ndarray:
         """The ground (H, W, C) under the shadows of frame t."""
-        height, width = ground.shape[:2]
-        canvas = np.zeros((height * _CELLS, width * _CELLS), np.uint8)
+        canvas = np.zeros(self.canvas, np.uint8)
         for depth in range(2):
             for shadow in self.shadows:
                 cv2.fillPoly(canvas, [shadow[t, depth]], depth + 1, shift=_SHIFT)
         strength = _cells(canvas).sum(axis=0, dtype=np.int32)  # 0..18
-        return ground * (256 - 5 * strength)[..., None] >> 8
+        return self.ground * (256 - 5 * strength)[..., None] >> 8
 
     def flow(self, t: int, seen: np.ndarray) -> np.ndarray:
         """float32 (H, W, 2): the motion to t + 1 of the part in sight at each pixel."""

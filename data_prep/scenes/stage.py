@@ -19,6 +19,7 @@ _TOPS: list[Colour] = [(218, 212, 200), (212, 190, 104), (182, 80, 64), (80, 122
 DARK: list[Colour] = [(62, 68, 100), (88, 62, 64), (56, 82, 74), (74, 74, 80), (94, 72, 56)]
 
 Rows = tuple[float, float]
+Draw = Callable[..., list[Part]]  # takes a Body, and colours
 Planned = tuple[str, int, Rows]  # an event: kind, heading, the rows it keeps to
 
 
@@ -81,10 +82,6 @@ class Stage:
         edge = -margin if heading > 0 else self.width + margin
         return self.straight(edge - heading * pace * self.view.person_height(row) * first, row, heading, pace)
 
-    def standing(self, x: float, row: float, heading: int = 1) -> Body:
-        """One place for the whole clip; x as a share of the width."""
-        return self.body(np.full(len(self.time), x * self.width), row, heading)
-
     # Actors
 
     def add(
@@ -95,10 +92,13 @@ class Stage:
         flags = np.full(len(self.time), event != "") & abnormal
         self.actors.append(Actor(parts, body.shadow(shadow), body.feet[:, 1], flags, track, event))
 
-    def add_fixed(self, parts: list[Part], body: Body, shadow: float = 0.22) -> None:
-        """Put a fixed thing on the stage; it hides what passes behind it and counts as background."""
+    def add_fixed(
+        self, draw: Draw, x: float, row: float, *paint: Colour, heading: int = 1, shadow: float = 0.22
+    ) -> None:
+        """Put a fixed thing at a share x of the width; it hides what passes behind it and counts as background."""
+        body = self.body(np.full(len(self.time), x * self.width), row, heading)
         never = np.zeros(len(self.time), bool)
-        self.actors.append(Actor(parts, body.shadow(shadow), body.feet[:, 1], never, track=0))
+        self.actors.append(Actor(draw(body, *paint), body.shadow(shadow), body.feet[:, 1], never, track=0))
 
     def add_walker(self, body: Body) -> None:
         self.add(actors.pedestrian(body, self.look(), self.between(0.0, 1.0)), body)
