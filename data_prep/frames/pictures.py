@@ -39,8 +39,7 @@ class Pictures(Order):
         """The notes, and one on alpha, which OpenCV leaves out, or multiplies in where a TIFF of 8 bits has it."""
         if self.with_alpha is None:
             return self.notes
-        is_tiff = self.with_alpha.suffix.lower() in TIFF
-        done = "multiplied into the colours" if is_tiff else "left out"
+        done = "multiplied into the colours" if self.with_alpha.suffix.lower() in TIFF else "left out"
         return [*self.notes, f"{self.with_alpha.name} has an alpha channel, which is {done}"]
 
 

@@ -62,11 +62,9 @@ class Backdrop:
         self.paint(where, slab)
         self.paint(where & ((course % 1.0 < 0.14) | (across % 1.0 < 0.10)), joint)
 
-    def windows(
-        self, top: float, bottom: float, step: float, glass: Colour, frame: Colour, offset: float = 0.0
-    ) -> None:
-        """A row of windows with a bar in the middle, one every `step` units."""
-        place = (self.x + offset) % step
+    def windows(self, top: float, bottom: float, step: float, glass: Colour, frame: Colour, start: float = 0) -> None:
+        """A row of windows with a bar in the middle, one every `step` units; the first begins `start` units earlier."""
+        place = (self.x + start) % step
         self.paint(self.band(top, bottom) & (place < 0.62 * step), frame, 3)
         pane = self.band(top + 1.0, bottom - 1.0) & (place >= 1.0) & (place < 0.62 * step - 1.0)
         self.paint(pane & (np.abs(place - 0.31 * step) > 0.5), glass, 3)

@@ -112,7 +112,7 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, rows: Rows) ->
 
 
 SCENE = Scene(
-    number=2,
+    seeds=(2,),
     cameras=(
         Camera(_STREET, _paint_street, _street_traffic, _plan(_STREET_FAR, _STREET_NEAR, 1)),
         Camera(_PARK, _paint_park, _park_traffic, _plan(_PARK_FAR, _PARK_NEAR, -1)),

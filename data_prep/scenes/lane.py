@@ -107,7 +107,7 @@ def _add_lane_walker(stage: Stage, first: int, heading: int, event: str) -> None
 
 
 SCENE = Scene(
-    number=0,
+    seeds=(),
     cameras=(Camera(VIEW, _paint, _add_traffic, _PLAN),),
     add_event=_add_event,
     starts=(0.08, 0.26),

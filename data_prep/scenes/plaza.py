@@ -42,7 +42,7 @@ def _paint(drop: Backdrop) -> None:
     middle = drop.width / 2
     drop.paint(drop.band(-99, 37), (96, 116, 134), 4)
     drop.paint(drop.band(9, 37) & (np.abs(drop.x - middle) < 34), (66, 74, 84), 4)
-    drop.windows(13, 32, 16.0, (120, 144, 150), (176, 178, 172), offset=6.0)
+    drop.windows(13, 32, 16.0, (120, 144, 150), (176, 178, 172), start=6.0)
     stairs = drop.band(9, 37) & (drop.x < 36)
     drop.paint(stairs, (150, 142, 126), 4)
     drop.paint(stairs & ((drop.row + 0.45 * drop.x) % 4.0 < 1.4), (112, 106, 98), 4)
@@ -125,7 +125,7 @@ def _add_throwers(stage: Stage, first: int, heading: int, row: float, event: str
 
 
 SCENE = Scene(
-    number=1,
+    seeds=(1,),
     cameras=(Camera(_VIEW, _paint, _add_traffic, _PLAN),),
     add_event=_add_event,
     starts=(0.35, 0.55),

@@ -6,6 +6,7 @@ of its cells, and light and noise are integers. The cell in the middle says whic
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -93,22 +94,17 @@ class _Palette:
         for depth in range(2):
             for shadow in self.shadows:
                 cv2.fillPoly(canvas, [shadow[t, depth]], depth + 1, shift=_SHIFT)
-        strength = _cells(canvas).sum(axis=0, dtype=np.int32)  # 0..18
+        strength = reduce(np.add, [cell.astype(np.int32) for cell in _cells(canvas)])  # 0..18
         return self.ground * (256 - 5 * strength)[..., None] >> 8
 
     def flow(self, t: int, seen: np.ndarray) -> np.ndarray:
-        """float32 (H, W, 2): the motion to t + 1 of the part in sight at each pixel."""
-        rows, columns = np.nonzero(seen)
-        part = seen[rows, columns] - 1
-        shift, turn = self.motion[:, t, 0][part], self.motion[:, t, 1][part]
-        x, y = columns + 0.5, rows + 0.5
-        field = np.zeros((*seen.shape, 2), np.float32)
-        field[rows, columns, 0] = shift[:, 0] + turn[:, 0] * x - turn[:, 1] * y
-        field[rows, columns, 1] = shift[:, 1] + turn[:, 1] * x + turn[:, 0] * y
-        return field
+        """(H, W, 2): the motion to t + 1 of the part in sight at each pixel."""
+        (dx, dy), (p, q) = np.moveaxis(self.motion[seen, t], (2, 3), (0, 1))
+        y, x = np.indices(seen.shape) + 0.5
+        return np.stack([dx + p * x - q * y, dy + q * x + p * y], axis=-1)
 
     def _motion(self, parts: list[Part]) -> np.ndarray:
-        """(parts, T-1, 2, 2): s and k of flow(p) = s + k p in pixels; points are complex numbers."""
+        """(1 + parts, T-1, 2, 2): s and k of flow(p) = s + k p in pixels; points are complex numbers."""
         axes = np.stack([part.axis for part in parts]) * self.unit  # (parts, T, 2, 2)
         start, along = axes[:, :, 0], axes[:, :, 1] - axes[:, :, 0]
         (u, v), (p, q) = np.moveaxis(along[:, :-1], -1, 0), np.moveaxis(along[:, 1:], -1, 0)
@@ -116,7 +112,8 @@ class _Palette:
         turn = np.stack([(p * u + q * v) / length - 1.0, (q * u - p * v) / length], axis=-1)
         x, y = np.moveaxis(start[:, :-1], -1, 0)
         turned = [turn[..., 0] * x - turn[..., 1] * y, turn[..., 1] * x + turn[..., 0] * y]
-        return np.stack([np.diff(start, axis=1) - np.stack(turned, axis=-1), turn], axis=2)
+        motion = np.stack([np.diff(start, axis=1) - np.stack(turned, axis=-1), turn], axis=2)
+        return np.concatenate([np.zeros_like(motion[:1]), motion])
 
     def _corners(self, outline: np.ndarray) -> np.ndarray:
         """Scene units to OpenCV's fixed-point canvas, where the middle of a cell has whole numbers."""
@@ -130,16 +127,16 @@ def _daylight(num_frames: int, rng: np.random.Generator) -> np.ndarray:
     return np.floor(256.5 + 12.0 * sine(phase + np.arange(num_frames) / period)).astype(np.int64)
 
 
-def _cells(canvas: np.ndarray) -> np.ndarray:
-    """The cells (9, H, W) of the pixels of a (3 H, 3 W) canvas."""
-    return np.stack([canvas[i::_CELLS, j::_CELLS] for i in range(_CELLS) for j in range(_CELLS)])
+def _cells(canvas: np.ndarray) -> list[np.ndarray]:
+    """The nine (H, W) views of a (3 H, 3 W) canvas."""
+    return [canvas[i::_CELLS, j::_CELLS] for i in range(_CELLS) for j in range(_CELLS)]
 
 
 def _blend(cover: np.ndarray, colours: np.ndarray, ground: np.ndarray) -> np.ndarray:
     """Integer mean (H, W, C) of the nine cells of each pixel; ground shows where nothing covers it."""
-    cells = _cells(cover)
-    bare = (cells == 0).sum(axis=0, dtype=np.int32)
-    return (colours[cells].sum(axis=0, dtype=np.int32) + bare[..., None] * ground) // _CELLS**2
+    levels = reduce(np.add, [np.take(colours, cell, axis=0) for cell in _cells(cover)])
+    bare = reduce(np.add, [(cell == 0).astype(np.int32) for cell in _cells(cover)])
+    return (levels + bare[..., None] * ground) // _CELLS**2
 
 
 def _expose(levels: np.ndarray, gain: int, rng: np.random.Generator, difficulty: Difficulty) -> np.ndarray:

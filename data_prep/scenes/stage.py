@@ -153,7 +153,7 @@ class Camera:
 class Scene:
     """A generated scene: its cameras, its events, and how its clips are called."""
 
-    number: int  # joins the seed, so that no two scenes share their random numbers
+    seeds: tuple[int, ...]  # join the settings' seed, so that no two scenes share their random numbers
     cameras: tuple[Camera, ...]
     add_event: Callable[[Stage, str, int, int, Rows], None]  # kind, first frame, heading, rows
     starts: tuple[float, float]  # when a clip's only event begins, as a share of the clip

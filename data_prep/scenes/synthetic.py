@@ -193,19 +193,19 @@ class Shot:
     def ground(self) -> np.ndarray:
         """uint8 (H, W, 3): the empty scene, the same for all clips of its camera."""
         camera, settings = self.scene.cameras[self.camera - 1], self.settings
-        seeds = [self.scene.number] * (self.scene.number > 0) + [self.camera] * (len(self.scene.cameras) > 1)
-        backdrop = Backdrop(camera.view, settings.height, settings.width, [settings.seed, 0, *seeds])
+        seeds = [settings.seed, 0, *self.scene.seeds, *[self.camera] * (len(self.scene.cameras) > 1)]
+        backdrop = Backdrop(camera.view, settings.height, settings.width, seeds)
         camera.paint(backdrop)
         return backdrop.finished()
 
     def stage(self) -> Stage:
         """The actors."""
         camera, settings = self.scene.cameras[self.camera - 1], self.settings
-        seeds = [settings.seed, 1 + (self.split == "test"), self.index]
+        seeds = [settings.seed, 1 + (self.split == "test"), self.index, *self.scene.seeds]
         stage = Stage(
             time=np.arange(settings.frames_per_clip),
             width=SCENE_HEIGHT * settings.width / settings.height,
-            rng=np.random.Generator(np.random.PCG64(seeds + [self.scene.number] * (self.scene.number > 0))),
+            rng=np.random.Generator(np.random.PCG64(seeds)),
             view=camera.view,
             difficulty=DIFFICULTIES[settings.difficulty],
         )
