@@ -120,8 +120,7 @@ def _masks(path: Path, size: frames.Size | None = None) -> Iterator[np.ndarray]:
                 f"{path}: mask {number} is {mask.dtype} {mask.shape}, expected numbers (H, W); is it one of the "
                 f"official files in {MASKS}?"
             )
-        frames.check_size(f"{path}, mask {number}", mask, size)
-        yield frames.abnormal_pixels(mask, f"{path}, mask {number}")
+        yield frames.abnormal_pixels(mask, f"{path}, mask {number}", size)
 
 
 # The other label set: intervals of frames
