@@ -24,7 +24,7 @@ def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | 
     the run's folder cannot be written, a note on stderr says that it is not kept.
     Raises RunError and DatasetError where the run has no epoch or its data are not there.
     """
-    path, epoch = run.folder / DETECTOR, run.epochs_done
+    path, epoch = run.folder / DETECTOR, run.last_epoch
     if path.is_file():
         kept = Detector.from_json(read_text(path), str(path))
         if kept.epoch == epoch:

@@ -19,7 +19,7 @@ from maam_lib.training.runs import RunFolder
 from maam_lib.video.events import Event
 from maam_lib.video.footage import open_footage
 from maam_lib.video.online import Ahead, FramePair, Scored, frame_pairs, score_online
-from maam_lib.video.scorer import detector_of_run, open_run
+from maam_lib.video.scorer import detector_of_run, open_run, run_network
 from maam_lib.video.trouble import Footage, Frame
 from tests.conftest import tiny_recipe
 from tests.fake_sources import moving, write_images
@@ -113,6 +113,9 @@ def test_a_detector_is_kept_beside_its_run_until_the_run_goes_on(run: RunFolder,
     kept = run.folder / "detector.json"
     kept.write_text(json.dumps(json.loads(kept.read_text()) | {"epoch": 1, "psi": 0.5}))
     assert detector_of_run(run, scene_root) == first, "of another epoch: made anew"
+    optimizer = run.checkpoints / "optimizer.safetensors"
+    optimizer.write_bytes(optimizer.read_bytes()[:-100])
+    assert run_network(run, tmp_path / "no data here")[0] == first, "detection needs the weights alone"
 
 
 def test_what_a_detector_needs_is_said(run: RunFolder, tmp_path: Path) -> None:
