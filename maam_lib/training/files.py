@@ -34,9 +34,10 @@ def load_weights(net: Module, path: Path) -> None:
     wanted = net.state_dict()
     misfits = [f"{name} is missing" for name in wanted if name not in tensors]
     misfits += [f"{name} is unknown" for name in tensors if name not in wanted]
-    for told in (lambda tensor: tuple(tensor.shape), lambda tensor: tensor.dtype):
-        pairs = {name: (told(tensors[name]), told(wanted[name])) for name in wanted if name in tensors}
-        misfits += [f"{name} is {found}, expected {own}" for name, (found, own) in pairs.items() if found != own]
+    pairs = [(name, tensors[name], own) for name, own in wanted.items() if name in tensors]
+    sizes = [(name, tuple(found.shape), tuple(own.shape)) for name, found, own in pairs]
+    kinds = [(name, found.dtype, own.dtype) for name, found, own in pairs]
+    misfits += [f"{name} is {found}, expected {own}" for name, found, own in [*sizes, *kinds] if found != own]
     if misfits:
         more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
         raise RunError(f"{path}: weights of another network: {'; '.join(misfits[:3])}{more}. Was the recipe changed?")

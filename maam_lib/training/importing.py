@@ -19,8 +19,8 @@ def import_weights(prefix: Path, out: Path, *, run: Path | None = None, recipe: 
     net = released.net_from_variables(released.read_checkpoint(prefix), rgb=True)
     if recipe is not None:
         _check_recipe(recipe, net)
-    if run is not None and recipe is not None:
-        RunFolder(run).adopt(recipe, net, f"imported from {Path(prefix).name}")
+        if run is not None:
+            RunFolder(run).adopt(recipe, net, f"imported from {Path(prefix).name}")
     write_weights(out, net.state_dict(), {"origin": str(prefix), "similarity": "released"})
     return net
 
