@@ -60,13 +60,13 @@ class RunFolder:
 
     @property
     def epochs_done(self) -> int:
-        """The epoch after which a training goes on: its weights and optimiser state are whole; 0 before the first.
+        """The epoch after which a training goes on, as the optimiser state names it; 0 before the first.
 
-        Raises RunError for a damaged optimiser state, and for none beside the weights of a later epoch than the first.
+        Raises RunError for a cut optimiser state, and for none beside the weights of a later epoch than the first.
         """
         path = self._path("optimizer")
         if not path.is_file():
-            if max(self._epochs_of_weights(), default=0) > 1:
+            if max(self.kept_epochs, default=0) > 1:
                 raise RunError(f"{path}: not there, so this run can be scored but not resumed; train in another folder")
             return 0
         epoch = read_metadata(path).get("epoch", "none")
@@ -76,25 +76,22 @@ class RunFolder:
 
     @property
     def last_epoch(self) -> int:
-        """The last finished epoch; 0 before the first.
-
-        Without a whole optimiser state, which only a training needs, it is the last of the history or of the weights.
-        """
-        with suppress(RunError):
-            if epoch := self.epochs_done:
-                return epoch
-        return int(max([*self.history["epoch"], *self._epochs_of_weights()], default=0))
+        """The last epoch that was trained, by the names of the weights and the history; 0 before the first."""
+        epochs = self.kept_epochs
+        with suppress(RunError):  # a damaged history stops a training alone
+            epochs += self.history["epoch"].tolist()
+        return max(epochs, default=0)
 
     @property
     def kept_epochs(self) -> list[int]:
-        """The finished epochs whose weights are there, in their order."""
-        last = self.last_epoch
-        return [epoch for epoch in self._epochs_of_weights() if epoch <= last]
+        """The epochs whose weights are there, in their order."""
+        names = (re.fullmatch(r"epoch_(\d+)", path.stem) for path in self.checkpoints.glob("*.safetensors"))
+        return sorted(int(name[1]) for name in names if name)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the recipe's last epoch is there."""
-        return self.last_epoch >= self.recipe.training.epochs
+        """Whether the recipe's last epoch is there, with all that a longer training would go on from."""
+        return self.epochs_done >= self.recipe.training.epochs
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -159,7 +156,7 @@ class RunFolder:
     def _holds_something(self) -> bool:
         """Whether there is more than a kill in the first epoch, or in `adopt`, leaves."""
         files = (self._path("optimizer"), self.folder / "metrics.json")
-        return any(path.is_file() for path in files) or len(self._epochs_of_weights()) > 1
+        return any(path.is_file() for path in files) or len(self.kept_epochs) > 1
 
     def adopt(self, recipe: Recipe, net: Module, origin: str) -> None:
         """Make this new folder the finished run of weights that were trained elsewhere, so that it can be evaluated.
@@ -219,10 +216,6 @@ class RunFolder:
     def weights_file(self, epoch: int | None = None) -> Path:
         """The weights of an epoch, by default the last finished."""
         return self._path(_epoch_name(self.last_epoch if epoch is None else epoch))
-
-    def _epochs_of_weights(self) -> list[int]:
-        names = (re.fullmatch(r"epoch_(\d+)", path.stem) for path in self.checkpoints.glob("*.safetensors"))
-        return sorted(int(name[1]) for name in names if name)
 
     def _path(self, name: str) -> Path:
         return self.checkpoints / f"{name}.safetensors"

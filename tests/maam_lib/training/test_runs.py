@@ -226,11 +226,12 @@ def test_a_flipped_bit_in_a_checkpoint_is_noticed(name: str, run: RunFolder, sce
         fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
 
 
-def test_another_epoch_in_a_checkpoint_is_noticed(run: RunFolder) -> None:
+def test_another_epoch_in_a_checkpoint_is_noticed(run: RunFolder, scene: PreparedDataset) -> None:
     path = run.checkpoints / "optimizer.safetensors"
     path.write_bytes(path.read_bytes().replace(b'"epoch":"2"', b'"epoch":"1"'))
     with pytest.raises(RunError, match="its numbers are not those that were written"):
-        _ = run.epochs_done
+        fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
+    assert run.last_epoch == 2
 
 
 def damage_optimizer(run: RunFolder, how: str) -> None:
@@ -245,7 +246,7 @@ def damage_optimizer(run: RunFolder, how: str) -> None:
 def test_a_run_is_scored_without_its_optimiser_state(how: str, run: RunFolder, scene: PreparedDataset) -> None:
     kept = (run.folder / "metrics.json").read_bytes()
     damage_optimizer(run, how)
-    assert (run.last_epoch, run.kept_epochs, run.is_finished) == (2, [1, 2], True)
+    assert (run.last_epoch, run.kept_epochs) == (2, [1, 2])
     evaluate(run, scene, every_epoch=True)
     assert (run.folder / "metrics.json").read_bytes() == kept
     run.weights_file(2).unlink()
