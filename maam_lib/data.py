@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -141,18 +142,18 @@ class PreparedDataset:
 
     def labels(self, clip: str) -> np.ndarray:
         """uint8 (T,), 1 = abnormal, of a test clip; DatasetError where the source has none."""
-        labels = self._optional("labels", clip)
+        labels = self._array("test", clip, "labels")
         if labels is None:
             raise DatasetError(f"{self.name}/test/{clip} has no labels ({self.manifest.label_source})")
         return labels
 
     def masks(self, clip: str) -> np.ndarray | None:
         """uint8 (T, H, W), 1 = abnormal, of a test clip; None where the source has no pixel masks."""
-        return self._optional("masks", clip)
+        return self._array("test", clip, "masks")
 
     def tracks(self, clip: str) -> np.ndarray | None:
         """int16 (T, H, W), 0 = background, k = object k, of a test clip; None where they are not known."""
-        return self._optional("tracks", clip)
+        return self._array("test", clip, "tracks")
 
     def _entry(self, split: Split, clip: str) -> ClipEntry:
         try:
@@ -161,13 +162,10 @@ class PreparedDataset:
             clips = ", ".join(self.manifest.clips[split]) or "none"
             raise DatasetError(f"{self.name} has no clip {split}/{clip}; there are: {clips}") from None
 
-    def _array(self, split: Split, clip: str, array: str) -> np.ndarray:
+    def _array(self, split: Split, clip: str, array: str) -> Any:
+        """One of a clip's arrays; None where the source has none."""
         self._entry(split, clip)
-        return self._arrays[split, clip, array]
-
-    def _optional(self, array: str, clip: str) -> np.ndarray | None:
-        self._entry("test", clip)
-        return self._arrays.get(("test", clip, array))
+        return self._arrays.get((split, clip, array))
 
     def _open(self, split: Split, clip: str, array: str) -> np.ndarray:
         where = f"{self.name}/{split}/{clip}"
