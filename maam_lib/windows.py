@@ -58,10 +58,8 @@ def reached(
 
     Boxes stand where their errors were summed; the released code shifts them by one stride (item 24).
     """
-    sides = zip(size, patch, stride or default_stride(patch), strict=True)
-    (top, _, tops), (left, _, lefts) = (along_side(n, k, s, padding) for n, k, s in sides)
+    (tops, bottoms), (lefts, rights) = patch_bounds(size, patch, stride, padding)
     found = np.zeros(size, bool)
     for i, j in zip(*np.nonzero(fused >= threshold), strict=True):
-        y, x = int(tops[i]) - top, int(lefts[j]) - left
-        found[max(y, 0) : y + patch[0], max(x, 0) : x + patch[1]] = True
+        found[tops[i] : bottoms[i], lefts[j] : rights[j]] = True
     return found

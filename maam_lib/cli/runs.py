@@ -15,7 +15,7 @@ def train(
     run: Annotated[Path, Option(help="Folder of this run.", file_okay=False)],
     root: Root = DEFAULT_ROOT,
     settings: Settings = None,
-    resume: Annotated[bool, Option(help="Continue the run in this folder.")] = False,
+    resume: Annotated[bool, Option(help="Continue the run in this folder; begin one if there is none.")] = False,
     devices: Annotated[
         int | None,
         Option(help="GPUs (or CPU processes) that share each batch; all GPUs that can, if left out.", min=1),
@@ -24,16 +24,19 @@ def train(
 ) -> None:
     """Train a recipe on its prepared dataset; one checkpoint per epoch."""
     from maam_lib.config import load_recipe
-    from maam_lib.training import dataset_for, fit, fit_recipe
+    from maam_lib.training import RunFolder, dataset_for, fit, fit_recipe
 
     plan = load_recipe(recipe, *(settings or []))
     prepared = dataset_for(root, plan)
     resolved, chosen = fit_recipe(plan, prepared)
     if chosen:
         print(f"{recipe}: {chosen}", flush=True)
+    is_first_process = os.environ.get("LOCAL_RANK", "0") == "0"  # of several devices' processes
+    if resume and is_first_process and not RunFolder(run).epochs_done:
+        print(f"{run}: no finished epoch to resume; training begins at epoch 1", flush=True)
     how = {"resume": resume, "devices": devices or "auto", "compiled": compiled}
     trained = fit(resolved, prepared, run, **how, on_epoch=_print_epoch)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several devices' processes the first
+    if is_first_process:
         print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
 
 

@@ -100,10 +100,8 @@ def fit(
     fabric.launch()
     keep_freed_memory()
     dataset = FrameFlowDataset(prepared, "train", drop_last=recipe.data.drop_last, channels=recipe.data.channels)
-    _check_possible(fabric, recipe, dataset, compiled)
     run = RunFolder(folder)
-    run.check_data(prepared.content_hash)
-    _check_format(run, recipe)
+    _check_possible(fabric, recipe, dataset, run, compiled)
     if fabric.is_global_zero:
         run.claim(recipe, resume=resume)
     fabric.barrier()
@@ -124,8 +122,8 @@ def _check_shared(batch: int, devices: int) -> None:
         )
 
 
-def _check_possible(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, compiled: bool) -> None:
-    """TrainingError where this recipe cannot be trained on these frames, or not compiled."""
+def _check_possible(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, run: RunFolder, compiled: bool) -> None:
+    """TrainingError where this recipe cannot be trained on these frames, in this run's number format, or compiled."""
     batch = recipe.training.batch_size
     if len(dataset) < batch:
         raise TrainingError(
@@ -134,10 +132,7 @@ def _check_possible(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, c
         )
     if compiled and (trouble := compiler_trouble(fabric.device)):
         raise TrainingError(f"the network cannot be compiled here ({trouble}); train without compiling")
-
-
-def _check_format(run: RunFolder, recipe: Recipe) -> None:
-    """TrainingError for a run that an earlier kit began in a number format of the processor's choice, not this one."""
+    run.check_data(dataset.prepared.content_hash)
     began_in, wanted = run.facts.get("precision"), recipe.training.precision
     if began_in not in (None, wanted) and not run.is_finished:
         raise TrainingError(

@@ -26,7 +26,7 @@ def run_network(run: RunFolder, root: Path) -> tuple[Detector, MAAMNet]:
     """
     net = build_network(run.recipe)
     run.load_weights(net)
-    path, epoch = run.folder / DETECTOR, run.epochs_done
+    path, epoch = run.folder / DETECTOR, run.last_epoch
     if path.is_file():
         kept = Detector.from_json(read_text(path), str(path))
         if kept.epoch == epoch:

@@ -246,9 +246,10 @@ def test_prepare_train_resume_evaluate(maam: Maam, tmp_path: Path, monkeypatch: 
     prepared = maam("prepare", "synthetic", "--root", root, "--workers", 1)
     assert (prepared.status, prepared.out) == (0, f"prepared: {root / 'synthetic'}\n")
     train = ["train", "synthetic-mini", *SET, "--root", root, "--run", run]
-    trained = maam(*train)
+    trained = maam(*train, "--resume")
     assert trained.status == 0
-    *epochs, last = trained.out.splitlines()
+    first, *epochs, last = trained.out.splitlines()
+    assert first == f"{run}: no finished epoch to resume; training begins at epoch 1"
     assert [line.split("  loss")[0] for line in epochs] == ["epoch   1", "epoch   2"]
     assert last == f"trained: {run}, 2 epochs; next: maam evaluate --run {run} --root {root}"
     resumed = maam(*train, "--resume", "--set", "training.epochs=3")

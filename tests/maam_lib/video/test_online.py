@@ -113,6 +113,9 @@ def test_a_detector_is_kept_beside_its_run_until_the_run_goes_on(run: RunFolder,
     kept = run.folder / "detector.json"
     kept.write_text(json.dumps(json.loads(kept.read_text()) | {"epoch": 1, "psi": 0.5}))
     assert run_network(run, scene_root)[0] == first, "of another epoch: made anew"
+    optimizer = run.checkpoints / "optimizer.safetensors"
+    optimizer.write_bytes(optimizer.read_bytes()[:-100])
+    assert run_network(run, tmp_path / "no data here")[0] == first, "detection needs the weights alone"
 
 
 def test_what_a_detector_needs_is_said(run: RunFolder, tmp_path: Path) -> None:
