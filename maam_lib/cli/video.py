@@ -107,7 +107,7 @@ def _detector(run: str, root: Path) -> "tuple[Detector, MAAMNet]":
             f"kit: {', '.join(kept_weights())}"
         )
     opened = RunFolder.open(Path(run))
-    done, all_epochs = opened.epochs_done, opened.recipe.training.epochs
+    done, all_epochs = opened.last_epoch, opened.recipe.training.epochs
     if 0 < done < all_epochs:
         said = f"{run} was trained for {done} of {all_epochs} epochs; `maam train ... --resume` finishes it"
         print(f"note: {said}", file=sys.stderr)
