@@ -1,11 +1,14 @@
 """One frame, one query and one addressing, as pictures and numbers: what the memory explorer shows (ours)."""
 
+from collections import Counter
+
 import numpy as np
 
+from maam_lib.analysis import items_of
 from maam_lib.data import FrameFlowDataset
 from maam_lib.model import MAAMNet
 from maam_lib.playground.live_figures import AddressingFigure, frame_with_cell, png_of
-from maam_lib.playground.queries import Addressing, answers, items_of, queries_of
+from maam_lib.playground.queries import Addressing, answers, queries_of
 
 MOST_ITEMS = 12  # that fit beside each other
 
@@ -17,25 +20,19 @@ class MemoryView:
         """Raises QueryError for a network without memory."""
         self.net, self.dataset = net, dataset
         self._keys = dataset.keys()
-        names = [clip for clip, _ in self._keys]
-        self._first = {clip: names.index(clip) for clip in dict.fromkeys(names)}
-        self.clips = {clip: names.count(clip) for clip in self._first}  # frames of each
+        self.clips: dict[str, int] = Counter(clip for clip, _ in self._keys)  # frames of each
         self.figure = AddressingFigure(dataset.prepared.frame_size, MOST_ITEMS)
         self.addressing, self.count = Addressing.of(net), MOST_ITEMS
         self._query, self._items = queries_of(net, dataset, 0), items_of(net)
+        self.items = len(self._items)
         self.grid = self._query.shape[2], self._query.shape[3]
         self.cell = (self.grid[0] // 2, self.grid[1] // 2)
         self.show_frame(self._keys[0][0], 0)
 
-    @property
-    def items(self) -> int:
-        """N, the memory's items."""
-        return len(self._items)
-
     def show_frame(self, clip: str, place: int) -> None:
         """Another frame, counted from 0 in its clip: its queries anew."""
         self.clip, self.place = clip, place
-        index = self._first[clip] + place
+        index = next(i for i, (name, _) in enumerate(self._keys) if name == clip) + place
         self._query = queries_of(self.net, self.dataset, index)
         self._pixels = self.dataset.prepared.frames(self.dataset.split, clip)[self._keys[index][1]]
         self.address(self.addressing)

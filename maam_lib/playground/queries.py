@@ -11,13 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from maam_lib import memory
+from maam_lib.analysis import QueryError, items_of
 from maam_lib.data import FrameFlowDataset
 from maam_lib.memory import Similarity
 from maam_lib.model import MAAMNet
-
-
-class QueryError(ValueError):
-    """A network without memory, or a query outside its grid."""
 
 
 class Addressing(NamedTuple):
@@ -66,19 +63,11 @@ class Answers(NamedTuple):
         }
 
 
-def items_of(net: MAAMNet) -> Tensor:
-    """The memory items (N, D) of a network; raises QueryError for one without memory."""
-    if net.items is None:
-        raise QueryError("this network has no memory (model.use_memory is false): it answers every query with itself")
-    return net.items
-
-
 @torch.no_grad()
 def queries_of(net: MAAMNet, dataset: FrameFlowDataset, index: int) -> Tensor:
     """Queries (1, D, h, w) of one frame of a dataset; raises QueryError for a network without memory."""
     items_of(net)
-    frames, _ = dataset.__getitems__([index])
-    return net.eval().encode(frames)[0]
+    return net.eval().encode(dataset[index][0][None])[0]
 
 
 @torch.no_grad()

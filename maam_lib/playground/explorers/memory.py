@@ -7,7 +7,7 @@ beyond ipywidgets, the same in JupyterLab and Voila, and reachable from the keyb
 import ipywidgets as widgets
 
 from maam_lib.memory import Similarity
-from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, numbers, whole
+from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, whole
 from maam_lib.playground.memory_view import MOST_ITEMS, MemoryView
 from maam_lib.playground.queries import Addressing
 
@@ -19,12 +19,11 @@ PICTURE = "460px"  # beside the sliders, also in the narrower page of JupyterLab
 SAME_CELL = "1 / 1 / 2 / 2"
 
 
-class MemoryExplorer(Explorer):
+class MemoryExplorer(Explorer[MemoryView]):
     """Sliders and clickable places over a view; a button goes back to the network's own addressing."""
 
     def __init__(self, view: MemoryView) -> None:
-        super().__init__(view.clips, view.clip, view.place)
-        self.view = view
+        super().__init__(view)
         self.trained = Addressing.of(view.net)
         self._build_controls()
         self._arrange()
@@ -43,26 +42,15 @@ class MemoryExplorer(Explorer):
             self.threshold.value = self.trained.threshold(self.view.items) * self.view.items
         self.address()
 
-    def show_clip(self) -> None:
-        """Another clip, from its first frame."""
-        with self.quietly():
-            self.scrubber.go_to(self.scrubber.chosen, 0)
-        self.show_frame()
-
-    def show_frame(self) -> None:
-        """Another frame."""
-        self.view.show_frame(self.scrubber.chosen, self.scrubber.frame.value)
-        self._draw()
-
     def address(self) -> None:
         """Another addressing."""
         self.view.address(self.addressing())
-        self._draw()
+        self.draw()
 
     def look(self) -> None:
         """Another query, or another number of items."""
         self.view.look_at((self.row.value, self.column.value), self.count.value)
-        self._draw()
+        self.draw()
 
     def look_at(self, row: int, column: int) -> None:
         """Choose the query at a place of the latent grid: what a click on the picture does."""
@@ -70,9 +58,10 @@ class MemoryExplorer(Explorer):
             self.row.value, self.column.value = row, column
         self.look()
 
-    def _draw(self) -> None:
-        self.frame.value, self.picture.value = self.view.frame_png(), self.view.figure.png()
-        self.numbers.value = numbers(self.view.facts())
+    def draw(self) -> None:
+        """Show the view as it is now."""
+        super().draw()
+        self.frame.value = self.view.frame_png()
 
     # The controls
 
@@ -125,8 +114,6 @@ class MemoryExplorer(Explorer):
         return [widgets.GridBox(buttons, layout=layout)]
 
     def _listen(self) -> None:
-        self.listen(self.show_clip, self.scrubber.clip)
-        self.listen(self.show_frame, self.scrubber.frame)
         self.listen(self.address, self.similarity, self.temperature, self.threshold)
         self.listen(self.look, self.row, self.column, self.count)
         self.back.on_click(lambda _: self.reset())

@@ -6,7 +6,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from maam_lib.metrics import PROTOCOLS
-from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, numbers, whole
+from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, whole
 from maam_lib.playground.rescoring import ScoreChoice
 from maam_lib.playground.score_view import ScoreView
 
@@ -14,12 +14,12 @@ STEPS = 256  # of a slider; a power of two, so that the browser's arithmetic giv
 SLIDER = widgets.Layout(width="400px")
 
 
-class ScoreExplorer(Explorer):
+class ScoreExplorer(Explorer[ScoreView]):
     """Sliders over a view; a button goes back to the choice that the view began with."""
 
     def __init__(self, view: ScoreView) -> None:
-        super().__init__(view.clips, view.clip, view.place)
-        self.view, self.start = view, view.start
+        super().__init__(view)
+        self.start = view.start
         self._build_controls()
         self._arrange()
         self._listen()
@@ -55,20 +55,7 @@ class ScoreExplorer(Explorer):
                 self.threshold.max, self.threshold.step = top, top / STEPS
                 if self.calibrated_threshold.value:
                     _place(self.threshold, found.threshold)
-        self.numbers.value = numbers(self.view.facts())
-        self.picture.value = self.view.figure.png()
-
-    def show_clip(self) -> None:
-        """Another clip, from its first frame."""
-        with self.quietly():
-            self.scrubber.go_to(self.scrubber.chosen, 0)
-        self.view.show_clip(self.scrubber.chosen)
-        self.picture.value = self.view.figure.png()
-
-    def show_frame(self) -> None:
-        """Another frame."""
-        self.view.show_frame(self.scrubber.frame.value)
-        self.picture.value = self.view.figure.png()
+        self.draw()
 
     # The controls
 
@@ -106,8 +93,6 @@ class ScoreExplorer(Explorer):
         self.children = [self.scrubber, self.picture, self.numbers, knobs, below]
 
     def _listen(self) -> None:
-        self.listen(self.show_clip, self.scrubber.clip)
-        self.listen(self.show_frame, self.scrubber.frame)
         self.listen(self.rescore, self.patch_height, self.patch_width, self.protocol)
         self.listen(self.rescore, self.calibrated_psi, self.calibrated_threshold, self.quarter)
         for control in (self.stride_down, self.stride_across):

@@ -92,7 +92,7 @@ class TrainingPanel(widgets.VBox):
         training.poll()
         self.status.value = note(training.in_words(), WRONG if training.state == "failed" else "inherit")
         self.start.disabled, self.stop.disabled = training.is_running, not training.is_running
-        history = training.history
+        history = training.run.history
         if len(history) != self._epochs_drawn:
             self._epochs_drawn = len(history)
             self.curves.show(figures.training_curves(history))

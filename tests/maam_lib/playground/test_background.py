@@ -16,7 +16,7 @@ PATIENCE = 240  # seconds: the machine may be busy
 
 def wait_for_epochs(training: BackgroundTraining, number: int) -> None:
     """Wait until so many epochs are finished, or the training has ended, however it did."""
-    while len(training.history) < number and training.is_running:
+    while len(training.run.history) < number and training.is_running:
         with suppress(subprocess.TimeoutExpired):
             training.wait(0.05)
 
@@ -27,7 +27,7 @@ def test_a_stopped_training_keeps_its_epochs_and_goes_on(scene_root: Path, tmp_p
     wait_for_epochs(first, 1)
     first.stop()
     assert first.wait(PATIENCE) == "stopped", first.error
-    kept = len(first.history)
+    kept = len(first.run.history)
     assert 1 <= kept < 2000
     assert f"stopped: epoch {kept} of 2000 finished, kept in" in first.in_words()
     assert RunFolder.open(tmp_path / "run").epochs_done in (kept, kept - 1)  # whole: weights, row and optimiser
