@@ -228,7 +228,7 @@ def frame_with_cell(frame: np.ndarray, grid: tuple[int, int], cell: tuple[int, i
     large[rows[1:-1]] = large[rows[1:-1]] * 0.75 + 60
     large[:, columns[1:-1]] = large[:, columns[1:-1]] * 0.75 + 60
     (top, bottom), (left, right) = rows[cell[0] : cell[0] + 2].tolist(), columns[cell[1] : cell[1] + 2].tolist()
-    return cv2.rectangle(large, (left + 1, top + 1), (right - 2, bottom - 2), ORANGE.tolist(), thickness=3)
+    return cv2.rectangle(large, (left + 1, top + 1), (right - 2, bottom - 2), ORANGE.tolist(), thickness=2)
 
 
 def png_of(pixels: np.ndarray) -> bytes:

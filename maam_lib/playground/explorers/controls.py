@@ -61,17 +61,24 @@ class Scrubber(widgets.HBox):
 class Explorer(widgets.VBox, Generic[Shown]):
     """A scrubber over the clips of a view, its picture and its numbers; a subclass adds what else can be moved.
 
-    What a user moves calls what listens; what code moves inside `quietly` does not.
+    What a user moves calls what listens; what code moves inside `quietly` does not. `back` is the text of a button that
+    brings back everything as it was at first.
     """
 
-    def __init__(self, view: Shown) -> None:
+    def __init__(self, view: Shown, back: str) -> None:
         super().__init__()
         self.view = view
         self.scrubber = Scrubber(view.clips, view.clip, view.place)
         self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
+        self.back = widgets.Button(description=back, icon="undo", layout=widgets.Layout(width="220px"))
+        self.back.on_click(lambda _: self.reset())
         self._is_quiet = False
         self.listen(self.show_clip, self.scrubber.clip)
         self.listen(self.show_frame, self.scrubber.frame)
+
+    def reset(self) -> None:
+        """Everything that can be moved as it was at first, clip and frame apart."""
+        raise NotImplementedError
 
     def show_clip(self) -> None:
         """Another clip, from its first frame."""
@@ -130,6 +137,12 @@ def numbers(values: Mapping[str, str]) -> str:
 def note(text: str, colour: str = "inherit") -> str:
     """One line of words, as HTML."""
     return f'<div style="color:{colour};line-height:1.4">{escape(text)}</div>'
+
+
+def dropdown(description: str, texts: Mapping[Choice, str], width: str) -> widgets.Dropdown:
+    """A choice between values, shown by their texts."""
+    options, layout = [(text, value) for value, text in texts.items()], widgets.Layout(width=width)
+    return widgets.Dropdown(options=options, description=description, style=LABEL, layout=layout)
 
 
 def choice_of(dropdown: widgets.Dropdown, options: Iterable[Choice]) -> Choice:

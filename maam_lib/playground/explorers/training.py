@@ -4,13 +4,12 @@ import asyncio
 from pathlib import Path
 
 import ipywidgets as widgets
-from matplotlib.figure import Figure
 
 from maam_lib.config import SettingError, load_recipe, recipe_names
 from maam_lib.figures import plots as figures
 from maam_lib.grid import ResultError
 from maam_lib.playground.background import BackgroundTraining, as_command, training_words
-from maam_lib.playground.comparison import compared, histories, runs_under
+from maam_lib.playground.comparison import compared, history_figure, runs_under
 from maam_lib.playground.explorers.controls import LABEL, ROW, Plot, note
 from maam_lib.playground.explorers.settings import SettingsForm
 from maam_lib.playground.settings_form import set_words
@@ -48,6 +47,11 @@ class TrainingPanel(widgets.VBox):
         """Whether a training that the panel started works still."""
         return self.training is not None and self.training.is_running
 
+    def choose(self) -> None:
+        """Another recipe: its settings."""
+        self.form.fill(load_recipe(self.chosen))
+        self.show_words()
+
     def words(self) -> list[str]:
         """The settings away from the recipe, as for `--set`; raises SettingError for one that is not allowed."""
         return set_words(self.chosen, self.form.values())
@@ -59,8 +63,6 @@ class TrainingPanel(widgets.VBox):
 
     def show_words(self) -> None:
         """What differs from the recipe, and the command line that does the same."""
-        if not hasattr(self, "form"):
-            return  # the form is being filled for the first time
         try:
             words, run = self.words(), self.run_folder()
         except SettingError as error:
@@ -121,7 +123,7 @@ class TrainingPanel(widgets.VBox):
             return
         shown = table.to_html(float_format="{:.3f}".format, na_rep="", border=0)
         self.table.value = f'<div style="overflow-x:auto">{shown}</div>'
-        self.histories.show(_history_figure(histories(chosen)))
+        self.histories.show(history_figure(chosen))
 
     async def _watch(self) -> None:
         while self.is_training:
@@ -158,19 +160,8 @@ class TrainingPanel(widgets.VBox):
         self.compare()
 
     def _listen(self) -> None:
-        self.recipe.observe(lambda _: self.form.fill(load_recipe(self.chosen)), "value")
+        self.recipe.observe(lambda _: self.choose(), "value")
         self.start.on_click(lambda _: self.begin())
         self.stop.on_click(lambda _: None if self.training is None else self.training.stop())
         self.again.on_click(lambda _: self.list_runs())
         self.finished.observe(lambda _: self.compare(), "value")
-
-
-def _history_figure(lines: dict) -> Figure:
-    figure = Figure(figsize=(10.4, 3), layout="constrained")
-    for axis, (title, runs) in zip(figure.subplots(1, len(lines)), lines.items(), strict=True):
-        for name, (epochs, values) in runs.items():
-            axis.plot(epochs, values, marker=".", label=name)
-        axis.set_title(title, fontsize=9)
-        axis.set_xlabel("epoch", fontsize=9)
-    figure.legend(*axis.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center")
-    return figure
