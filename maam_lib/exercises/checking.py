@@ -121,30 +121,25 @@ def _same(got: Any, expected: Any, tolerance: float) -> bool:
         return as_many and all(_same(g, e, tolerance) for g, e in zip(got, expected, strict=True))
     if isinstance(expected, str):
         return got == expected
-    mine, theirs = _numbers(got), _numbers(expected)
-    if mine is None or theirs is None or mine.shape != theirs.shape:
+    try:
+        mine, theirs = (np.asarray(_plain(values), np.float64) for values in (got, expected))
+    except (TypeError, ValueError):  # no numbers
         return False
     size = max(float(np.abs(theirs).max(initial=0)), 1e-12)
-    return bool(np.isfinite(mine).all() and (np.abs(mine - theirs) <= tolerance * size).all())
+    return mine.shape == theirs.shape and np.allclose(mine, theirs, rtol=0, atol=tolerance * size)
 
 
-def _numbers(values: Any) -> np.ndarray | None:
-    """Values as float64; None where they are no numbers."""
-    if isinstance(values, Tensor):
-        values = values.detach().cpu().numpy()
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        return None
+def _plain(values: Any) -> Any:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
 
 
 def _shown(values: Any) -> str:
     """An answer in few characters: numbers rounded, arrays by their shape and first values."""
-    if isinstance(values, Tensor | np.ndarray | pd.Series) and np.ndim(values) > 0:
-        numbers = np.asarray(values.detach() if isinstance(values, Tensor) else values)
-        first = ", ".join(_shown(v) for v in numbers.ravel()[:6].tolist())
-        return f"{numbers.shape} numbers, first {first}"
-    if isinstance(values, Tensor | np.generic):
+    values = _plain(values)
+    if isinstance(values, np.ndarray | pd.Series) and values.ndim > 0:
+        first = ", ".join(_shown(v) for v in np.ravel(values)[:6].tolist())
+        return f"{values.shape} numbers, first {first}"
+    if isinstance(values, np.ndarray | np.generic):
         values = values.item()
     if isinstance(values, float):
         return f"{values:.4g}"

@@ -13,6 +13,7 @@ from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, to_model_input
 from maam_lib.evaluation import Calibration, PatchErrors, reintegration
 from maam_lib.exercises.checking import EXERCISES, Judgement, acts_like, between, expects, fixed_random
+from maam_lib.figures import abnormal_spans
 from maam_lib.model import MAAMNet
 
 # 00 Start here: the clip that scores highest, the share of alarms (Eq. 12), AUC from pairs of frames
@@ -38,9 +39,8 @@ def longest_event(prepared: PreparedDataset) -> tuple[str, int]:
     """(clip, frames) of the longest unbroken abnormal span."""
     lengths = {}
     for clip in prepared.clips("test"):
-        labels = np.concatenate([[0], prepared.labels(clip), [0]]).astype(int)
-        begins, ends = np.flatnonzero(np.diff(labels) == 1), np.flatnonzero(np.diff(labels) == -1)
-        lengths[clip] = int((ends - begins).max(initial=0))
+        spans = abnormal_spans(np.arange(prepared.num_frames("test", clip)), prepared.labels(clip) == 1)
+        lengths[clip] = max((last - first + 1 for first, last in spans), default=0)
     longest = max(lengths, key=lengths.__getitem__)
     return longest, lengths[longest]
 
@@ -86,11 +86,7 @@ expects("03.4", tolerance=0.01)(lambda result: result.auc - result.best.auc)
 
 # 04 The memory: the effective number of items, queries without support, a temperature, 1 - cos of every place
 
-
-@expects("04.1", tolerance=0.01)
-def effective_items(recalled: Recall) -> float:
-    """exp of the entropy of the items' mean shares."""
-    return items.usage(recalled.weights).effective
+expects("04.1", tolerance=0.01)(lambda recalled: items.usage(recalled.weights).effective)
 
 
 @expects("04.2", tolerance=0)

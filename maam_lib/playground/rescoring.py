@@ -15,7 +15,7 @@ import torch
 from maam_lib import metrics, pscd
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import ScoringSettings
-from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
+from maam_lib.data import DatasetError, FrameFlowDataset
 from maam_lib.evaluation import CALIBRATION_FRAMES, Evaluator, Predict, calibrated_psi
 from maam_lib.metrics import MetricError, Protocol
 from maam_lib.playground.integral_maps import KeptErrors, keep_errors
@@ -158,13 +158,9 @@ def rescorer_for(evaluator: Evaluator, predict: Predict, clips: Sequence[str] | 
     test = keep_errors(predict, dataset, device=evaluator.device)
     calibration = spread_evenly(len(train), CALIBRATION_FRAMES)
     of_train = keep_errors(predict, train, frames=calibration, device=evaluator.device)
-    return Rescorer(of_train, test, labels_of(test, evaluator.prepared), recipe.scoring.alarm_quantile)
-
-
-def labels_of(test: KeptErrors, prepared: PreparedDataset) -> np.ndarray | None:
-    """Labels (T,) of scored frames, looked up by (clip, frame); None where a clip has none."""
     try:
-        by_clip = {clip: prepared.labels(clip) for clip in dict.fromkeys(clip for clip, _ in test.keys)}
-    except DatasetError:
-        return None
-    return np.array([by_clip[clip][frame] for clip, frame in test.keys])
+        of_clip = {clip: evaluator.prepared.labels(clip) for clip in dict.fromkeys(clip for clip, _ in test.keys)}
+        labels = np.array([of_clip[clip][frame] for clip, frame in test.keys])  # by key, never by position
+    except DatasetError:  # a clip without labels
+        labels = None
+    return Rescorer(of_train, test, labels, recipe.scoring.alarm_quantile)

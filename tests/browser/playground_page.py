@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+SCREENSHOTS = Path(__file__).parent / "screenshots"
 PATIENCE = 120_000  # milliseconds: the machine may be busy
 
 

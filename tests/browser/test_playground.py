@@ -11,8 +11,7 @@ import pytest
 
 from maam_lib.report.notebooks import NOTEBOOK_FOLDER
 from maam_lib.training.runs import RunFolder
-from tests.browser.playground_page import PlaygroundPage
-from tests.browser.real_browser import SCREENSHOTS
+from tests.browser.playground_page import SCREENSHOTS, PlaygroundPage
 from tests.browser.servers import LAB, run_all_in_lab, served
 
 pytest_plugins = ("tests.browser.real_browser",)  # its fixtures: `chromium` and `window`

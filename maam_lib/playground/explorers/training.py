@@ -32,9 +32,8 @@ class TrainingPanel(widgets.VBox):
         self.training: BackgroundTraining | None = None
         self._watcher: asyncio.Task | None = None
         self._build(own)
-        self.form = SettingsForm(load_recipe(own), self.show_words)
-        self._arrange()
-        self._listen()
+        self.show_words()
+        self.compare()
         self.list_runs()
 
     @property
@@ -143,8 +142,7 @@ class TrainingPanel(widgets.VBox):
         self.curves, self.histories = Plot(), Plot()
         self.finished = widgets.SelectMultiple(description="finished runs", rows=5, style=LABEL, layout=WIDE)
         self.again = widgets.Button(description="look again", icon="refresh")
-
-    def _arrange(self) -> None:
+        self.form = SettingsForm(load_recipe(own), self.show_words)
         self.children = [
             self.recipe,
             self.form,
@@ -156,10 +154,6 @@ class TrainingPanel(widgets.VBox):
             self.table,
             self.histories,
         ]
-        self.show_words()
-        self.compare()
-
-    def _listen(self) -> None:
         self.recipe.observe(lambda _: self.choose(), "value")
         self.start.on_click(lambda _: self.begin())
         self.stop.on_click(lambda _: None if self.training is None else self.training.stop())
