@@ -91,9 +91,9 @@ class Rescorer:
         self.train, self.test, self.labels = train, test, labels
         self.clips = np.array([clip for clip, _ in test.keys])
         self.alarm_quantile = alarm_quantile
-        self._sums: tuple[_Sums, _Sums] | None = None  # of training and test frames, under these windows:
         self._windows: tuple[Pair, Pair, Padding] | None = None
-        self._last: Rescored | None = None  # of these sums
+        self._sums: tuple[_Sums, _Sums] | None = None  # of training and test frames, under these windows
+        self._last: Rescored | None = None  # from these sums
         finest = self.finest_stride()
         for branch in (train.appearance, train.motion, test.appearance, test.motion):
             branch.room(-(-test.size[0] // finest) * -(-test.size[1] // finest))
