@@ -66,7 +66,7 @@ def threshold_for(table: pd.DataFrame, per_hour: float, frames_per_second: float
     An alarm begins at a frame for the thresholds above the frame before it, up to its own score; of the abnormal frames
     of an alarm, one is the first for the thresholds above the lowest score since the abnormal frame before it.
     """
-    scores, abnormal = table["fused"].to_numpy(), (table["label"] == 1).to_numpy()
+    scores, abnormal = np.asarray(table["fused"]), (table["label"] == 1).to_numpy()
     follows, places = _follows(table), np.flatnonzero(abnormal)
     allowed = per_hour * _normal_hours(abnormal, frames_per_second)
     before = np.where(follows, np.minimum(np.roll(scores, 1), scores), -np.inf)
