@@ -124,5 +124,5 @@ def _spread(ordered: pd.DataFrame, count: int, apart: int) -> pd.DataFrame:
     while len(left) and len(chosen) < count:
         clip, frame = left["clip"].iloc[0], left["frame"].iloc[0]
         chosen.append(left.index[0])
-        left = left[(left["clip"] != clip) | ((left["frame"] - frame).abs() >= apart)]
+        left = left.loc[(left["clip"] != clip) | ((left["frame"] - frame).abs() >= apart)]
     return ordered.loc[chosen].reset_index(drop=True)
