@@ -11,8 +11,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from torch import Tensor
 
 from maam_lib.data import FrameFlowDataset
@@ -139,6 +137,9 @@ def plane(
 
     Length 1, since addressing sees directions only. "pca" keeps large distances, "tsne" neighbourhoods.
     """
+    from sklearn.decomposition import PCA  # here, since importing them takes a while
+    from sklearn.manifold import TSNE
+
     both = np.concatenate([vectors, items]).astype(np.float64)
     both /= np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-12)
     if method == "pca":
