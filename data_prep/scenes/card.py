@@ -1,6 +1,7 @@
 """A card of what a generated scene contains: measured on its own masks, tracks and exact flow, not on its settings."""
 
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ class SceneCard:
         return "\n\n".join([self.title, *shown])
 
 
+@cache
 def scene_card(dataset: str = "synthetic", settings: SceneSettings | None = None) -> SceneCard:
     """The card of a generated dataset, or of the one with these `settings` (ours).
 

@@ -4,7 +4,7 @@ import itertools
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from timeit import timeit
 
@@ -63,6 +63,7 @@ def multiply_adds(net: MAAMNet, size: tuple[int, int]) -> Work:
     return Work(network=whole.get_total_flops() // 2, memory=memory.get_total_flops() // 2)
 
 
+@cache
 def work_of(recipe: Recipe) -> Work:
     """The same of a recipe: its network, one frame of its size."""
     return multiply_adds(build_network(recipe).eval(), (recipe.data.height, recipe.data.width))

@@ -227,7 +227,7 @@ def _missing_figure(name: str, executed: NotebookNode) -> str | None:
     """Cells tagged `figure` must show a picture."""
     for cell in executed.cells:
         if "figure" in cell.metadata.get("tags", []) and not any(
-            "image/png" in output.get("data", {}) for output in cell.get("outputs", [])
+            kind.startswith("image/") for output in cell.get("outputs", []) for kind in output.get("data", {})
         ):
             where = f"cell [{cell.execution_count}], `{_first_line(cell.source)}`,"
             return f"{name}.ipynb: {where} should show a figure and shows none"

@@ -236,8 +236,8 @@ def test_labels_that_measure_nothing_are_refused_before_any_frame_is_scored(
 ) -> None:
     run = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run"))
     before = (run.folder / "metrics.json").read_bytes()
-    optional = scene._optional
-    monkeypatch.setattr(scene, "_optional", lambda name, clip: labels if name == "labels" else optional(name, clip))
+    monkeypatch.setitem(scene._arrays, ("test", "Test001", "labels"), labels)
+    monkeypatch.setitem(scene._arrays, ("test", "Test002", "labels"), labels)
     monkeypatch.setattr(Evaluator, "errors", lambda *_: pytest.fail("a frame was scored"))
     with pytest.raises(EvaluationError, match=message):
         evaluate(run, scene)
