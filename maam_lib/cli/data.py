@@ -32,9 +32,7 @@ def prepare(
     dataset: Annotated[
         str, Argument(help="A generated scene (synthetic ...), ped1, ped2, avenue, shanghaitech or videos.")
     ],
-    source: Annotated[
-        Path | None, Option(help="The official archive, or the folder that holds it, packed or unpacked.")
-    ] = None,
+    source: Annotated[Path | None, Option(help="The official archive, or its folder, packed or unpacked.")] = None,
     root: Root = DEFAULT_ROOT,
     flow: Annotated[str, Option(help="Optical-flow estimator: dis, dis-fast, farneback, exact ...")] = "dis",
     size: Annotated[

@@ -1,12 +1,14 @@
 """Starts Jupyter's own programs for a test, each with files of its own, opens them in a browser, and ends them."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 TOKEN = "for-this-test-only"
@@ -23,39 +25,35 @@ LAB = (
 
 @contextmanager
 def served(program: str, options: tuple[str, ...], folder: Path) -> Iterator[str]:
-    """A program (a module's name) at work in a folder, its log beside it; gives its address."""
+    """A program (a module's name) at work in a folder, its log beside it; gives its address once it answers there."""
     port = _free_port()
     command = [sys.executable, "-m", program, *(option.format(port=port) for option in options)]
-    with (folder.parent / f"{program}.log").open("w") as log:
-        environment = _private_environment(folder.parent)
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    environment, output = _private_environment(folder.parent), {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with (
+        (folder.parent / f"{program}.log").open("wb") as log,
+        subprocess.Popen(command, cwd=folder, env=environment, **output) as server,
+    ):
+        for line in server.stdout:
+            log.write(line)
+            if b"is running at" in line:
+                break
+        rest = Thread(target=shutil.copyfileobj, args=(server.stdout, log))
+        rest.start()
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(30)
+            rest.join()
 
 
 def run_all_in_lab(page: Any, address: str, notebook: str) -> None:
     """Open a notebook in JupyterLab and run all its cells; its "idle" sign lies, so its own promises are waited for."""
-    go(page, f"{address}/lab/tree/{notebook}?token={TOKEN}&reset")
+    page.goto(f"{address}/lab/tree/{notebook}?token={TOKEN}&reset", wait_until="commit")
     page.wait_for_function("window.jupyterapp && window.jupyterapp.shell.currentWidget?.context?.isReady")
     page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.isReady")
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info")
     page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-
-
-def go(page: Any, address: str) -> None:
-    """Open an address as soon as its server answers."""
-    for _ in range(600):
-        try:
-            page.goto(address, wait_until="commit")
-            return
-        except Exception as error:  # playwright's own error, which cannot be named where playwright is absent
-            if "ERR_CONNECTION_REFUSED" not in str(error):
-                raise
-            page.wait_for_timeout(200)
-    raise AssertionError(f"no server at {address}")
 
 
 def _free_port() -> int:

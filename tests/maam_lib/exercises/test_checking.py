@@ -86,3 +86,13 @@ def test_an_exercise_that_does_not_exist_is_refused() -> None:
 
 def test_cases_are_the_same_at_every_check() -> None:
     assert (verdicts.fixed_random().random(3) == verdicts.fixed_random().random(3)).all()
+
+
+def test_a_function_that_writes_into_its_arguments_is_judged_by_what_it_returns() -> None:
+    def doubled(values: np.ndarray) -> np.ndarray:
+        values *= 2
+        return values
+
+    cases = [(np.ones(3),)]
+    assert function(doubled, lambda values: 2 * values, cases).passed
+    assert cases[0][0].tolist() == [1, 1, 1]

@@ -18,7 +18,7 @@ from maam_lib.report.build import MARK, build_report, settings_in_words
 from maam_lib.report.collection import OWN, collect
 from maam_lib.report.figures import epoch_picture, figures_of
 from maam_lib.report.first_page import NAMES
-from maam_lib.report.site import Absent, Site, Table
+from maam_lib.report.site import Site, Table
 from maam_lib.training.files import RunError
 from maam_lib.training.runs import RunFolder
 from tests.maam_lib.report.test_notebook_pages import Resources
@@ -208,7 +208,8 @@ def test_a_report_killed_between_its_renames_is_put_back_and_replaced(report: Pa
 
 def test_without_prepared_videos_the_report_says_how_to_get_the_pictures(tmp_path: Path):
     page = build_report(tmp_path / "out", root=tmp_path).read_text(encoding="utf-8")
-    assert "maam prepare ped2" in page
+    assert "No picture of ped2-laptop, seed 0, without its prepared video: no prepared ped2 " in html.unescape(page)
+    assert "Prepare it: <code>maam prepare ped2 --source PATH" in page
     assert "Anomaly score over time" in page, "curves need no video"
 
 
@@ -217,8 +218,8 @@ def test_a_result_without_a_threshold_costs_a_picture_and_not_the_report(tmp_pat
     scored = found.scored["ped2-laptop"]
     found.scored["ped2-laptop"] = replace(scored, result=scored.result.with_values(threshold=None))
     absent = figures_of("figure7", found, tmp_path)[0]
-    assert isinstance(absent, Absent)
-    assert "no psi or threshold" in absent.remedy
+    assert isinstance(absent, str)
+    assert "no psi or threshold" in absent
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
