@@ -10,6 +10,7 @@ from maam_lib import memory
 from maam_lib.config import LossSettings
 from maam_lib.fast import mean_over_devices
 from maam_lib.model import MAAMOutput
+from maam_lib.pscd import motion_target
 from maam_lib.windows import Pair, default_stride
 
 
@@ -29,15 +30,6 @@ def appearance_loss(frames: Tensor, frame_hat: Tensor) -> Tensor:
     Eq. 5 prints a norm; the mean is the released form, and the only one to which the weights fit (item 7).
     """
     return (frames - frame_hat).square().mean()  # Eq. 5: |I - I_hat|_2
-
-
-def motion_target(flow: Tensor, target: Literal["flow", "speed"] = "flow") -> Tensor:
-    """What the motion decoder is to answer for a flow (B, 2, H, W) in pixels per frame.
-
-    "flow": the flow itself (the paper). "speed": its length, (B, 1, H, W) (ours; item 28): one frame does not tell in
-    which direction somebody walks.
-    """
-    return flow if target == "flow" else flow.square().sum(1, keepdim=True).sqrt()
 
 
 def motion_loss(flow: Tensor, flow_hat: Tensor, patch: Pair | None = None) -> Tensor:
@@ -107,8 +99,8 @@ def total_loss(
 
 
 def recipe_motion_loss(flow: Tensor, flow_hat: Tensor, settings: LossSettings, patch: Pair | None) -> Tensor:
-    """The motion term for a flow (B, 2, H, W), with the target and the form that the settings name."""
-    target = motion_target(flow, settings.motion_target)
+    """The motion term for a flow (B, 2, H, W), of flow or speed, in the form that the settings name."""
+    target = motion_target(flow, flow_hat.shape[1])
     if settings.motion_form == "patches" and patch is None:
         raise ValueError("loss.motion_form = patches compares means over patches; give the patch as well")
     return motion_loss(target, flow_hat, patch if settings.motion_form == "patches" else None)

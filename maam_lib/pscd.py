@@ -19,14 +19,28 @@ class ScoreMaps(NamedTuple):
     """Sums over every patch of every frame, and the anomaly scores before Eq. 11."""
 
     appearance: Tensor  # (B, ph, pw) squared frame error summed over channels and patch
-    motion: Tensor  # (B, ph, pw) absolute flow error summed over both components and patch
+    motion: Tensor  # (B, ph, pw) absolute flow error summed over both components and patch; of speed, signed
     fused: Tensor  # (B, ph, pw) psi * appearance + (1 - psi) * motion
     scores: Tensor  # (B,) the largest fused patch sum, higher = more abnormal
 
 
+def motion_target(flow: Tensor, channels: int = 2) -> Tensor:
+    """What a motion decoder of so many channels answers for a flow (B, 2, H, W) in pixels per frame.
+
+    2: the flow itself (the paper). 1: its length, the speed, (B, 1, H, W) (ours; item 28), since one frame does not
+    tell in which direction somebody walks.
+    """
+    return flow if channels == 2 else flow.square().sum(dim=1, keepdim=True).sqrt()
+
+
 def error_maps(frames: Tensor, frame_hat: Tensor, flow: Tensor, flow_hat: Tensor) -> tuple[Tensor, Tensor]:
-    """d_app and d_mot of Algorithm 1, errors summed over channels: two (B, H, W), >= 0."""
+    """d_app and d_mot of Algorithm 1, errors summed over channels: two (B, H, W), >= 0.
+
+    Of a predicted speed, flow_hat (B, 1, H, W), d_mot is signed: positive where things are faster than expected.
+    """
     appearance = (frames - frame_hat).square_().sum(dim=1)  # d_app = |I - I_hat|^2
+    if flow_hat.shape[1] == 1:
+        return appearance, (motion_target(flow, 1) - flow_hat).squeeze(1)
     motion = (flow - flow_hat).abs_().sum(dim=1)  # d_mot = |F - F_hat|
     return appearance, motion
 
@@ -71,6 +85,7 @@ def score_maps(
 
 def normalise(scores: np.ndarray) -> np.ndarray:
     """Eq. 11: scores (T,) to [0, 1] by the smallest and largest of them; all equal gives zeros. The AUC stays."""
+    scores = scores if np.issubdtype(scores.dtype, np.floating) else scores.astype(np.float64)
     low, high = scores.min(), scores.max()
     return np.zeros_like(scores) if high == low else (scores - low) / (high - low)
 
@@ -103,16 +118,17 @@ def pixel_scores(
 ) -> Tensor:
     """A score for every pixel: the largest of the sums of the patches that cover it (ours); (B, ph, pw) -> (B, H, W).
 
-    It reaches a threshold exactly where `localise` finds something. Pixels that no patch covers have 0, the
-    smallest sum that there is. The largest over a rectangle is the largest over its rows of the largest over its
+    It reaches a threshold exactly where `localise` finds something. Pixels that no patch covers have 0, or the
+    smallest sum where that is below. The largest over a rectangle is the largest over its rows of the largest over its
     columns, so the sums are spread along one axis after the other.
     """
     (tops, bottoms), (lefts, rights) = patch_bounds(size, patch, stride, padding)
-    rows = fused.new_zeros(len(fused), size[0], fused.shape[2])  # (B, H, pw)
+    least = min(0.0, float(fused.min()))
+    rows = fused.new_full((len(fused), size[0], fused.shape[2]), least)  # (B, H, pw)
     for i, (top, bottom) in enumerate(zip(tops, bottoms, strict=True)):
         covered = rows[:, top:bottom]
         torch.maximum(covered, fused[:, i, None], out=covered)
-    pixels = fused.new_zeros(len(fused), *size)
+    pixels = fused.new_full((len(fused), *size), least)
     for j, (left, right) in enumerate(zip(lefts, rights, strict=True)):
         covered = pixels[:, :, left:right]
         torch.maximum(covered, rows[:, :, j, None], out=covered)

@@ -19,7 +19,7 @@ from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.detector import DETECTOR, DetectionError
 from maam_lib.evaluation.error_maps import Predict, error_maps, network_predictor
 from maam_lib.evaluation.localisation import CRITERIA, localised
-from maam_lib.evaluation.protocols import frame_metrics, frame_protocols, no_learning_rows
+from maam_lib.evaluation.protocols import SMOOTH, frame_metrics, frame_protocols, no_learning_rows
 from maam_lib.evaluation.reintegration import memory_facts
 from maam_lib.evaluation.result import Result
 from maam_lib.evaluation.scores import EvaluationError, PatchErrors, calibrate, calibrated_detector, score_table
@@ -183,6 +183,7 @@ def evaluate(
         "memory": memory_facts(net, evaluator.dataset("test"), device),
         "protocol": evaluator.protocol(),
         "protocols": frame_protocols(table, yardsticks),
+        "smoothed": {smoothing: frame_protocols(table, yardsticks, smoothing) for smoothing in SMOOTH},
         "whole_frame": {name: without_patches[name] for name in ("auc", "auc_appearance", "auc_motion", "psi")},
         "localisation": evaluator.localisation(test, measured["psi"], best),
         "settings": recipe.model_dump(mode="json"),

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from data_prep.layout import Name
 from maam_lib import metrics
+from maam_lib.evaluation.protocols import Smoothing
 from maam_lib.training import Amount, Hash, Machine, Part
 
 Rate = Annotated[float, Field(ge=0, le=1)]  # AUC and its like
@@ -49,6 +50,8 @@ class Protocol(Part):
 
 class UnderProtocol(Part):
     auc: Rate | None
+    auc_appearance: Rate | None = None
+    auc_motion: Rate | None = None
     eer: Rate | None = None
     average_precision: Rate | None = None
     auc_interval: tuple[Rate, Rate] | None = None
@@ -121,6 +124,7 @@ class Result(Part):
     psi: Rate | None = None
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
     protocols: dict[metrics.Protocol, UnderProtocol] = Field(default_factory=dict)
+    smoothed: dict[Smoothing, dict[metrics.Protocol, UnderProtocol]] = Field(default_factory=dict)
     whole_frame: WholeFrame | None = None
     localisation: Localisation | None = None
     curve: list[Epoch] = Field(default_factory=list)

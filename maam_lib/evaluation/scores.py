@@ -28,9 +28,10 @@ class PatchErrors:
 
     keys: list[tuple[str, int]]  # T times (clip, frame)
     appearance: np.ndarray  # (T, ph, pw) patch sums of squared frame errors
-    motion: np.ndarray  # (T, ph, pw) patch sums of absolute flow errors
-    frame_error: np.ndarray  # (T,) mean over the frame's pixels of squared frame errors, summed over channels
-    flow_error: np.ndarray  # (T,) mean |F - F_hat|, pixels per frame
+    motion: np.ndarray  # (T, ph, pw) patch sums of absolute flow errors; of speed, signed
+    appearance_mean: np.ndarray  # (T,) mean of the appearance map over the frame
+    motion_mean: np.ndarray  # (T,) mean of the motion map over the frame
+    flow_error: np.ndarray  # (T,) mean |F - F_hat|, pixels per frame; F is flow or speed
     flow_size: np.ndarray  # (T,) mean |F|: the flow error of predicting no motion
 
     def maps(self, psi: float) -> dict[str, np.ndarray]:
@@ -44,8 +45,8 @@ class PatchErrors:
 
     def of_whole_frames(self) -> "PatchErrors":
         """What PSCD stands against (Sec. 3.4): the whole frame as its one patch, with the mean of each error map."""
-        motion = 2 * self.flow_error  # the motion map is a sum over dx and dy
-        return replace(self, appearance=self.frame_error[:, None, None], motion=motion[:, None, None])
+        appearance, motion = (means[:, None, None] for means in (self.appearance_mean, self.motion_mean))
+        return replace(self, appearance=appearance, motion=motion)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Augmenter:
 
 
 def mirror(frames: Tensor, flow: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-    """Frames (B, C, H, W) and flow (B, 2, H, W), mirrored left to right where `where` (B,) says so: dx turns its sign."""
+    """Frames (B, C, H, W) and flow (B, 2, H, W), mirrored left to right where `where` (B,) is true, dx negated."""
     where = where[:, None, None, None]
     turned = flow.flip(3) * torch.tensor([-1.0, 1.0]).to(flow).view(1, 2, 1, 1)
     return torch.where(where, frames.flip(3), frames), torch.where(where, turned, flow)
