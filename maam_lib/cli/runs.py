@@ -1,6 +1,7 @@
 """Commands about trained networks: train, evaluate, the paper's grid, reports, the authors' weights."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -138,6 +139,9 @@ def report(
     """Set the paper's tables, figures and claims beside all results there are; trains nothing."""
     from maam_lib.report import build_report
 
+    for folder in run or []:
+        if not (folder / "metrics.json").is_file():
+            print(f"note: {folder} is left out until it is evaluated: maam evaluate --run {folder}", file=sys.stderr)
     index = build_report(out, folders=sweep or [DEFAULT_SWEEP], runs=run or [], root=root)
     print(f"report: {index}")
 
