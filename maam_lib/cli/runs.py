@@ -139,10 +139,13 @@ def report(
     """Set the paper's tables, figures and claims beside all results there are; trains nothing."""
     from maam_lib.report import build_report
 
-    for folder in run or []:
-        if not (folder / "metrics.json").is_file():
-            print(f"note: {folder} is left out until it is evaluated: maam evaluate --run {folder}", file=sys.stderr)
-    index = build_report(out, folders=sweep or [DEFAULT_SWEEP], runs=run or [], root=root)
+    index = build_report(
+        out,
+        folders=sweep or [DEFAULT_SWEEP],
+        runs=run or [],
+        root=root,
+        say=lambda line: print(f"note: {line}", file=sys.stderr),
+    )
     print(f"report: {index}")
 
 
