@@ -142,9 +142,9 @@ def _fetch_part(url: str, part: Path, page: str, timeout: float, progress: bool)
             raise DownloadError(f"{url}: HTTP {error.code} {error.reason}; has it moved? See {page}") from error
         except (OSError, HTTPException) as error:
             if _size(part) <= reached:
+                kept = f"; they are kept in {part}: run the same command again to go on from there"
                 raise DownloadError(
-                    f"{url}: broken off after {_size(part)} bytes ({error}); they are kept in {part}: run the same "
-                    "command again to go on from there"
+                    f"{url}: broken off after {_size(part)} bytes ({error}){kept if _size(part) else ''}"
                 ) from error
             reached = _size(part)
 

@@ -14,7 +14,6 @@ The paper takes FlowNet2 (Sec. 4.3). ptlflow downloads the weights on first use;
 """
 
 import argparse
-import fcntl
 import hashlib
 import importlib
 import json
@@ -186,6 +185,8 @@ def _settings(asked: argparse.Namespace, manifest: dict[str, Any], weights: dict
 @contextmanager
 def _claimed(out: Path, settings: dict[str, Any]) -> Iterator[None]:
     """Hold the folder `out` and note the settings in it, so that it never mixes two of them, or two processes."""
+    import fcntl  # of Linux and macOS; elsewhere the module can at least be imported
+
     out.mkdir(parents=True, exist_ok=True)
     lock = os.open(out, os.O_RDONLY)
     try:

@@ -70,6 +70,8 @@ def prepare(
     while (finished := _finished(request)) is None:
         if source is None and not request.reader.generated:
             raise PreparationError(f"{dataset} needs a source: --source PATH of the official archive or folder")
+        if source is not None and request.reader.generated:
+            raise PreparationError(f"{dataset} is drawn by the kit and reads nothing; leave out --source {source}")
         folder = _new_folder(request)
         check_root(request)
         for error in manifests(request.root)[1].values():

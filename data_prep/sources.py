@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data_prep import readers
 from data_prep.clip import Source, SourceError
-from data_prep.files import Part, changed, examine, files_of, load_states, save_states, source_sha256
+from data_prep.files import Part, changed, examine, load_states, save_states, source_sha256
 from data_prep.flow import FLOW_ESTIMATORS
 from data_prep.layout import Manifest
 from data_prep.scenes import synthetic
@@ -167,11 +167,12 @@ def check_source(folder: Path, manifest: Manifest, request: Request) -> None:
         if own_footage:
             raise
         return  # an official archive that was deleted once it had been prepared
-    files = files_of(parts)
+    found_of = [part.files() for part in parts]
+    files = {name: path for found in found_of for name, path in found.items()}
     if not known:  # its record was lost
-        found = examine(files, {})
-        known = found if source_sha256(parts, found) == manifest.source.sha256 else {}
-    if not own_footage and not all(part.files().keys() & known.keys() for part in parts):
+        states = examine(files, {})
+        known = states if source_sha256(parts, states) == manifest.source.sha256 else {}
+    if not own_footage and not all(found.keys() & known.keys() for found in found_of):
         say(f"{folder} was prepared from {manifest.source.name}; this other form of it was not compared")
         return
     states = examine(files, known)

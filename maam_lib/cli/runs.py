@@ -1,6 +1,7 @@
 """Commands about trained networks: train, evaluate, the paper's grid, reports, the authors' weights."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -138,7 +139,13 @@ def report(
     """Set the paper's tables, figures and claims beside all results there are; trains nothing."""
     from maam_lib.report import build_report
 
-    index = build_report(out, folders=sweep or [DEFAULT_SWEEP], runs=run or [], root=root)
+    index = build_report(
+        out,
+        folders=sweep or [DEFAULT_SWEEP],
+        runs=run or [],
+        root=root,
+        say=lambda line: print(f"note: {line}", file=sys.stderr),
+    )
     print(f"report: {index}")
 
 

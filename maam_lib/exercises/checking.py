@@ -9,12 +9,14 @@ An untouched stub holds `...`, and is not yet right. A checker never raises for 
 exercises runs to its end. An error in a handed-in function is the reader's to see, and is not caught.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 SHOWN = 200  # characters of an answer that its line shows
@@ -120,17 +122,29 @@ def _same(got: Any, expected: Any, tolerance: float) -> bool:
         as_many = isinstance(got, tuple | list) and len(got) == len(expected)
         return as_many and all(_same(g, e, tolerance) for g, e in zip(got, expected, strict=True))
     if isinstance(expected, str):
-        return got == expected
+        return isinstance(got, str) and got == expected
     try:
         mine, theirs = (np.asarray(_plain(values), np.float64) for values in (got, expected))
-    except (TypeError, ValueError):  # no numbers
+    except (TypeError, ValueError, OverflowError):  # no numbers
         return False
     size = max(float(np.abs(theirs).max(initial=0)), 1e-12)
     return mine.shape == theirs.shape and np.allclose(mine, theirs, rtol=0, atol=tolerance * size)
 
 
+def number(answer: Any) -> float:
+    """An answer that is a single number, of Python, NumPy or PyTorch; nan for anything else."""
+    try:
+        return math.nan if isinstance(answer, str) else float(answer)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return math.nan
+
+
 def _plain(values: Any) -> Any:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+    """Tensors as arrays, where they hold values: bfloat16 and sparse ones too."""
+    if not isinstance(values, Tensor) or values.is_meta:
+        return values
+    dense = values.detach().cpu().to_dense()
+    return (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
 
 
 def _shown(values: Any) -> str:

@@ -1,5 +1,6 @@
 """What the exercises of the chapters 00 to 05 expect: the method, from the first detection to the scores (ours)."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from maam_lib.analysis import Recall, alarms, items
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, to_model_input
 from maam_lib.evaluation import Calibration, PatchErrors, reintegration
-from maam_lib.exercises.checking import EXERCISES, Judgement, acts_like, between, expects, fixed_random
+from maam_lib.exercises.checking import EXERCISES, Judgement, acts_like, between, expects, fixed_random, number
 from maam_lib.figures import abnormal_spans
 from maam_lib.model import MAAMNet
 
@@ -104,10 +105,10 @@ def half_as_many(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
         weights = memory.address(recalled.query, items.items_of(net).detach(), temperature=temperature)
         return memory.support_count(weights).double().mean().item()
 
-    if not isinstance(answer, int | float) or not answer > 0:
+    if not 0 < number(answer) < math.inf:
         return Judgement(False, answer, "a temperature above 0")
     half = mean_support(1.0) / 2
-    return between(answer, mean_support(float(answer)), 0.85 * half, 1.15 * half, "mean support items")
+    return between(answer, mean_support(number(answer)), 0.85 * half, 1.15 * half, "mean support items")
 
 
 EXERCISES["04.3"] = half_as_many

@@ -14,7 +14,16 @@ from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import alarms
 from maam_lib.detector import TrainingScores
 from maam_lib.evaluation import LEVEL, seed_interval, seed_spread
-from maam_lib.exercises.checking import EXERCISES, ExerciseError, Judgement, acts_like, between, expects, fixed_random
+from maam_lib.exercises.checking import (
+    EXERCISES,
+    ExerciseError,
+    Judgement,
+    acts_like,
+    between,
+    expects,
+    fixed_random,
+    number,
+)
 from maam_lib.grid import BASE, Results, paired
 from maam_lib.playground import Rescorer, ScoreChoice
 from maam_lib.training import ReleasedAdam
@@ -63,11 +72,11 @@ def auc_at_half_the_patch(rescorer: Rescorer, choice: ScoreChoice) -> float | No
 
 def psi_chosen_on_labels(answer: Any, rescorer: Rescorer, choice: ScoreChoice) -> Judgement:
     """Of the psi 0, 0.1 ... 1 one with the highest AUC on the test labels."""
-    if not isinstance(answer, int | float) or not 0 <= answer <= 1:
+    if not 0 <= number(answer) <= 1:
         return Judgement(False, answer, "a psi from 0 to 1")
     labels = _labels(rescorer)
     best = max(_aucs(rescorer, choice, np.ones(len(labels), bool)))
-    reached = metrics.roc_auc(labels, rescorer.under(choice._replace(psi=float(answer))).scores)
+    reached = metrics.roc_auc(labels, rescorer.under(choice._replace(psi=number(answer))).scores)
     return between(answer, reached, best - 1e-6, 1.0, "AUC")
 
 

@@ -10,7 +10,7 @@ results.json                      verdicts and tables for machines
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,24 @@ MARK = "maam-report"  # a file of this name says that a folder holds a report, a
 
 
 def build_report(
-    out: Path, *, folders: Sequence[Path] = (), runs: Iterable[Path] = (), root: Path = Path("data")
+    out: Path,
+    *,
+    folders: Sequence[Path] = (),
+    runs: Iterable[Path] = (),
+    root: Path = Path("data"),
+    say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Build the report of all results in folders of sweeps, in run folders, and of those that come with the kit.
 
-    `root` holds prepared datasets, which only the pictures need. Damaged files are named and left out. The folder is
-    built aside and takes the place of an earlier report; returns its index.html. Raises RunError for a run folder that
-    is none, FileExistsError for a folder that holds anything but a report.
+    `root` holds prepared datasets, which only the pictures need. Damaged files are named and left out; `say` is told
+    of them. The folder is built aside and takes the place of an earlier report; returns its index.html. Raises RunError
+    for a run folder that is none, FileExistsError for a folder that holds anything but a report.
     """
     if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
         raise FileExistsError(f"{out}: holds something else than a report; name another folder with --out")
     found = collect(folders, runs)
+    for reason in found.left_out:
+        say(f"left out: {reason}")
     busy = RuntimeError(f"{out}: another process is writing this report; wait for it, or name another folder")
     with folder_aside(out, busy) as folder:
         site = Site(folder, found, root)

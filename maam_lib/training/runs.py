@@ -209,7 +209,9 @@ class RunFolder:
         epoch = self.last_epoch if epoch is None else epoch
         path = self.weights_file(epoch)
         if not path.is_file():
-            raise RunError(f"{self.folder}: no finished epoch {epoch or ''}; train first, or continue with --resume")
+            if not epoch:
+                raise RunError(f"{self.folder}: no finished epoch; train first, or continue with --resume")
+            raise RunError(f"{path}: the weights of epoch {epoch} are not there; train in another folder")
         load_weights(net, path)
         return epoch
 

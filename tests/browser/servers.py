@@ -1,15 +1,15 @@
 """Starts Jupyter's own programs for a test, each with files of its own, opens them in a browser, and ends them."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Any
+
+from urllib3 import PoolManager, Retry
 
 TOKEN = "for-this-test-only"
 LAB = (
@@ -28,23 +28,16 @@ def served(program: str, options: tuple[str, ...], folder: Path) -> Iterator[str
     """A program (a module's name) at work in a folder, its log beside it; gives its address once it answers there."""
     port = _free_port()
     command = [sys.executable, "-m", program, *(option.format(port=port) for option in options)]
-    environment, output = _private_environment(folder.parent), {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with (
-        (folder.parent / f"{program}.log").open("wb") as log,
-        subprocess.Popen(command, cwd=folder, env=environment, **output) as server,
-    ):
-        for line in server.stdout:
-            log.write(line)
-            if b"is running at" in line:
-                break
-        rest = Thread(target=shutil.copyfileobj, args=(server.stdout, log))
-        rest.start()
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(30)
-            rest.join()
+    address, patient = f"http://127.0.0.1:{port}", Retry(connect=120, backoff_factor=0.5, backoff_max=0.5)
+    with (folder.parent / f"{program}.log").open("wb") as log:
+        output = {"stdout": log, "stderr": subprocess.STDOUT}
+        with subprocess.Popen(command, cwd=folder, env=_private_environment(folder.parent), **output) as server:
+            try:
+                PoolManager(retries=patient).request("GET", f"{address}/nothing-is-here")  # it says so once it answers
+                yield address
+            finally:
+                server.terminate()
+                server.wait(30)
 
 
 def run_all_in_lab(page: Any, address: str, notebook: str) -> None:

@@ -1,7 +1,6 @@
 """The program that runs ptlflow, with a small fake of ptlflow in its place: pairs, colours, units, resuming, errors."""
 
 import ast
-import fcntl
 import hashlib
 import json
 import os
@@ -218,6 +217,7 @@ def test_a_second_call_goes_on_and_other_settings_are_refused(
 def test_a_folder_that_another_process_writes_is_refused(
     fake: Path, dataset: Path, tmp_path: Path, weights: Path
 ) -> None:
+    fcntl = pytest.importorskip("fcntl")
     out = tmp_path / "flows"
     out.mkdir()
     (out / ".partial").write_bytes(b"half of what the other one writes")

@@ -277,6 +277,7 @@ def test_verify_prints_a_table_and_fails_on_any_mismatch(maam: Maam, tmp_path: P
     damaged = maam("verify", "videos", "--root", root)
     assert damaged.status == 1
     assert "PROBLEM: test/night: frames is missing" in damaged.out.splitlines()
+    assert f"delete {root / 'videos' / 'manifest.json'} and prepare again" in damaged.out
     assert "no prepared avenue" in the_error(maam("verify", "avenue", "--root", root))
 
 

@@ -26,12 +26,21 @@ from tests.results import made_up_result
 
 
 @pytest.fixture(scope="module")
-def report(finished_run: RunFolder, scene_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def said() -> list[str]:
+    """What is told while the report is built."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def report(
+    finished_run: RunFolder, scene_root: Path, tmp_path_factory: pytest.TempPathFactory, said: list[str]
+) -> Path:
     """A report of the kit's results and of the tiny run; a damaged file lies among a sweep's."""
     folder = tmp_path_factory.mktemp("report")
     damaged = folder / "sweep" / "synthetic-mini" / "no-memory" / "seed7.json"
     write_text(damaged, '{"recipe": "synth')
-    return build_report(folder / "out", folders=[folder / "sweep"], runs=[finished_run.folder], root=scene_root).parent
+    sources = {"folders": [folder / "sweep"], "runs": [finished_run.folder], "root": scene_root}
+    return build_report(folder / "out", **sources, say=said.append).parent
 
 
 @pytest.fixture(scope="module")
@@ -151,10 +160,11 @@ def test_the_kits_scores_are_never_shown_as_those_of_a_training_of_ones_own(tmp_
     assert "ped2-laptop" not in found.scored
 
 
-def test_a_damaged_file_is_named_and_left_out(report: Path, page: str):
+def test_a_damaged_file_is_named_and_left_out(report: Path, page: str, said: list[str]):
     [reason] = json.loads((report / "results.json").read_text(encoding="utf-8"))["left_out"]
     assert "seed7.json: not readable as JSON" in reason
     assert "seed7.json" in page
+    assert said == [f"left out: {reason}"]
 
 
 def test_machines_read_verdicts_and_tables(report: Path):

@@ -250,7 +250,7 @@ def test_a_run_is_scored_without_its_optimiser_state(how: str, run: RunFolder, s
     evaluate(run, scene, every_epoch=True)
     assert (run.folder / "metrics.json").read_bytes() == kept
     run.weights_file(2).unlink()
-    with pytest.raises(RunError, match="no finished epoch 2"):
+    with pytest.raises(RunError, match="the weights of epoch 2 are not there"):
         evaluate(run, scene)
 
 
@@ -306,7 +306,7 @@ def test_a_damaged_history_stops_a_training_before_its_first_epoch(run: RunFolde
 
 def test_weights_that_are_gone_are_named(run: RunFolder) -> None:
     run.weights_file(2).unlink()
-    with pytest.raises(RunError, match="no finished epoch 2; train first, or continue with --resume"):
+    with pytest.raises(RunError, match="the weights of epoch 2 are not there; train in another folder"):
         run.load_weights(build_network(run.recipe))
     assert run.load_weights(build_network(run.recipe), 1) == 1
 
@@ -314,7 +314,7 @@ def test_weights_that_are_gone_are_named(run: RunFolder) -> None:
 def test_no_epoch_is_finished_yet(run: RunFolder) -> None:
     shutil.rmtree(run.checkpoints)
     assert run.epochs_done == 0
-    with pytest.raises(RunError, match="train first"):
+    with pytest.raises(RunError, match="train in another folder"):
         run.load_weights(build_network(run.recipe))
 
 
