@@ -21,7 +21,7 @@ from data_prep.verify import verify
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import PreparedDataset, find_dataset
 from maam_lib.evaluation.result import Plan, Word
-from maam_lib.grid.results import REFERENCE, ResultError, read_result
+from maam_lib.grid.results import REFERENCE, ResultError, no_learning_table, read_no_learning, read_result
 from maam_lib.grid.status import sweep_states
 from maam_lib.grid.tables import read_cost
 from maam_lib.recipes import plain_yaml
@@ -33,6 +33,7 @@ from maam_lib.training.loop import build_network
 from maam_lib.training.runs import RunFolder
 from tests.conftest import tiny_recipe
 from tests.mutations import damaged_bytes, damaged_json, damaged_yaml, holds
+from tests.results import rows_without_learning
 
 fuzz = settings(
     max_examples=80,
@@ -134,6 +135,15 @@ def test_a_damaged_result_is_shown_or_named(folder: Path, content: bytes) -> Non
         page = variant_page("ped2-mini", "as it is", "", [result], ["seed0.json"])
         page.encode()
         assert "<img" not in page
+
+
+@fewer
+@given(damaged_json(rows_without_learning().as_json()))
+def test_damaged_rows_without_learning_are_shown_or_named(folder: Path, content: bytes) -> None:
+    path = folder / "no_learning.json"
+    found = holds(path, content, lambda: read_no_learning(path), ResultError)
+    if found is not None:
+        assert str(no_learning_table(found))
 
 
 @fuzz
