@@ -17,10 +17,20 @@ from typing import Any, NamedTuple
 
 from maam_lib.config import LossSettings, Recipe, SettingError, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Evaluator, Result, evaluate, network_predictor
+from maam_lib.evaluation import Evaluator, NoLearning, Result, evaluate, network_predictor
 from maam_lib.fast import best_accelerator
 from maam_lib.grid.differences import SWITCHES, Switch, scoring_effects
-from maam_lib.grid.results import BASE, REFERENCE, ResultError, Results, paper_values, read_result, result_files
+from maam_lib.grid.results import (
+    BASE,
+    NO_LEARNING,
+    REFERENCE,
+    ResultError,
+    Results,
+    paper_values,
+    read_no_learning,
+    read_result,
+    result_files,
+)
 from maam_lib.training import RunFolder, build_network
 
 IN_DEPTH = (BASE, "channels")  # variants that are also scored at every epoch and under every scoring variant
@@ -47,6 +57,7 @@ BRANCHES = {
     "-motion": Variant("motion trained alone", ("loss.branches=motion", "scoring.psi=0")),
     "": Variant("both branches", ()),
 }
+LEARNING_RATES = ("0.0001", "0.0005", "0.00002")  # ours; the last is the paper's on Ped2
 SPEED, PATCHES = ("loss.motion_target=speed",), "loss.motion_form=patches"
 FAR_BETA = "2"  # ours: beyond the points of Fig. 6, since the text speaks of weights larger than 1
 
@@ -79,6 +90,10 @@ def every_variant() -> dict[str, Variant | Switch]:
         "speed": Variant(
             "speed of patches as the target, augmented (ours)", (*SPEED, PATCHES, "training.augment=true")
         ),
+        **{
+            f"lr-{rate}": Variant(f"learning rate {rate}", (f"training.learning_rate={rate}",))
+            for rate in LEARNING_RATES
+        },
         "temperature": Variant("softmax temperature 0.1 (ours)", ("model.temperature=0.1",)),
     }
     return figure6 | SWITCHES | ours | table5
@@ -169,6 +184,7 @@ class GridResults:
     recipe: Recipe
     results: Results
     left_out: list[str]
+    no_learning: NoLearning | None = None  # of `maam baselines`, on the same data
 
 
 def base_recipe(home: Path) -> Recipe:
@@ -215,7 +231,23 @@ def grid_results(
         if is_told or path.is_relative_to(folders[0]) or (path, result) in more:
             left_out.append(f"{path}: {why}")
     results = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
-    return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out)
+    no_learning = _no_learning([folder / base.name / NO_LEARNING for folder in folders], content_hash, left_out)
+    return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out, no_learning)
+
+
+def _no_learning(files: Iterable[Path], content_hash: str | None, left_out: list[str]) -> NoLearning | None:
+    """The first of some files of `maam baselines` that is of the same data; damaged ones are named in left_out."""
+    for path in files:
+        if not path.is_file():
+            continue
+        try:
+            found = read_no_learning(path)
+        except ResultError as error:
+            left_out.append(str(error))
+            continue
+        if content_hash in (None, found.data.content_hash):
+            return found
+    return None
 
 
 def reference_grid(recipe: str) -> Results:
