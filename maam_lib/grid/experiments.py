@@ -231,21 +231,32 @@ def grid_results(
         if is_told or path.is_relative_to(folders[0]) or (path, result) in more:
             left_out.append(f"{path}: {why}")
     results = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
-    no_learning = _no_learning([folder / base.name / NO_LEARNING for folder in folders], content_hash, left_out)
+    no_learning = _no_learning(base, folders, content_hash, left_out)
     return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out, no_learning)
 
 
-def _no_learning(files: Iterable[Path], content_hash: str | None, left_out: list[str]) -> NoLearning | None:
-    """The first of some files of `maam baselines` that is of the same data; damaged ones are named in left_out."""
-    for path in files:
-        if not path.is_file():
-            continue
+def _no_learning(
+    base: Recipe, folders: Iterable[Path], content_hash: str | None, left_out: list[str]
+) -> NoLearning | None:
+    """The first file of `maam baselines` on the same data under the same data and scoring settings, of whatever recipe.
+
+    A damaged one of the recipe itself is named in left_out.
+    """
+    settings = base.model_dump(mode="json", include={"data", "scoring"})
+
+    def is_as_asked(found: NoLearning) -> bool:
+        kept = {part: found.settings.get(part) for part in settings}
+        same = (isinstance(of, dict) and of.items() <= settings[part].items() for part, of in kept.items())
+        return found.data.content_hash == content_hash and all(same)
+
+    for path in (path for folder in folders for path in sorted(folder.glob(f"*/{NO_LEARNING}"))):
         try:
             found = read_no_learning(path)
         except ResultError as error:
-            left_out.append(str(error))
+            if path.parent.name == base.name:
+                left_out.append(str(error))
             continue
-        if content_hash in (None, found.data.content_hash):
+        if is_as_asked(found):
             return found
     return None
 
