@@ -57,7 +57,7 @@ BRANCHES = {
     "-motion": Variant("motion trained alone", ("loss.branches=motion", "scoring.psi=0")),
     "": Variant("both branches", ()),
 }
-LEARNING_RATES = ("0.0001", "0.0005", "0.00002")  # ours; the last is the paper's on Ped2
+RATES = ("0.0001", "0.0005", "0.00002")  # of learning, ours; the last is the paper's on Ped2
 SPEED, PATCHES = ("loss.motion_target=speed",), "loss.motion_form=patches"
 FAR_BETA = "2"  # ours: beyond the points of Fig. 6, since the text speaks of weights larger than 1
 
@@ -90,10 +90,7 @@ def every_variant() -> dict[str, Variant | Switch]:
         "speed": Variant(
             "speed of patches as the target, augmented (ours)", (*SPEED, PATCHES, "training.augment=true")
         ),
-        **{
-            f"lr-{rate}": Variant(f"learning rate {rate}", (f"training.learning_rate={rate}",))
-            for rate in LEARNING_RATES
-        },
+        **{f"lr-{rate}": Variant(f"learning rate {rate}", (f"training.learning_rate={rate}",)) for rate in RATES},
         "temperature": Variant("softmax temperature 0.1 (ours)", ("model.temperature=0.1",)),
     }
     return figure6 | SWITCHES | ours | table5

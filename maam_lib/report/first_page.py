@@ -88,6 +88,7 @@ def first_page(site: Site, verdicts: list[Verdict]) -> str:
         at_this_size=AT_THIS_SIZE,
         summary=site.table("summary", rows, "Every recipe as it is: mean over seeds ± half their range"),
         page_of=site.page_of,
+        motion=figures_of("motion", site.found, site.root),
         paper=[_part(site, name) for name in NAMES],
         epochs=figures_of("epochs", site.found, site.root),
         complete=site.table("complete", complete, "Measured cells of all cells of each part, over the seeds begun"),
