@@ -213,16 +213,16 @@ def _yardstick(grid: GridResults, result: Result) -> str:
     printed = _printed_auc(grid)
     if grid.no_learning is None:
         return f"no learning reaches {max(row.auc for row in result.no_learning.values()):.3f}"
-    rows = {name: row.micro for name, row in grid.no_learning.rows.items()}
-    name, best = max(rows.items(), key=lambda item: item[1].auc or 0)
-    reached = f"no learning ({name.replace('_', ' ')}) reaches {best.auc:.3f}"
-    if best.auc_interval is None:
+    name, row = max(grid.no_learning.rows.items(), key=lambda item: item[1].micro.auc or 0)
+    reached = f"no learning ({name.replace('_', ' ')}) reaches {row.micro.auc:.3f}"
+    if row.micro.auc_interval is None:
         return reached
-    low, high = best.auc_interval
-    reached += f" {interval((low, high))} over the test clips"
+    low, high = row.micro.auc_interval
+    clips = f"{row.protocols['macro_padded'].clips} test clips" if "macro_padded" in row.protocols else "test clips"
+    reached += f" {interval((low, high))} over the {clips}"
     if printed is None or not low <= printed <= high:
         return reached
-    return f"{reached}: clips so few cannot tell it from the printed {printed:.3f}"
+    return f"{reached}, which cannot tell it from the printed {printed:.3f}"
 
 
 def _learning(variant: str, grid: GridResults) -> Finding | None:
