@@ -137,8 +137,8 @@ def motion_picture(dataset: str, grids: Sequence[GridResults]) -> Picture | None
     shown_of = DATASETS.get(dataset, f"Generated scene {dataset}")
     return Picture(
         figures.auc_against_motion(points, shown, marks),
-        f"{shown_of}: frame AUC of the motion branch against how much motion it has learned, on normal test frames. At 0 "
-        f"a network predicts motion no better than by predicting none, which is the row zero flow.{words}",
+        f"{shown_of}: frame AUC of the motion branch against how much motion it has learned, on normal test frames. At "
+        f"0 a network predicts motion no better than by predicting none, which is the row zero flow.{words}",
     )
 
 

@@ -191,8 +191,8 @@ def test_undecided_cards_say_how_many_seeds_would_decide_and_what_they_cost(page
     card = page[page.index('id="claim-memory"') : page.index('id="claim-fusion"')]
     assert "What would decide it at this size" in card
     assert re.search(
-        r"<strong>ped2-mini</strong>:\s+\d+ seeds \(does not hold\); \d+ more trainings, about [\d.]+ hours of one core:\s+"
-        r"<code>maam sweep ped2-mini --variant paper --variant no-memory --seeds \d+</code>",
+        r"<strong>ped2-mini</strong>:\s+\d+ seeds \(does not hold\); \d+ more trainings, about [\d.]+ hours of"
+        r" one core:\s+<code>maam sweep ped2-mini --variant paper --variant no-memory --seeds \d+</code>",
         card,
     )
     decided = page[page.index('id="claim-eer"') : page.index('id="claim-memory"')]
