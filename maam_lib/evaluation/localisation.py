@@ -6,7 +6,7 @@ Each criterion is fed frame by frame, `add(scores, ...)`, and keeps counts, neve
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +19,7 @@ from maam_lib import pscd
 from maam_lib.config import ScoringSettings
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation.scores import PatchErrors
+from maam_lib.evaluation.true_regions import Regions, true_regions
 from maam_lib.metrics import MetricError, roc_auc
 
 COVERED = Fraction(2, 5)  # of a frame's abnormal pixels: the UCSD criterion (Li, Mahadevan and Vasconcelos 2014)
@@ -28,11 +29,8 @@ BATCH = 32  # frames whose scores of pixels are worked out at once
 FIRST = 32  # thresholds that regions are counted at, before more are put where the curve jumps
 PASSES = 8  # over the frames, at most
 DOUBT = 0.01  # of RBDC and TBDC, between the areas of the lower and of the upper steps
-Regions = dict[int, np.ndarray]  # the true regions of a frame: number -> its pixels, by their places in the flat frame
-Seen = tuple[
-    np.ndarray, Regions, str | None
-]  # a frame: scores (H, W), its true regions, its clip where these are tracks
 CRITERIA = ("pixel_auc", "pixel_auc_ucsd", "rbdc", "tbdc")
+Seen = tuple[np.ndarray, Regions, str | None]  # a frame: scores (H, W), true regions, clip where these are tracks
 
 
 def localised(
@@ -41,46 +39,43 @@ def localised(
     """Pixel, region and track criteria of test errors; None without masks of both normal and abnormal frames.
 
     The score of a pixel is the branch's largest patch sum over it. Frames of clips without masks are left out, and so
-    are abnormal frames whose mask vanished at the stored size: `frames_left_out`. True regions are the objects' pixels
-    inside the masks where tracks are known, else the connected components of the masks, and `tbdc` is None.
+    are abnormal frames whose mask vanished at the stored size: `frames_left_out`. True regions are those of
+    `true_regions`, published boxes in every frame; `tbdc` is None where these are no tracks.
     """
     clips = {clip for clip, _ in errors.keys}
     masks = {clip: found for clip in clips if (found := prepared.masks(clip)) is not None}
-    tracks = {clip: found for clip in clips if (found := prepared.tracks(clip)) is not None}
     labels = [int(prepared.labels(clip)[frame]) for clip, frame in errors.keys]
-    known = [(i, (clip, frame)) for i, (clip, frame) in enumerate(errors.keys) if clip in masks]
-    chosen = [(i, (clip, frame)) for i, (clip, frame) in known if masks[clip][frame].any() == labels[i]]
-    if {labels[i] for i, _ in chosen} != {0, 1}:
+    known = [(i, clip, frame) for i, (clip, frame) in enumerate(errors.keys) if clip in masks]
+    masked = [i for i, clip, frame in known if masks[clip][frame].any() == labels[i]]
+    if {labels[i] for i in masked} != {0, 1}:
         return None
-    tracked = all(clip in tracks for _, (clip, _) in chosen)
-    sums = errors.maps(psi)[branch]
+    truth, sums = true_regions(prepared), errors.maps(psi)[branch]
     where = {"patch": scoring.patch, "stride": scoring.stride, "padding": scoring.padding}
 
-    sums, keys = sums[[i for i, _ in chosen]], [key for _, key in chosen]
-
-    def score_maps() -> Iterator[np.ndarray]:
-        for batch in torch.from_numpy(sums).split(BATCH):
-            yield from pscd.pixel_scores(batch, prepared.frame_size, **where).numpy()
+    def score_maps(frames: Sequence[int]) -> Iterator[tuple[str, int, np.ndarray]]:
+        for start in range(0, len(frames), BATCH):
+            batch = list(frames[start : start + BATCH])
+            maps = pscd.pixel_scores(torch.from_numpy(sums[batch]), prepared.frame_size, **where).numpy()
+            yield from ((*errors.keys[i], scores) for i, scores in zip(batch, maps, strict=True))
 
     def footage() -> Iterator[Seen]:
-        for (clip, frame), scores in zip(keys, score_maps(), strict=True):
-            mask = masks[clip][frame]
-            objects = tracks[clip][frame] * mask if tracked else components(mask)
-            yield scores, numbered_regions(objects), clip if tracked else None
+        for clip, frame, scores in score_maps(with_regions):
+            yield scores, truth.of(clip, frame), clip if truth.are_tracks else None
 
     pixels, covered = EveryPixel(), CoveredFrames()
-    for (clip, frame), scores in zip(keys, score_maps(), strict=True):
+    for clip, frame, scores in score_maps(masked):
         pixels.add(scores, masks[clip][frame])
         covered.add(scores, masks[clip][frame])
-    regions = found_regions(footage, sums)
+    with_regions = range(len(errors.keys)) if truth.everywhere else masked
+    regions = found_regions(footage, sums[with_regions])
     return {
         "pixel_auc": pixels.auc(),
         "pixel_auc_ucsd": covered.auc(),
         "rbdc": regions.rbdc(),
         "tbdc": regions.tbdc(),
-        "frames": len(chosen),
-        "frames_left_out": len(errors.keys) - len(chosen),
-        "true_regions": "objects" if tracked else "connected components of the masks (no tracks, so no TBDC)",
+        "frames": len(masked),
+        "frames_left_out": len(errors.keys) - len(masked),
+        "true_regions": truth.what,
         "pixel_score": "largest patch sum over the pixel",
         "region_thresholds": len(regions.thresholds),
     }
@@ -230,16 +225,6 @@ def found_regions(footage: Callable[[], Iterable[Seen]], sums: np.ndarray) -> Fo
             break
     assert found is not None  # PASSES is not 0
     return found
-
-
-def numbered_regions(objects: np.ndarray) -> Regions:
-    """The regions of numbered pixels (H, W), 0 = none, k = region k."""
-    return {number: np.flatnonzero(objects == number) for number in np.unique(objects[objects > 0]).tolist()}
-
-
-def components(mask: np.ndarray) -> np.ndarray:
-    """The connected components (8 neighbours) of a mask (H, W): int32 (H, W), 0 = none, k = component k."""
-    return cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[1]
 
 
 def _match(found: np.ndarray, places: list[np.ndarray], is_found: np.ndarray) -> int:

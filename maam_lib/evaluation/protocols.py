@@ -78,8 +78,8 @@ def smoothed(table: pd.DataFrame, smoothing: Smoothing) -> pd.DataFrame:
     if smoothing == "none":
         return table
     steps = table.groupby("clip", sort=False)["frame"].diff()
-    if (wrong := steps.notna() & (steps != 1)).any():
-        clip, frame = table.loc[wrong, ["clip", "frame"]].iloc[0]
+    if len(wrong := table[(steps != 1) & steps.notna()]):
+        clip, frame = wrong["clip"].iloc[0], wrong["frame"].iloc[0]
         raise MetricError(
             f"clip {clip}: frame {frame} does not follow the frame before it; smoothing needs every frame of a clip, "
             "in order. Sort the scores by clip and frame"
