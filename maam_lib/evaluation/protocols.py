@@ -77,9 +77,9 @@ def smoothed(table: pd.DataFrame, smoothing: Smoothing) -> pd.DataFrame:
     """
     if smoothing == "none":
         return table
-    steps = table.groupby("clip", sort=False)["frame"].diff()
-    if len(wrong := table[(steps != 1) & steps.notna()]):
-        clip, frame = wrong["clip"].iloc[0], wrong["frame"].iloc[0]
+    steps = table.groupby("clip", sort=False)["frame"].diff().fillna(1)
+    if len(wrong := np.flatnonzero(steps != 1)):
+        clip, frame = (table[name].iloc[wrong[0]] for name in ("clip", "frame"))
         raise MetricError(
             f"clip {clip}: frame {frame} does not follow the frame before it; smoothing needs every frame of a clip, "
             "in order. Sort the scores by clip and frame"
