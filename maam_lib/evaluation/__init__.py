@@ -5,7 +5,7 @@ from maam_lib.evaluation.intervals import LEVEL, seed_interval, seed_spread
 from maam_lib.evaluation.measuring import CALIBRATION_FRAMES, Evaluator, evaluate
 from maam_lib.evaluation.no_learning import measure_no_learning
 from maam_lib.evaluation.one_frame import detection_row, score_steps
-from maam_lib.evaluation.protocols import frame_metrics
+from maam_lib.evaluation.protocols import Smoothing, every_convention, frame_metrics
 from maam_lib.evaluation.reintegration import CELL
 from maam_lib.evaluation.result import (
     Cost,
