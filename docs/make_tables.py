@@ -45,20 +45,49 @@ def sizes() -> str:
     return "\n" + "\n".join(f"{as_markdown(table)}\n" for table in tables if len(table))
 
 
-PAGES: dict[str, Callable[[], str]] = {
-    "README.md": results,
-    "docs/differences.md": effects,
-    "docs/sweeps.md": sizes,
-}  # each holds a table between two comments, of the name of what makes it
+def ped2() -> str:
+    """Real Ped2: rows without a network, the paper's, and the networks that were trained here."""
+    no_learning = {name: kept for name, kept in kept_no_learning().items() if kept.data.name == "ped2"}
+    return as_markdown(learning_table(_grids("ped2"), no_learning, OF_PED2))
+
+
+def samples() -> str:
+    """Rows without a network on the other two benchmarks, as far as their data are at hand."""
+    tables = {
+        DATASETS[kept.data.name]: no_learning_table(kept)
+        for kept in kept_no_learning().values()
+        if kept.data.name in DATASETS and kept.data.name != "ped2"
+    }
+    joined = pd.concat(tables, names=["sample of", "row"]).reset_index()
+    return as_markdown(joined.map(lambda cell: f"{cell:.3f}" if isinstance(cell, float) else cell))
+
+
+def trainings() -> str:
+    """What was trained on real Ped2, and where."""
+    return as_markdown(trainings_table(_grids("ped2")))
+
+
+def _grids(dataset: str) -> list[GridResults]:
+    """The kept results of the recipes of a dataset, the largest first."""
+    return [grid for grid in collect().grids if grid.recipe.data.dataset == dataset and grid.results]
+
+
+PAGES: dict[str, tuple[Callable[[], str], ...]] = {
+    "README.md": (results,),
+    "docs/differences.md": (effects,),
+    "docs/ped2.md": (ped2, samples, trainings),
+    "docs/sweeps.md": (sizes,),
+}  # what makes each table of a page, which stands between two comments of that name
 
 
 def made_anew(page: str, text: str) -> str:
-    """The text of a page with its table, between its two marks, made anew."""
-    make = PAGES[page]
-    begins, ends = f"<!-- {make.__name__}: python docs/make_tables.py -->", f"<!-- /{make.__name__} -->"
-    before, rest = text.split(begins, 1)
-    _, after = rest.split(ends, 1)
-    return f"{before}{begins}\n{make()}\n{ends}{after}"
+    """The text of a page with its tables, each between its two marks, made anew."""
+    for make in PAGES[page]:
+        begins, ends = f"<!-- {make.__name__}: python docs/make_tables.py -->", f"<!-- /{make.__name__} -->"
+        before, rest = text.split(begins, 1)
+        _, after = rest.split(ends, 1)
+        text = f"{before}{begins}\n{make()}\n{ends}{after}"
+    return text
 
 
 def as_markdown(table: pd.DataFrame) -> str:
