@@ -118,17 +118,17 @@ def pixel_scores(
 ) -> Tensor:
     """A score for every pixel: the largest of the sums of the patches that cover it (ours); (B, ph, pw) -> (B, H, W).
 
-    It reaches a threshold exactly where `localise` finds something. Pixels that no patch covers have 0, or the
-    smallest sum where that is below. The largest over a rectangle is the largest over its rows of the largest over its
-    columns, so the sums are spread along one axis after the other.
+    It reaches a threshold exactly where `localise` finds something. Pixels that no patch covers have 0, or their
+    frame's smallest sum where that is below. The largest over a rectangle is the largest over its rows of the largest
+    over its columns, so the sums are spread along one axis after the other.
     """
     (tops, bottoms), (lefts, rights) = patch_bounds(size, patch, stride, padding)
-    least = min(0.0, float(fused.min()))
-    rows = fused.new_full((len(fused), size[0], fused.shape[2]), least)  # (B, H, pw)
+    least = fused.amin(dim=(1, 2), keepdim=True).clamp(max=0)
+    rows = least.repeat(1, size[0], fused.shape[2])  # (B, H, pw)
     for i, (top, bottom) in enumerate(zip(tops, bottoms, strict=True)):
         covered = rows[:, top:bottom]
         torch.maximum(covered, fused[:, i, None], out=covered)
-    pixels = fused.new_full((len(fused), *size), least)
+    pixels = least.repeat(1, *size)
     for j, (left, right) in enumerate(zip(lefts, rights, strict=True)):
         covered = pixels[:, :, left:right]
         torch.maximum(covered, rows[:, :, j, None], out=covered)

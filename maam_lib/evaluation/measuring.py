@@ -23,6 +23,7 @@ from maam_lib.evaluation.protocols import SMOOTH, frame_metrics, frame_protocols
 from maam_lib.evaluation.reintegration import memory_facts
 from maam_lib.evaluation.result import Result
 from maam_lib.evaluation.scores import EvaluationError, PatchErrors, calibrate, calibrated_detector, score_table
+from maam_lib.evaluation.true_regions import published_boxes
 from maam_lib.fast import best_accelerator
 from maam_lib.training import SCORES, RunFolder, build_network
 
@@ -88,7 +89,8 @@ class Evaluator:
         return _no_learning[key].copy()
 
     def check_labels(self) -> None:
-        """Raises EvaluationError where the test frames cannot tell good scores from bad: before any is scored."""
+        """Raises EvaluationError where the test frames cannot tell good scores from bad, or where their published boxes
+        cannot be read: before any is scored."""
         prepared, found = self.dataset("test").prepared, set()  # which refuses a dataset without test frames
         for clip in prepared.clips("test"):
             try:
@@ -105,6 +107,7 @@ class Evaluator:
                 f"{prepared.name}/test: every scored frame is {kind} ({prepared.manifest.label_source}); "
                 "expected frames of both kinds, else no metric exists. Prepare it with other test clips or labels"
             )
+        published_boxes(prepared)
 
     def localisation(self, test: PatchErrors, psi: float, yardstick: str) -> dict[str, Any] | None:
         """Pixel, region and track criteria of test errors, beside those of one no-learning row; None without masks."""

@@ -20,7 +20,7 @@ from data_prep.files import UnreadableError, in_form, read_json, read_text, writ
 from maam_lib import CLONE, in_clone
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
-from maam_lib.evaluation import Result
+from maam_lib.evaluation import Result, Smoothing, UnderProtocol
 from maam_lib.model import MAAMNet
 from maam_lib.training import SCORES, RunFolder, build_network, load_weights
 
@@ -33,6 +33,11 @@ PROTOCOL_ROWS = {  # of a result's table
     "micro": "fused",
     "micro_per_clip": "fused, each clip to [0, 1]",
     "macro": "fused, mean of {measured.clips} clips ({measured.single_class_clips} of one class left out)",
+    "macro_padded": "fused, mean of {measured.clips} padded clips (AI-VAD)",
+}
+SMOOTHING_ROWS: dict[Smoothing, str] = {
+    "gaussian_3": "Gaussian over time, sigma 3",
+    "median_17": "median over time, 17 frames",
 }
 PLACES_ROWS = {
     "pixel_auc": "pixels",
@@ -116,7 +121,8 @@ def result_table(result: Result) -> pd.DataFrame:
     """A metrics.json as a table: the learned rows, then the no-learning rows; columns AUC and EER.
 
     Where the result has them: the average precision, the 95 % interval over clips and the best yardstick under the
-    same protocol; rows for the other protocols; and pixel, region and track criteria, areas as well.
+    same protocol; rows for the other protocols; for smoothed scores, all frames together; and pixel, region and track
+    criteria, areas as well.
     """
     rows: dict[str, dict[str, float | None]] = {
         "fused": {"AUC": result.auc, "EER": result.eer},
@@ -124,18 +130,13 @@ def result_table(result: Result) -> pd.DataFrame:
         "motion alone": {"AUC": result.auc_motion},
     }
     for name, measured in result.protocols.items():
-        low, high = measured.auc_interval or (None, None)
-        columns = {
-            "AUC": measured.auc,
-            "EER": measured.eer,
-            "AP": measured.average_precision,
-            "AUC from": low,
-            "to": high,
-            "best no-learning": max(measured.no_learning.values(), default=None),
-        }
         if measured.auc is not None:  # else no clip has frames of both kinds
-            row = rows.setdefault(PROTOCOL_ROWS[name].format(measured=measured), {})
-            row |= {column: value for column, value in columns.items() if value is not None}
+            rows.setdefault(PROTOCOL_ROWS[name].format(measured=measured), {}).update(_columns(measured))
+    for smoothing, words in SMOOTHING_ROWS.items():
+        if measured := result.smoothed.get(smoothing, {}).get("micro"):
+            rows[f"fused, {words}"] = _columns(measured)
+            rows[f"appearance alone, {words}"] = {"AUC": measured.auc_appearance}
+            rows[f"motion alone, {words}"] = {"AUC": measured.auc_motion}
     if places := result.localisation:
         for criterion, row in PLACES_ROWS.items():
             if (ours := getattr(places, criterion)) is not None:
@@ -143,3 +144,17 @@ def result_table(result: Result) -> pd.DataFrame:
     for name, without in result.no_learning.items():
         rows[f"no learning: {name.replace('_', ' ')}"] = {"AUC": without.auc, "EER": without.eer}
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _columns(measured: UnderProtocol) -> dict[str, float | None]:
+    """What a result says of the fused scores under one protocol, by the columns of its table."""
+    low, high = measured.auc_interval or (None, None)
+    columns = {
+        "AUC": measured.auc,
+        "EER": measured.eer,
+        "AP": measured.average_precision,
+        "AUC from": low,
+        "to": high,
+        "best no-learning": max(measured.no_learning.values(), default=None),
+    }
+    return {column: value for column, value in columns.items() if value is not None}

@@ -207,6 +207,34 @@ def test_result_table_shows_every_protocol_and_the_yardstick_under_it() -> None:
     assert result_table(made_up_result(localisation=None)).equals(result_table(made_up_result()))
 
 
+def test_result_table_shows_smoothed_scores_after_raw_ones() -> None:
+    def under(auc: float) -> dict:
+        rows = {"auc_appearance": 0.6, "auc_motion": auc - 0.02, "no_learning": {"zero_flow": 0.7, "speed": 0.72}}
+        return {"auc": auc, "eer": 0.2, "average_precision": 0.9, "auc_interval": [0.7, 0.9]} | rows
+
+    padded = under(0.93) | {"clips": 12, "eer": None, "average_precision": None}
+    raw = {"micro": under(0.75), "macro_padded": padded}
+    smoothed = {"median_17": {"micro": under(0.82), "macro": padded}, "gaussian_3": {"micro": under(0.8)}}
+    table = result_table(made_up_result(0.75, protocols=raw, smoothed=smoothed))
+    assert list(table.index) == [
+        "fused",
+        "appearance alone",
+        "motion alone",
+        "fused, mean of 12 padded clips (AI-VAD)",
+        "fused, Gaussian over time, sigma 3",
+        "appearance alone, Gaussian over time, sigma 3",
+        "motion alone, Gaussian over time, sigma 3",
+        "fused, median over time, 17 frames",
+        "appearance alone, median over time, 17 frames",
+        "motion alone, median over time, 17 frames",
+        "no learning: zero flow",
+    ]
+    row = table.loc["fused, median over time, 17 frames"]
+    assert row[["AUC", "EER", "AUC from", "to", "best no-learning"]].tolist() == [0.82, 0.2, 0.7, 0.9, 0.72]
+    assert table.loc["motion alone, Gaussian over time, sigma 3", "AUC"] == pytest.approx(0.78)
+    assert max(len(line) for line in table.to_string(na_rep="").splitlines()) <= 110  # fits into a terminal
+
+
 # The paper's numbers
 
 
