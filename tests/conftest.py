@@ -65,6 +65,7 @@ SLOW_FILES = {
     "maam_lib/cli/test_cli.py",
     "maam_lib/cli/test_stopping.py",
     "maam_lib/evaluation/test_localisation.py",
+    "maam_lib/evaluation/test_no_learning.py",
     "maam_lib/fast/test_devices.py",
     "maam_lib/grid/test_runner.py",
     "maam_lib/playground/test_background.py",

@@ -3,6 +3,7 @@
 from maam_lib.evaluation.error_maps import ErrorMaps, Predict, as_predictor, error_maps, network_predictor
 from maam_lib.evaluation.intervals import LEVEL, seed_interval, seed_spread
 from maam_lib.evaluation.measuring import CALIBRATION_FRAMES, Evaluator, evaluate
+from maam_lib.evaluation.no_learning import measure_no_learning
 from maam_lib.evaluation.one_frame import detection_row, score_steps
 from maam_lib.evaluation.protocols import SMOOTH, Smoothing, every_convention, frame_metrics, smoothed
 from maam_lib.evaluation.reintegration import CELL
@@ -10,6 +11,7 @@ from maam_lib.evaluation.result import (
     Cost,
     Epoch,
     Localisation,
+    NoLearning,
     Plan,
     PlannedCell,
     Result,

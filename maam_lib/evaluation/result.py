@@ -1,7 +1,7 @@
 """What the kit's JSON files of results hold, checked whole where a file is read, before a table or page takes a number.
 
-`Result` is a metrics.json or seed0.json, `Machine` what run.json says, `Cost` a cost.json, `Plan` and `Word` what a
-sweep leaves. Keys that are not named here are kept as they are.
+`Result` is a metrics.json or seed0.json, `NoLearning` a no_learning.json, `Machine` what run.json says, `Cost` a
+cost.json, `Plan` and `Word` what a sweep leaves. Keys that are not named here are kept as they are.
 """
 
 from typing import Annotated, Any
@@ -154,6 +154,43 @@ class Result(Part):
     def with_values(self, **values: Any) -> "Result":
         """The same with other or more values, checked."""
         return Result.model_validate(self.as_json() | values)
+
+
+class NoLearningRow(Part):
+    """What one row without learning gives; `psi` where it fuses, places where masks are known."""
+
+    protocols: dict[metrics.Protocol, UnderProtocol]
+    smoothed: dict[Smoothing, dict[metrics.Protocol, UnderProtocol]]
+    psi: Rate | None = None
+    localisation: Places | None = None
+
+    @model_validator(mode="after")
+    def _has_the_first_protocol(self) -> "NoLearningRow":
+        if "micro" not in self.protocols or self.micro.auc is None or self.micro.eer is None:
+            raise ValueError("expected the AUC and EER of the protocol micro")
+        return self
+
+    @property
+    def micro(self) -> UnderProtocol:
+        """Raw scores of all test frames together."""
+        return self.protocols["micro"]
+
+
+class NoLearning(Part):
+    """The rows without learning of one prepared dataset under a recipe's data and scoring; no network, no training."""
+
+    recipe: str
+    data: Data
+    protocol: Protocol
+    rows: dict[Name, NoLearningRow]
+    absent: dict[Name, str]  # rows that could not be measured, and why
+    machine: Machine
+    seconds: Amount
+    settings: dict[str, JsonValue]  # of the recipe's sections data and scoring
+
+    def as_json(self) -> dict[str, Any]:
+        """What its file holds."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 class Work(Part):

@@ -5,6 +5,7 @@ per cell, as `<recipe>/<variant>/seed0.json` ...; the kit's hold some weights as
 
 reports/reference/<recipe>/paper/seed0.json    "paper" is the recipe as it is
 reports/reference/<recipe>/weights.safetensors of its seed 0, with recipe.yaml, detector.json and scores.csv
+reports/reference/<recipe>/no_learning.json    the rows without learning alone, from `maam baselines`
 """
 
 import shutil
@@ -20,7 +21,7 @@ from data_prep.files import UnreadableError, in_form, read_json, read_text, writ
 from maam_lib import CLONE, in_clone
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
-from maam_lib.evaluation import Result, Smoothing, UnderProtocol
+from maam_lib.evaluation import NoLearning, Result, Smoothing, UnderProtocol
 from maam_lib.model import MAAMNet
 from maam_lib.training import SCORES, RunFolder, build_network, load_weights
 
@@ -72,6 +73,17 @@ def read_result(path: Path) -> Result:
         return in_form(content, Result, str(path))
     except UnreadableError as error:
         raise ResultError(f"{error}; evaluate the run again") from error
+
+
+def read_no_learning(path: Path) -> NoLearning:
+    """One file of `maam baselines`; raises ResultError where it is not one."""
+    again = f"`maam baselines RECIPE --out {path}`"
+    try:
+        return in_form(read_json(path), NoLearning, str(path))
+    except FileNotFoundError:
+        raise ResultError(f"{path}: no such result; make it with {again}") from None
+    except UnreadableError as error:
+        raise ResultError(f"{error}; make it again with {again}") from error
 
 
 def result_files(home: Path) -> list[Path]:
@@ -158,3 +170,16 @@ def _columns(measured: UnderProtocol) -> dict[str, float | None]:
         "best no-learning": max(measured.no_learning.values(), default=None),
     }
     return {column: value for column, value in columns.items() if value is not None}
+
+
+def no_learning_table(found: NoLearning) -> pd.DataFrame:
+    """The rows without learning as a table: AUC and EER of the raw scores with the 95 % interval over clips, the AUC of
+    smoothed scores, and pixel, region and track criteria; columns without any number are left out."""
+    rows: dict[str, dict[str, float | None]] = {}
+    for name, row in found.rows.items():
+        low, high = row.micro.auc_interval or (None, None)
+        columns = {"AUC": row.micro.auc, "EER": row.micro.eer, "AUC from": low, "to": high}
+        columns |= {smoothing: of["micro"].auc for smoothing, of in row.smoothed.items() if "micro" in of}
+        columns |= {words: getattr(row.localisation, criterion, None) for criterion, words in PLACES_ROWS.items()}
+        rows[name.replace("_", " ")] = columns
+    return pd.DataFrame.from_dict(rows, orient="index").astype(float).dropna(axis="columns", how="all")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from data_prep.files import write_json
 from maam_lib.data import FrameFlowDataset, PreparedDataset
 from maam_lib.grid import results
 from maam_lib.grid.numbers import ABSENT, as_text, difference, number
@@ -19,7 +20,9 @@ from maam_lib.grid.results import (
     ResultError,
     keep_reference,
     kept_weights,
+    no_learning_table,
     paper_values,
+    read_no_learning,
     read_result,
     reference_detector,
     reference_network,
@@ -30,7 +33,7 @@ from maam_lib.training.files import RunError, read_scores
 from maam_lib.training.loop import build_network
 from maam_lib.training.runs import RunFolder
 from tests.conftest import PROJECT
-from tests.results import made_up_result
+from tests.results import made_up_result, rows_without_learning
 
 HEADLINE = {"ped2": "0.977", "avenue": "0.909", "shanghaitech": "0.713"}  # of the abstract
 
@@ -292,3 +295,44 @@ def _written(path: Path) -> str:
     if path.suffix == ".py":
         return path.read_text(encoding="utf-8")
     return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+
+
+# Rows without learning
+
+
+def test_rows_without_learning_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path, written = tmp_path / "no_learning.json", rows_without_learning()
+    write_json(path, written.as_json())
+    assert read_no_learning(path) == written
+
+
+def test_missing_rows_without_learning_name_the_command(tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match=r"no_learning\.json: no such result; .*`maam baselines RECIPE --out .*json`"):
+        read_no_learning(tmp_path / "no_learning.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"rows": 3}, "rows is 3"),
+        ({"recipe": None}, "recipe is None"),
+        ({"rows": {"zero_flow": {"protocols": {}, "smoothed": {}}}}, "the AUC and EER of the protocol micro"),
+        ({"rows": {"zero_flow": {"protocols": {"micro": {"auc": 1.5}}, "smoothed": {}}}}, r"micro\.auc is 1\.5"),
+        ({"rows": {"../up": {"protocols": {}, "smoothed": {}}}}, "expected a name"),
+    ],
+)
+def test_damaged_rows_without_learning_are_named(change: dict, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "no_learning.json"
+    write_json(path, rows_without_learning().as_json() | change)
+    with pytest.raises(ResultError, match=rf"no_learning\.json: .*{expected}.*; make it again with `maam baselines"):
+        read_no_learning(path)
+    path.write_text(json.dumps(rows_without_learning().as_json())[:-20])
+    with pytest.raises(ResultError, match="not readable as JSON"):
+        read_no_learning(path)
+
+
+def test_the_table_of_rows_without_learning_leaves_out_what_nobody_measured() -> None:
+    table = no_learning_table(rows_without_learning())
+    expected = {"AUC": 0.75, "EER": 0.25, "AUC from": 0.5, "to": 1.0, "gaussian_3": 0.875, "pixels": 0.625}
+    expected |= {"pixels, 40 % of a frame's (UCSD)": 0.5, "regions (RBDC)": 0.125}
+    assert table.loc["zero flow"].to_dict() == expected
