@@ -25,6 +25,7 @@ from maam_lib.grid.judging import (
     verdict,
     verdict_table,
 )
+from maam_lib.grid.learning import learning_table, trainings_table
 from maam_lib.grid.numbers import ABSENT, NONE, Deviation, Number, TableCell, as_text, number, paired, same_seeds, shown
 from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import (
@@ -33,6 +34,7 @@ from maam_lib.grid.results import (
     WEIGHTS,
     ResultError,
     Results,
+    kept_no_learning,
     kept_weights,
     no_learning_table,
     paper_values,

@@ -86,6 +86,11 @@ def read_no_learning(path: Path) -> NoLearning:
         raise ResultError(f"{error}; make it again with {again}") from error
 
 
+def kept_no_learning() -> dict[str, NoLearning]:
+    """The rows without learning that come with the kit, by recipe."""
+    return {path.parent.name: read_no_learning(path) for path in sorted(REFERENCE.glob("*/no_learning.json"))}
+
+
 def result_files(home: Path) -> list[Path]:
     """The result files of every cell in the folder of one recipe, those of the recipe as it is first."""
     return sorted(home.glob("*/seed*.json"), key=lambda path: (path.parent.name != BASE, path))
