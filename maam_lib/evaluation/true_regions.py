@@ -18,7 +18,7 @@ from maam_lib.evaluation.scores import EvaluationError
 Regions = dict[int, np.ndarray]  # of a frame: number -> its pixels, as places in the flat frame
 Boxes = dict[tuple[str, int], dict[int, tuple[slice, slice]]]  # (clip, frame) -> track -> rows, columns of pixels
 TRACKS = "tracks"  # folder of a prepared dataset
-_NUMBER = r"(-?\d+(?:\.\d*)?)"
+_WHOLE, _NUMBER = r"\d{1,9}", r"(-?\d{1,9}(?:\.\d{0,9})?)"
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ _FORMS = (
     _Form(  # UCSD, Avenue and Street Scene (Ramachandra and Jones 2020)
         "_gt.txt",
         "001.tif TRACK X Y WIDTH HEIGHT (X, Y: the middle)",
-        re.compile(rf"(?P<frame>\d+)\.\w+ +(?P<track>\d+) +{' +'.join([_NUMBER] * 4)}"),
+        re.compile(rf"(?P<frame>{_WHOLE})\.\w+ +(?P<track>{_WHOLE}) +{' +'.join([_NUMBER] * 4)}"),
         first=1,
         middle=True,
     ),
     _Form(  # ShanghaiTech (Georgescu et al. 2021)
         ".txt",
         "TRACK,FRAME,LEFT,TOP,RIGHT,BOTTOM (frames from 0)",
-        re.compile(rf"(?P<track>\d+),(?P<frame>\d+),{','.join([_NUMBER] * 4)}"),
+        re.compile(rf"(?P<track>{_WHOLE}),(?P<frame>{_WHOLE}),{','.join([_NUMBER] * 4)}"),
         first=0,
         middle=False,
     ),
@@ -116,7 +116,13 @@ def published_boxes(prepared: PreparedDataset) -> Boxes | None:
 
 def _file_of(folder: Path, clip: str) -> tuple[Path, _Form]:
     for form in _FORMS:
-        if found := sorted(folder.glob(f"*{clip}{form.ending}")):
+        name = f"{clip}{form.ending}"
+        found = [path for path in sorted(folder.iterdir()) if path.name.endswith(name)]
+        if len(found) > 1:
+            raise EvaluationError(
+                f"{folder}: {found[0].name} and {found[1].name}; which is of {clip}? Remove the other"
+            )
+        if found:
             return found[0], form
     raise EvaluationError(
         f"{folder}: no {clip}_gt.txt and no {clip}.txt; expected the published tracks of every test clip. Add the "

@@ -79,7 +79,6 @@ def test_the_interval_of_few_clips_holds_the_truth_more_often_than_the_plain_one
         least, most = np.quantile(draws @ of_clips / 8, [0.025, 1 - 0.025])
         held.append(low <= 0.8 <= high)
         plainly.append(least <= 0.8 <= most)
-    print(np.mean(held), np.mean(plainly))
     assert np.mean(plainly) < 0.88
     assert np.mean(held) > 0.91
 

@@ -112,6 +112,8 @@ def test_regions_and_tracks_are_measured_against_them_and_pixels_against_the_mas
         ("001.tif,7,10,6,4,3", r"line 2: .* expected 001.tif TRACK"),
         ("001.tif 7 10 6 4", r"line 2: .* expected 001.tif TRACK"),
         ("001.tif 7 10 6 nan 3", r"line 2: .* expected 001.tif TRACK"),
+        (f"001.tif {'9' * 5000} 10 6 4 3", r"line 2: .* expected 001.tif TRACK"),
+        (f"001.tif 7 10 6 {'9' * 400} 3", r"line 2: .* expected 001.tif TRACK"),
         ("000.tif 7 10 6 4 3", r"line 2: frame 000, but the clip has 40, counted from 1; is the file that of another"),
         ("041.tif 7 10 6 4 3", r"line 2: frame 041, but the clip has 40"),
         ("001.tif 7 90 6 4 3", r"line 2: rows 4.5 to 7.5, columns 88 to 92, expected a box in a frame of 48x64"),
@@ -132,6 +134,12 @@ def test_a_line_that_cannot_be_is_named_before_anything_is_scored(
 def test_every_test_clip_needs_its_file(own_scene: PreparedDataset) -> None:
     (own_scene.folder / "tracks" / "Test002_gt.txt").unlink()
     with pytest.raises(EvaluationError, match=r"tracks: no Test002_gt\.txt and no Test002\.txt; .* or delete the fol"):
+        published_boxes(own_scene)
+
+
+def test_two_files_of_one_clip_are_named(own_scene: PreparedDataset) -> None:
+    write(own_scene, "", "old_Test002_gt.txt")
+    with pytest.raises(EvaluationError, match=r"Test002_gt\.txt and old_Test002_gt\.txt; which is of Test002\?"):
         published_boxes(own_scene)
 
 
