@@ -8,6 +8,7 @@ are found. It is set on test labels: it shows what scores find at equal false al
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -136,17 +137,16 @@ def typical_frames(
     scores: pd.DataFrame, objects: pd.DataFrame, by: str, false_alarms: float = FALSE_ALARMS
 ) -> pd.DataFrame:
     """One frame each for every kind of object that is alone in a frame, found and missed by one score: that of the
-    median score among such frames (the lower one of two). Columns what, found, clip, frame; a kind that is never missed,
-    or never found, has one row. Errors as `kinds_found`.
+    median score among such frames (the lower one of two). Columns what, found, clip, frame; a kind that is never
+    missed, or never found, has one row. Errors as `kinds_found`.
     """
     found = found_frames(scores, false_alarms)
     table = scores.assign(what=_what_is_in(found, objects), found=found[by], score=scores[by])
     rows = []
-    for kind in objects["what"].drop_duplicates().sort_values():
-        for was_found in (True, False):
-            chosen = table[(table["what"] == kind) & (table["found"] == was_found)].sort_values("score", kind="stable")
-            if len(chosen):
-                rows.append(chosen.iloc[(len(chosen) - 1) // 2])
+    for kind, was_found in product(sorted(set(objects["what"])), (True, False)):
+        chosen = table.loc[(table["what"] == kind) & (table["found"] == was_found)]
+        if len(chosen):
+            rows.append(chosen.sort_values("score", kind="stable").iloc[(len(chosen) - 1) // 2])
     return pd.DataFrame(rows, columns=["what", "found", "clip", "frame"]).reset_index(drop=True)
 
 

@@ -24,7 +24,7 @@ def event_timelines(objects: pd.DataFrame, found: pd.DataFrame, columns: int = 3
     """
     names = [name for name in found.columns if name not in ("clip", "frame", "label")]
     clips = {str(clip): frames for clip, frames in found.groupby("clip", sort=False)}
-    lanes = {clip: _lanes(objects[objects["clip"] == clip]) for clip in clips}
+    lanes = {clip: _lanes(objects.loc[objects["clip"] == clip]) for clip in clips}
     most = max((len(of_clip) for of_clip in lanes.values()), default=0)
     size = (11 / columns, 0.55 + 0.17 * (most + len(names)))
     figure, axes = panels(len(clips), columns, size, sharey=True)
@@ -41,8 +41,8 @@ def event_timelines(objects: pd.DataFrame, found: pd.DataFrame, columns: int = 3
         axis.tick_params(axis="y", length=0)
         axis.spines[["top", "left", "right"]].set_visible(False)
     figure.supxlabel("frame", fontsize=9)
-    kinds = [what for what in KIND_COLOURS if (objects["what"] == what).any()]
-    handles = [Patch(color=KIND_COLOURS[what], label=what) for what in kinds]
+    kinds = set(objects["what"])
+    handles = [Patch(color=colour, label=what) for what, colour in KIND_COLOURS.items() if what in kinds]
     handles += [Patch(color=colour, label=state) for state, colour in STATE_COLOURS.items()]
     figure.legend(handles=handles, frameon=False, fontsize=8, loc="outside upper center", ncols=len(handles))
     return figure
@@ -72,11 +72,12 @@ def speed_against_error(rows: Sequence[Mapping[str, np.ndarray]], titles: Sequen
 def _lanes(objects: pd.DataFrame) -> list[list[tuple[str, int, int]]]:
     """The objects of a clip in as few lanes as keep them apart: (what, first, last)."""
     lanes: list[list[tuple[str, int, int]]] = []
-    for thing in objects.sort_values("first", kind="stable").itertuples():
-        free = next((lane for lane in lanes if lane[-1][2] < thing.first), None)
+    in_order = objects.sort_values("first", kind="stable")
+    for what, first, last in zip(*(in_order[name] for name in ("what", "first", "last")), strict=True):
+        free = next((lane for lane in lanes if lane[-1][2] < first), None)
         if free is None:
             lanes.append(free := [])
-        free.append((thing.what, thing.first, thing.last))
+        free.append((what, first, last))
     return lanes
 
 
