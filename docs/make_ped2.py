@@ -40,7 +40,7 @@ def all_scores(runs: dict[str, Path]) -> pd.DataFrame:
 
 
 def motion_frames(root: Path, chosen: pd.DataFrame, out: Path) -> None:
-    """Frames that speed finds and misses, with the speed and the kept network's motion error, and the largest patches."""
+    """Frames that speed finds and misses, with the speed and the kept network's motion error, and largest patches."""
     recipe, net = reference_network(RECIPE)
     prepared = dataset_for(root, recipe)
     dataset = Evaluator(recipe, prepared).dataset("test")
