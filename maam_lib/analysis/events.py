@@ -8,6 +8,7 @@ are found. It is set on test labels: it shows what scores find at equal false al
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -123,18 +124,40 @@ def kinds_found(scores: pd.DataFrame, objects: pd.DataFrame, false_alarms: float
     Raises ValueError for objects that are not those of the labels.
     """
     found = found_frames(scores, false_alarms)
-    seen: list[set[str]] = [set() for _ in range(len(found))]
-    for thing in objects.to_dict("records"):
-        for i in np.flatnonzero(_inside(found, thing)):
-            seen[i].add(thing["what"])
-    _check_labels(found, np.array([bool(kinds) for kinds in seen]))
-    words = np.array([_in_words(kinds) for kinds in seen])
+    words = _what_is_in(found, objects)
     groups = {what: words == what for what in np.unique(words[words != ""]).tolist()} | {"all": words != ""}
     shares = {
         what: {"frames": int(inside.sum())} | {name: found.loc[inside, name].mean() for name in _score_columns(scores)}
         for what, inside in groups.items()
     }
     return pd.DataFrame.from_dict(shares, orient="index").astype({"frames": int})
+
+
+def typical_frames(
+    scores: pd.DataFrame, objects: pd.DataFrame, by: str, false_alarms: float = FALSE_ALARMS
+) -> pd.DataFrame:
+    """One frame each for every kind of object that is alone in a frame, found and missed by one score: that of the
+    median score among such frames (the lower one of two). Columns what, found, clip, frame; a kind that is never
+    missed, or never found, has one row. Errors as `kinds_found`.
+    """
+    found = found_frames(scores, false_alarms)
+    table = scores.assign(what=_what_is_in(found, objects), found=found[by], score=scores[by])
+    rows = []
+    for kind, was_found in product(sorted(set(objects["what"])), (True, False)):
+        chosen = table.loc[(table["what"] == kind) & (table["found"] == was_found)]
+        if len(chosen):
+            rows.append(chosen.sort_values("score", kind="stable").iloc[(len(chosen) - 1) // 2])
+    return pd.DataFrame(rows, columns=["what", "found", "clip", "frame"]).reset_index(drop=True)
+
+
+def _what_is_in(table: pd.DataFrame, objects: pd.DataFrame) -> np.ndarray:
+    """Text (T,): the kinds of the objects in each frame, "" where there is none; checked against the labels."""
+    seen: list[set[str]] = [set() for _ in range(len(table))]
+    for thing in objects.to_dict("records"):
+        for i in np.flatnonzero(_inside(table, thing)):
+            seen[i].add(thing["what"])
+    _check_labels(table, np.array([bool(kinds) for kinds in seen]))
+    return np.array([_in_words(kinds) for kinds in seen])
 
 
 def _score_columns(scores: pd.DataFrame) -> list[str]:

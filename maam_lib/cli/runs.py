@@ -63,18 +63,20 @@ def evaluate(
 def baselines(
     recipe: Recipe,
     root: Root = DEFAULT_ROOT,
-    out: Annotated[Path | None, Option(help="File for all numbers (JSON).", dir_okay=False)] = None,
+    out: Annotated[
+        Path | None, Option(help="File for all numbers (.json); the scores go beside it (.csv).", dir_okay=False)
+    ] = None,
     settings: Settings = None,
 ) -> None:
     """Measure the no-learning rows of a recipe's data; trains nothing."""
-    from data_prep.files import write_json
+    from data_prep.files import write_json, write_text
     from maam_lib.config import load_recipe
     from maam_lib.evaluation import measure_no_learning
     from maam_lib.grid import no_learning_table
     from maam_lib.training import dataset_for
 
     plan = load_recipe(recipe, *(settings or []))
-    found = measure_no_learning(plan, dataset_for(root, plan))
+    found, scores = measure_no_learning(plan, dataset_for(root, plan))
     print(no_learning_table(found).to_string(float_format="{:.3f}".format, na_rep=""))
     for name, reason in found.absent.items():
         print(f"not measured: {name.replace('_', ' ')} ({reason})")
@@ -82,8 +84,9 @@ def baselines(
         print("note: the prepared data are INCOMPLETE; these numbers are of the clips that there are")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(out.with_suffix(".csv"), scores.to_csv(index=False))
         write_json(out, found.as_json())
-        print(f"written: {out}")
+        print(f"written: {out}, {out.with_suffix('.csv')}")
 
 
 @app.command()

@@ -39,6 +39,7 @@ from maam_lib.grid.results import (
     no_learning_table,
     paper_values,
     read_no_learning,
+    read_no_learning_scores,
     read_result,
     reference_detector,
     reference_network,

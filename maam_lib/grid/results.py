@@ -5,7 +5,8 @@ per cell, as `<recipe>/<variant>/seed0.json` ...; the kit's hold some weights as
 
 reports/reference/<recipe>/paper/seed0.json    "paper" is the recipe as it is
 reports/reference/<recipe>/weights.safetensors of its seed 0, with recipe.yaml, detector.json and scores.csv
-reports/reference/<recipe>/no_learning.json    the rows without learning alone, from `maam baselines`
+reports/reference/<recipe>/no_learning.json    the rows without learning alone, from `maam baselines`; their scores of
+                                               every frame beside it, in no_learning.csv
 """
 
 import shutil
@@ -23,7 +24,7 @@ from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
 from maam_lib.evaluation import NoLearning, Result, Smoothing, UnderProtocol
 from maam_lib.model import MAAMNet
-from maam_lib.training import SCORES, RunFolder, build_network, load_weights
+from maam_lib.training import SCORES, RunFolder, build_network, load_weights, read_score_table
 
 REPORTS = CLONE / "reports"
 REFERENCE = REPORTS / "reference"
@@ -89,6 +90,17 @@ def read_no_learning(path: Path) -> NoLearning:
 def kept_no_learning() -> dict[str, NoLearning]:
     """The rows without learning that come with the kit, by recipe."""
     return {path.parent.name: read_no_learning(path) for path in sorted(REFERENCE.glob("*/no_learning.json"))}
+
+
+def read_no_learning_scores(path: Path) -> pd.DataFrame:
+    """The scores beside one file of `maam baselines`: clip, frame, label, and a column per row that it has.
+
+    path: of the JSON file. Raises ResultError where that is damaged, and RunError where the table is.
+    """
+    rows = read_no_learning(path).rows
+    return read_score_table(
+        path.with_suffix(".csv"), list(rows), f"make it again with `maam baselines RECIPE --out {path}`"
+    )
 
 
 def result_files(home: Path) -> list[Path]:

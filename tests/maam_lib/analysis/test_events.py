@@ -8,7 +8,15 @@ import pandas as pd
 import pytest
 
 from data_prep.files import UnreadableError
-from maam_lib.analysis.events import EventLabels, events_found, events_of, found_frames, kinds_found, read_event_labels
+from maam_lib.analysis.events import (
+    EventLabels,
+    events_found,
+    events_of,
+    found_frames,
+    kinds_found,
+    read_event_labels,
+    typical_frames,
+)
 from tests.conftest import PROJECT
 
 PED2 = PROJECT / "reports" / "ped2_events.yaml"
@@ -108,6 +116,18 @@ def test_frames_are_counted_by_what_is_in_them(scores: pd.DataFrame, objects: pd
     found = kinds_found(scores, objects, 0.12)
     assert found["frames"].to_dict() == {"bicycle": 2, "bicycle, cart": 2, "cart": 1, "skater": 2, "all": 7}
     assert found["speed"].to_dict() == {"bicycle": 0.5, "bicycle, cart": 1, "cart": 0, "skater": 0.5, "all": 4 / 7}
+
+
+def test_typical_frames_are_those_of_the_median_score(scores: pd.DataFrame) -> None:
+    one = pd.DataFrame({"clip": ["a", "b"], "what": ["cart", "skater"], "first": [4, 0], "last": [8, 1]})
+    chosen = typical_frames(scores, one, "speed", 0.12)
+    # Of the cart, scores 6, 9 and 9 are found, 3 and 2 missed; of the skater 8 is found and 5 missed.
+    rows = [["cart", True, "a", 6], ["cart", False, "a", 8], ["skater", True, "b", 1], ["skater", False, "b", 0]]
+    assert chosen.to_numpy().tolist() == rows
+    assert chosen.equals(typical_frames(scores.assign(other=0.0), one, "speed", 0.12))
+    seen_together = one.assign(clip="a", first=4, last=8)
+    with pytest.raises(ValueError, match="b, frame 0 is abnormal"):
+        typical_frames(scores, seen_together, "speed", 0.12)
 
 
 @pytest.mark.parametrize(

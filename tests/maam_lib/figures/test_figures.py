@@ -7,10 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from maam_lib.evaluation.result import Epoch, MotionError
-from maam_lib.figures import pictures, plots
+from maam_lib.figures import events, pictures, plots
 
 RANDOM = np.random.default_rng(0)
 GRAY = RANDOM.integers(0, 256, (16, 24, 1), np.uint8)
@@ -50,6 +51,10 @@ EPOCHS = [
     )
     for n in (1, 2)
 ]
+OBJECTS = pd.DataFrame({"clip": "a", "what": ["bicycle", "cart", "skater"], "first": [1, 2, 4], "last": [3, 3, 4]})
+FRAMES = pd.DataFrame({"clip": ["a"] * 6 + ["b"] * 2, "frame": [*range(6), 0, 1], "label": [0, 1, 1, 1, 1, 0, 0, 0]})
+FOUND = FRAMES.assign(speed=[True, True, True, False, True, False, False, False], network=True)
+SPEED_ROW = {"frame": GRAY, "mask": MASK, "speed": MAP, "error": 2 * MAP - 1, "speed_patch": MASK, "error_patch": MASK}
 ROW = {"frame": GRAY, "appearance": MAP, "motion": MAP, "fused": MAP, "found": MASK, "mask": MASK}
 
 # name: (call, axes, pictures)
@@ -95,6 +100,12 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
     ),
     "knob_lines": (lambda: plots.knob_lines({"a": {"1": [0.8], "10": [0.7]}}, {"b": {"1": [0.9]}}, "x"), 1, 0),
     "epoch_curves": (lambda: plots.epoch_curves({0: EPOCHS, 1: EPOCHS}, ("zero flow", 0.9), 0.9), 2, 0),
+    "event_timelines": (lambda: events.event_timelines(OBJECTS, FOUND), 2, 0),
+    "speed_against_error": (
+        lambda: events.speed_against_error([SPEED_ROW, SPEED_ROW | {"mask": EMPTY}], ["a", "b"], "pixels per frame"),
+        7,
+        6,
+    ),
     "bars_with_spread": (lambda: plots.bars_with_spread({"a": [0.5, 0.7], "b": [0.6]}, "AUC", {"line": 0.55}), 1, 0),
 }
 
@@ -112,7 +123,7 @@ def test_figure_draws(case: str) -> None:
 def test_every_figure_function_is_tried() -> None:
     public = {
         name
-        for module in (pictures, plots)
+        for module in (events, pictures, plots)
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
@@ -162,3 +173,27 @@ def test_epochs_are_drawn_where_they_were_measured() -> None:
     dots = [(list(line.get_xdata()), list(line.get_ydata())) for line in right.lines]
     assert ([1.0, 0.5], [0.7, 0.7]) in dots
     assert ([1], [0.95]) in dots, "zero flow lies at its own error"
+
+
+def test_a_timeline_shows_objects_apart_and_what_each_score_finds() -> None:
+    figure = events.event_timelines(OBJECTS, FOUND)
+    bars = [
+        (path.vertices[:, 0].min(), path.vertices[:, 0].max(), path.vertices[:, 1].min(), bar.get_facecolor()[0])
+        for bar in figure.axes[0].collections
+        for path in bar.get_paths()
+    ]
+    things = sorted((bottom, first, last) for first, last, bottom, _ in bars if bottom > 0)
+    assert things == [(0.1, 2, 4), (1.1, 1, 4), (1.1, 4, 5)], "the skater begins where the bicycle has ended"
+    states = {colour.lower(): state for state, colour in events.STATE_COLOURS.items()}
+    of_speed = [(first, last, states[to_hex(colour)]) for first, last, bottom, colour in bars if bottom == -1.3]
+    assert of_speed == [(0, 1, "false alarm"), (1, 3, "found"), (3, 4, "missed"), (4, 5, "found"), (5, 6, "normal")]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["speed", "network"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:3] == ["bicycle", "cart", "skater"]
+
+
+def test_speed_and_error_have_one_colour_scale() -> None:
+    rows = [SPEED_ROW, SPEED_ROW | {"error": 7 * MAP}]
+    maps = [axis.images[0] for axis in events.speed_against_error(rows, ["a", "b"], "pixels per frame").axes[:6]]
+    limits = {maps[i].get_clim() for i in (1, 2, 4, 5)}
+    assert limits == {(0, 7 * MAP.max())}
+    assert maps[0].get_clim() == (0, 255), "of a frame"
