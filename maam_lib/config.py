@@ -89,8 +89,8 @@ class LossSettings(Section):
     )
     motion_form: Literal["pixels", "patches"] = ours(
         "pixels",
-        "what the motion loss (Eq. 6) compares: every pixel, or the means over whole patches (scoring.patch), a quarter "
-        "of a patch apart; of the flow, each component's",
+        "what the motion loss (Eq. 6) compares: every pixel, or the means over whole patches (scoring.patch), a "
+        "quarter of a patch apart; of the flow, each component's",
         differs=28,
     )
     sparse_form: Literal["paper", "released"] = paper("paper", "Eq. 8, or its mean over all entries", differs=9)

@@ -45,7 +45,7 @@ def test_of_patches_the_means_are_compared_and_each_component_by_itself():
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_loss_of_patches_is_that_of_loops(channels: int):
-    """Whole patches of 6x9 in 13x17 pixels, 2 down and 2 across apart: 4 x 5 of them, whose last edges are 12 and 17."""
+    """Whole patches of 6x9 in 13x17 pixels, 2 apart both ways: 4 x 5 of them, whose last edges are 12 and 17."""
     generator = torch.Generator().manual_seed(3)
     flow, flow_hat = (torch.randn(2, c, 13, 17, generator=generator, dtype=torch.float64) for c in (2, channels))
     truth = flow.numpy() if channels == 2 else np.hypot(*flow.numpy().swapaxes(0, 1))[:, None]
