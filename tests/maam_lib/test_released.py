@@ -51,6 +51,18 @@ def frames() -> torch.Tensor:
 # Variables
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"use_memory": False}, "without memory has no released layout"),
+        ({"motion_channels": 1}, "predicts speed has no"),
+    ],
+)
+def test_a_network_that_the_release_has_no_layout_for(settings: dict, message: str):
+    with pytest.raises(VariableError, match=message):
+        variables_from_net(MAAMNet(1, 6, base_channels=4, **settings))
+
+
 def test_all_83_variables_are_needed_and_known(weights: dict[str, np.ndarray]):
     assert len(weights) == 83
     for name in weights:
@@ -213,6 +225,7 @@ def test_imported_weights_are_evaluated_like_a_training(checkpoint: Path, tmp_pa
         ("model.num_items=7", "model.num_items is 7, the weights need 6"),
         ("data.channels=1", "data.channels is 1, the weights need 3"),
         ("model.base_channels=8", "model.base_channels is 8, the weights need 4"),
+        ("loss.motion_target=speed", "loss.motion_target is speed, the weights need flow"),
     ],
 )
 def test_weights_of_another_network_than_the_recipe_s(checkpoint: Path, tmp_path: Path, override: str, message: str):
