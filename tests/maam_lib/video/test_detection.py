@@ -381,7 +381,7 @@ def test_a_network_that_predicts_speed_scores_alike_as_run_and_exported_and_says
     with warnings.catch_warnings():
         warnings.filterwarnings("default", "`isinstance.treespec", FutureWarning)  # PyTorch's own, told and not raised
         write_onnx(net, detector, tmp_path / "net.onnx")
-    ways = {"run": open_run(run, scene_root), "onnx": open_onnx(tmp_path / "net.onnx")}
+    ways = {"torch": open_run(run, scene_root), "onnx": open_onnx(tmp_path / "net.onnx")}
     assert ways["onnx"][0] == detector
     for name, way in ways.items():
         detect(*way, open_footage(tmp_path / "in"), tmp_path / name)
@@ -390,7 +390,7 @@ def test_a_network_that_predicts_speed_scores_alike_as_run_and_exported_and_says
     for column in ("appearance", "motion", "fused"):
         np.testing.assert_allclose(a[column], b[column], rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(a[column], evaluated[column], rtol=0, atol=1e-4)
-    page = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
+    page = (tmp_path / "torch" / "index.html").read_text(encoding="utf-8")
     assert "Motion raises a score only where things are faster than the network predicts" in page
     assert "<td>speed minus predicted speed: " in page
 
