@@ -150,8 +150,7 @@ def _check_possible(
 
 
 def epoch_seed(seed: int, epoch: int, purpose: int) -> int:
-    """One seed per (run, epoch, purpose), well spread; purpose 0 orders the frames, 1 drops activations,
-    2 augments."""
+    """One seed per (run, epoch, purpose), well spread: 0 orders the frames, 1 drops activations, 2 augments."""
     return int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1)[0])
 
 

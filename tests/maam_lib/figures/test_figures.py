@@ -39,6 +39,9 @@ STEPS = {
     "fused": MAP[:4, :6],
     "worst": MASK,
 }
+SIGNED = MAP - 0.4
+SPEED = FLOW[..., :1]
+OF_SPEED = STEPS | {"flow_hat": SPEED, "motion": SIGNED, "motion_sums": SIGNED[:4, :6], "fused": SIGNED[:4, :6]}
 PLACED = (RANDOM.normal(size=(9, 2)), RANDOM.normal(size=(5, 2)))
 TABLE = pd.DataFrame([[0.9, 0.8], [0.7, 0.95], [0.6, 0.5]], index=[8, 16, 24], columns=[4, 8])
 EPOCHS = [
@@ -71,6 +74,7 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
         12,
     ),
     "detection_rows in the paper's colours": (lambda: pictures.detection_rows([ROW], ["a"], palette="paper"), 5, 8),
+    "detection_rows of a speed": (lambda: pictures.detection_rows([ROW | {"motion": SIGNED}], ["a"]), 5, 6),
     "query_answers": (lambda: pictures.query_answers(GRAY, (1, 2), WEIGHTS, [4, 0, 2], 4), 5, 7),
     "item_gallery": (lambda: pictures.item_gallery([ITEM, ITEM | {"patches": ITEM["patches"][:1]}]), 8, 7),
     "items_in_a_plane": (
@@ -79,6 +83,9 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
         0,
     ),
     "slow_motion": (lambda: pictures.slow_motion(STEPS), 10, 10),
+    "slow_motion of a speed": (lambda: pictures.slow_motion(OF_SPEED), 10, 10),
+    "item_gallery of speeds": (lambda: pictures.item_gallery([ITEM | {"flow": SPEED}]), 4, 4),
+    "frames_against_patches of a speed": (lambda: pictures.frames_against_patches([OF_SPEED, STEPS], ["a", "b"]), 6, 6),
     "frames_against_patches": (lambda: pictures.frames_against_patches([STEPS, STEPS], ["a", "b"]), 6, 6),
     "heat_table": (lambda: plots.heat_table(TABLE, "AUC", mark=(1, 0)), 2, 1),
     "roc_curves": (lambda: plots.roc_curves({"fused": (*LINE, 0.9), "zero_flow": (*LINE, 0.5)}), 1, 0),
@@ -144,6 +151,31 @@ def test_flow_colours_tell_direction_by_hue_and_speed_by_strength() -> None:
     np.testing.assert_allclose(none, [1, 1, 1])
     slow = pictures.flow_colours(np.array([[[1.0, 0]]]), 2)[0, 0]
     np.testing.assert_allclose(slow, [1, 0.5, 0.5], atol=1e-6)
+
+
+def test_a_predicted_speed_is_gray_and_says_its_scale() -> None:
+    """It has no direction, so no hue: white where nothing moves (or less than nothing is predicted), black at most."""
+    fast, slow, none, below = pictures.flow_colours(np.array([[[2.0], [0.5], [0], [-1]]]), 2)[0]
+    np.testing.assert_allclose([fast, slow, none, below], np.repeat([[0], [0.75], [1], [1]], 3, axis=1))
+    assert pictures.fastest(SPEED, FLOW) == np.hypot(*FLOW.transpose(2, 0, 1)).max()
+    titles = [axis.get_title() for axis in pictures.slow_motion(OF_SPEED).axes]
+    assert f"predicted speed (black: {pictures.fastest(FLOW):.1f} px)" in titles
+    assert pictures.item_gallery([ITEM | {"flow": SPEED}]).axes[1].get_title() == f"speed, black {SPEED.max():.1f} px"
+
+
+def test_errors_with_a_sign_are_white_at_zero_and_orange_where_things_are_faster() -> None:
+    row = pictures.detection_rows([ROW | {"motion": SIGNED}], ["a"]).axes
+    appearance, motion = row[1].images[0], row[2].images[0]
+    assert row[2].get_title() == "motion (orange > 0)"
+    assert (appearance.get_cmap().name, appearance.norm.vmin) == ("inferno", MAP.min())
+    assert (motion.norm.vmin, motion.norm.vmax) == (-SIGNED.max(), SIGNED.max())
+    slower, none, faster = motion.get_cmap()([0.1, 0.5, 0.9])[:, :3]
+    assert faster[0] > faster[2] + 0.3, "orange: more red than blue"
+    assert slower[2] > slower[0] + 0.1, "purple: more blue than red"
+    assert none.min() > 0.95
+    shown = [axis.images[0] for axis in pictures.frames_against_patches([OF_SPEED, STEPS], ["a", "b"]).axes]
+    limits = {(shown[i].norm.vmin, shown[i].norm.vmax, shown[i].get_cmap().name) for i in (2, 5)}
+    assert limits == {(-MAP.max(), MAP.max(), "PuOr_r")}, "both frames in the same colours"
 
 
 def test_abnormal_frames_are_shaded_and_only_those() -> None:
