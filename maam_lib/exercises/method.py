@@ -11,7 +11,7 @@ from torch import Tensor
 from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import Recall, alarms, items
 from maam_lib.config import Recipe
-from maam_lib.data import FrameFlowDataset, PreparedDataset, to_model_input
+from maam_lib.data import FrameFlowDataset, PreparedDataset, recipe_frames, to_model_input
 from maam_lib.evaluation import Calibration, PatchErrors, reintegration
 from maam_lib.exercises.checking import EXERCISES, Judgement, acts_like, between, expects, fixed_random, number
 from maam_lib.figures import abnormal_spans
@@ -76,7 +76,7 @@ acts_like("02.4", lambda: [(memory.shrink(SHARES, 1 / 9),), (torch.full((1, 8, 2
 @expects("03.1", tolerance=0)
 def optimiser_steps(plan: Recipe, prepared: PreparedDataset) -> int:
     """Steps of a whole training."""
-    frames = len(FrameFlowDataset(prepared, "train", drop_last=plan.data.drop_last))
+    frames = len(recipe_frames(plan, prepared, "train"))
     return plan.training.epochs * (frames // plan.training.batch_size)
 
 
