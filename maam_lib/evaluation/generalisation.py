@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from maam_lib.evaluation.result import Generalisation
+from maam_lib.evaluation.result import Generalisation, Result
 from maam_lib.evaluation.scores import PatchErrors
 from maam_lib.model import MAAMNet
 from maam_lib.training import HeldOut
@@ -25,6 +26,18 @@ def generalisation(held_out: HeldOut, net: MAAMNet) -> dict[str, Any]:
 def share_above(errors: PatchErrors, psi: float, threshold: float) -> float:
     """The share of held-out frames whose fused score reaches the threshold that was found on training frames."""
     return float(np.mean(errors.scores(psi)["fused"] >= threshold))
+
+
+def width_history(result: Result) -> pd.DataFrame:
+    """The widths of each epoch of a result's curve, under the names that the history of its run gives them."""
+    rows = []
+    for point in result.curve:
+        row: dict[str, float] = {"epoch": point.epoch}
+        for name in ("appearance", "motion"):
+            if point.generalisation and (widths := getattr(point.generalisation, name)):
+                row |= {f"{name}_width_train": widths.train, f"{name}_width_held_out": widths.held_out}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def in_words(found: Generalisation) -> str:

@@ -23,7 +23,7 @@ LOW, HIGH = 0.1, 0.9  # quantiles that the width lies between
 BRANCHES = {"both": ("appearance", "motion"), "appearance": ("appearance",), "motion": ("motion",)}
 
 
-def width(largest: np.ndarray) -> float:
+def width_10_90(largest: np.ndarray) -> float:
     """The distance from the 10 % to the 90 % quantile of the frames' largest patch errors (T,), in their unit."""
     low, high = np.quantile(largest, (LOW, HIGH))
     return float(high - low)
@@ -102,5 +102,5 @@ class HeldOut:
                     sums = pscd.patch_sums(maps[branch], scoring.patch, scoring.stride, scoring.padding)
                     of_frames.append(sums.amax(dim=(1, 2)).cpu().numpy())
             for branch, of_frames in largest.items():
-                found[branch][part] = width(np.concatenate(of_frames))
+                found[branch][part] = width_10_90(np.concatenate(of_frames))
         return found
