@@ -15,12 +15,14 @@ from safetensors.torch import load_file
 
 from data_prep.clip import Clip
 from data_prep.scenes import SceneSettings, read_synthetic
+from maam_lib.cli import runs
 from maam_lib.config import Recipe
 from maam_lib.data import DatasetError, PreparedDataset, recipe_frames, training_clips
 from maam_lib.evaluation.error_maps import network_predictor
 from maam_lib.evaluation.generalisation import in_words, width_history
 from maam_lib.evaluation.measuring import Evaluator, evaluate
 from maam_lib.evaluation.result import Result
+from maam_lib.grid.experiments import HELD_OUT, Cell, every_variant, measure_cell
 from maam_lib.model import MAAMNet
 from maam_lib.training import held_out as module
 from maam_lib.training.camera import moving_things
@@ -384,6 +386,26 @@ def test_in_words(run: RunFolder) -> None:
     assert f"training {motion.train:.2f}, held out {motion.held_out:.2f}, ratio {motion.ratio:.2f}" in lines[1]
     assert "appearance" in lines[2]
     assert lines[3].endswith(f"{found.above_threshold:.1%}")
+
+
+def test_the_variant_held_out_is_measured_at_every_epoch(run: RunFolder, three: PreparedDataset) -> None:
+    """But not under every scoring variant."""
+    result = measure_cell(run, Cell(HELD_OUT, run.recipe), three)
+    assert [point.epoch for point in result.curve] == [1, 2, 3]
+    assert all(point.generalisation.motion.ratio > 0 for point in result.curve)
+    assert not result.scoring
+    assert every_variant()[HELD_OUT].settings == ("training.hold_out=1",)
+
+
+def test_the_line_of_an_epoch_tells_the_widths(
+    run: RunFolder, finished_run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"motion_width_train": 0.5, "motion_width_held_out": 1.25} | run.history.iloc[0][:10].to_dict()
+    for history in (row, finished_run.history.iloc[0].to_dict()):
+        runs._print_epoch(history)
+    with_them, without = capsys.readouterr().out.splitlines()
+    assert with_them.endswith("frames/s  motion width 0.50 (held out: 1.25)")
+    assert without.endswith("frames/s")
 
 
 def test_without_held_out_clips_nothing_is_said(finished_run: RunFolder) -> None:
