@@ -394,7 +394,7 @@ def test_the_variant_held_out_is_measured_at_every_epoch(run: RunFolder, three: 
     assert [point.epoch for point in result.curve] == [1, 2, 3]
     assert all(point.generalisation.motion.ratio > 0 for point in result.curve)
     assert not result.scoring
-    assert every_variant()[HELD_OUT].settings == ("training.hold_out=1",)
+    assert every_variant()[HELD_OUT].settings == ("training.hold_out=3",)
 
 
 def test_the_line_of_an_epoch_tells_the_widths(
