@@ -74,6 +74,7 @@ SLOW_FILES = {
     "maam_lib/report/test_notebooks.py",
     "maam_lib/test_golden.py",
     "maam_lib/training/test_camera.py",
+    "maam_lib/training/test_held_out.py",
     "maam_lib/training/test_loop.py",
     "maam_lib/training/test_runs.py",
     "maam_lib/video/test_detection.py",

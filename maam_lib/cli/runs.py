@@ -49,12 +49,15 @@ def evaluate(
 ) -> None:
     """Score a run beside the no-learning rows; writes scores.csv and metrics.json into it."""
     from maam_lib.evaluation import evaluate as evaluate_run
+    from maam_lib.evaluation import in_words
     from maam_lib.grid import result_table
     from maam_lib.training import RunFolder, dataset_for
 
     opened = RunFolder.open(run)
     result = evaluate_run(opened, dataset_for(root, opened.recipe), every_epoch=every_epoch)
     print(result_table(result).to_string(float_format="{:.3f}".format, na_rep=""))
+    if result.generalisation is not None:
+        print(in_words(result.generalisation))
     if not result.protocol.complete:
         print("note: the prepared data are INCOMPLETE; these numbers are of the clips that there are")
 
@@ -215,9 +218,14 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
 
 def _print_epoch(row: dict[str, float]) -> None:
     """One line per epoch, in a terminal or not."""
+    widths = [
+        f"  {branch} width {row[key]:.2f} (held out: {row[f'{branch}_width_held_out']:.2f})"
+        for branch in ("motion", "appearance")
+        if (key := f"{branch}_width_train") in row
+    ]
     print(
         f"epoch {row['epoch']:3.0f}  loss {row['total']:.4f}  appearance {row['appearance']:.4f}  "
         f"motion {row['motion']:.4f} (no motion: {row['zero_flow']:.4f})  support items {row['support_items']:.0f}  "
-        f"{row['frames_per_second']:.0f} frames/s",
+        f"{row['frames_per_second']:.0f} frames/s" + "".join(widths),
         flush=True,
     )
