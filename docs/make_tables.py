@@ -78,11 +78,11 @@ def in_short() -> str:
     }
     best = max(motion, key=motion.__getitem__)
     return (
-        "On real Ped2 plain speed is enough: the largest patch of the length of optical flow, with no network, has a frame "
-        f"AUC of {speed.micro.auc:.3f} (95 % interval over the twelve clips: {low:.3f} to {high:.3f}). Smoothed over time, "
-        f"as other papers smooth their scores, it has {gaussian:.3f} or {median:.3f}; the paper prints {printed} for "
-        "MAAM-Net. No network of this kit adds to plain speed, at up to half of the paper's frame size: the best motion "
-        f"branch, that of {best}, has {motion[best]:.3f}."
+        "On real Ped2 plain speed is enough: the largest patch of the length of optical flow, with no network, has a "
+        f"frame AUC of {speed.micro.auc:.3f} (95 % interval over the twelve clips: {low:.3f} to {high:.3f}). Smoothed "
+        f"over time, as other papers smooth their scores, it has {gaussian:.3f} or {median:.3f}; the paper prints "
+        f"{printed} for MAAM-Net. No network of this kit adds to plain speed, at up to half of the paper's frame size: "
+        f"the best motion branch, that of {best}, has {motion[best]:.3f}."
     )
 
 

@@ -43,3 +43,12 @@ def rows_without_learning() -> NoLearning:
         "settings": {"scoring": {"patch": [15, 10]}},
     }
     return NoLearning.model_validate(content)
+
+
+def made_up_no_learning(**rows: tuple[float, tuple[float, float] | None]) -> NoLearning:
+    """Rows without learning: name -> AUC and its interval over the test clips."""
+    made = {
+        name: {"protocols": {"micro": {"auc": auc, "eer": 0.1, "auc_interval": bounds}}, "smoothed": {}}
+        for name, (auc, bounds) in rows.items()
+    }
+    return NoLearning.model_validate(rows_without_learning().as_json() | {"rows": made})

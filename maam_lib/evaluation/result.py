@@ -126,6 +126,7 @@ class Scoring(Part):
 class Seconds(Part):
     training: Amount
     measuring: Amount
+    cpu: Amount | None = None  # of the process, however busy the machine
 
 
 class Result(Part):

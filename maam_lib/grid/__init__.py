@@ -15,6 +15,7 @@ from maam_lib.grid.experiments import (
     reference_grid,
 )
 from maam_lib.grid.judging import (
+    AT_THIS_SIZE,
     DATASETS,
     SIZES,
     State,
@@ -26,8 +27,10 @@ from maam_lib.grid.judging import (
     verdict_table,
 )
 from maam_lib.grid.learning import learning_table, trainings_table
+from maam_lib.grid.motion import motion_learned
 from maam_lib.grid.numbers import ABSENT, NONE, Deviation, Number, TableCell, as_text, number, paired, same_seeds, shown
-from maam_lib.grid.paper_claims import claims
+from maam_lib.grid.paper_claims import claims, questions
+from maam_lib.grid.power import Decider, deciders
 from maam_lib.grid.results import (
     BASE,
     REFERENCE,

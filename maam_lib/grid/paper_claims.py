@@ -28,8 +28,10 @@ from maam_lib.grid.judging import (
     said,
     steady,
 )
-from maam_lib.grid.numbers import Measure, number, paired, shared_seeds
+from maam_lib.grid.numbers import Measure, interval, number, paired, shared_seeds
+from maam_lib.grid.power import gain_outlook, joint_outlook, steady_outlook
 from maam_lib.grid.results import BASE, REPORTS, paper_values
+from maam_lib.grid.scene_patches import ONE_PATCH, PER_SCENE
 from maam_lib.grid.tables import support_changes
 from maam_lib.training import build_network
 
@@ -41,7 +43,7 @@ HALF_THE_FALL = 0.5  # of the smallest printed fall of support items
 FILLED_IN = {  # into claims.yaml
     "gain": "differences of the same seeds: holds where their 95 % interval over seeds lies above 0, does not hold "
     f"where it leaves no room for a gain of {WORTH_NOTING} AUC",
-    "more_seeds": "more seeds: `maam sweep RECIPE --seeds 5`; at full size on a GPU",
+    "more_seeds": "the paper's size on a GPU, with more seeds (docs/full_size.md)",
     "worth": str(WORTH_NOTING),
     "as_printed": str(AS_PRINTED),
     "steady": str(STEADY),
@@ -50,7 +52,16 @@ FILLED_IN = {  # into claims.yaml
 
 
 def claims() -> list[Claim]:
-    """All claims, in the order of the paper."""
+    """All claims of the paper, in its order."""
+    return [claim for claim in _every_claim() if not claim.ours]
+
+
+def questions() -> list[Claim]:
+    """What the kit asks beside them: no claims of the paper, judged by rules of the same kind."""
+    return [claim for claim in _every_claim() if claim.ours]
+
+
+def _every_claim() -> list[Claim]:
     texts = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
     judges, numbers, made = _judges(), _printed_numbers(), []
     for text in texts:
@@ -81,7 +92,9 @@ def _judges() -> dict[str, Judge]:
         "items-speed": _dense,
         "speed": _speed,
         "places": partial(_single, _pixel_gain, "pixel AUC minus the best no-learning one"),
-        "patch-size": _nobody,
+        "patch-size": partial(_single, _patch_per_scene, "AUC with a patch for each scene minus with one for all"),
+        "learning": partial(_learning, BASE),
+        "learning-speed": partial(_learning, "speed"),
     }
 
 
@@ -141,13 +154,16 @@ def _pairs(comparisons: dict[str, tuple[str, str]], grid: GridResults) -> Findin
         return None
     states = [gain(values) for values in gaps.values()]
     variants = tuple(dict.fromkeys(name for pair in comparisons.values() for name in pair if name in grid.results))
-    return Finding(all_of(states), "; ".join(f"{words} {said(v)}" for words, v in measured.items()), variants)
+    outlook = joint_outlook([gain_outlook(gaps[words], pair) for words, pair in comparisons.items()])
+    return Finding(all_of(states), "; ".join(f"{words} {said(v)}" for words, v in measured.items()), variants, outlook)
 
 
 def _single(measure: Measure, words: str, grid: GridResults) -> Finding | None:
     """A gain that each result of the recipe as it is holds by itself."""
     values = [value for result in grid.results.get(BASE, []) if (value := measure(result)) is not None]
-    return Finding(gain(values), f"{words}: {said(values)}", (BASE,)) if values else None
+    if not values:
+        return None
+    return Finding(gain(values), f"{words}: {said(values)}", (BASE,), gain_outlook(values, (BASE,)))
 
 
 def _steady(knob: str, grid: GridResults) -> Finding | None:
@@ -156,11 +172,13 @@ def _steady(knob: str, grid: GridResults) -> Finding | None:
     seeds = shared_seeds(grid.results, variants)
     if not all(grid.results.get(name) for name in variants) or not seeds:
         return None
-    means = [seed_spread([r.auc for r in grid.results[name] if r.seed in seeds])[0] for name in variants]
+    aucs = np.array([[r.auc for r in grid.results[name] if r.seed in seeds] for name in variants])
+    means = [seed_spread(of_value)[0] for of_value in aucs.tolist()]
     own = [r.auc for r in grid.results[BASE]]
     spread = 2 * seed_spread(own)[1] if len(own) > 1 else math.inf
     words = f"mean AUC {min(means):.3f} to {max(means):.3f} ({len(seeds)} seeds); spread over seeds {spread:.3f}"
-    return Finding(steady(means, spread, STEADY), words, tuple(variants))
+    state, outlook = steady(means, spread, STEADY), steady_outlook(aucs, tuple(variants), STEADY)
+    return Finding(state, words, tuple(variants), outlook)
 
 
 def _fall(name: str, beside: str, least: float, grid: GridResults) -> Finding | None:
@@ -169,20 +187,57 @@ def _fall(name: str, beside: str, least: float, grid: GridResults) -> Finding | 
     if not falls:
         return None
     words = f"falls by {said([100 * fall for fall in falls], digits=1, unit=' %')}"
-    return Finding(gain(falls, above=least, worth=least), words, (name, beside))
+    state, outlook = gain(falls, least, least), gain_outlook(falls, (name, beside), least, least)
+    return Finding(state, words, (name, beside), outlook)
 
 
 def _as_printed(grid: GridResults) -> Finding | None:
-    results, table = grid.results.get(BASE, []), paper_values()["table2"]
-    if not results or grid.recipe.data.dataset not in table["columns"]:
+    results, printed = grid.results.get(BASE, []), _printed_auc(grid)
+    if not results or printed is None:
         return None
-    printed = float(table["rows"]["Ours"][table["columns"].index(grid.recipe.data.dataset)])
     aucs = [result.auc for result in results]
-    best = max(row.auc for row in results[0].no_learning.values())
-    words = f"{number(aucs)} (seeds: {len(aucs)}), printed {printed:.3f}; no learning reaches {best:.3f}"
+    words = f"{number(aucs)} (seeds: {len(aucs)}), printed {printed:.3f}; {_yardstick(grid, results[0])}"
     if not is_full_size(grid):
         return Finding(State.OPEN, f"{words}; another size than the paper's", (BASE,))
     return Finding(State.HOLDS if abs(np.mean(aucs) - printed) <= AS_PRINTED else State.FAILS, words, (BASE,))
+
+
+def _printed_auc(grid: GridResults) -> float | None:
+    """Of Table 2; None for our own data."""
+    table, dataset = paper_values()["table2"], grid.recipe.data.dataset
+    return float(table["rows"]["Ours"][table["columns"].index(dataset)]) if dataset in table["columns"] else None
+
+
+def _yardstick(grid: GridResults, result: Result) -> str:
+    """The best row without learning, its interval over the test clips, and whether the printed AUC lies in it."""
+    printed = _printed_auc(grid)
+    if grid.no_learning is None:
+        return f"no learning reaches {max(row.auc for row in result.no_learning.values()):.3f}"
+    rows = {name: row.micro for name, row in grid.no_learning.rows.items()}
+    name, best = max(rows.items(), key=lambda item: item[1].auc or 0)
+    reached = f"no learning ({name.replace('_', ' ')}) reaches {best.auc:.3f}"
+    if best.auc_interval is None:
+        return reached
+    low, high = best.auc_interval
+    reached += f" {interval((low, high))} over the test clips"
+    if printed is None or not low <= printed <= high:
+        return reached
+    return f"{reached}: clips so few cannot tell it from the printed {printed:.3f}"
+
+
+def _learning(variant: str, grid: GridResults) -> Finding | None:
+    """Whether the AUC minus that of the best row without learning excludes 0 over the test clips, seed by seed."""
+    micro = {result.seed: result.protocols.get("micro") for result in grid.results.get(variant, [])}
+    gains = {seed: of.learning_adds_interval for seed, of in micro.items() if of and of.learning_adds_interval}
+    if not gains:
+        return None
+    words = ", ".join(f"seed {seed} {interval(bounds, '+.3f')}" for seed, bounds in gains.items())
+    states = [
+        State.HOLDS if low > 0 else State.FAILS if high < WORTH_NOTING else State.OPEN for low, high in gains.values()
+    ]
+    row = _yardstick(grid, grid.results[variant][0])
+    state = all_of(states) if len(states) > 1 or State.HOLDS not in states else State.OPEN
+    return Finding(state, f"AUC minus no learning's over the test clips: {words}; {row}", (variant,))
 
 
 def _printed_eer(grid: GridResults) -> Finding | None:
@@ -239,6 +294,11 @@ def _above_chance(result: Result) -> float | None:
 
 def _patch_gain(result: Result) -> float | None:
     return result.auc - result.whole_frame.auc if result.whole_frame else None
+
+
+def _patch_per_scene(result: Result) -> float | None:
+    one, each = (result.scoring.get(name) for name in (ONE_PATCH, PER_SCENE))
+    return each.auc - one.auc if one and each else None
 
 
 def _pixel_gain(result: Result) -> float | None:

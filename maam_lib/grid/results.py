@@ -29,6 +29,7 @@ from maam_lib.training import SCORES, RunFolder, build_network, load_weights, re
 REPORTS = CLONE / "reports"
 REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
+NO_LEARNING = "no_learning.json"
 BASE = "paper"  # the variant that is the recipe as it is
 NEEDED = {name for name, field in Result.model_fields.items() if field.is_required()}
 PROTOCOL_ROWS = {  # of a result's table

@@ -67,13 +67,14 @@ def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
 
 
 def moving_things(prepared: PreparedDataset, clips: Sequence[str] | None = None) -> MovingThings:
-    """The size of what moves in training clips (None: all): connected parts of the flow, faster than what is around.
+    """The size of what moves in the training clips, or in some of them: connected parts of the flow, faster
+    than their surroundings.
 
     Flow is a little wider than the thing itself, and people who walk together are one part: an estimate, which stands
     in the fitted recipe to be looked at. Raises SettingError where nothing moves.
     """
-    chosen_clips = prepared.clips("train") if clips is None else clips
-    places = [(clip, t) for clip in chosen_clips for t in range(prepared.num_frames("train", clip) - 1)]
+    clips = prepared.clips("train") if clips is None else clips
+    places = [(clip, t) for clip in clips for t in range(prepared.num_frames("train", clip) - 1)]
     chosen = (places[i] for i in spread_evenly(len(places), FLOWS))
     flows = (prepared.flow("train", clip)[t].astype(np.float32) for clip, t in chosen)
     speeds = [np.hypot(flow[..., 0], flow[..., 1]) for flow in flows]
