@@ -139,7 +139,9 @@ def test_every_test_clip_needs_its_file(own_scene: PreparedDataset) -> None:
 
 def test_two_files_of_one_clip_are_named(own_scene: PreparedDataset) -> None:
     write(own_scene, "", "old_Test002_gt.txt")
-    with pytest.raises(EvaluationError, match=r"Test002_gt\.txt and old_Test002_gt\.txt; which is of Test002\?"):
+    with pytest.raises(
+        EvaluationError, match=r"Test002_gt\.txt and old_Test002_gt\.txt; which is of Test002\? Remove the other"
+    ):
         published_boxes(own_scene)
 
 
