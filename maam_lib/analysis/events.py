@@ -90,7 +90,7 @@ def found_frames(scores: pd.DataFrame, false_alarms: float = FALSE_ALARMS) -> pd
     normal = (scores["label"] == 0).to_numpy()
     if not normal.any():
         raise ValueError("no normal frame, so there is no share of false alarms to set a threshold by")
-    allowed = math.floor(round(false_alarms * normal.sum(), 6))
+    allowed = min(math.floor(round(false_alarms * normal.sum(), 6)), normal.sum() - 1)
     columns = {name: scores[name].to_numpy(np.float64) for name in _score_columns(scores)}
     return scores.assign(**{name: s > np.sort(s[normal])[-allowed - 1] for name, s in columns.items()})
 

@@ -76,10 +76,14 @@ def baselines(
     from maam_lib.config import load_recipe
     from maam_lib.evaluation import measure_no_learning
     from maam_lib.grid import no_learning_table
-    from maam_lib.training import dataset_for
+    from maam_lib.training import dataset_for, fit_recipe
 
     plan = load_recipe(recipe, *(settings or []))
-    found, scores = measure_no_learning(plan, dataset_for(root, plan))
+    prepared = dataset_for(root, plan)
+    resolved, chosen = fit_recipe(plan, prepared)
+    if chosen:
+        print(f"{recipe}: {chosen}", flush=True)
+    found, scores = measure_no_learning(resolved, prepared)
     print(no_learning_table(found).to_string(float_format="{:.3f}".format, na_rep=""))
     for name, reason in found.absent.items():
         print(f"not measured: {name.replace('_', ' ')} ({reason})")

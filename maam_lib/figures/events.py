@@ -65,7 +65,7 @@ def speed_against_error(rows: Sequence[Mapping[str, np.ndarray]], titles: Sequen
             picture(axis, row[name], words, cmap=HEAT)
             axis.images[0].set_clim(0, top)
             axis.contour(row[f"{name}_patch"], levels=[0.5], colors=ALARM, linewidths=1.4)
-    figure.colorbar(axes[0, 1].images[0], ax=list(axes[:, 2]), label=unit, shrink=0.5)
+    figure.colorbar(axes[0, 1].images[0], ax=list(axes[-1, 1:]), label=unit, location="bottom", shrink=0.6, aspect=40)
     return closed(figure)
 
 

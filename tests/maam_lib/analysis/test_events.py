@@ -52,7 +52,7 @@ def scores() -> pd.DataFrame:
 
 @pytest.mark.parametrize(
     ("share", "false"),
-    [(0.0, 0), (0.1, 0), (0.12, 1), (0.34, 3), (0.99, 8)],
+    [(0.0, 0), (0.1, 0), (0.12, 1), (0.34, 3), (0.99, 8), (1 - 1e-12, 8)],
 )
 def test_at_most_so_many_normal_frames_are_found(share: float, false: int, scores: pd.DataFrame) -> None:
     found = found_frames(scores, share)

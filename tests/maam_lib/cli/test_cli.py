@@ -366,5 +366,8 @@ def test_rows_without_learning_need_no_training(maam: Maam, scene_root: Path, tm
         assert re.search(rf"^{name.replace('_', ' ')} +{row.micro.auc:.3f} +{row.micro.eer:.3f}", answer.out, re.M)
     shown = maam("baselines", "synthetic-mini", *SET, "--root", scene_root)
     assert shown.out.splitlines() == answer.out.splitlines()[:-1]
+    followed = maam("baselines", "camera", "--set", "data.dataset=synthetic", "--root", scene_root)
+    assert followed.status == 0
+    assert followed.out.startswith("camera: 48x64"), "what the recipe takes from the data is told"
     absent = maam("baselines", "ped2-mini", "--root", scene_root)
     assert "Prepare it: maam prepare ped2" in the_error(absent)
