@@ -46,9 +46,13 @@ def rows_without_learning() -> NoLearning:
 
 
 def made_up_no_learning(**rows: tuple[float, tuple[float, float] | None]) -> NoLearning:
-    """Rows without learning: name -> AUC and its interval over the test clips."""
+    """Rows without learning: name -> AUC and its interval over twelve test clips."""
+    padded = {"auc": 0.9, "clips": 12}
     made = {
-        name: {"protocols": {"micro": {"auc": auc, "eer": 0.1, "auc_interval": bounds}}, "smoothed": {}}
+        name: {
+            "protocols": {"micro": {"auc": auc, "eer": 0.1, "auc_interval": bounds}, "macro_padded": padded},
+            "smoothed": {},
+        }
         for name, (auc, bounds) in rows.items()
     }
     return NoLearning.model_validate(rows_without_learning().as_json() | {"rows": made})

@@ -62,9 +62,10 @@ def auc_against_motion(
 
 
 def _levels(axis: Axes, levels: Mapping[str, float]) -> None:
-    """Dashed lines, named at their right end: the highest above its line, the others below theirs."""
+    """Dashed lines, named at their right end: above the line, or below it where another is close above."""
+    low, high = axis.get_ylim()
     for name, auc in levels.items():
-        above = auc == max(levels.values())
+        above = not any(0 < other - auc < LEAST_GAP * (high - low) for other in levels.values())
         axis.axhline(auc, color=ABNORMAL, linestyle="--", linewidth=1.4, zorder=1)
         beside = {"xytext": (0, 2 if above else -3), "textcoords": "offset points", "fontsize": 8.5, "ha": "right"}
         place = {"xycoords": axis.get_yaxis_transform(), "va": "bottom" if above else "top", "color": DARK}

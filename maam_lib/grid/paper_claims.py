@@ -9,14 +9,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import yaml
 
 from maam_lib.evaluation import Result, seed_spread
 from maam_lib.grid.cost import multiply_adds
 from maam_lib.grid.experiments import FAR_BETA, GridResults, figure6_variants
 from maam_lib.grid.judging import (
-    DATASETS,
     WORTH_NOTING,
     Claim,
     Finding,
@@ -30,6 +28,7 @@ from maam_lib.grid.judging import (
 )
 from maam_lib.grid.numbers import Measure, interval, number, paired, shared_seeds
 from maam_lib.grid.power import gain_outlook, joint_outlook, steady_outlook
+from maam_lib.grid.printed import printed_auc, printed_numbers
 from maam_lib.grid.results import BASE, REPORTS, paper_values
 from maam_lib.grid.scene_patches import ONE_PATCH, PER_SCENE
 from maam_lib.grid.tables import support_changes
@@ -63,7 +62,7 @@ def questions() -> list[Claim]:
 
 def _every_claim() -> list[Claim]:
     texts = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
-    judges, numbers, made = _judges(), _printed_numbers(), []
+    judges, numbers, made = _judges(), printed_numbers(), []
     for text in texts:
         filled = {key: text[key].format_map(FILLED_IN) for key in ("rule", "decide")}
         made.append(Claim(**text | filled, judge=judges[text["name"]], paper=numbers.get(text["name"], "")))
@@ -96,51 +95,6 @@ def _judges() -> dict[str, Judge]:
         "learning": partial(_learning, BASE),
         "learning-speed": partial(_learning, "speed"),
     }
-
-
-# The paper's own numbers, in words
-
-
-def _printed_numbers() -> dict[str, str]:
-    values = paper_values()
-    table2, table3, table4, table5 = (values[f"table{n}"]["rows"] for n in (2, 3, 4, 5))
-    fused = {losses: [row[dataset][2] for dataset in DATASETS] for losses, row in table5.items()}
-    gains = {losses: _in_words(_gains(row, fused["none"])) for losses, row in fused.items() if losses != "none"}
-    swings = "; ".join(
-        f"{dataset} {np.ptp([float(v) for v in values['figure6'][knob][dataset]]):.3f} over {knob}"
-        for knob in ("zeta", "beta")
-        for dataset in ("ped2", "avenue")
-    )
-    both = table5["sparse and latent"]
-    return {
-        "auc": _in_words(table2["Ours"]),
-        "best": _against_others(),
-        "eer": f"ours {table3['Ours'][0]}, NM-GAN {table3['NM-GAN [16]'][0]}; lower is better",
-        "memory": _in_words(_gains(table2["Ours"], table2["Ours (w/o memory)"])),
-        "fusion": "; ".join(f"{d} {' / '.join(both[d])}" for d in DATASETS) + " (appearance / motion / fused)",
-        "losses": "; ".join(f"{losses} {words}" for losses, words in gains.items())
-        + ": the paper's own table does not hold on every dataset",
-        "beta": swings,
-        "zeta": swings,
-        "latent-items": _in_words([f"{fall} %" for fall in values["figure5"]["latent_fall_percent"]]),
-        "speed": "; ".join(f"{name} {' / '.join(row[1:])}" for name, row in table4.items()) + " frames/s",
-    }
-
-
-def _gains(ours: list[str], others: list[str]) -> list[str]:
-    return [f"{float(a) - float(b):+.3f}" for a, b in zip(ours, others, strict=True)]
-
-
-def _in_words(values: list[str]) -> str:
-    return ", ".join(f"{dataset} {value}" for dataset, value in zip(DATASETS, values, strict=True))
-
-
-def _against_others() -> str:
-    """The printed rank of the paper's row per dataset."""
-    printed = pd.DataFrame.from_dict(paper_values()["table2"]["rows"], orient="index", columns=list(DATASETS))
-    ranks = printed.apply(pd.to_numeric, errors="coerce").rank(ascending=False, method="first")
-    said = [f"{dataset} {ranks.loc['Ours', dataset]:.0f}. of {ranks[dataset].max():.0f}" for dataset in DATASETS]
-    return "printed: " + ", ".join(said)
 
 
 # Judges
@@ -192,7 +146,7 @@ def _fall(name: str, beside: str, least: float, grid: GridResults) -> Finding | 
 
 
 def _as_printed(grid: GridResults) -> Finding | None:
-    results, printed = grid.results.get(BASE, []), _printed_auc(grid)
+    results, printed = grid.results.get(BASE, []), printed_auc(grid)
     if not results or printed is None:
         return None
     aucs = [result.auc for result in results]
@@ -202,27 +156,21 @@ def _as_printed(grid: GridResults) -> Finding | None:
     return Finding(State.HOLDS if abs(np.mean(aucs) - printed) <= AS_PRINTED else State.FAILS, words, (BASE,))
 
 
-def _printed_auc(grid: GridResults) -> float | None:
-    """Of Table 2; None for our own data."""
-    table, dataset = paper_values()["table2"], grid.recipe.data.dataset
-    return float(table["rows"]["Ours"][table["columns"].index(dataset)]) if dataset in table["columns"] else None
-
-
 def _yardstick(grid: GridResults, result: Result) -> str:
     """The best row without learning, its interval over the test clips, and whether the printed AUC lies in it."""
-    printed = _printed_auc(grid)
+    printed = printed_auc(grid)
     if grid.no_learning is None:
         return f"no learning reaches {max(row.auc for row in result.no_learning.values()):.3f}"
-    rows = {name: row.micro for name, row in grid.no_learning.rows.items()}
-    name, best = max(rows.items(), key=lambda item: item[1].auc or 0)
-    reached = f"no learning ({name.replace('_', ' ')}) reaches {best.auc:.3f}"
-    if best.auc_interval is None:
+    name, row = max(grid.no_learning.rows.items(), key=lambda item: item[1].micro.auc or 0)
+    reached = f"no learning ({name.replace('_', ' ')}) reaches {row.micro.auc:.3f}"
+    if row.micro.auc_interval is None:
         return reached
-    low, high = best.auc_interval
-    reached += f" {interval((low, high))} over the test clips"
+    low, high = row.micro.auc_interval
+    clips = f"{row.protocols['macro_padded'].clips} test clips" if "macro_padded" in row.protocols else "test clips"
+    reached += f" {interval((low, high))} over the {clips}"
     if printed is None or not low <= printed <= high:
         return reached
-    return f"{reached}: clips so few cannot tell it from the printed {printed:.3f}"
+    return f"{reached}, which cannot tell it from the printed {printed:.3f}"
 
 
 def _learning(variant: str, grid: GridResults) -> Finding | None:

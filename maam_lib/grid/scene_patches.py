@@ -20,7 +20,7 @@ def scene_patch_tables(evaluator: Evaluator, predict: Predict) -> dict[str, pd.D
     since sums would grow with it; psi is calibrated on those of all training frames.
     """
     dataset, clips = evaluator.recipe.data.dataset, evaluator.prepared.clips("train")
-    scenes = {clip.partition("_")[0] for clip in clips}
+    scenes = sorted({clip.partition("_")[0] for clip in clips if "_" in clip})
     if not dataset.startswith(NAME_THEIR_SCENE) or len(scenes) < 2:
         return {}
     return {

@@ -135,11 +135,11 @@ def motion_picture(dataset: str, grids: Sequence[GridResults]) -> Picture | None
     printed = tables.paper(dataset, "table5", "sparse and latent", "motion")
     marks = {f"the paper, full size: {printed}": float(printed)} if dataset in DATASETS else {}
     words = f" The paper prints {printed}, and not how much motion its network learned." if marks else ""
+    shown_of = DATASETS.get(dataset, f"Generated scene {dataset}")
     return Picture(
         figures.auc_against_motion(points, shown, marks),
-        f"{DATASETS.get(dataset, dataset)}: frame AUC of the motion branch against how much motion it has learned, on "
-        "normal test frames. At 0 a network predicts motion no better than by predicting none, which is the row zero "
-        f"flow.{words}",
+        f"{shown_of}: frame AUC of the motion branch against how much motion it has learned, on normal test frames. At "
+        f"0 a network predicts motion no better than by predicting none, which is the row zero flow.{words}",
     )
 
 

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from maam_lib.evaluation.result import Epoch, MotionError
-from maam_lib.figures import events, pictures, plots
+from maam_lib.figures import events, motion, pictures, plots
 
 RANDOM = np.random.default_rng(0)
 GRAY = RANDOM.integers(0, 256, (16, 24, 1), np.uint8)
@@ -58,6 +58,16 @@ OBJECTS = pd.DataFrame({"clip": "a", "what": ["bicycle", "cart", "skater"], "fir
 FRAMES = pd.DataFrame({"clip": ["a"] * 6 + ["b"] * 2, "frame": [*range(6), 0, 1], "label": [0, 1, 1, 1, 1, 0, 0, 0]})
 FOUND = FRAMES.assign(speed=[True, True, True, False, True, False, False, False], network=True)
 SPEED_ROW = {"frame": GRAY, "mask": MASK, "speed": MAP, "error": 2 * MAP - 1, "speed_patch": MASK, "error_patch": MASK}
+LEARNED = pd.DataFrame(
+    [
+        ("a", 0, 1, -0.05, 0.95),
+        ("a", 0, 2, 0.2, 0.8),
+        ("a", 1, 2, 0.1, 0.85),
+        ("b", 0, 1, -1.5, 0.3),
+        ("b", 0, 3, 0, 0.96),
+    ],
+    columns=["training", "seed", "epoch", "learned", "auc"],
+)
 ROW = {"frame": GRAY, "appearance": MAP, "motion": MAP, "fused": MAP, "found": MASK, "mask": MASK}
 
 # name: (call, axes, pictures)
@@ -113,6 +123,12 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
         7,
         6,
     ),
+    "auc_against_motion": (lambda: motion.auc_against_motion(LEARNED, {"speed": 0.97, "zero": 0.96}), 1, 0),
+    "auc_against_motion with a printed one": (
+        lambda: motion.auc_against_motion(LEARNED, {"zero": 0.96}, {"paper": 0.972}),
+        1,
+        0,
+    ),
     "bars_with_spread": (lambda: plots.bars_with_spread({"a": [0.5, 0.7], "b": [0.6]}, "AUC", {"line": 0.55}), 1, 0),
 }
 
@@ -130,7 +146,7 @@ def test_figure_draws(case: str) -> None:
 def test_every_figure_function_is_tried() -> None:
     public = {
         name
-        for module in (events, pictures, plots)
+        for module in (events, motion, pictures, plots)
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
@@ -229,3 +245,28 @@ def test_speed_and_error_have_one_colour_scale() -> None:
     limits = {maps[i].get_clim() for i in (1, 2, 4, 5)}
     assert limits == {(0, 7 * MAP.max())}
     assert maps[0].get_clim() == (0, 255), "of a frame"
+
+
+def test_every_epoch_is_where_it_was_measured_and_the_last_of_each_seed_is_large() -> None:
+    axis = motion.auc_against_motion(LEARNED, {"zero flow": 0.96}, {"paper": 0.972}).axes[0]
+    dots: dict[float, list] = {}
+    for line in axis.lines:
+        if line.get_marker() == "o":
+            at = sorted(zip(line.get_xdata(), line.get_ydata(), strict=True))
+            dots.setdefault(line.get_markersize(), []).append(at)
+    assert dots[max(dots)] == [[(0.1, 0.85), (0.2, 0.8)], [(0, 0.96)]]
+    assert dots[min(dots)] == [[(-0.05, 0.95), (0.1, 0.85), (0.2, 0.8)], [(-1.5, 0.3), (0, 0.96)]]
+    assert "1 further left" in axis.get_title(loc="left"), "of a network that is worse than none"
+    assert axis.get_xlim()[0] == motion.LEFT
+    assert axis.get_ylim()[0] == pytest.approx(0.8 - motion.MARGIN), "what is off the axis does not stretch it"
+
+
+def test_names_beside_the_axis_keep_their_order_and_their_distance() -> None:
+    close = LEARNED.assign(
+        training=[f"t{i}" for i in range(5)], learned=0.1, auc=[0.9, 0.901, 0.902, 0.95, 0.8], seed=0
+    )
+    axis = motion.auc_against_motion(close, {"zero flow": 0.96}).axes[0]
+    places = {text.get_text(): text.xy[1] for text in axis.texts if text.get_text().startswith("t")}
+    in_order = sorted(places, key=lambda name: places[name])
+    assert in_order == ["t4", "t0", "t1", "t2", "t3"]
+    assert np.diff(sorted(places.values())).min() >= motion.LEAST_GAP - 1e-9

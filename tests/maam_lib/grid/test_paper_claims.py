@@ -280,11 +280,11 @@ def test_learning_adds_only_where_every_seed_excludes_zero_over_the_clips(
 def test_the_interval_of_the_row_without_learning_says_what_the_test_clips_cannot_tell():
     """0.977 is printed for Ped2."""
     wide = made_up_no_learning(zero_flow=(0.960, (0.9, 0.99)), speed=(0.966, (0.922, 0.993)))
-    said_so = "no learning (speed) reaches 0.966 [0.922, 0.993] over the test clips: clips so few cannot tell it from"
+    said_so = "no learning (speed) reaches 0.966 [0.922, 0.993] over the 12 test clips, which cannot tell it from"
     assert learning((-0.1, -0.05), no_learning=wide).evidence.endswith(f"{said_so} the printed 0.977")
     narrow = made_up_no_learning(speed=(0.966, (0.95, 0.97)))
     told = learning((-0.1, -0.05), no_learning=narrow).evidence
-    assert told.endswith("no learning (speed) reaches 0.966 [0.950, 0.970] over the test clips")
+    assert told.endswith("no learning (speed) reaches 0.966 [0.950, 0.970] over the 12 test clips")
     no_interval = learning((-0.1, -0.05), no_learning=made_up_no_learning(speed=(0.966, None))).evidence
     assert no_interval.endswith("no learning (speed) reaches 0.966")
     found = CLAIMS["auc"].judge(GridResults(load_recipe("ped2-mini"), {BASE: results(0.8)}, [], wide))
