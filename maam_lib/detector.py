@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -26,7 +26,8 @@ TAIL = 0.1  # share of the training scores, the highest, that the tail is fitted
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")  # of what is read from a file
 Count = Annotated[int, Field(ge=1)]
 Sides = tuple[Annotated[int, Field(ge=1, le=100_000)], Annotated[int, Field(ge=1, le=100_000)]]  # (height, width)
-# uint8 (B, H, W, C) and float16 (B, H, W, 2), as prepared data are stored -> two float32 (B, ph, pw) of patch sums
+# uint8 (B, H, W, C) and float16 (B, H, W, 2), as prepared data are stored -> two float32 (B, ph, pw) of patch sums, of
+# motion signed where speed is predicted
 Score = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -93,6 +94,7 @@ class Detector:
     threshold: float  # tau of Eq. 12, on fused scores before Eq. 11
     training: TrainingScores
     normal: str = TRAINING_FRAMES  # what `threshold` and `training` were measured on
+    motion_target: Literal["flow", "speed"] = "flow"  # what the network predicts; earlier kits knew flow alone
 
     def __post_init__(self) -> None:
         if self.flow not in FLOW_ESTIMATORS:

@@ -35,12 +35,14 @@ def appearance_loss(frames: Tensor, frame_hat: Tensor) -> Tensor:
 def motion_loss(flow: Tensor, flow_hat: Tensor, patch: Pair | None = None) -> Tensor:
     """Mean absolute difference over batch, components, pixels; both (B, 2, H, W), pixels per frame (Eq. 6, item 8).
 
-    With a `patch` (height, width), means over patches are compared in place of pixels, a quarter of a patch apart as
-    in Algorithm 1 (ours; item 28).
+    Ours (item 28): a predicted speed, flow_hat (B, 1, H, W), is compared with the length of the flow. With a `patch`
+    (height, width), means over patches are compared in place of pixels, each component's by itself: whole patches, a
+    quarter of a patch apart.
     """
+    target = motion_target(flow, flow_hat)
     if patch is not None:
-        flow, flow_hat = (F.avg_pool2d(x, patch, default_stride(patch)) for x in (flow, flow_hat))
-    return (flow - flow_hat).abs().mean()  # Eq. 6: |F - F_hat|_1
+        target, flow_hat = (F.avg_pool2d(x, patch, default_stride(patch)) for x in (target, flow_hat))
+    return (target - flow_hat).abs().mean()  # Eq. 6: |F - F_hat|_1
 
 
 def sparse_loss(weights: Tensor, form: Literal["paper", "released"] = "paper") -> Tensor:
@@ -82,7 +84,7 @@ def total_loss(
     """All terms and their sum L (Eq. 7 and 10), in float32 or finer.
 
     Without memory the sparse and latent terms are 0. With one branch trained, the other's term is shown but not summed.
-    `patch` (height, width) is needed where `settings.motion_form` is "patches".
+    `patch` (height, width): the one that is scored; raises ValueError where `settings.motion_form` needs it.
     """
     appearance = appearance_loss(frames, _at_least_float32(output.frame_hat))
     motion = recipe_motion_loss(flow, _at_least_float32(output.flow_hat), settings, patch)
@@ -99,11 +101,12 @@ def total_loss(
 
 
 def recipe_motion_loss(flow: Tensor, flow_hat: Tensor, settings: LossSettings, patch: Pair | None) -> Tensor:
-    """The motion term for a flow (B, 2, H, W), of flow or speed, in the form that the settings name."""
-    target = motion_target(flow, flow_hat.shape[1])
-    if settings.motion_form == "patches" and patch is None:
-        raise ValueError("loss.motion_form = patches compares means over patches; give the patch as well")
-    return motion_loss(target, flow_hat, patch if settings.motion_form == "patches" else None)
+    """`motion_loss` in the form that the settings name; the patch (height, width) is used by "patches" alone."""
+    if settings.motion_form == "pixels":
+        return motion_loss(flow, flow_hat)
+    if patch is None:
+        raise ValueError("loss.motion_form = patches compares means over patches; give the recipe's scoring.patch too")
+    return motion_loss(flow, flow_hat, patch)
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ class MAAMOutput(NamedTuple):
     """What the network returns for a batch of frames."""
 
     frame_hat: Tensor  # (B, C, H, W) reconstructed frame
-    flow_hat: Tensor  # (B, 2, H, W) predicted flow to the next frame, pixels per frame, (dx, dy); or (B, 1, H, W) speed
+    flow_hat: Tensor  # (B, 2, H, W) predicted flow to the next frame, pixels per frame, (dx, dy); or speed (B, 1, H, W)
     query: Tensor  # (B, D, h, w) encoder output z, >= 0
     read_out: Tensor  # (B, D, h, w) what the decoders see: z_hat, or z without memory
     weights: Tensor | None  # (B, N, h, w) addressing weights; None without memory
@@ -107,7 +107,7 @@ class MAAMNet(nn.Module):
         use_memory: without memory the query itself goes to the decoders (Table 2).
         dropout: share of decoder activations dropped in training.
         norm_momentum: weight of a new batch in the running batch-norm statistics.
-        motion_channels: 2 for flow, 1 for its length (ours).
+        motion_channels: 2, the motion decoder predicts flow; 1, its length, the speed (ours; item 28).
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class MAAMNet(nn.Module):
             return memory.read(weights, self.items), weights
 
     def decode(self, read_out: Tensor, sizes: list[Size]) -> tuple[Tensor, Tensor]:
-        """Frame (B, C, H, W) and flow (B, 2, H, W) from a read-out (B, D, h, w)."""
+        """Frame (B, C, H, W) and flow (B, 2, H, W), or speed (B, 1, H, W), from a read-out (B, D, h, w)."""
         z = _fork(read_out)
         return self.appearance_decoder(z, sizes), self.motion_decoder(z, sizes)
 

@@ -18,6 +18,7 @@ from data_prep.files.reading import UnreadableError, open_npy, read_json, read_t
 from data_prep.layout import DatasetError, checked_name, read_manifest
 from data_prep.prepare import prepare
 from data_prep.verify import verify
+from maam_lib.analysis.events import events_of, read_event_labels
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import PreparedDataset, find_dataset
 from maam_lib.evaluation.result import Plan, Word
@@ -183,6 +184,14 @@ def test_a_damaged_recipe_is_read_or_named(folder: Path, content: bytes) -> None
     path = folder / "mine.yaml"
     recipe = holds(path, content, lambda: load_recipe(path), SettingError)
     assert recipe is None or load_recipe(written(folder, recipe.to_yaml())) == recipe
+
+
+@fuzz
+@given(damaged_yaml((REFERENCE.parent / "ped2_events.yaml").read_text()))
+def test_damaged_labels_of_events_are_read_or_named(folder: Path, content: bytes) -> None:
+    path = folder / "events.yaml"
+    labels = holds(path, content, lambda: read_event_labels(path), UnreadableError)
+    assert labels is None or len(events_of(labels.table()))
 
 
 @fuzz

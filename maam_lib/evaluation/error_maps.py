@@ -53,7 +53,7 @@ class ErrorMaps:
 
     def means(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of every frame (B,), over its pixels: the means of both maps, of |F - F_hat| and of |F|, F flow or speed."""
-        target = pscd.motion_target(self.flow, self.flow_hat.shape[1])
+        target = pscd.motion_target(self.flow, self.flow_hat)
         flow_error, flow_size = (target - self.flow_hat).abs().mean(dim=(1, 2, 3)), target.abs().mean(dim=(1, 2, 3))
         return self.appearance.mean(dim=(1, 2)), self.motion.mean(dim=(1, 2)), flow_error, flow_size
 

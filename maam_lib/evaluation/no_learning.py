@@ -28,8 +28,10 @@ NO_TRAINING = "needs training frames, and the prepared data have no training cli
 
 def measure_no_learning(
     recipe: Recipe, prepared: PreparedDataset, *, device: torch.device | str | None = None
-) -> NoLearning:
-    """Every row of `baselines.ROWS` on the test frames, under a recipe's data and scoring settings.
+) -> tuple[NoLearning, pd.DataFrame]:
+    """Every row of `baselines.ROWS` on the test frames, under a recipe's data and scoring settings; and their scores.
+
+    The score table has one row per scored test frame: clip, frame, label, and a column per row.
 
     One pass over the test frames per constant answer, and one over the training frames that psi comes from where a row
     fuses. Without training clips only the rows of motion alone that need none are measured; the others are named in
@@ -46,7 +48,7 @@ def measure_no_learning(
         for name, (answer, column) in ROWS.items()
         if has_training or (answer in answers and column == "motion")
     }
-    rows: dict[str, Any] = {}
+    rows, scores = dict[str, Any](), dict[str, np.ndarray]()
     for answer, predict in answers.items():
         columns = {name: column for name, (of, column) in measurable.items() if of == answer}
         fuses = "fused" in columns.values()
@@ -54,6 +56,7 @@ def measure_no_learning(
         errors = evaluator.errors(predict, "test")
         table = score_table(errors, psi, prepared)
         for name, column in columns.items():
+            scores[name] = table[column].to_numpy()
             rows[name] = under_every_protocol(table, column) | ({"psi": psi} if column == "fused" else {})
             if (places := localised(errors, psi, prepared, recipe.scoring, column)) is not None:
                 rows[name]["localisation"] = {criterion: places[criterion] for criterion in CRITERIA}
@@ -68,7 +71,8 @@ def measure_no_learning(
         "seconds": time.perf_counter() - began,
         "settings": recipe.model_dump(mode="json", include={"data", "scoring"}),
     }
-    return NoLearning.model_validate(content)
+    of_rows = table.loc[:, ["clip", "frame", "label"]].assign(**{name: scores[name] for name in measurable})
+    return NoLearning.model_validate(content), of_rows
 
 
 def under_every_protocol(table: pd.DataFrame, column: str) -> dict[str, Any]:

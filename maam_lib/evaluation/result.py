@@ -37,6 +37,30 @@ class MotionError(Part):
     test_normal: float
 
 
+class ByPart(Part):
+    """The width of the largest errors on training frames and on held-out normal ones, in patch sums."""
+
+    train: Amount
+    held_out: Amount
+
+
+class Widths(ByPart):
+    """The same relative to no learning; `ratio` is held out over training."""
+
+    ratio: Amount | None
+    no_learning: ByPart
+
+
+class Generalisation(Part):
+    """What clips say that were held back from training (`training.hold_out`), without labels."""
+
+    clips: list[str]
+    frames: Count
+    motion: Widths | None = None
+    appearance: Widths | None = None
+    above_threshold: Rate | None = None  # share of held-out frames; by the rule, 1 % of the training frames are
+
+
 class Memory(Part):
     items: Count
     support_items: Amount
@@ -85,6 +109,7 @@ class Epoch(Part):
     auc_motion: Rate
     motion_error_to_zero_flow: MotionError
     best_on_test: bool = False
+    generalisation: Generalisation | None = None
 
 
 class Scoring(Part):
@@ -126,6 +151,7 @@ class Result(Part):
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
     protocols: dict[metrics.Protocol, UnderProtocol] = Field(default_factory=dict)
     smoothed: dict[Smoothing, dict[metrics.Protocol, UnderProtocol]] = Field(default_factory=dict)
+    generalisation: Generalisation | None = None
     whole_frame: WholeFrame | None = None
     localisation: Localisation | None = None
     curve: list[Epoch] = Field(default_factory=list)

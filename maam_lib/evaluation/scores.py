@@ -87,6 +87,7 @@ def calibrated_detector(recipe: Recipe, prepared: PreparedDataset, train: PatchE
         psi=float(calibration.psi),
         threshold=calibration.threshold,
         training=TrainingScores.of(train.scores(calibration.psi)["fused"]),
+        motion_target=recipe.loss.motion_target,
     )
 
 

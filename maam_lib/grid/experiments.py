@@ -34,6 +34,7 @@ from maam_lib.grid.results import (
 from maam_lib.training import RunFolder, build_network
 
 IN_DEPTH = (BASE, "channels")  # variants that are also scored at every epoch and under every scoring variant
+HELD_OUT = "held-out"  # of three clips, since the widths of single ones differ much
 
 # Variants
 
@@ -90,6 +91,7 @@ def every_variant() -> dict[str, Variant | Switch]:
         "speed": Variant(
             "speed of patches as the target, augmented (ours)", (*SPEED, PATCHES, "training.augment=true")
         ),
+        HELD_OUT: Variant("three training clips held out of training (ours)", ("training.hold_out=3",)),
         **{f"lr-{rate}": Variant(f"learning rate {rate}", (f"training.learning_rate={rate}",)) for rate in RATES},
         "temperature": Variant("softmax temperature 0.1 (ours)", ("model.temperature=0.1",)),
     }
@@ -157,10 +159,11 @@ def cells_of(base: Recipe, variants: Iterable[str], seeds: Sequence[int]) -> lis
 def measure_cell(run: RunFolder, cell: Cell, prepared: PreparedDataset, device: str | None = None) -> Result:
     """The result of one finished training: what `evaluate` measures of it, with its machine and seconds.
 
-    Those IN_DEPTH get the curve over their epochs and their "scoring" under every scoring variant.
+    Those IN_DEPTH get the curve over their epochs and their "scoring" under every scoring variant; "held-out" gets the
+    curve, since what its held-out clips say is to be seen at every epoch.
     """
     began, device, in_depth = time.perf_counter(), device or best_accelerator(), cell.variant in IN_DEPTH
-    result = evaluate(run, prepared, every_epoch=in_depth, device=device)
+    result = evaluate(run, prepared, every_epoch=in_depth or cell.variant == HELD_OUT, device=device)
     more: dict[str, Any] = {"variant": cell.variant, "machine": run.machine}
     if in_depth:
         net = build_network(run.recipe).to(device)

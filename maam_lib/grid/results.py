@@ -5,7 +5,8 @@ per cell, as `<recipe>/<variant>/seed0.json` ...; the kit's hold some weights as
 
 reports/reference/<recipe>/paper/seed0.json    "paper" is the recipe as it is
 reports/reference/<recipe>/weights.safetensors of its seed 0, with recipe.yaml, detector.json and scores.csv
-reports/reference/<recipe>/no_learning.json    the rows without learning alone, from `maam baselines`
+reports/reference/<recipe>/no_learning.json    the rows without learning alone, from `maam baselines`; their scores of
+                                               every frame beside it, in no_learning.csv
 """
 
 import shutil
@@ -23,7 +24,7 @@ from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
 from maam_lib.evaluation import NoLearning, Result, Smoothing, UnderProtocol
 from maam_lib.model import MAAMNet
-from maam_lib.training import SCORES, RunFolder, build_network, load_weights
+from maam_lib.training import SCORES, RunFolder, build_network, load_weights, read_score_table
 
 REPORTS = CLONE / "reports"
 REFERENCE = REPORTS / "reference"
@@ -85,6 +86,22 @@ def read_no_learning(path: Path) -> NoLearning:
         raise ResultError(f"{path}: no such result; make it with {again}") from None
     except UnreadableError as error:
         raise ResultError(f"{error}; make it again with {again}") from error
+
+
+def kept_no_learning() -> dict[str, NoLearning]:
+    """The rows without learning that come with the kit, by recipe."""
+    return {path.parent.name: read_no_learning(path) for path in sorted(REFERENCE.glob("*/no_learning.json"))}
+
+
+def read_no_learning_scores(path: Path) -> pd.DataFrame:
+    """The scores beside one file of `maam baselines`: clip, frame, label, and a column per row that it has.
+
+    path: of the JSON file. Raises ResultError where that is damaged, and RunError where the table is.
+    """
+    rows = read_no_learning(path).rows
+    return read_score_table(
+        path.with_suffix(".csv"), list(rows), f"make it again with `maam baselines RECIPE --out {path}`"
+    )
 
 
 def result_files(home: Path) -> list[Path]:
@@ -159,19 +176,6 @@ def result_table(result: Result) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def no_learning_table(found: NoLearning) -> pd.DataFrame:
-    """The rows without learning as a table: AUC and EER of the raw scores with the 95 % interval over clips, the AUC of
-    smoothed scores, and pixel, region and track criteria; columns without any number are left out."""
-    rows: dict[str, dict[str, float | None]] = {}
-    for name, row in found.rows.items():
-        low, high = row.micro.auc_interval or (None, None)
-        columns = {"AUC": row.micro.auc, "EER": row.micro.eer, "AUC from": low, "to": high}
-        columns |= {smoothing: of["micro"].auc for smoothing, of in row.smoothed.items() if "micro" in of}
-        columns |= {words: getattr(row.localisation, criterion, None) for criterion, words in PLACES_ROWS.items()}
-        rows[name.replace("_", " ")] = columns
-    return pd.DataFrame.from_dict(rows, orient="index").astype(float).dropna(axis="columns", how="all")
-
-
 def _columns(measured: UnderProtocol) -> dict[str, float | None]:
     """What a result says of the fused scores under one protocol, by the columns of its table."""
     low, high = measured.auc_interval or (None, None)
@@ -184,3 +188,16 @@ def _columns(measured: UnderProtocol) -> dict[str, float | None]:
         "best no-learning": max(measured.no_learning.values(), default=None),
     }
     return {column: value for column, value in columns.items() if value is not None}
+
+
+def no_learning_table(found: NoLearning) -> pd.DataFrame:
+    """The rows without learning as a table: AUC and EER of the raw scores with the 95 % interval over clips, the AUC of
+    smoothed scores, and pixel, region and track criteria; columns without any number are left out."""
+    rows: dict[str, dict[str, float | None]] = {}
+    for name, row in found.rows.items():
+        low, high = row.micro.auc_interval or (None, None)
+        columns = {"AUC": row.micro.auc, "EER": row.micro.eer, "AUC from": low, "to": high}
+        columns |= {smoothing: of["micro"].auc for smoothing, of in row.smoothed.items() if "micro" in of}
+        columns |= {words: getattr(row.localisation, criterion, None) for criterion, words in PLACES_ROWS.items()}
+        rows[name.replace("_", " ")] = columns
+    return pd.DataFrame.from_dict(rows, orient="index").astype(float).dropna(axis="columns", how="all")

@@ -77,7 +77,7 @@ class _Sums(NamedTuple):
     def fused(self, psi: float) -> np.ndarray:
         """The largest fused patch sum of every frame, float32 (T,): fuse first, then the maximum; a row at a time."""
         weight = float(np.float32(psi))
-        best = np.zeros(self.appearance.shape[-1], np.float32)
+        best = np.full(self.appearance.shape[-1], -np.inf, np.float32)
         for appearance, motion in zip(self.appearance, self.motion, strict=True):
             np.maximum(best, pscd.fuse(appearance, motion, weight).max(axis=0), out=best)
         return best

@@ -39,6 +39,7 @@ COLUMNS = (
     "Left to right: frame, appearance error, motion error, both fused, and the place: blue where the fused patch sum "
     "passes the threshold calibrated on training frames, orange the truth."
 )
+SIGNED = "Motion errors are of speed, with their sign: orange is faster than predicted, purple slower."
 
 
 class Picture(NamedTuple):
@@ -175,7 +176,8 @@ def _of_network(name: str, scored: Scored, root: Path) -> Picture | str:
     if picture is None:
         needs = "the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree"
         return f"No picture of {who}: it needs {needs}."
-    return picture._replace(caption=f"{who}. {picture.caption}")
+    signed = f" {SIGNED}" if name != "figure7" and scored.recipe.loss.motion_target == "speed" else ""
+    return picture._replace(caption=f"{who}. {picture.caption}{signed}")
 
 
 def _video(scored: Scored, root: Path) -> PreparedDataset:

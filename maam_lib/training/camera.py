@@ -10,7 +10,7 @@ import numpy as np
 
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, SettingError
-from maam_lib.data import PreparedDataset
+from maam_lib.data import PreparedDataset, training_clips
 
 FLOWS = 300  # training flows, evenly spread, that moving things are measured in
 OF_FASTEST = 0.25  # of the speed that 1 % of a frame's pixels typically exceed: from there a pixel counts as moving
@@ -39,7 +39,8 @@ def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
     if not follow:
         return recipe, ""
     height, width = prepared.frame_size
-    frames = sum(prepared.num_frames("train", clip) - 1 for clip in prepared.clips("train"))
+    clips = training_clips(prepared, recipe.training.hold_out)["train"]
+    frames = sum(prepared.num_frames("train", clip) - 1 for clip in clips)
     found: dict[str, object] = {
         "data.height": height,
         "data.width": width,
@@ -49,7 +50,7 @@ def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
     }
     measured = ""
     if "scoring.patch" in follow:
-        things = moving_things(prepared)
+        things = moving_things(prepared, clips)
         found["scoring.patch"] = [things.height, things.width]
         measured = f" (median of {things.count} moving parts)"
     fitted = recipe.with_settings(*(f"{key}={json.dumps(found[key])}" for key in follow), "data.follow=[]")

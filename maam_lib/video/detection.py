@@ -31,6 +31,10 @@ from maam_lib.video.trouble import Footage
 PAGE_SECONDS = 60.0  # between two renewals of the page
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
 VIDEO = "annotated.mkv"
+MOTION_ERROR = {
+    "flow": "the distance of flow and predicted flow",
+    "speed": "speed minus predicted speed: above 0 where things are faster, below 0 where they are slower",
+}
 SCORE_COLUMNS = "frame,time,appearance,motion,fused,normalised,alarm"
 
 
@@ -208,6 +212,7 @@ class _Report:
             "video/templates/detection.html",
             title=f"{self.footage.name.rpartition('/')[2]}, scored",
             normal=self.detector.normal,
+            of_speed=self.detector.motion_target == "speed",
             curve=svg_curve(self._envelope.values, self.level),
             times=[clock(self.progress.footage_seconds * quarter / 4) for quarter in range(5)],
             highest=max(self._envelope.values, default=None),
@@ -231,6 +236,7 @@ class _Report:
             "scores on this page": f"(fused - {training.low:.6g}) / {training.high - training.low or 1:.6g}",
             "recipe": f"{detector.recipe}, epoch {detector.epoch}, trained on {detector.trained_on}",
             "frames resized to": f"{detector.frame_size[0]}x{detector.frame_size[1]}, {detector.channels} channel(s)",
+            "motion error": MOTION_ERROR[detector.motion_target],
             "flow": f"{detector.flow}, at the footage's size {self.footage.size[0]}x{self.footage.size[1]}",
             "patch, stride, padding": f"{detector.patch}, {detector.stride}, {detector.padding}",
             "psi": detector.psi,

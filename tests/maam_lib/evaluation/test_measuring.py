@@ -13,7 +13,7 @@ import torch
 from maam_lib import baselines, pscd
 from maam_lib.config import ScoringSettings
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation.error_maps import Predict, error_maps
+from maam_lib.evaluation.error_maps import Predict, error_maps, network_predictor
 from maam_lib.evaluation.measuring import Evaluator, evaluate
 from maam_lib.evaluation.one_frame import detection_row
 from maam_lib.evaluation.protocols import no_learning_rows
@@ -27,7 +27,7 @@ from maam_lib.evaluation.scores import (
 )
 from maam_lib.metrics import roc_auc
 from maam_lib.model import MAAMNet
-from maam_lib.training.loop import fit
+from maam_lib.training.loop import build_network, fit
 from maam_lib.training.runs import RunFolder
 from tests import reference
 from tests.conftest import tiny_recipe
@@ -337,6 +337,20 @@ def test_single_branch_rows_are_what_their_names_say(evaluator: Evaluator) -> No
     for name, error in errors.items():
         scores = pscd.patch_sums(error, PATCH).amax(dim=(1, 2)).tolist()
         assert rows[name]["auc"] == pytest.approx(reference.roc_auc(labels, scores), abs=1e-3), name
+
+
+def test_a_network_that_answers_no_speed_has_the_scores_of_the_row_speed(scene: PreparedDataset) -> None:
+    """To the last bit, for the motion branch is the length of the flow then, summed over patches."""
+    evaluator = Evaluator(tiny_recipe("loss.motion_target=speed"), scene)
+    net = build_network(evaluator.recipe)
+    net.motion_decoder.output.weight.data.zero_()
+    table, measured = evaluator.score(network_predictor(net))
+    rows = evaluator.no_learning_scores()
+    assert measured["motion_error_to_zero_flow"] == {"train": 1, "test_normal": 1}
+    assert table["motion"].tolist() == rows["speed"].tolist()
+    speed = np.linalg.norm(scene.flow("test", "Test001")[25].astype(np.float64), axis=2)
+    expected = reference.patch_sums(speed, PATCH, STRIDE, "same").max()
+    assert table.set_index(["clip", "frame"]).loc[("Test001", 25), "motion"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_every_yardstick_has_its_own_calibrated_psi(evaluator: Evaluator) -> None:

@@ -25,7 +25,7 @@ from tests.conftest import SMALL_SCENE, prepare_clips, tiny_recipe
 
 @pytest.fixture(scope="module")
 def found(scene: PreparedDataset) -> NoLearning:
-    return measure_no_learning(tiny_recipe(), scene, device="cpu")
+    return measure_no_learning(tiny_recipe(), scene, device="cpu")[0]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,8 @@ def test_the_result_says_what_it_was_measured_on(found: NoLearning, scene: Prepa
 def test_without_training_clips_the_rows_of_motion_alone_are_the_same(
     one_test_clip: PreparedDataset, yardsticks: pd.DataFrame
 ) -> None:
-    found = measure_no_learning(tiny_recipe(), one_test_clip, device="cpu")
+    found, scores = measure_no_learning(tiny_recipe(), one_test_clip, device="cpu")
+    assert list(scores) == ["clip", "frame", "label", "speed", "zero_flow"]
     assert list(found.rows) == ["speed", "zero_flow"]
     assert found.absent == dict.fromkeys(set(baselines.ROWS) - set(found.rows), NO_TRAINING)
     first = yardsticks[yardsticks["clip"] == "Test001"]
@@ -106,6 +107,7 @@ def test_without_training_clips_the_rows_of_motion_alone_are_the_same(
         assert row.micro.auc == pytest.approx(expected, abs=1e-9), name
         assert row.micro.auc_interval is None, "of one clip there is none"
         assert row.psi is None
+        assert scores[name].to_numpy() == pytest.approx(first[name].to_numpy()), name
     assert NoLearning.model_validate_json(found.model_dump_json(exclude_unset=True)) == found
 
 
@@ -133,7 +135,7 @@ def test_the_shanghaitech_sample_has_the_rows_of_motion_alone(real_data: Path, t
     prepare("shanghaitech", source, tmp_path, flow="dis-ultrafast", size=size, allow_incomplete=True, workers=1)
     settings = ("data.height=60", "data.width=107", "data.flow=dis-ultrafast", "scoring.patch=[10, 7]")
     recipe = load_recipe("shanghaitech", *settings)
-    found = measure_no_learning(recipe, dataset_for(tmp_path, recipe), device="cpu")
+    found, _ = measure_no_learning(recipe, dataset_for(tmp_path, recipe), device="cpu")
     assert set(found.rows) == {"speed", "zero_flow"}
     assert not found.protocol.complete
     for row in found.rows.values():
@@ -149,7 +151,7 @@ def test_the_avenue_sample_has_every_row_and_its_places(real_data: Path, tmp_pat
     prepare("avenue", source, tmp_path, flow="dis-ultrafast", size=size, allow_incomplete=True, workers=1)
     settings = ("data.height=60", "data.width=107", "data.flow=dis-ultrafast", "scoring.patch=[28, 13]")
     recipe = load_recipe("avenue", *settings)
-    found = measure_no_learning(recipe, dataset_for(tmp_path, recipe), device="cpu")
+    found, _ = measure_no_learning(recipe, dataset_for(tmp_path, recipe), device="cpu")
     assert set(found.rows) == set(baselines.ROWS)
     assert not found.protocol.complete
     for row in found.rows.values():

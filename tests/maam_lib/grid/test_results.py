@@ -23,6 +23,7 @@ from maam_lib.grid.results import (
     no_learning_table,
     paper_values,
     read_no_learning,
+    read_no_learning_scores,
     read_result,
     reference_detector,
     reference_network,
@@ -304,6 +305,17 @@ def test_rows_without_learning_are_read_as_they_were_written(tmp_path: Path) -> 
     path, written = tmp_path / "no_learning.json", rows_without_learning()
     write_json(path, written.as_json())
     assert read_no_learning(path) == written
+
+
+def test_scores_without_learning_are_read_beside_their_rows(tmp_path: Path) -> None:
+    path, scores = tmp_path / "no_learning.json", pd.DataFrame({"clip": ["001"], "frame": [0], "label": [1]})
+    write_json(path, rows_without_learning().as_json())
+    scores.assign(zero_flow=0.5).to_csv(path.with_suffix(".csv"), index=False)
+    pd.testing.assert_frame_equal(read_no_learning_scores(path), scores.assign(zero_flow=0.5))
+    for damaged in (scores.assign(speed=0.5), scores.assign(zero_flow="a"), scores.assign(label=2, zero_flow=0.5)):
+        damaged.to_csv(path.with_suffix(".csv"), index=False)
+        with pytest.raises(RunError, match=r"no_learning\.csv: .*maam baselines RECIPE --out .*json"):
+            read_no_learning_scores(path)
 
 
 def test_missing_rows_without_learning_name_the_command(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import errno
 import html
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import sys
 import threading
 import warnings
 from collections import namedtuple
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,13 +27,13 @@ from typer.testing import CliRunner
 from data_prep.files.writing import DiskFullError
 from data_prep.scenes.synthetic import read_synthetic, scene_settings
 from maam_lib import cli
-from maam_lib.detector import DetectionError
+from maam_lib.detector import DetectionError, TrainingScores
 from maam_lib.training.runs import RunFolder
 from maam_lib.video.annotation import STRIP, AnnotatedVideo, Annotator, picture_size
 from maam_lib.video.detection import Progress, detect, footage_notes, progress_line
 from maam_lib.video.detection_page import BINS, MOMENTS, Envelope, WorstMoments, clock
 from maam_lib.video.events import COLUMNS
-from maam_lib.video.export import check_target
+from maam_lib.video.export import check_target, write_onnx
 from maam_lib.video.footage import open_footage
 from maam_lib.video.online import measured_on
 from maam_lib.video.onnx_file import CHECKSUM_KEY, open_onnx
@@ -365,6 +367,51 @@ def test_an_exported_file_scores_as_its_run_without_torch(exported: Path, tmp_pa
     evaluated = pd.read_csv(exported.parent / "run" / "scores.csv")
     np.testing.assert_allclose(b["fused"], evaluated[evaluated["clip"] == clip.name]["fused"], rtol=0, atol=1e-4)
     assert "torch" not in blocked.stderr
+
+
+def test_a_network_that_predicts_speed_scores_alike_as_run_and_exported_and_says_so(
+    speed_run: RunFolder, scene_root: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxscript")
+    clip = next(clip for clip in read_synthetic(SMALL_SCENE) if clip.split == "test")
+    write_images(tmp_path / "in", (frame[..., 0] for frame in clip.frames()), "{:03d}.png")
+    run = RunFolder(shutil.copytree(speed_run.folder, tmp_path / "run"))
+    detector, net = run_network(run, scene_root)
+    assert detector.motion_target == "speed"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", "`isinstance.treespec", FutureWarning)  # PyTorch's own, told and not raised
+        write_onnx(net, detector, tmp_path / "net.onnx")
+    ways = {"torch": open_run(run, scene_root), "onnx": open_onnx(tmp_path / "net.onnx")}
+    assert ways["onnx"][0] == detector
+    for name, way in ways.items():
+        detect(*way, open_footage(tmp_path / "in"), tmp_path / name)
+    a, b = (pd.read_csv(tmp_path / name / "scores.csv") for name in ways)
+    evaluated = pd.read_csv(run.folder / "scores.csv").query("clip == @clip.name")
+    for column in ("appearance", "motion", "fused"):
+        np.testing.assert_allclose(a[column], b[column], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(a[column], evaluated[column], rtol=0, atol=1e-4)
+    page = (tmp_path / "torch" / "index.html").read_text(encoding="utf-8")
+    assert "Motion raises a score only where things are faster than the network predicts" in page
+    assert "<td>speed minus predicted speed: " in page
+
+
+def test_scores_below_zero_are_written_and_drawn(video: Path, tmp_path: Path) -> None:
+    """Everything slower than predicted: patch sums of motion below 0, and so are the fused scores."""
+
+    def slow(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        appearance, motion = bright(frames, flow)
+        return appearance, motion - 100
+
+    detector = replace(DETECTOR, motion_target="speed", threshold=-40.0, training=TrainingScores(100, -80, -30, -50, 4))
+    done = detect(detector, slow, open_footage(video), tmp_path / "out")
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert (scores["motion"] == -100).all()
+    np.testing.assert_allclose(scores["fused"], 0.25 * scores["appearance"] - 75, rtol=1e-6)
+    np.testing.assert_allclose(scores["normalised"], (scores["fused"] + 80) / 50, rtol=1e-3, atol=1e-4)
+    assert done.alarms == 1
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    heights = [float(point.split(",")[1]) for point in re.search(r'points="([^"]+)"', page)[1].split()]
+    assert 0 <= min(heights) < max(heights) <= 160
 
 
 INTERRUPTED = """

@@ -2,12 +2,15 @@
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from maam_lib.detector import DETECTOR as DETECTOR_FILE
 from maam_lib.detector import DetectionError, Detector, TrainingScores
+from maam_lib.grid.results import REFERENCE
 from maam_lib.video.events import COLUMNS, QUIET, SHORTEST, Alarms, Event, EventFile
 
 DETECTOR = Detector(
@@ -151,6 +154,15 @@ def test_no_alarms_at_all_cannot_be_asked_for(rate: float) -> None:
 
 def test_a_detector_is_read_as_it_was_written() -> None:
     assert Detector.from_json(DETECTOR.to_json(), "here") == DETECTOR
+    speed = replace(DETECTOR, motion_target="speed")
+    assert Detector.from_json(speed.to_json(), "here") == speed
+
+
+def test_a_detector_of_an_earlier_kit_is_one_of_flow() -> None:
+    """Those that come with the kit's weights are such."""
+    text = (REFERENCE / "ped2-laptop" / DETECTOR_FILE).read_text()
+    assert "motion_target" not in text
+    assert Detector.from_json(text, "here").motion_target == "flow"
 
 
 @pytest.mark.parametrize(
@@ -167,6 +179,7 @@ def test_a_detector_is_read_as_it_was_written() -> None:
         (re.sub(r'"psi": [\d.]+', '"psi": {}', DETECTOR.to_json()), "psi: Input should be a valid number"),
         (DETECTOR.to_json().replace('"format": 1', '"format": 9'), "written by another version of maam"),
         (DETECTOR.to_json().replace('"psi"', '"phi"'), "not readable as a detector"),
+        (DETECTOR.to_json().replace('"flow"\n', '"sight"\n'), "motion_target: Input should be 'flow' or 'speed'"),
         (DETECTOR.to_json().replace('"dis"', '"flownet2"'), "'flownet2', which cannot be estimated while a video"),
     ],
 )
