@@ -15,6 +15,8 @@ from maam_lib.grid import (
     NONE,
     REFERENCE,
     GridResults,
+    claims,
+    deciders_table,
     effect_table,
     kept_no_learning,
     learning_table,
@@ -25,6 +27,7 @@ from maam_lib.grid import (
     sizes_table,
     summary,
     trainings_table,
+    verdict,
 )
 from maam_lib.report import collect
 
@@ -63,6 +66,12 @@ def sizes() -> str:
         for dataset in ("ped2", "synthetic")
     ]
     return "\n" + "\n".join(f"{as_markdown(table)}\n" for table in tables if len(table))
+
+
+def would_decide() -> str:
+    """How many seeds of which recipe would decide the claims that are undecided, and what they cost."""
+    grids = collect().grids
+    return as_markdown(deciders_table([verdict(claim, grids) for claim in claims()], grids))
 
 
 def in_short() -> str:
@@ -118,7 +127,7 @@ PAGES: dict[str, tuple[Callable[[], str], ...]] = {
     "README.md": (in_short, results),
     "docs/differences.md": (effects,),
     "docs/ped2.md": (in_short, ped2, samples, trainings),
-    "docs/sweeps.md": (sizes,),
+    "docs/sweeps.md": (sizes, would_decide),
 }  # what makes each table of a page, which stands between two comments of that name
 
 

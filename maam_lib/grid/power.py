@@ -6,17 +6,20 @@ rule if m and s stayed as they are. It is no promise: an s of two or three seeds
 odds are about even.
 """
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from maam_lib.config import recipe_names
 from maam_lib.evaluation import LEVEL, Result
 from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.judging import WORTH_NOTING, Outlook, State, Verdict, all_of, is_generated
+from maam_lib.grid.numbers import NONE
 
 FIRST_LOOK = 3  # seeds that give a spread at all
 MOST_SEEDS = 1000  # more than these are called none
@@ -123,6 +126,27 @@ def deciders(verdict: Verdict, grids: Sequence[GridResults]) -> list[Decider]:
         for grid, finding in found
         if finding is not None and finding.outlook is not None and finding.state is State.OPEN
     ]
+
+
+def deciders_table(verdicts: Sequence[Verdict], grids: Sequence[GridResults]) -> pd.DataFrame:
+    """One row per undecided claim and recipe, the cheapest first: seeds, trainings still to do, their time, how the
+    claim would then be judged, and under which condition."""
+    found = [(verdict.claim.name, of) for verdict in verdicts for of in deciders(verdict, grids)]
+    found.sort(key=lambda row: math.inf if row[1].outlook.seeds is None or row[1].minutes is None else row[1].minutes)
+    rows = [
+        (
+            claim,
+            of.recipe,
+            "none" if of.outlook.seeds is None else of.outlook.seeds,
+            NONE if of.outlook.seeds is None else of.trainings,
+            NONE if of.minutes is None or of.outlook.seeds is None else f"{_duration(of.minutes)} of {of.of}",
+            of.outlook.state,
+            of.outlook.why,
+        )
+        for claim, of in found
+    ]
+    columns = ["claim", "recipe", "seeds", "trainings to do", "time", "then", "provided"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _decider(grid: GridResults, outlook: Outlook) -> Decider:

@@ -10,8 +10,17 @@ from maam_lib.config import load_recipe
 from maam_lib.evaluation.result import Result
 from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.judging import Claim, Finding, Outlook, State, gain, verdict
+from maam_lib.grid.numbers import NONE
 from maam_lib.grid.paper_claims import claims
-from maam_lib.grid.power import FIRST_LOOK, Decider, deciders, gain_outlook, joint_outlook, steady_outlook
+from maam_lib.grid.power import (
+    FIRST_LOOK,
+    Decider,
+    deciders,
+    deciders_table,
+    gain_outlook,
+    joint_outlook,
+    steady_outlook,
+)
 from tests.results import made_up_result
 
 PAIR = ("paper", "no-memory")
@@ -150,6 +159,24 @@ def test_no_command_is_given_that_would_not_run():
     found = decider(GridResults(own, {"paper": cells(2, 5)}, []), Outlook(State.HOLDS, 3, ("paper",)))
     assert found.command == ""
     assert str(found) == "3 seeds (holds); 1 more training, about 5 minutes of one core"
+
+
+def test_the_cheapest_decider_comes_first_and_those_that_never_decide_last():
+    grid = grid_of({"paper": cells(3, 6), "no-memory": cells(3, 4)})
+    outlooks = {
+        "never": Outlook(State.OPEN, None, ("paper",), "too small"),
+        "dear": Outlook(State.FAILS, 9, PAIR),
+        "cheap": Outlook(State.HOLDS, 5, ("no-memory",)),
+    }
+    verdicts = [
+        verdict(Claim(name, "", "", "", "", lambda _, of=of: Finding(State.OPEN, "", (), of)), [grid])
+        for name, of in outlooks.items()
+    ]
+    assert deciders_table(verdicts, [grid]).to_numpy().tolist() == [
+        ["cheap", "ped2-mini", 5, 2, "8 minutes of one core", "holds", ""],
+        ["dear", "ped2-mini", 9, 12, "60 minutes of one core", "does not hold", ""],
+        ["never", "ped2-mini", "none", NONE, NONE, "undecided", "too small"],
+    ]
 
 
 def test_decided_claims_and_the_generated_scene_need_nothing():
