@@ -18,8 +18,8 @@ def test_the_tables_are_those_of_the_kept_results(page: str) -> None:
 def test_a_table_replaces_what_stood_between_its_marks() -> None:
     begins, ends = "<!-- sizes: python docs/make_tables.py -->", "<!-- /sizes -->"
     other = "".join(f"<!-- {mark} -->" for mark in ("would_decide: python docs/make_tables.py", "/would_decide"))
-    made = MADE["made_anew"]("docs/sweeps.md", f"before\n{begins}\nold\n{ends}\nafter\n{other}")
-    assert "old" not in made
+    made = MADE["made_anew"]("docs/sweeps.md", f"before\n{begins}\nstale\n{ends}\nafter\n{other}")
+    assert "stale" not in made
     assert "| no-memory | fused |" in made
     assert made.startswith(f"before\n{begins}\n")
     between = made[made.index(ends) : made.index("<!-- would_decide")]
