@@ -29,6 +29,7 @@ BATCH = 32  # frames whose scores of pixels are worked out at once
 FIRST = 32  # thresholds that regions are counted at, before more are put where the curve jumps
 PASSES = 8  # over the frames, at most
 DOUBT = 0.01  # of RBDC and TBDC, between the areas of the lower and of the upper steps
+WIDEST = 0.05  # false positives per frame, between two thresholds; for the curve may rise and fall between them
 CRITERIA = ("pixel_auc", "pixel_auc_ucsd", "rbdc", "tbdc")
 Seen = tuple[np.ndarray, Regions, str | None]  # a frame: scores (H, W), true regions, clip where these are tracks
 
@@ -179,7 +180,8 @@ class FoundRegions:
         return both
 
     def doubtful(self) -> np.ndarray:
-        """Thresholds halfway between those that leave the areas uncertain by DOUBT or more; none where they are known.
+        """Thresholds halfway between those that leave the areas uncertain by DOUBT or more, or that lie WIDEST or more
+        apart; none where all is known.
 
         Between two neighbouring thresholds an area is known but for the rectangle of their two points.
         """
@@ -188,8 +190,8 @@ class FoundRegions:
         width = np.abs(np.diff(np.minimum(false, 1)))[:last]
         rise = np.max([np.abs(np.diff(rates))[:last] for rates in self._rates()], axis=0)
         doubt, halfway = width * rise, (self.thresholds[1:] + self.thresholds[:-1])[:last] / 2
-        chosen = halfway[doubt > DOUBT / max(last, 1)] if doubt.sum() > DOUBT else halfway[:0]
-        return np.setdiff1d(chosen, self.thresholds)  # where no number lies between them
+        needed = (width > WIDEST) | ((doubt > DOUBT / max(last, 1)) & (doubt.sum() > DOUBT))
+        return np.setdiff1d(halfway[needed], self.thresholds)  # where no number lies between them
 
     def rbdc(self) -> float:
         """Area under the rate of found regions, in [0, 1]; MetricError where there was no true region."""

@@ -154,12 +154,23 @@ def test_thresholds_counted_in_several_passes_are_those_counted_in_one():
 def test_only_steps_that_leave_the_area_uncertain_are_halved():
     truth, scores = np.zeros(SIZE, int), np.zeros(SIZE)
     truth[:2, :2] = 1
-    scores[:2, :2], scores[6, ::4] = 3, 1  # at 1 there are three false positives as well
-    counted = found_regions([scores] * 2, [truth] * 2, np.array([0.5, 2.0, 4.0]))
-    # 4: nothing; 2: no false positive, so no width; 0.5: too many, but no more regions, so no height
+    scores[:2, :2], scores[6, 8] = 3, 1  # at 1 there is a false positive as well
+    # 4: nothing; 2: no false positive, so no width; 0.5: in one of 40 frames, and no more regions, so no height
+    counted = found_regions([scores] + [3 * truth] * 39, [truth] * 40, np.array([0.5, 2.0, 4.0]))
     assert counted.doubtful().tolist() == []
-    both = scores + 2 * (scores == 1)  # region and false positives appear at once
-    assert found_regions([both] * 2, [truth] * 2, np.array([0.5, 2.0, 4.0])).doubtful().tolist() == [3.0]
+    both = np.where(scores > 0, 3.0, 0)  # region and false positive appear at once, in one frame of 40, or of two
+    rare = found_regions([both] + [0 * truth] * 39, [truth] * 40, np.array([0.5, 2.0, 4.0]))
+    assert rare.doubtful().tolist() == []  # 1/40 times 1/40
+    common = found_regions([both, 3 * truth], [truth] * 2, np.array([0.5, 2.0, 4.0]))
+    assert common.doubtful().tolist() == [3.0]
+
+
+def test_steps_over_many_false_positives_are_halved_though_no_region_is_found():
+    truth, scores = np.zeros(SIZE, int), np.zeros(SIZE)
+    truth[:2, :2] = 1
+    scores[:2, :2], scores[6, 8] = 3, 1
+    counted = found_regions([scores] * 10, [truth] * 10, np.array([0.5, 2.0, 4.0]))  # from 0 to 1 per frame
+    assert counted.doubtful().tolist() == [1.25]
 
 
 def test_scores_below_zero_are_counted_like_those_above():
