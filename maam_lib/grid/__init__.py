@@ -26,7 +26,7 @@ from maam_lib.grid.judging import (
     verdict,
     verdict_table,
 )
-from maam_lib.grid.learning import learning_table, trainings_table
+from maam_lib.grid.learning import COMPARED, learning_table, trainings_table
 from maam_lib.grid.motion import motion_learned
 from maam_lib.grid.numbers import ABSENT, NONE, Deviation, Number, TableCell, as_text, number, paired, same_seeds, shown
 from maam_lib.grid.paper_claims import claims, questions
@@ -37,7 +37,6 @@ from maam_lib.grid.results import (
     WEIGHTS,
     ResultError,
     Results,
-    kept_no_learning,
     kept_weights,
     no_learning_table,
     paper_values,

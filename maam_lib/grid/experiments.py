@@ -238,7 +238,8 @@ def grid_results(
 def _no_learning(
     base: Recipe, folders: Iterable[Path], content_hash: str | None, left_out: list[str]
 ) -> NoLearning | None:
-    """The first file of `maam baselines` on the same data under the same data and scoring settings, of whatever recipe.
+    """The first file of `maam baselines` on the same data (None: any) under the same data and scoring settings, of
+    whatever recipe.
 
     A damaged one of the recipe itself is named in left_out.
     """
@@ -247,7 +248,7 @@ def _no_learning(
     def is_as_asked(found: NoLearning) -> bool:
         kept = {part: found.settings.get(part) for part in settings}
         same = (isinstance(of, dict) and of.items() <= settings[part].items() for part, of in kept.items())
-        return found.data.content_hash == content_hash and all(same)
+        return content_hash in (None, found.data.content_hash) and all(same)
 
     for path in (path for folder in folders for path in sorted(folder.glob(f"*/{NO_LEARNING}"))):
         try:

@@ -4,7 +4,7 @@ A motion branch is scored by what it cannot predict. One that predicts nothing i
 its target is the length of the flow, so every number of a network is read against these.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from functools import partial
 
 import pandas as pd
@@ -12,11 +12,13 @@ import pandas as pd
 from maam_lib.config import DataSettings
 from maam_lib.evaluation import NoLearning, Result, Smoothing
 from maam_lib.grid.experiments import GridResults
+from maam_lib.grid.judging import DATASETS
 from maam_lib.grid.numbers import NONE, TableCell, auc, auc_motion, interval, number, shown
 from maam_lib.grid.results import BASE
 from maam_lib.grid.tables import clips_interval, learning_adds, paper
 
 MOTION_ALONE = ("speed", "zero_flow")  # the rows without learning that a motion branch is read against
+COMPARED = (BASE, "no-memory", "released", "speed-pixels", "speed-patches", "speed")  # variants
 WORDS: dict[Smoothing, str] = {"gaussian_3": "motion, Gaussian of 3", "median_17": "motion, median of 17"}
 COLUMNS = (
     *("row", "frames", "seeds", "AUC fused", "EER", "95 % over clips"),
@@ -24,27 +26,26 @@ COLUMNS = (
 )
 
 
-def learning_table(
-    grids: Iterable[GridResults], no_learning: Mapping[str, NoLearning], variants: Sequence[str]
-) -> pd.DataFrame:
-    """Rows without a network first, then the paper's as printed, then networks: of each grid those variants it has.
+def learning_table(grids: Iterable[GridResults]) -> pd.DataFrame:
+    """Rows without a network first, then the paper's as printed, then networks: of each grid the COMPARED variants.
 
-    grids: of one dataset. no_learning: recipe -> its rows. AUC and EER are micro, of raw scores; EER and the interval
-    over the test clips (of seed 0) are those of the fused score, or of motion where that is all there is. The smoothed
-    AUCs are of motion.
+    grids: of one dataset. AUC and EER are micro, of raw scores; EER and the interval over the test clips (of seed 0)
+    are those of the fused score, or of motion where that is all there is. The smoothed AUCs are of motion.
     """
     grids = list(grids)
-    rows = [_without(of, name) for of in no_learning.values() for name in MOTION_ALONE if name in of.rows]
-    rows.extend(_printed(dataset) for dataset in dict.fromkeys(grid.recipe.data.dataset for grid in grids))
-    rows.extend(_learned(grid, name) for grid in grids for name in variants if grid.results.get(name))
+    without = {of.data.content_hash: of for grid in grids if (of := grid.no_learning) is not None}
+    rows = [_without(of, name) for of in without.values() for name in MOTION_ALONE if name in of.rows]
+    datasets = dict.fromkeys(grid.recipe.data.dataset for grid in grids)
+    rows.extend(_printed(dataset) for dataset in datasets if dataset in DATASETS)
+    rows.extend(_learned(grid, name) for grid in grids for name in COMPARED if grid.results.get(name))
     return pd.DataFrame(rows, columns=COLUMNS).fillna(NONE)
 
 
-def trainings_table(grids: Iterable[GridResults], variants: Sequence[str]) -> pd.DataFrame:
+def trainings_table(grids: Iterable[GridResults]) -> pd.DataFrame:
     """What was trained, and where: epochs, seeds, minutes of wall time each, threads, number format, processor."""
     rows = []
     for grid in grids:
-        for name, results in ((name, grid.results.get(name, [])) for name in variants):
+        for name, results in ((name, grid.results.get(name, [])) for name in COMPARED):
             machines = [result.machine for result in results]
             row = {
                 "training": _name(grid, name),
@@ -63,7 +64,7 @@ def _without(of: NoLearning, name: str) -> dict[str, TableCell]:
     row, micro = of.rows[name], of.rows[name].micro
     smoothed = {WORDS[smoothing]: _known(under["micro"].auc) for smoothing, under in row.smoothed.items()}
     return {
-        "row": f"no network: {name.replace('_', ' ')}",
+        "row": f"no network: {name.replace('_', ' ')}{'' if of.protocol.complete else ' (of a sample)'}",
         "frames": _frames(DataSettings.model_validate(of.settings["data"])),
         "EER": _known(micro.eer),
         "95 % over clips": interval(micro.auc_interval) if micro.auc_interval else NONE,

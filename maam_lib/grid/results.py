@@ -88,11 +88,6 @@ def read_no_learning(path: Path) -> NoLearning:
         raise ResultError(f"{error}; make it again with {again}") from error
 
 
-def kept_no_learning() -> dict[str, NoLearning]:
-    """The rows without learning that come with the kit, by recipe."""
-    return {path.parent.name: read_no_learning(path) for path in sorted(REFERENCE.glob("*/no_learning.json"))}
-
-
 def read_no_learning_scores(path: Path) -> pd.DataFrame:
     """The scores beside one file of `maam baselines`: clip, frame, label, and a column per row that it has.
 

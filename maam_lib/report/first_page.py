@@ -14,6 +14,7 @@ from maam_lib.config import load_recipe, recipe_names
 from maam_lib.grid import (
     AT_THIS_SIZE,
     BASE,
+    DATASETS,
     NONE,
     GridResults,
     Results,
@@ -24,6 +25,7 @@ from maam_lib.grid import (
     every_part,
     is_full_size,
     is_generated,
+    learning_table,
     sizes_table,
     summary,
     tables,
@@ -89,6 +91,7 @@ def first_page(site: Site, verdicts: list[Verdict]) -> str:
         summary=site.table("summary", rows, "Every recipe as it is: mean over seeds ± half their range"),
         page_of=site.page_of,
         motion=figures_of("motion", site.found, site.root),
+        learning=list(_learning(site)),
         paper=[_part(site, name) for name in NAMES],
         epochs=figures_of("epochs", site.found, site.root),
         complete=site.table("complete", complete, "Measured cells of all cells of each part, over the seeds begun"),
@@ -99,6 +102,15 @@ def first_page(site: Site, verdicts: list[Verdict]) -> str:
         kit_version=__version__,
         environment=environment_facts(),
     )
+
+
+def _learning(site: Site) -> Iterator[Table]:
+    """What learning adds on each dataset of the paper that has rows without a network, or networks."""
+    for dataset, name in DATASETS.items():
+        grids = [grid for grid in site.found.grids if grid.recipe.data.dataset == dataset]
+        if any(grid.results or grid.no_learning for grid in grids):
+            caption = f"{name}: rows without a network first, then the paper's, then networks; frame AUC, micro"
+            yield site.table(f"learning-{dataset}", learning_table(grids), caption)
 
 
 # The parts of the paper
