@@ -48,7 +48,7 @@ def auc_against_motion(
         xlim=(LEFT, 1.1 * max(0.1, points["learned"].max())),
         ylim=(min(drawn) - MARGIN, min(1, max(drawn) + MARGIN)),
     )
-    outside = int((~within).sum())
+    outside = np.count_nonzero(points["learned"] < LEFT)
     said = f"small: an epoch{f'; {outside} further left' if outside else ''}; large: the last one, which is the result"
     axis.set_title(said, fontsize=9, color=QUIET, loc="left")
     axis.axvline(0, color=QUIET, linewidth=0.8, alpha=0.6, zorder=0)

@@ -33,7 +33,9 @@ from maam_lib.grid.results import (
 )
 from maam_lib.training import RunFolder, build_network
 
-IN_DEPTH = (BASE, "channels")  # variants that are also scored at every epoch and under every scoring variant
+RATES = ("0.0001", "0.0005", "0.00002")  # of learning, ours; the last is the paper's on Ped2
+# Variants that are also scored at every epoch and under every scoring variant.
+IN_DEPTH = (BASE, "channels", *(f"lr-{rate}" for rate in RATES))
 HELD_OUT = "held-out"  # of three clips, since the widths of single ones differ much
 
 # Variants
@@ -58,7 +60,6 @@ BRANCHES = {
     "-motion": Variant("motion trained alone", ("loss.branches=motion", "scoring.psi=0")),
     "": Variant("both branches", ()),
 }
-RATES = ("0.0001", "0.0005", "0.00002")  # of learning, ours; the last is the paper's on Ped2
 SPEED, PATCHES = ("loss.motion_target=speed",), "loss.motion_form=patches"
 FAR_BETA = "2"  # ours: beyond the points of Fig. 6, since the text speaks of weights larger than 1
 
