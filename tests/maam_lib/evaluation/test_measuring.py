@@ -50,7 +50,7 @@ def some_errors(frames: int = 200) -> PatchErrors:
     """Made-up patch errors whose motion sums vary ten times as much as those of appearance."""
     random = np.random.default_rng(0)
     appearance, motion = random.random((2, frames, 3, 4)) * np.array([1, 10]).reshape(2, 1, 1, 1)
-    size = random.random((3, frames))
+    size = random.random((4, frames))
     return PatchErrors([("Train001", t) for t in range(frames)], appearance, motion, *size)
 
 
