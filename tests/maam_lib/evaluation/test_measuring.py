@@ -79,7 +79,7 @@ def test_a_given_psi_is_taken_as_it_is() -> None:
 
 def test_errors_without_any_spread_calibrate_to_one_half() -> None:
     flat = np.ones((5, 2, 2))
-    assert calibrate(PatchErrors([], flat, flat, flat, flat, flat), ScoringSettings()).psi == 0.5
+    assert calibrate(PatchErrors([], flat, flat, flat, flat, flat, flat), ScoringSettings()).psi == 0.5
 
 
 def test_calibration_reads_no_label_and_no_test_frame(
@@ -100,7 +100,7 @@ def test_calibration_reads_no_label_and_no_test_frame(
 
 def test_fusing_comes_before_the_maximum() -> None:
     appearance, motion = np.array([[[4.0, 0.0]]]), np.array([[[0.0, 2.0]]])
-    scores = PatchErrors([("a", 0)], appearance, motion, *np.ones((3, 1))).scores(0.5)
+    scores = PatchErrors([("a", 0)], appearance, motion, *np.ones((4, 1))).scores(0.5)
     assert [scores[branch][0] for branch in BRANCHES] == [4, 2, 2]
 
 
@@ -157,7 +157,7 @@ def test_one_row_per_key_with_its_label(finished_run: RunFolder, scene: Prepared
 def test_labels_are_joined_by_key_and_not_by_position(scene: PreparedDataset) -> None:
     keys = [("Test002", 30), ("Test001", 0), ("Test002", 3), ("Test001", 25)]
     ones = np.ones((4, 1, 1))
-    table = score_table(PatchErrors(keys, ones, ones, *np.ones((3, 4))), 0.5, scene)
+    table = score_table(PatchErrors(keys, ones, ones, *np.ones((4, 4))), 0.5, scene)
     assert table["label"].tolist() == [scene.labels(clip)[frame] for clip, frame in keys]
 
 
