@@ -46,6 +46,16 @@ def constant_answers(train: FrameFlowDataset) -> dict[str, ConstantAnswer]:
     }
 
 
+def motionless_answers(dataset: FrameFlowDataset) -> dict[str, ConstantAnswer]:
+    """Of these, "zero" and "still" as far as no training frame is needed: for the rows of motion alone.
+
+    Their frame is gray (0 of [-1, 1]), so what they say of appearance means nothing.
+    """
+    size = dataset.prepared.frame_size
+    frame, flow = torch.zeros(dataset.channels, *size), torch.zeros(2, *size)
+    return {"zero": ConstantAnswer(frame, flow), "still": ConstantAnswer(frame, flow[:1])}
+
+
 def spread_evenly(total: int, at_most: int) -> np.ndarray:
     """At most so many of the numbers 0 to total - 1, evenly spread over all of them."""
     return np.unique(np.linspace(0, total - 1, min(total, at_most)).round().astype(int))

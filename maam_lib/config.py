@@ -118,6 +118,15 @@ class TrainingSettings(Section):
         "mirrored and shifted with them",
         differs=28,
     )
+    hold_out: int = ours(
+        0,
+        "training clips, the last by name, that are neither trained nor calibrated on: the spread of the largest "
+        "errors on them, beside that on training frames, tells without labels whether a network learns its clips by "
+        "heart",
+        "clips",
+        ge=0,
+        le=10_000,
+    )
     keep_epochs: int = ours(
         20,
         "epochs whose weights stay on disk, spread evenly up to the last; they are the points of the curve over "

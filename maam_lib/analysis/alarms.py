@@ -25,6 +25,7 @@ class OperatingPoint(NamedTuple):
     events: int  # unbroken spans of abnormal frames
     events_found: int  # of them, with at least one frame that reaches it
     median_delay: float  # frames from the start of a found event to its first alarm; nan where none is found
+    median_delay_seconds: float  # the same in seconds
     false_alarms: int  # spans of alarm frames without an abnormal one
     false_alarms_per_hour: float  # of normal video
 
@@ -42,6 +43,7 @@ def spans(table: pd.DataFrame, chosen: np.ndarray) -> pd.DataFrame:
 def operating_point(table: pd.DataFrame, threshold: float, frames_per_second: float) -> OperatingPoint:
     """What a threshold on the fused scores gives. The rate per hour is of *normal* video, at the given frame rate.
 
+    The delay is of the events that are found: a higher threshold that misses the hard ones may shorten it.
     Raises ValueError for a frame rate that is not positive: a score table does not know how fast its camera was.
     """
     alarm, abnormal = (table["fused"] >= threshold).to_numpy(), (table["label"] == 1).to_numpy()
@@ -49,6 +51,7 @@ def operating_point(table: pd.DataFrame, threshold: float, frames_per_second: fl
     events, alarms = spans(table, abnormal), spans(table, alarm)
     seen = [alarm[start:stop] for start, stop in zip(events["start"], events["stop"], strict=True)]
     delays = [int(of_event.argmax()) for of_event in seen if of_event.any()]
+    median_delay = float(np.median(delays)) if delays else math.nan
     false = sum(not abnormal[start:stop].any() for start, stop in zip(alarms["start"], alarms["stop"], strict=True))
     return OperatingPoint(
         threshold=float(threshold),
@@ -56,7 +59,8 @@ def operating_point(table: pd.DataFrame, threshold: float, frames_per_second: fl
         false_alarm_rate=float(alarm[~abnormal].mean()),
         events=len(events),
         events_found=len(delays),
-        median_delay=float(np.median(delays)) if delays else math.nan,
+        median_delay=median_delay,
+        median_delay_seconds=median_delay / frames_per_second,
         false_alarms=int(false),
         false_alarms_per_hour=float(false / hours),
     )

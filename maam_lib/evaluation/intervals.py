@@ -37,7 +37,9 @@ def clip_interval(
     random: np.random.Generator,
 ) -> Interval:
     """Bootstrap interval of the AUC from RESAMPLES draws of whole clips, with replacement: the expanded percentile
-    interval (Hesterberg 2015), since the middle 95 % of the draws of 8 to 12 clips cover the truth 85 times in 100.
+    interval (Hesterberg 2015).
+
+    Of 8 clips it held the truth in 92 of 100 simulated sets, and the middle 95 % of the draws in 86.
 
     labels, scores and clips (T,) as in `metrics.measure`. With `minus`, the scores (T,) of another, the interval is
     that of the difference: AUC of the scores minus AUC of the others, both on the same draws. Draws in which the

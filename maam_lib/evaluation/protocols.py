@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,12 @@ from maam_lib import metrics
 from maam_lib.baselines import ROWS
 from maam_lib.evaluation.intervals import clip_interval
 from maam_lib.evaluation.scores import BRANCHES
-from maam_lib.metrics import PROTOCOLS, Protocol
+from maam_lib.metrics import PROTOCOLS, MetricError, Protocol
 
 Smoothing = Literal["none", "gaussian_3", "median_17"]
-SMOOTH: dict[Smoothing, Callable[[np.ndarray], np.ndarray]] = {  # what others do to scores (T,) before measuring them
+# What others do to the scores (T,) of a clip before they are measured. Both take what lies beyond a clip's ends from a
+# mirror; HF2-VAD's median takes zeros there, which are no low scores where scores are signed.
+SMOOTH: dict[Smoothing, Callable[[np.ndarray], np.ndarray]] = {
     "gaussian_3": partial(gaussian_filter1d, sigma=3),  # AI-VAD (Reiss and Hoshen 2022), on Ped2 and Avenue
     "median_17": partial(median_filter, size=17),  # the evaluation of HF2-VAD (Liu et al. 2021)
 }
@@ -56,14 +58,32 @@ def frame_protocols(
     return {protocol: _under(protocol, table, yardsticks) for protocol in PROTOCOLS}
 
 
-def smoothed(table: pd.DataFrame, smoothing: Smoothing) -> pd.DataFrame:
-    """A table of scores in which those of each clip are smoothed over time, column by column.
+def every_convention(table: pd.DataFrame, column: str = "fused") -> pd.DataFrame:
+    """AUC of one column of a score table under every protocol (rows) and smoothing (columns); NaN where there is none.
 
-    Its rows are the frames of each clip in their order, none missing. Times are in frames; over a clip's ends the
-    scores are mirrored.
+    What the same scores are worth by convention alone. Scores are smoothed first and brought to [0, 1] after that.
+    """
+    aucs = {}
+    for smoothing in get_args(Smoothing):
+        labels, scores, clips = (smoothed(table, smoothing)[name].to_numpy() for name in ("label", column, "clip"))
+        aucs[smoothing] = {protocol: metrics.measure(labels, scores, clips, protocol)["auc"] for protocol in PROTOCOLS}
+    return pd.DataFrame(aucs, dtype=float)
+
+
+def smoothed(table: pd.DataFrame, smoothing: Smoothing) -> pd.DataFrame:
+    """A table of scores in which those of each clip are smoothed over time, column by column, never across clips.
+
+    Widths are in frames. Raises MetricError where the frames of a clip are not in order, or some are missing.
     """
     if smoothing == "none":
         return table
+    steps = table.groupby("clip", sort=False)["frame"].diff().fillna(1)
+    if len(wrong := np.flatnonzero(steps != 1)):
+        clip, frame = (table[name].iloc[wrong[0]] for name in ("clip", "frame"))
+        raise MetricError(
+            f"clip {clip}: frame {frame} does not follow the frame before it; smoothing needs every frame of a clip, "
+            "in order. Sort the scores by clip and frame"
+        )
     columns = table.columns.difference(["clip", "frame", "label"])
     by_clip = table.groupby("clip", sort=False)[list(columns)]
     return table.assign(**by_clip.transform(lambda scores: SMOOTH[smoothing](scores.to_numpy(np.float64))))

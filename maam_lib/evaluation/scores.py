@@ -95,12 +95,13 @@ def calibrated_psi(given: float | None, appearance: np.ndarray, motion: np.ndarr
     """The psi that is given, or else the weight of appearance that gives both branches' scores (T,) on training frames
     the same standard deviation (ours).
 
-    So neither drowns the other: psi = sd_motion / (sd_appearance + sd_motion); 0.5 where no score varies.
+    So neither drowns the other: psi = sd_motion / (sd_appearance + sd_motion); 0.5 where a branch does not vary, which
+    no weight helps. Scores may be negative.
     """
     if given is not None:
         return given
     spread = float(appearance.std()), float(motion.std())
-    return spread[1] / sum(spread) if sum(spread) > 0 else 0.5
+    return spread[1] / sum(spread) if min(spread) > 0 else 0.5
 
 
 def score_table(errors: PatchErrors, psi: float, prepared: PreparedDataset) -> pd.DataFrame:

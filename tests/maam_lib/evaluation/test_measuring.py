@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,13 @@ def test_a_given_psi_is_taken_as_it_is() -> None:
 def test_errors_without_any_spread_calibrate_to_one_half() -> None:
     flat = np.ones((5, 2, 2))
     assert calibrate(PatchErrors([], flat, flat, flat, flat, flat, flat), ScoringSettings()).psi == 0.5
+
+
+def test_a_branch_without_any_spread_does_not_silence_the_other() -> None:
+    errors = some_errors()
+    for branch in ("appearance", "motion"):
+        flat = replace(errors, **{branch: np.full_like(errors.motion, -3.0)})
+        assert calibrate(flat, ScoringSettings()).psi == 0.5  # no weight gives both the same spread
 
 
 def test_calibration_reads_no_label_and_no_test_frame(

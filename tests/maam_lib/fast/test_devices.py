@@ -86,6 +86,17 @@ def test_a_whole_training_on_two_devices_is_that_on_one(settings: tuple[str, ...
         np.testing.assert_allclose(two[name], value, rtol=0, atol=1e-5 * value.abs().max().item(), err_msg=name)
 
 
+def test_held_out_clips_say_the_same_on_two_devices(scene_root: Path, tmp_path: Path):
+    """One of them measures, in evaluation mode, while the other waits."""
+    settings = ("training.hold_out=1", "training.epochs=2")
+    done = in_processes("fit", tmp_path / "two", 2, scene_root, *settings)
+    assert done.returncode == 0, done.stderr
+    runs = [fit_in_float64(scene_root, tmp_path / "one", 1, settings), RunFolder.open(tmp_path / "two")]
+    one, two = (run.history.drop(columns=["seconds", "frames_per_second"]) for run in runs)
+    assert "motion_width_held_out" in one
+    pd.testing.assert_frame_equal(two, one, rtol=1e-6)
+
+
 def test_a_batch_that_the_devices_cannot_share(scene_root: Path, tmp_path: Path):
     done = in_processes("fit", tmp_path / "run", 2, scene_root, "training.batch_size=7")
     assert done.returncode != 0

@@ -17,7 +17,7 @@ from maam_lib.grid.numbers import ABSENT
 from maam_lib.grid.results import BASE, REFERENCE, paper_values, read_result
 from maam_lib.report.build import MARK, build_report, settings_in_words
 from maam_lib.report.collection import OWN, Collection, Scored, collect
-from maam_lib.report.figures import Picture, epoch_picture, figures_of
+from maam_lib.report.figures import Picture, epoch_picture, figures_of, motion_picture
 from maam_lib.report.first_page import NAMES
 from maam_lib.report.site import Site, Table
 from maam_lib.training.files import RunError
@@ -186,6 +186,48 @@ def test_recipes_measured_after_each_epoch_show_their_epochs(page: str):
 def test_each_claim_has_a_card(page: str):
     assert page.count('<section class="card ') >= 15
     assert page.count("Rule, fixed in advance") == page.count('<section class="card ')
+
+
+def test_undecided_cards_say_how_many_seeds_would_decide_and_what_they_cost(page: str):
+    card = page[page.index('id="claim-memory"') : page.index('id="claim-fusion"')]
+    assert "What would decide it at this size" in card
+    assert re.search(
+        r"<strong>ped2-mini</strong>:\s+\d+ seeds \(does not hold\); \d+ more trainings, about [\d.]+ hours of"
+        r" one core:\s+<code>maam sweep ped2-mini --variant paper --variant no-memory --seeds \d+</code>",
+        card,
+    )
+    decided = page[page.index('id="claim-eer"') : page.index('id="claim-memory"')]
+    assert "would decide it" not in decided
+
+
+def test_no_verdict_at_a_smaller_size_reads_as_one_on_the_paper(report: Path, page: str):
+    verdicts = json.loads((report / "results.json").read_text(encoding="utf-8"))["verdicts"]
+    reduced = [v for v in verdicts if v["because"].startswith("at reduced size") and v["state"] != "undecided"]
+    assert {v["claim"] for v in reduced} >= {"motion", "places"}
+    for verdict in reduced:
+        assert verdict["in_words"] == f"{verdict['state']} at this size"
+        card = page[page.index(f'id="claim-{verdict["claim"]}"') :]
+        assert f'<span class="state">{verdict["in_words"]}</span>' in card[: card.index("</section>")]
+        assert "What would decide it" in card[: card.index("</section>")]
+
+
+def test_questions_of_ours_stand_apart_from_the_papers_claims(report: Path, page: str):
+    assert "Of the paper's 17 claims" in html.unescape(page)
+    paper, ours = page.split('<h3 id="questions">')
+    assert "claim-learning" not in paper
+    assert re.findall(r'<section class="card [^>]*id="([\w-]+)"', ours) == ["claim-learning", "claim-learning-speed"]
+    verdicts = json.loads((report / "results.json").read_text(encoding="utf-8"))["verdicts"]
+    assert [v["claim"] for v in verdicts if not v["of_the_paper"]] == ["learning", "learning-speed"]
+
+
+def test_each_dataset_has_its_auc_against_the_motion_learned(page: str):
+    section = page[page.index('<h2 id="motion">') : page.index('<h2 id="claims">')]
+    captions = re.findall(r'alt="([^":]*): frame AUC of the motion branch', section)
+    assert captions[0] == "Ped2"
+    assert "Generated scene synthetic" in captions
+    assert "The paper prints 0.972" in section
+    assert section.count("The paper prints") == 2, "once as the picture's text, once below it"
+    assert motion_picture("ped2", []) is None
 
 
 def test_pictures_have_alternative_texts(page: str):

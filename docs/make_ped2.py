@@ -1,0 +1,81 @@
+"""Draws ped2_events.png and prints which events of UCSD Ped2 each score finds: python docs/make_ped2.py.
+
+All of it is made from kept results: reports/ped2_events.yaml, and of the recipe in reports/reference `no_learning.json`
+with its scores and the network's scores.csv. `--run NAME=FOLDER` adds an evaluated run to the tables and the picture,
+and `--out FILE` writes the picture elsewhere. `--frames FILE --root DATA` also draws frames of the dataset, with speed
+and motion error; they are UCSD's, so that picture is for yourself and not for publication.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from maam_lib import Evaluator, dataset_for, figures, network_predictor, pscd
+from maam_lib.analysis import FALSE_ALARMS, events_found, events_of, found_frames, kinds_found, typical_frames
+from maam_lib.analysis import read_event_labels as read_labels
+from maam_lib.baselines import motionless_answers
+from maam_lib.evaluation import Predict, error_maps
+from maam_lib.grid import REFERENCE, read_no_learning_scores, reference_network
+from maam_lib.training import read_scores
+
+DOCS = Path(__file__).parent
+RECIPE = "ped2-laptop"
+KEYS = ["clip", "frame", "label"]
+SHOWN = {"speed": "speed", "zero_flow": "zero flow"}  # rows without learning
+BRANCHES = ("motion", "fused")
+
+
+def all_scores(runs: dict[str, Path]) -> pd.DataFrame:
+    """Rows without learning, the kept network's branches, and those of other evaluated runs, frame by frame."""
+    rows = read_no_learning_scores(REFERENCE / RECIPE / "no_learning.json")
+    table = rows.loc[:, KEYS].assign(**{words: rows[name] for name, words in SHOWN.items()})
+    for name, folder in {"network": REFERENCE / RECIPE, **runs}.items():
+        scores = read_scores(folder)
+        scores = scores.loc[:, KEYS].assign(**{f"{name}, {branch}": scores[branch] for branch in BRANCHES})
+        before, table = len(table), table.merge(scores, on=KEYS)
+        if not before == len(table) == len(scores):
+            raise SystemExit(f"{folder}: its scores are of other frames or labels; evaluate it on the same data")
+    return table
+
+
+def motion_frames(root: Path, chosen: pd.DataFrame, out: Path) -> None:
+    """Frames that speed finds and misses, with the speed and the kept network's motion error, and largest patches."""
+    recipe, net = reference_network(RECIPE)
+    prepared = dataset_for(root, recipe)
+    dataset = Evaluator(recipe, prepared).dataset("test")
+    numbers = [dataset.keys().index((clip, frame)) for clip, frame in zip(chosen["clip"], chosen["frame"], strict=True)]
+    where = {"patch": recipe.scoring.patch, "stride": recipe.scoring.stride, "padding": recipe.scoring.padding}
+    rows = [
+        {"frame": prepared.frames("test", clip)[frame], "mask": prepared.masks(clip)[frame]}
+        for clip, frame in dataset.keys(numbers)
+    ]
+    predictors: dict[str, Predict] = {"speed": motionless_answers(dataset)["still"], "error": network_predictor(net)}
+    for name, predict in predictors.items():
+        for row, number in zip(rows, numbers, strict=True):
+            [maps] = error_maps(predict, dataset, frames=[number])
+            sums = maps.sums(recipe.scoring)[1]
+            row[name] = maps.motion[0].numpy()
+            row[f"{name}_patch"] = pscd.localise(sums, float(sums.max()), prepared.frame_size, **where)[0].numpy()
+    titles = [
+        f"{what}, {'found' if found else 'missed'} by speed: {clip}, frame {frame}"
+        for what, found, clip, frame in chosen[["what", "found", "clip", "frame"]].itertuples(index=False)
+    ]
+    figures.speed_against_error(rows, titles, "pixels per frame").savefig(out, dpi=90)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", action="append", default=[], metavar="NAME=FOLDER", help="an evaluated run")
+    parser.add_argument("--out", type=Path, default=DOCS / "ped2_events.png", help="the picture of all clips")
+    parser.add_argument("--frames", type=Path, help="a picture of frames, for yourself")
+    parser.add_argument("--root", type=Path, default=Path("data"), help="folder of prepared datasets, for --frames")
+    given = parser.parse_args()
+    objects = read_labels(REFERENCE.parent / "ped2_events.yaml").table()
+    scores = all_scores({name: Path(folder) for name, _, folder in (run.partition("=") for run in given.run)})
+    print(f"share of the frames found where {FALSE_ALARMS:.0%} of the normal frames are false alarms\n")
+    for table in (events_found(scores, events_of(objects)), kinds_found(scores, objects)):
+        print(table.to_string(float_format="{:.2f}".format), end="\n\n")
+    figures.event_timelines(objects, found_frames(scores)).savefig(given.out, dpi=90)
+    if given.frames:
+        motion_frames(given.root, typical_frames(scores, objects, "speed"), given.frames)
