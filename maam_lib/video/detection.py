@@ -32,7 +32,7 @@ PAGE_SECONDS = 60.0  # between two renewals of the page
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
 VIDEO = "annotated.mkv"
 MOTION_ERROR = {
-    "flow": "the distance of flow and predicted flow",
+    "flow": "absolute difference of flow and predicted flow",
     "speed": "speed minus predicted speed: above 0 where things are faster, below 0 where they are slower",
 }
 SCORE_COLUMNS = "frame,time,appearance,motion,fused,normalised,alarm"

@@ -37,7 +37,7 @@ def test_every_recipe_of_the_kit_loads(name: str):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.about, "each says what it is for"
-    dataset = re.sub(r"-(laptop|mini|released)$", "", name)
+    dataset = re.sub(r"-(half|laptop|mini|released)$", "", name)
     assert dataset in (recipe.data.dataset, "camera")
 
 

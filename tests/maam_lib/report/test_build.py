@@ -12,11 +12,12 @@ import pytest
 
 from data_prep.files.writing import aside_of, write_text
 from maam_lib.config import differences, load_recipe
+from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.numbers import ABSENT
-from maam_lib.grid.results import BASE, REFERENCE, paper_values
+from maam_lib.grid.results import BASE, REFERENCE, paper_values, read_result
 from maam_lib.report.build import MARK, build_report, settings_in_words
-from maam_lib.report.collection import OWN, collect
-from maam_lib.report.figures import epoch_picture, figures_of, motion_picture
+from maam_lib.report.collection import OWN, Collection, Scored, collect
+from maam_lib.report.figures import Picture, epoch_picture, figures_of, motion_picture
 from maam_lib.report.first_page import NAMES
 from maam_lib.report.site import Site, Table
 from maam_lib.training.files import RunError
@@ -273,6 +274,22 @@ def test_a_result_without_a_threshold_costs_a_picture_and_not_the_report(tmp_pat
     absent = figures_of("figure7", found, tmp_path)[0]
     assert isinstance(absent, str)
     assert "no psi or threshold" in absent
+
+
+@pytest.mark.parametrize("name", ["figure7", "figure8"])
+def test_pictures_of_a_network_that_predicts_speed_say_what_their_colours_mean(
+    name: str, speed_run: RunFolder, scene_root: Path
+):
+    recipe, result = speed_run.recipe, read_result(speed_run.folder / "metrics.json")
+    scores = pd.read_csv(speed_run.folder / "scores.csv")
+    grid = GridResults(recipe, {}, [])
+    found = Collection([grid], {}, [], {recipe.name: Scored(recipe, result, scores, speed_run.weights_file())})
+    [picture] = figures_of(name, found, scene_root)
+    assert isinstance(picture, Picture)
+    told = "Motion errors are of speed, with their sign: orange is faster than predicted, purple slower."
+    assert picture.caption.endswith(told) == (name == "figure8"), "curves have no such colours"
+    titles = [axis.get_title() for axis in picture.figure.axes]
+    assert ("motion (orange > 0)" in titles) == (name == "figure8")
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
