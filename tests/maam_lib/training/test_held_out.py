@@ -397,6 +397,15 @@ def test_the_variant_held_out_is_measured_at_every_epoch(run: RunFolder, three: 
     assert every_variant()[HELD_OUT].settings == ("training.hold_out=3",)
 
 
+def test_the_command_evaluate_tells_it_below_its_table(
+    run: RunFolder, three: PreparedDataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maam_lib.grid.result_table", lambda result: pd.DataFrame({"AUC": [result.auc]}))
+    runs.evaluate(run.folder, three.folder.parent)
+    found = Result.model_validate_json((run.folder / "metrics.json").read_text()).generalisation
+    assert capsys.readouterr().out.endswith(f"{in_words(found)}\n")
+
+
 def test_the_line_of_an_epoch_tells_the_widths(
     run: RunFolder, finished_run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
