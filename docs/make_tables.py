@@ -93,8 +93,8 @@ def in_short() -> str:
         "Plain speed is enough on real Ped2: the largest patch of the length of optical flow, with no network, has a "
         f"frame AUC of {speed.micro.auc:.3f} (95 % interval over the twelve clips: {low:.3f} to {high:.3f}). Smoothed "
         f"over time, as other papers smooth their scores, it has {gaussian:.3f} or {median:.3f}; the paper prints "
-        f"{printed} for MAAM-Net. No network of this kit adds to it, at half of the paper's frame size: the best motion "
-        f"branch, that of {best}, has {np.mean(motion[best]):.3f} (seeds: {len(motion[best])})."
+        f"{printed} for MAAM-Net. No network of this kit adds to it, at half of the paper's frame size: the best "
+        f"motion branch, that of {best}, has {np.mean(motion[best]):.3f} (seeds: {len(motion[best])})."
     )
     return textwrap.fill(text, 130, break_long_words=False, break_on_hyphens=False)
 
