@@ -1,8 +1,8 @@
 """A warning without labels (ours): does what a network learns hold on normal clips that it was not trained on?
 
 The score of a frame is its largest patch error, and what sets abnormal frames apart is how close those of normal frames
-lie together. Where training draws them together on the frames that it sees, but on held-out normal frames they spread as
-before, or further, the network learns its clips by heart. Neither the loss nor the mean error tells that.
+lie together. Where training draws them together on the frames that it sees, but on held-out normal frames they spread
+as before, or further, the network learns its clips by heart. Neither the loss nor the mean error tells that.
 """
 
 from collections.abc import Callable
