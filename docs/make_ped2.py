@@ -1,7 +1,7 @@
-"""Draws ped2_events.png and prints which events of UCSD Ped2 each score finds: python docs/make_ped2.py.
+"""Draws the two pictures of docs/ped2.md and prints which events of UCSD Ped2 each score finds: python docs/make_ped2.py.
 
 All of it is made from kept results: reports/ped2_events.yaml, and of the recipe in reports/reference `no_learning.json`
-with its scores and the network's scores.csv. `--run NAME=FOLDER` adds an evaluated run to the tables and the picture,
+with its scores and the network's scores.csv; ped2_motion.png is of all results. `--run NAME=FOLDER` adds an evaluated run to the tables and the picture,
 and `--out FILE` writes the picture elsewhere. `--frames FILE --root DATA` also draws frames of the dataset, with speed
 and motion error; they are UCSD's, so that picture is for yourself and not for publication.
 """
@@ -16,27 +16,11 @@ from maam_lib.analysis import FALSE_ALARMS, events_found, events_of, found_frame
 from maam_lib.analysis import read_event_labels as read_labels
 from maam_lib.baselines import motionless_answers
 from maam_lib.evaluation import Predict, error_maps
-from maam_lib.grid import REFERENCE, read_no_learning_scores, reference_network
-from maam_lib.training import read_scores
+from maam_lib.grid import REPORTS, reference_network, scores_side_by_side
+from maam_lib.report import collect, motion_picture
 
 DOCS = Path(__file__).parent
 RECIPE = "ped2-laptop"
-KEYS = ["clip", "frame", "label"]
-SHOWN = {"speed": "speed", "zero_flow": "zero flow"}  # rows without learning
-BRANCHES = ("motion", "fused")
-
-
-def all_scores(runs: dict[str, Path]) -> pd.DataFrame:
-    """Rows without learning, the kept network's branches, and those of other evaluated runs, frame by frame."""
-    rows = read_no_learning_scores(REFERENCE / RECIPE / "no_learning.json")
-    table = rows.loc[:, KEYS].assign(**{words: rows[name] for name, words in SHOWN.items()})
-    for name, folder in {"network": REFERENCE / RECIPE, **runs}.items():
-        scores = read_scores(folder)
-        scores = scores.loc[:, KEYS].assign(**{f"{name}, {branch}": scores[branch] for branch in BRANCHES})
-        before, table = len(table), table.merge(scores, on=KEYS)
-        if not before == len(table) == len(scores):
-            raise SystemExit(f"{folder}: its scores are of other frames or labels; evaluate it on the same data")
-    return table
 
 
 def motion_frames(root: Path, chosen: pd.DataFrame, out: Path) -> None:
@@ -71,11 +55,15 @@ if __name__ == "__main__":
     parser.add_argument("--frames", type=Path, help="a picture of frames, for yourself")
     parser.add_argument("--root", type=Path, default=Path("data"), help="folder of prepared datasets, for --frames")
     given = parser.parse_args()
-    objects = read_labels(REFERENCE.parent / "ped2_events.yaml").table()
-    scores = all_scores({name: Path(folder) for name, _, folder in (run.partition("=") for run in given.run)})
+    objects = read_labels(REPORTS / "ped2_events.yaml").table()
+    runs = {name: Path(folder) for name, _, folder in (run.partition("=") for run in given.run)}
+    scores = scores_side_by_side(RECIPE, runs)
     print(f"share of the frames found where {FALSE_ALARMS:.0%} of the normal frames are false alarms\n")
     for table in (events_found(scores, events_of(objects)), kinds_found(scores, objects)):
         print(table.to_string(float_format="{:.2f}".format), end="\n\n")
     figures.event_timelines(objects, found_frames(scores)).savefig(given.out, dpi=90)
+    picture = motion_picture("ped2", [grid for grid in collect().grids if grid.recipe.data.dataset == "ped2"])
+    assert picture is not None  # some kept runs were measured after each epoch
+    picture.figure.savefig(given.out.with_name("ped2_motion.png"), dpi=90)
     if given.frames:
         motion_frames(given.root, typical_frames(scores, objects, "speed"), given.frames)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data_prep.files import write_text
+from maam_lib.analysis import kinds_found, read_event_labels
 from maam_lib.evaluation import Result
 from maam_lib.grid import (
     BASE,
@@ -16,6 +17,7 @@ from maam_lib.grid import (
     DATASETS,
     NONE,
     REFERENCE,
+    REPORTS,
     GridResults,
     claims,
     deciders_table,
@@ -24,6 +26,7 @@ from maam_lib.grid import (
     no_learning_table,
     paper_values,
     reference_grid,
+    scores_side_by_side,
     scoring_table,
     sizes_table,
     summary,
@@ -96,12 +99,19 @@ def in_short() -> str:
         f"{printed} for MAAM-Net. No network of this kit adds to it, at half of the paper's frame size: the best "
         f"motion branch, that of {best}, has {np.mean(motion[best]):.3f} (seeds: {len(motion[best])})."
     )
-    return textwrap.fill(text, 130, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(text.replace(" %", "\u00a0%"), 130, break_long_words=False, break_on_hyphens=False)
 
 
 def ped2() -> str:
     """Real Ped2: rows without a network, the paper's, and the networks that were trained here."""
     return as_markdown(learning_table(_grids("ped2")))
+
+
+def events() -> str:
+    """Which share of the abnormal frames of real Ped2 each score finds, by what is abnormal in them."""
+    objects = read_event_labels(REPORTS / "ped2_events.yaml").table()
+    found = kinds_found(scores_side_by_side("ped2-laptop"), objects).rename_axis("in the frame").reset_index()
+    return as_markdown(found.map(lambda cell: f"{cell:.2f}" if isinstance(cell, float) else cell))
 
 
 def samples() -> str:
@@ -126,7 +136,7 @@ def _grids(dataset: str) -> list[GridResults]:
 PAGES: dict[str, tuple[Callable[[], str], ...]] = {
     "README.md": (in_short, results),
     "docs/differences.md": (effects,),
-    "docs/ped2.md": (in_short, ped2, samples, trainings),
+    "docs/ped2.md": (in_short, ped2, events, samples, trainings),
     "docs/sweeps.md": (sizes, would_decide),
 }  # what makes each table of a page, which stands between two comments of that name
 

@@ -26,7 +26,7 @@ def event_timelines(objects: pd.DataFrame, found: pd.DataFrame, columns: int = 3
     clips = {str(clip): frames for clip, frames in found.groupby("clip", sort=False)}
     lanes = {clip: _lanes(objects.loc[objects["clip"] == clip]) for clip in clips}
     most = max((len(of_clip) for of_clip in lanes.values()), default=0)
-    size = (11 / columns, 0.55 + 0.17 * (most + len(names)))
+    size = (11 / columns, 0.45 + 0.17 * (most + 1 + len(names)))
     figure, axes = panels(len(clips), columns, size, sharey=True)
     for axis, (clip, frames) in zip(axes, clips.items(), strict=True):
         for y, lane in enumerate(reversed(lanes[clip])):
@@ -34,8 +34,9 @@ def event_timelines(objects: pd.DataFrame, found: pd.DataFrame, columns: int = 3
                 axis.broken_barh([(first, last - first + 1)], (y + 0.1, 0.8), facecolor=KIND_COLOURS[what])
         for i, name in enumerate(names):
             _draw_states(axis, frames, name, -1.3 - i)
-        axis.set_title(clip, fontsize=8, parse_math=False)
-        axis.set(xlim=(0, frames["frame"].max() + 1), ylim=(-len(names) - 0.6, most + 0.2))
+        top = max(1, len(lanes[clip]))
+        axis.text(0, top + 0.2, clip, fontsize=9, weight="bold", parse_math=False)
+        axis.set(xlim=(0, frames["frame"].max() + 1), ylim=(-len(names) - 0.6, most + 1.2))
         axis.set_yticks([-0.8 - i for i in range(len(names))], names, fontsize=8)
         axis.tick_params(axis="x", labelsize=8)
         axis.tick_params(axis="y", length=0)

@@ -34,6 +34,7 @@ from maam_lib.grid.power import Decider, deciders, deciders_table
 from maam_lib.grid.results import (
     BASE,
     REFERENCE,
+    REPORTS,
     WEIGHTS,
     ResultError,
     Results,
@@ -46,6 +47,7 @@ from maam_lib.grid.results import (
     reference_detector,
     reference_network,
     result_table,
+    scores_side_by_side,
 )
 from maam_lib.grid.runner import sweep
 from maam_lib.grid.status import clock, sweep_states

@@ -14,10 +14,9 @@ from maam_lib.evaluation import NoLearning, Result, Smoothing
 from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.judging import DATASETS
 from maam_lib.grid.numbers import NONE, TableCell, auc, auc_motion, interval, number, shown
-from maam_lib.grid.results import BASE
+from maam_lib.grid.results import BASE, MOTION_ALONE
 from maam_lib.grid.tables import clips_interval, learning_adds, paper
 
-MOTION_ALONE = ("speed", "zero_flow")  # the rows without learning that a motion branch is read against
 COMPARED = (BASE, "no-memory", "released", "speed-pixels", "speed-patches", "speed")  # variants
 WORDS: dict[Smoothing, str] = {"gaussian_3": "motion, Gaussian of 3", "median_17": "motion, median of 17"}
 COLUMNS = (

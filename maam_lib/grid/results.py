@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -24,12 +25,13 @@ from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
 from maam_lib.evaluation import NoLearning, Result, Smoothing, UnderProtocol
 from maam_lib.model import MAAMNet
-from maam_lib.training import SCORES, RunFolder, build_network, load_weights, read_score_table
+from maam_lib.training import SCORES, RunFolder, build_network, load_weights, read_score_table, read_scores
 
 REPORTS = CLONE / "reports"
 REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
 NO_LEARNING = "no_learning.json"
+MOTION_ALONE = ("speed", "zero_flow")  # the rows without learning that a motion branch is read against
 BASE = "paper"  # the variant that is the recipe as it is
 NEEDED = {name for name, field in Result.model_fields.items() if field.is_required()}
 PROTOCOL_ROWS = {  # of a result's table
@@ -97,6 +99,24 @@ def read_no_learning_scores(path: Path) -> pd.DataFrame:
     return read_score_table(
         path.with_suffix(".csv"), list(rows), f"make it again with `maam baselines RECIPE --out {path}`"
     )
+
+
+def scores_side_by_side(recipe: str, runs: Mapping[str, Path] = MappingProxyType({})) -> pd.DataFrame:
+    """Every frame's scores by the rows of motion without learning, by the kept network, and by other evaluated runs.
+
+    Columns: clip, frame, label, a score per row, and "network, motion", "network, fused" and the same of each run, by
+    its name. Raises ResultError for a run whose scores are of other frames or labels.
+    """
+    folder, keys = REFERENCE / recipe, ["clip", "frame", "label"]
+    rows = read_no_learning_scores(folder / NO_LEARNING)
+    table = rows[keys].assign(**{name.replace("_", " "): rows[name] for name in MOTION_ALONE})
+    for name, of in {"network": folder, **runs}.items():
+        scores = read_scores(of)
+        scores = scores[keys].assign(**{f"{name}, {branch}": scores[branch] for branch in ("motion", "fused")})
+        before, table = len(table), table.merge(scores, on=keys)
+        if not before == len(table) == len(scores):
+            raise ResultError(f"{of}: its scores are of other frames or labels; evaluate it on the same data")
+    return table
 
 
 def result_files(home: Path) -> list[Path]:
