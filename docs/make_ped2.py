@@ -1,9 +1,9 @@
-"""Draws the two pictures of docs/ped2.md and prints which events of UCSD Ped2 each score finds: python docs/make_ped2.py.
+"""Draws the pictures of docs/ped2.md and prints which events of UCSD Ped2 each score finds: python docs/make_ped2.py.
 
-All of it is made from kept results: reports/ped2_events.yaml, and of the recipe in reports/reference `no_learning.json`
-with its scores and the network's scores.csv; ped2_motion.png is of all results. `--run NAME=FOLDER` adds an evaluated run to the tables and the picture,
-and `--out FILE` writes the picture elsewhere. `--frames FILE --root DATA` also draws frames of the dataset, with speed
-and motion error; they are UCSD's, so that picture is for yourself and not for publication.
+All of it is made from kept results: reports/ped2_events.yaml, of ped2-laptop in reports/reference `no_learning.csv` and
+`scores.csv`, and every result of Ped2. `--run NAME=FOLDER` adds an evaluated run to the tables and the picture of
+events, and `--out FILE` writes that elsewhere. `--frames FILE --root DATA` also draws frames of the dataset, with
+speed and motion error; they are UCSD's, so that picture is for yourself and not for publication.
 """
 
 import argparse
