@@ -10,7 +10,7 @@ import pandas as pd
 
 from data_prep.files import write_text
 from maam_lib.analysis import kinds_found, read_event_labels
-from maam_lib.evaluation import Result
+from maam_lib.evaluation import Result, width_history
 from maam_lib.grid import (
     BASE,
     COMPARED,
@@ -107,6 +107,25 @@ def ped2() -> str:
     return as_markdown(learning_table(_grids("ped2")))
 
 
+def scene() -> str:
+    """The same of the generated scene, for its variants of the target."""
+    table = learning_table(_grids("synthetic"))
+    return as_markdown(table.loc[:, (table != NONE).any()])
+
+
+def held_out() -> str:
+    """Widths of the largest motion errors, on training frames and on clips held out, epoch by epoch, of one training."""
+    [first, *_] = reference_grid("ped2-mini")["held-out"]
+    widths, aucs = width_history(first), [point.auc_motion for point in first.curve]
+    rows = {
+        "epoch": widths["epoch"].astype(int),
+        "training frames": widths["motion_width_train"].map("{:.2f}".format),
+        "held-out frames": widths["motion_width_held_out"].map("{:.2f}".format),
+        "AUC motion (with labels)": [f"{auc:.3f}" for auc in aucs],
+    }
+    return as_markdown(pd.DataFrame(rows))
+
+
 def events() -> str:
     """Which share of the abnormal frames of real Ped2 each score finds, by what is abnormal in them."""
     objects = read_event_labels(REPORTS / "ped2_events.yaml").table()
@@ -136,7 +155,7 @@ def _grids(dataset: str) -> list[GridResults]:
 PAGES: dict[str, tuple[Callable[[], str], ...]] = {
     "README.md": (in_short, results),
     "docs/differences.md": (effects,),
-    "docs/ped2.md": (in_short, ped2, events, samples, trainings),
+    "docs/ped2.md": (in_short, ped2, held_out, scene, events, samples, trainings),
     "docs/sweeps.md": (sizes, would_decide),
 }  # what makes each table of a page, which stands between two comments of that name
 

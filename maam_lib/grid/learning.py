@@ -37,7 +37,7 @@ def learning_table(grids: Iterable[GridResults]) -> pd.DataFrame:
     datasets = dict.fromkeys(grid.recipe.data.dataset for grid in grids)
     rows.extend(_printed(dataset) for dataset in datasets if dataset in DATASETS)
     rows.extend(_learned(grid, name) for grid in grids for name in COMPARED if grid.results.get(name))
-    return pd.DataFrame(rows, columns=COLUMNS).fillna(NONE)
+    return pd.DataFrame(rows, columns=COLUMNS, dtype=object).fillna(NONE)
 
 
 def trainings_table(grids: Iterable[GridResults]) -> pd.DataFrame:
