@@ -114,7 +114,7 @@ def scene() -> str:
 
 
 def held_out() -> str:
-    """Widths of the largest motion errors, on training frames and on clips held out, epoch by epoch, of one training."""
+    """Widths of the largest motion errors, on training frames and on clips held out, epoch by epoch."""
     [first, *_] = reference_grid("ped2-mini")["held-out"]
     widths, aucs = width_history(first), [point.auc_motion for point in first.curve]
     rows = {
