@@ -22,7 +22,7 @@ from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
 from maam_lib.evaluation import Result
 from maam_lib.model import MAAMNet
-from maam_lib.training import SCORES, RunFolder, build_network, load_weights
+from maam_lib.training import SCORES, RunFolder, build_network, load_weights, read_scores
 
 REPORTS = CLONE / "reports"
 REFERENCE = REPORTS / "reference"
@@ -91,9 +91,10 @@ def reference_network(name: str) -> tuple[Recipe, MAAMNet]:
 
 
 def reference_detector(name: str) -> Detector:
-    """What scores any video with those weights: their settings and calibration; needs no data."""
-    path = REFERENCE / name / DETECTOR
-    return Detector.from_json(read_text(path), str(path))
+    """What scores any video with those weights: settings, calibration, scores of normal test frames; needs no data."""
+    path, scores = REFERENCE / name / DETECTOR, read_scores(REFERENCE / name)
+    detector = Detector.from_json(read_text(path), str(path))
+    return detector.knowing(scores[scores["label"] == 0]["fused"].to_numpy())
 
 
 def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False) -> Path:
