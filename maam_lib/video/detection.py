@@ -213,7 +213,7 @@ class _Report:
             name=self.footage.name.rpartition("/")[2],
             ended=self._ended,
             alarms=self.progress.alarms,
-            highest=moments[0] if moments else None,
+            highest=moments[0],
             threshold=self._threshold(),
             curve=curve,
             events=events,

@@ -63,11 +63,10 @@ for (const button of document.querySelectorAll("[data-at]")) {
 }
 video.addEventListener("play", follow);
 video.addEventListener("seeked", follow);
-function withoutVideo() { // none of its files is there, or none can be played
+video.lastElementChild.addEventListener("error", () => { // none of its files is there, or none can be played
   plays = false;
   video.hidden = true;
   document.getElementById("unplayable").hidden = false;
-}
-video.lastElementChild.addEventListener("error", withoutVideo);
-if (video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE) withoutVideo(); // they failed before this script ran
+});
+video.load(); // once more, as it may have failed before this script ran
 show(start);

@@ -106,8 +106,10 @@ def test_the_page_needs_no_net_and_shows_pictures_and_settings(video: Path, tmp_
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     found = Resources(page)
     assert found.fetched
-    assert all(url.startswith("data:image/jpeg;base64,") for url in found.fetched)
-    assert not found.scripts
+    videos = {"annotated.mp4", "annotated.webm"}  # beside the page, in whichever form it has
+    assert all(url.startswith("data:image/jpeg;base64,") for url in found.fetched if url not in videos)
+    assert videos < set(found.fetched)
+    assert found.scripts == {"application/json", "text/javascript"}
     assert set(found.links) == {"scores.csv", "events.csv", "annotated.mkv"}
     assert "synthetic-mini, epoch 2, trained on synthetic" in page
     fused = pd.read_csv(tmp_path / "out" / "scores.csv")["fused"]
@@ -187,11 +189,12 @@ def test_abnormal_regions_are_marked_where_they_are() -> None:
 def test_the_curve_keeps_the_largest_scores_of_any_length() -> None:
     envelope = Envelope()
     scores = np.random.default_rng(0).random(10_000)
-    for score in scores:
-        envelope.add(float(score))
+    for frame, score in enumerate(scores):
+        envelope.add(float(score), frame / 25)
     assert BINS <= len(envelope.values) <= 2 * BINS
     expected = [scores[i : i + envelope.stretch].max() for i in range(0, len(scores), envelope.stretch)]
     assert envelope.values == expected
+    assert envelope.times == [first / 25 for first in range(0, len(scores), envelope.stretch)]
 
 
 def test_the_page_tells_tenths_of_a_second() -> None:
@@ -499,7 +502,7 @@ def test_a_hostile_name_is_text_on_the_page(video: Path, tmp_path: Path) -> None
     detect(DETECTOR, bright, open_footage(hostile), tmp_path / "out")
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     found = Resources(page)
-    assert all(url.startswith("data:image/jpeg;base64,") for url in found.fetched)
+    assert all(url.startswith(("data:image/jpeg;base64,", "annotated.")) for url in found.fetched)
     assert "<img src=x" not in page
     assert hostile.name in html.unescape(page)
 
