@@ -93,7 +93,9 @@ class Detector:
     threshold: float  # tau of Eq. 12, on fused scores before Eq. 11
     training: TrainingScores
     normal: str = TRAINING_FRAMES  # what `threshold` and `training` were measured on
-    normal_test: tuple[float, ...] = ()  # quantiles 0, 0.01 ... 1 of the fused scores of `trained_on`'s normal test frames
+    normal_test: tuple[
+        float, ...
+    ] = ()  # quantiles 0, 0.01 ... 1 of the fused scores of `trained_on`'s normal test frames
 
     def __post_init__(self) -> None:
         if self.flow not in FLOW_ESTIMATORS:
@@ -134,7 +136,7 @@ class Detector:
         return min(1.0, alarms_per_hour * SHORTEST / 3600)
 
     def knowing(self, normal_test: np.ndarray) -> "Detector":
-        """The same with the fused scores (T,) of the normal *test* frames of its own dataset, which judge a threshold."""
+        """The same with the fused scores (T,) of its dataset's normal *test* frames, which judge a threshold (ours)."""
         return replace(self, normal_test=tuple(np.quantile(normal_test, np.linspace(0, 1, 101)).tolist()))
 
     def reached_by_normal_test(self, threshold: float) -> float | None:

@@ -228,15 +228,13 @@ class _Report:
     def _threshold(self) -> dict[str, Any]:
         """Where the threshold came from, and what is known of how far it can be trusted."""
         detector, asked = self.detector, self.alarms_per_hour
-        share, reached = detector.share_for(asked) if asked else ALARM_SHARE, None
-        if detector.normal == TRAINING_FRAMES:
-            reached = detector.reached_by_normal_test(self.threshold)
+        share = detector.share_for(asked) if asked else ALARM_SHARE
         return {
             "normal": detector.normal,
             "of_training": detector.normal == TRAINING_FRAMES,
             "trained_on": detector.trained_on,
             "frames": detector.training.frames,
-            "reached": None if reached is None else percent(reached),
+            "reached": _reached(detector, self.threshold),
             "share": percent(share),
             "above": share * detector.training.frames,  # frames that are meant to reach it
             "alarms_per_hour": asked,
@@ -298,14 +296,21 @@ def footage_notes(detector: Detector, footage: Footage) -> list[str]:
 def untrusted(detector: Detector, alarms_per_hour: float | None) -> str | None:
     """What to say of a threshold of training frames, where the scores of normal test frames are known."""
     threshold = detector.threshold if alarms_per_hour is None else detector.threshold_for(alarms_per_hour)
-    reached = detector.reached_by_normal_test(threshold)
-    if reached is None or detector.normal != TRAINING_FRAMES:
+    if (reached := _reached(detector, threshold)) is None:
         return None
     return (
-        f"the threshold comes from the training frames of {detector.trained_on}; of the *normal* frames of its own test "
-        f"clips {percent(reached)} reach it too, so expect false alarms. Give ordinary footage of your view: "
+        f"the threshold comes from the training frames of {detector.trained_on}; of the *normal* frames of its own "
+        f"test clips {reached} reach it too, so expect false alarms. Give ordinary footage of your view: "
         "--normal FOOTAGE"
     )
+
+
+def _reached(detector: Detector, threshold: float) -> str | None:
+    """How many normal test frames reach a threshold of training frames, as far as their quantiles can tell."""
+    share = detector.reached_by_normal_test(threshold)
+    if share is None or detector.normal != TRAINING_FRAMES:
+        return None
+    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
 
 
 def progress_line(progress: Progress) -> str:
