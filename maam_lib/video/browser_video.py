@@ -11,6 +11,7 @@ from typing import NamedTuple
 import av
 from av.error import FFmpegError, InvalidDataError
 from av.video.frame import PictureType
+from av.video.stream import VideoStream
 
 from data_prep.files import written_aside
 from maam_lib.detector import DetectionError
@@ -78,6 +79,7 @@ def _write_anew(safe: Path, aside: Path, form: Form, on_frame: Written | None) -
         shown = source.streams.video[0]
         shown.thread_type = "AUTO"
         stream = target.add_stream(form.codec, rate=shown.average_rate, options=form.options)
+        assert isinstance(stream, VideoStream)
         stream.height, stream.width, stream.pix_fmt = shown.height, shown.width, "yuv420p"
         stream.codec_context.time_base = stream.time_base = STAMP
         first = None

@@ -108,9 +108,9 @@ def drawn(values: Sequence[float], times: Sequence[float], end: float, level: fl
 
     places = [(round((time - start) * across, 1), y(value)) for time, value in zip(times, values, strict=True)]
     points = " ".join(f"{x},{down}" for x, down in places)
-    numbers = {"times": [round(time, 3) for time in times], "scores": [round(value, 3) for value in values]}
-    data = {"start": start, "end": end, "level": level, "width": WIDTH} | numbers
-    return Curve(start, end, level, points, y(level), data)
+    numbers: dict[str, object] = {"times": [round(time, 3) for time in times], "scores": [round(value, 3) for value in values]}
+    numbers |= {"start": start, "end": end, "level": level, "width": WIDTH}
+    return Curve(start, end, level, points, y(level), numbers)
 
 
 class Listed(NamedTuple):
