@@ -108,8 +108,8 @@ def drawn(values: Sequence[float], times: Sequence[float], end: float, level: fl
 
     places = [(round((time - start) * across, 1), y(value)) for time, value in zip(times, values, strict=True)]
     points = " ".join(f"{x},{down}" for x, down in places)
-    numbers: dict[str, object] = {"times": [round(time, 3) for time in times], "scores": [round(value, 3) for value in values]}
-    numbers |= {"start": start, "end": end, "level": level, "width": WIDTH}
+    numbers: dict[str, object] = {"start": start, "end": end, "width": WIDTH}
+    numbers |= {"times": [round(time, 3) for time in times], "scores": [round(value, 3) for value in values]}
     return Curve(start, end, level, points, y(level), numbers)
 
 

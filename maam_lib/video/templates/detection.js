@@ -1,6 +1,6 @@
 // The curve, the events and the pictures lead to moments of the video; the playhead follows it.
 "use strict";
-const { start, end, level, width, times, scores } = JSON.parse(document.getElementById("curve-data").textContent);
+const { start, end, width, times, scores } = JSON.parse(document.getElementById("curve-data").textContent);
 const [video, curve, playhead, says] = ["video", "curve", "playhead", "says"].map((id) => document.getElementById(id));
 let moment = start, plays = true;
 
