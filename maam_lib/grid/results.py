@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -94,7 +95,7 @@ def reference_detector(name: str) -> Detector:
     """What scores any video with those weights: settings, calibration, scores of normal test frames; needs no data."""
     path, scores = REFERENCE / name / DETECTOR, read_scores(REFERENCE / name)
     detector = Detector.from_json(read_text(path), str(path))
-    return detector.knowing(scores[scores["label"] == 0]["fused"].to_numpy())
+    return detector.knowing(np.asarray(scores.loc[scores["label"] == 0, "fused"]))
 
 
 def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False) -> Path:
