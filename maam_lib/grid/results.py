@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -141,9 +142,10 @@ def reference_network(name: str) -> tuple[Recipe, MAAMNet]:
 
 
 def reference_detector(name: str) -> Detector:
-    """What scores any video with those weights: their settings and calibration; needs no data."""
-    path = REFERENCE / name / DETECTOR
-    return Detector.from_json(read_text(path), str(path))
+    """What scores any video with those weights: settings, calibration, scores of normal test frames; needs no data."""
+    path, scores = REFERENCE / name / DETECTOR, read_scores(REFERENCE / name)
+    detector = Detector.from_json(read_text(path), str(path))
+    return detector.knowing(np.asarray(scores.loc[scores["label"] == 0, "fused"]))
 
 
 def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False) -> Path:

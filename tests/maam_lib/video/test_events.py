@@ -186,3 +186,13 @@ def test_a_detector_of_an_earlier_kit_is_one_of_flow() -> None:
 def test_an_unreadable_detector_is_told(text: str, said: str) -> None:
     with pytest.raises(DetectionError, match=said):
         Detector.from_json(text, "detector.json")
+
+
+def test_a_threshold_is_judged_by_normal_test_frames() -> None:
+    """Of scores 0 to 99, 90 reach 10; unlike a share, quantiles answer for any threshold."""
+    knowing = DETECTOR.knowing(np.random.default_rng(0).permutation(np.arange(100.0)))
+    for threshold, expected in ((-1, 1), (10, 0.9), (50, 0.5), (98.5, 0.01), (100, 0)):
+        assert knowing.reached_by_normal_test(threshold) == pytest.approx(expected, abs=0.01)
+    assert DETECTOR.reached_by_normal_test(50) is None
+    assert Detector.from_json(knowing.to_json(), "a") == knowing
+    assert "normal_test" not in DETECTOR.to_json(), "earlier kits read it"
