@@ -18,7 +18,7 @@ class RunComparison(widgets.VBox):
     def __init__(self, runs: Path) -> None:
         super().__init__()
         self.runs = Path(runs)
-        self.table, self.histories = widgets.HTML(), Plot("training loss and motion error of the chosen runs")
+        self.table, self.histories = widgets.HTML(), Plot()
         self.finished = widgets.SelectMultiple(description="finished runs", rows=5, style=LABEL, layout=WIDE)
         self.again = widgets.Button(description="look again", icon="refresh")
         self.children = [widgets.HBox([self.finished, self.again], layout=ROW), self.table, self.histories]

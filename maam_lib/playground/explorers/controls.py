@@ -69,12 +69,12 @@ class Explorer(widgets.VBox, Generic[Shown]):
     brings back everything as it was at first.
     """
 
-    def __init__(self, view: Shown, back: str, alt: str) -> None:
-        """`alt`: what the picture shows, for those who cannot see it."""
+    def __init__(self, view: Shown, back: str) -> None:
         super().__init__()
         self.view = view
         self.scrubber = Scrubber(view.clips, view.clip, view.place)
-        self.picture, self.numbers = widgets.Image(format="png", layout=FULL, tooltip=alt), widgets.HTML()
+        self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
+        self.picture.add_class(f"maam-{type(self).__name__}")  # by which the page of the app says what it shows
         self.back = widgets.Button(description=back, icon="undo", layout=widgets.Layout(width="220px"))
         self.back.on_click(lambda _: self.reset())
         self._is_quiet = False
@@ -118,9 +118,8 @@ class Explorer(widgets.VBox, Generic[Shown]):
 class Plot(widgets.Image):
     """A whole figure that changes seldom; takes no room before the first."""
 
-    def __init__(self, alt: str) -> None:
-        layout = widgets.Layout(width="auto", max_width="1040px", display="none")
-        super().__init__(format="png", layout=layout, tooltip=alt)
+    def __init__(self) -> None:
+        super().__init__(format="png", layout=widgets.Layout(width="auto", max_width="1040px", display="none"))
 
     def show(self, figure: Figure | None) -> None:
         """Show a figure, or nothing."""

@@ -16,7 +16,6 @@ MOST_PLACES = 700  # buttons on a picture; finer grids have the sliders alone
 SIMILARITIES: dict[Similarity, str] = {"cosine": "cosine (Eq. 1)", "released": "as the released code computes it"}
 KNOBS = widgets.Layout(flex="1 1 300px", max_width="520px")
 PICTURE = "min(100%, 460px)"  # beside the sliders, also in the narrower page of JupyterLab; above them on a phone
-SHOWN = "Bars of the items that answer the chosen query; below, a small map per item of where else it answers."
 SAME_CELL = "1 / 1 / 2 / 2"
 
 
@@ -24,7 +23,7 @@ class MemoryExplorer(Explorer[MemoryView]):
     """Sliders and clickable places over a view; a button goes back to the network's own addressing."""
 
     def __init__(self, view: MemoryView) -> None:
-        super().__init__(view, "back to the network's own", SHOWN)
+        super().__init__(view, "back to the network's own")
         self.trained = Addressing.of(view.net)
         rows, columns = view.grid
         self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width="100%", margin="0"))

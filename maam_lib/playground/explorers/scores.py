@@ -9,14 +9,13 @@ from maam_lib.playground.rescoring import ScoreChoice
 from maam_lib.playground.score_view import ScoreView
 
 STEPS = 256  # of a slider; a power of two, so that the browser's arithmetic gives back exactly what was set
-SHOWN = "One frame with the alarm and the truth, its error maps and patch sums; below, the score curve of its clip."
 
 
 class ScoreExplorer(Explorer[ScoreView]):
     """Sliders over a view; a button goes back to the choice that the view began with."""
 
     def __init__(self, view: ScoreView) -> None:
-        super().__init__(view, "back to the recipe", SHOWN)
+        super().__init__(view, "back to the recipe")
         self.start = view.start
         self._build()
         self._listen()

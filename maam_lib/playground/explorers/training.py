@@ -115,7 +115,7 @@ class TrainingPanel(widgets.VBox):
         self.start = widgets.Button(description="start training", icon="play", button_style="primary")
         self.stop = widgets.Button(description="stop", icon="stop", disabled=True)
         self.measure = widgets.Checkbox(True, description="measure on the test clips when trained", indent=False)
-        self.curves = Plot("curves of the training so far")
+        self.curves = Plot()
         self.form = SettingsForm(load_recipe(own), self.show_words)
         self.children = [
             self.recipe,
