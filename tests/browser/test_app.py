@@ -61,7 +61,7 @@ def test_every_tab_opens_and_answers(width: int, height: int, folder: Path, wind
             shutil.rmtree(tmp_path / "runs" / "finished")  # the one that it looks for is the one that it starts
             trains(page, tmp_path / "runs")
         opens(page, "Compare runs")
-        window.locator(".widget-select-multiple select").select_option(index=0)
+        window.locator(".widget-select-multiple:visible select").select_option(index=0)
         window.get_by_role("columnheader", name="AUC appearance").wait_for()
         fits(page, "runs")
         assert window.get_by_role("slider", name="patch height", exact=True, include_hidden=True).count() == 1
