@@ -83,7 +83,7 @@ def _digest(path: Path, *parts: np.ndarray) -> bytes:
     """The sha256 of a file's name and its arrays: a file under a wrong name is not sound either."""
     digest = hashlib.sha256(path.stem.encode())
     for part in parts:
-        digest.update(memoryview(part))
+        digest.update(part.data)
     return digest.digest()
 
 

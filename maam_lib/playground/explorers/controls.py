@@ -141,7 +141,7 @@ def numbers(values: Mapping[str, str]) -> str:
 
 def note(text: str, colour: str = "inherit") -> str:
     """One line of words, as HTML."""
-    return f'<div style="color:{colour};line-height:1.4">{escape(text)}</div>'
+    return f'<div style="color:{colour};line-height:1.4;overflow-wrap:anywhere">{escape(text)}</div>'
 
 
 def dropdown(description: str, texts: Mapping[Choice, str]) -> widgets.Dropdown:

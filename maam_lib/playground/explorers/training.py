@@ -9,7 +9,7 @@ from maam_lib.config import SettingError, load_recipe, recipe_names
 from maam_lib.figures import plots as figures
 from maam_lib.playground.background import BackgroundTraining, as_command, training_words
 from maam_lib.playground.explorers.comparison import RunComparison
-from maam_lib.playground.explorers.controls import LABEL, ROW, WRONG, Plot, note
+from maam_lib.playground.explorers.controls import FILLING, LABEL, ROW, WRONG, Plot, note
 from maam_lib.playground.explorers.settings import SettingsForm
 from maam_lib.playground.settings_form import set_words
 
@@ -114,7 +114,9 @@ class TrainingPanel(widgets.VBox):
         self.status = widgets.HTML(note("nothing started yet"))
         self.start = widgets.Button(description="start training", icon="play", button_style="primary")
         self.stop = widgets.Button(description="stop", icon="stop", disabled=True)
-        self.measure = widgets.Checkbox(True, description="measure on the test clips when trained", indent=False)
+        self.measure = widgets.Checkbox(
+            True, description="measure on the test clips when trained", indent=False, layout=FILLING
+        )
         self.curves = Plot()
         self.form = SettingsForm(load_recipe(own), self.show_words)
         self.children = [
