@@ -20,7 +20,8 @@ VOILA = (NAME, "--port={port}", "--Voila.port_retries=0")
 ICONS = "https://cdn.jsdelivr.net/"  # Voila's template asks there for icons that ipywidgets brings along
 # Boxes whose content is wider than they are: these would have a scroll bar of their own, or cut something off.
 TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll('.maam-app, .maam-app .widget-box')]
-    .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.className)"""
+    .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => [box.scrollWidth, box.clientWidth,
+        ...[...box.children].map((child) => `${child.className} ${child.offsetWidth}`)])"""
 NAMELESS = """() => [...document.querySelectorAll('.noUi-handle')].filter((h) => !h.getAttribute('aria-label')).length
     + [...document.querySelectorAll('img.widget-image')].filter((img) => !img.alt).length"""
 
