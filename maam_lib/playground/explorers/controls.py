@@ -19,7 +19,7 @@ ROW = widgets.Layout(flex_flow="row wrap", align_items="center")
 COLUMNS = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(min(100%, 390px), 1fr))", grid_gap="0 12px")
 FULL = widgets.Layout(width="auto", max_width="1040px")
 FILLING = widgets.Layout(width="auto")  # a control as wide as its column
-WRONG = "#b3261e"
+WRONG = "var(--maam-wrong, #b3261e)"  # lighter on a dark page
 PLAY_STEP = 150  # milliseconds between frames
 
 
