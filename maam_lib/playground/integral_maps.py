@@ -5,7 +5,7 @@ touches only its own positions. Sums are kept as whole numbers of a unit of each
 four bytes they are several hundred times finer than float32 would be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -100,8 +100,11 @@ def keep_errors(
     frames: Sequence[int] | np.ndarray | None = None,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
+    tell: Callable[[int], None] = lambda _: None,
 ) -> KeptErrors:
     """Error maps of a predictor over a dataset, or its frames of the given numbers, in one pass of the network.
+
+    `tell` is told after every batch how many frames are done.
 
     Raises KeptErrorsError, before anything is computed, where they would need more than MOST_BYTES of memory.
     """
@@ -120,4 +123,5 @@ def keep_errors(
         appearance.keep(first, errors.appearance.cpu().numpy())
         motion.keep(first, errors.motion.cpu().numpy())
         first, of_speed = first + len(errors.frames), pscd.predicts_speed(errors.flow_hat)
+        tell(first)
     return KeptErrors(dataset.keys(frames), size, appearance, motion, of_speed)
