@@ -67,10 +67,9 @@ bench: env   ## measure speed as ratios (BENCH='forward training' for some group
 lab: env     ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks
 
-app: env     ## the playground as an app in the browser, at http://127.0.0.1:$(APP_PORT) (APP_PORT=8866)
-	$(BIN)/maam prepare synthetic --root data
-	@echo "the playground: http://127.0.0.1:$(APP_PORT) (Ctrl-C ends it)"
-	@cd notebooks && exec $(abspath $(BIN))/voila 07_playground.ipynb --port=$(APP_PORT) --Voila.port_retries=0
+app: env     ## the app: scores, memory, training and runs in the browser, at http://127.0.0.1:$(APP_PORT) (APP_PORT=8866)
+	@echo "the app: http://127.0.0.1:$(APP_PORT) (Ctrl-C ends it)"
+	@cd notebooks && exec $(abspath $(BIN))/voila app.ipynb --port=$(APP_PORT) --Voila.port_retries=0
 
 check: env   ## style: ruff, formatting, types, arrows between the wings, notebooks without outputs
 	$(BIN)/ruff check .
