@@ -112,7 +112,7 @@ def test_readers_beside_a_writer_never_see_half_a_file(folder: Path) -> None:
 
 
 def test_those_not_used_for_longest_make_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    length = 32 + 2 * 4 * (6 * 8 * 3 + 3)
+    length = 32 + 4 * (1 + 2 * (6 * 8 * 3 + 3))
     monkeypatch.setattr(error_cache, "MOST_BYTES", 2 * length)
     for age, key in ((30, "a"), (20, "b")):
         cached(key, KEYS, SIZE, some_errors)

@@ -270,7 +270,7 @@ def test_hostile_text_in_the_page_of_a_video_is_text():
     event = {"kind": HOSTILE, "start": "0", "end": "1", "peak": HOSTILE, "note": HOSTILE}
     threshold = {"trained_on": HOSTILE, "normal": HOSTILE, "reached": HOSTILE, "share": HOSTILE, "frames": 100}
     plain = {"ended": True, "alarms": 1, "highest": Moment(1.0, 0, 0.0, b""), "moments": [], "videos": ["a.mp4"]}
-    shown = {"name": HOSTILE, "facts": {HOSTILE: HOSTILE}, "clock": clock, "percent": percent}
+    shown = {"name": HOSTILE, "facts": {HOSTILE: HOSTILE}, "clock": clock, "percent": percent, "of_speed": True}
     events = Listed([event], 0, 1.0, [event], event, event, {"alarm": [(0, 5)], "trouble": []})
     template = TEMPLATES.get_template("video/templates/detection.html")
     for of_training in (True, False):

@@ -399,7 +399,7 @@ def test_a_network_that_predicts_speed_scores_alike_as_run_and_exported_and_says
         np.testing.assert_allclose(a[column], evaluated[column], rtol=0, atol=1e-4)
     page = (tmp_path / "torch" / "index.html").read_text(encoding="utf-8")
     assert "Motion raises a score only where things are faster than the network predicts" in page
-    assert "<td>speed minus predicted speed: " in page
+    assert "<dd>speed minus predicted speed: " in page
 
 
 def test_scores_below_zero_are_written_and_drawn(video: Path, tmp_path: Path) -> None:
