@@ -73,11 +73,15 @@ def baselines(
 ) -> None:
     """Measure the no-learning rows of a recipe's data; trains nothing."""
     from data_prep.files import write_json, write_text
-    from maam_lib.config import load_recipe
+    from maam_lib.config import SettingError, load_recipe
     from maam_lib.evaluation import measure_no_learning
     from maam_lib.grid import no_learning_table
     from maam_lib.training import dataset_for, fit_recipe
 
+    if out is not None:
+        if out.suffix != ".json":
+            raise SettingError(f"--out {out}: expected a name that ends in .json; the scores go beside it, in .csv")
+        out.parent.mkdir(parents=True, exist_ok=True)
     plan = load_recipe(recipe, *(settings or []))
     prepared = dataset_for(root, plan)
     resolved, chosen = fit_recipe(plan, prepared)
@@ -90,7 +94,6 @@ def baselines(
     if not found.protocol.complete:
         print("note: the prepared data are INCOMPLETE; these numbers are of the clips that there are")
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out.with_suffix(".csv"), scores.to_csv(index=False))
         write_json(out, found.as_json())
         print(f"written: {out}, {out.with_suffix('.csv')}")

@@ -369,5 +369,7 @@ def test_rows_without_learning_need_no_training(maam: Maam, scene_root: Path, tm
     followed = maam("baselines", "camera", "--set", "data.dataset=synthetic", "--root", scene_root)
     assert followed.status == 0
     assert followed.out.startswith("camera: 48x64"), "what the recipe takes from the data is told"
+    beside = maam("baselines", "synthetic-mini", *SET, "--root", scene_root, "--out", tmp_path / "kept.csv")
+    assert "expected a name that ends in .json" in the_error(beside), "the scores would take its place"
     absent = maam("baselines", "ped2-mini", "--root", scene_root)
     assert "Prepare it: maam prepare ped2" in the_error(absent)
