@@ -67,9 +67,7 @@ def _without(of: NoLearning, name: str) -> dict[str, TableCell]:
         "row": f"no network: {name.replace('_', ' ')}{'' if of.protocol.complete else ' (of a sample)'}",
         "frames": _frames(DataSettings.model_validate(of.settings["data"])),
         "EER": _known(micro.eer),
-        "95 % over clips, seed 0": interval(micro.auc_interval)
-        if micro.auc_interval and of.protocol.complete
-        else NONE,
+        "95 % over clips, seed 0": interval(over_clips) if over_clips and of.protocol.complete else NONE,
         "AUC motion": _known(micro.auc),
         **smoothed,
     }
