@@ -1,6 +1,6 @@
 """From a trained network and a prepared dataset to a score table and metrics, under protocols that are named."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -83,11 +83,18 @@ class Evaluator:
         held_out = str(self.recipe.training.hold_out)
         key = (str(self.prepared.folder), self.prepared.content_hash, held_out, *settings)
         if key not in _no_learning:
-            answers = baselines.constant_answers(self.dataset("train"))
-            tables = {name: self.score(answer)[0] for name, answer in answers.items()}
+            tables = {}
+            for name, answer in baselines.constant_answers(self.dataset("train")).items():
+                psi = self.psi_for(answer, [column for of, column in baselines.ROWS.values() if of == name])
+                tables[name] = score_table(self.errors(answer, "test"), psi, self.prepared)
             rows = {name: tables[answer][column] for name, (answer, column) in baselines.ROWS.items()}
             _no_learning[key] = tables["zero"][["clip", "frame", "label"]].assign(**rows)
         return _no_learning[key].copy()
+
+    def psi_for(self, answer: Predict, columns: Iterable[str]) -> float:
+        """The psi that rows of one constant answer are scored with: calibrated where one of their columns is "fused",
+        else 0.5, which plays no part, so that no training frame is scored for it."""
+        return calibrate(self.errors(answer, "train"), self.recipe.scoring).psi if "fused" in columns else 0.5
 
     def check_labels(self) -> None:
         """Raises EvaluationError where the test frames cannot tell good scores from bad, or where their published boxes
@@ -117,7 +124,7 @@ class Evaluator:
             return None
         answer, column = baselines.ROWS[yardstick]
         predict = baselines.constant_answers(self.dataset("train"))[answer]
-        psi = calibrate(self.errors(predict, "train"), self.recipe.scoring).psi if column == "fused" else 0.5
+        psi = self.psi_for(predict, [column])
         beside = localised(self.errors(predict, "test"), psi, self.prepared, self.recipe.scoring, column)
         assert beside is not None  # the truth is the same
         return measured | {"no_learning": {"row": yardstick} | {name: beside[name] for name in CRITERIA}}

@@ -18,7 +18,7 @@ from maam_lib.evaluation.localisation import CRITERIA, localised
 from maam_lib.evaluation.measuring import Evaluator
 from maam_lib.evaluation.protocols import CLIP_DRAWS_SEED, SMOOTH, smoothed
 from maam_lib.evaluation.result import NoLearning
-from maam_lib.evaluation.scores import calibrate, score_table
+from maam_lib.evaluation.scores import score_table
 from maam_lib.fast import best_accelerator
 from maam_lib.metrics import PROTOCOLS, Protocol
 from maam_lib.training import environment_facts
@@ -51,8 +51,7 @@ def measure_no_learning(
     rows, scores = dict[str, Any](), dict[str, np.ndarray]()
     for answer, predict in answers.items():
         columns = {name: column for name, (of, column) in measurable.items() if of == answer}
-        fuses = "fused" in columns.values()
-        psi = calibrate(evaluator.errors(predict, "train"), recipe.scoring).psi if fuses else 0.5
+        psi = evaluator.psi_for(predict, columns.values())
         errors = evaluator.errors(predict, "test")
         table = score_table(errors, psi, prepared)
         for name, column in columns.items():

@@ -142,7 +142,7 @@ def test_yardsticks_are_scored_once_for_the_same_data_and_scoring(
     evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = evaluator.no_learning_scores()
-    monkeypatch.setattr(Evaluator, "score", lambda *_: pytest.fail("scored again"))
+    monkeypatch.setattr(Evaluator, "errors", lambda *_: pytest.fail("scored again"))
     first.iloc[:, 3:] = 0  # a copy is the caller's own
     assert evaluator.no_learning_scores().iloc[:, 3:].to_numpy().any()
     other = Evaluator(tiny_recipe("scoring.padding=valid"), evaluator.prepared)
