@@ -76,7 +76,7 @@ check: env   ## style: ruff, formatting, types, arrows between the wings, notebo
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo >$(VENV)/arrows.txt || { cat $(VENV)/arrows.txt; false; }
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/nbstripout --verify --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb notebooks/solutions/*.ipynb
+	$(BIN)/nbstripout --verify --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb
 
 tree: env    ## print the wings with their lines, and count the arrows between them
 	$(BIN)/python docs/make_tree.py
@@ -84,7 +84,7 @@ tree: env    ## print the wings with their lines, and count the arrows between t
 format: env  ## let ruff and nbstripout put code and notebooks in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/nbstripout --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb notebooks/solutions/*.ipynb
+	$(BIN)/nbstripout --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb
 
 clean:       ## delete the environment, caches and generated reports; prepared data and runs stay
 	rm -rf $(VENV) $(FLOW_VENV) .pytest_cache .ruff_cache *.egg-info
