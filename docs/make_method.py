@@ -27,8 +27,8 @@ PARTS = ("network", "memory", "training", "scores")
 ITEMS, FEATURES = 8, 8  # how many memory items, and of how many numbers, are drawn
 WORDS = (
     "A frame passes the encoder and becomes a grid of query vectors. Each query asks the memory, whose most similar "
-    "items answer. From the answer, two decoders rebuild the frame and predict its motion. Where they are wrong, errors "
-    "are large. Errors are summed over patches and fused; the largest patch is the frame's score."
+    "items answer. From the answer, two decoders rebuild the frame and predict its motion. Where they are wrong, "
+    "errors are large. Errors are summed over patches and fused; the largest patch is the frame's score."
 )
 
 
