@@ -18,12 +18,13 @@ from matplotlib.colors import to_hex
 
 from maam_lib import Evaluator, FrameFlowDataset, dataset_for, network_predictor
 from maam_lib.evaluation import calibrate, score_steps, score_table
+from maam_lib.figures.method import PARTS
 from maam_lib.figures.panels import HEAT
 from maam_lib.grid import reference_network
 
 DOCS = Path(__file__).parent
 RECIPE, CLIP, FRAME = "synthetic-laptop", "Test001", 30  # a cyclist on the walkway
-PARTS = ("network", "memory", "training", "scores")
+
 ITEMS, FEATURES = 8, 8  # how many memory items, and of how many numbers, are drawn
 WORDS = (
     "A frame passes the encoder and becomes a grid of query vectors. Each query asks the memory, whose most similar "
