@@ -13,7 +13,8 @@ from maam_lib.analysis import Recall, alarms, items
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, recipe_frames, to_model_input
 from maam_lib.evaluation import Calibration, PatchErrors, reintegration
-from maam_lib.exercises.checking import EXERCISES, Judgement, acts_like, between, expects, fixed_random, number
+from maam_lib.exercises.answers import number
+from maam_lib.exercises.checking import Judgement, acts_like, between, expects, fixed_random, judged
 from maam_lib.figures import abnormal_spans
 from maam_lib.model import MAAMNet
 from maam_lib.training import width_10_90
@@ -103,6 +104,7 @@ def queries_without_support(net: MAAMNet, recalled: Recall) -> int:
     return int((largest <= 3 / len(kept)).sum())
 
 
+@judged("04.3")
 def half_as_many(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
     """A temperature that halves the mean number of support items."""
 
@@ -114,9 +116,6 @@ def half_as_many(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
         return Judgement(False, answer, "a temperature above 0")
     half = mean_support(1.0) / 2
     return between(answer, mean_support(number(answer)), 0.85 * half, 1.15 * half, "mean support items")
-
-
-EXERCISES["04.3"] = half_as_many
 
 
 @acts_like("04.4", lambda recalled: [(recalled.query, z) for z in (recalled.read_out, recalled.query.roll(1, 2))])

@@ -14,15 +14,15 @@ from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import alarms
 from maam_lib.detector import TrainingScores
 from maam_lib.evaluation import LEVEL, seed_interval, seed_spread
+from maam_lib.exercises.answers import number
 from maam_lib.exercises.checking import (
-    EXERCISES,
     ExerciseError,
     Judgement,
     acts_like,
     between,
     expects,
     fixed_random,
-    number,
+    judged,
 )
 from maam_lib.grid import BASE, Results, paired
 from maam_lib.playground import Rescorer, ScoreChoice
@@ -70,6 +70,7 @@ def auc_at_half_the_patch(rescorer: Rescorer, choice: ScoreChoice) -> float | No
     return rescorer.under(choice._replace(patch=(height // 2, width // 2))).measured["auc"]
 
 
+@judged("07.2")
 def psi_chosen_on_labels(answer: Any, rescorer: Rescorer, choice: ScoreChoice) -> Judgement:
     """Of the psi 0, 0.1 ... 1 one with the highest AUC on the test labels."""
     if not 0 <= number(answer) <= 1:
@@ -78,9 +79,6 @@ def psi_chosen_on_labels(answer: Any, rescorer: Rescorer, choice: ScoreChoice) -
     best = max(_aucs(rescorer, choice, np.ones(len(labels), bool)))
     reached = metrics.roc_auc(labels, rescorer.under(choice._replace(psi=number(answer))).scores)
     return between(answer, reached, best - 1e-6, 1.0, "AUC")
-
-
-EXERCISES["07.2"] = psi_chosen_on_labels
 
 
 @expects("07.3", tolerance=0.01)
