@@ -19,10 +19,18 @@ from maam_lib.figures import abnormal_spans
 from maam_lib.model import MAAMNet
 from maam_lib.training import width_10_90
 
-# 00 Start here: the clip that scores highest, the share of alarms (Eq. 12), AUC from pairs of frames
+# 00 Start here: hits and false alarms (Eq. 12); the clip that scores highest, the share of alarms, AUC from pairs
 
 LABELS = np.array([0, 1, 0, 1, 1, 0, 0])
 SCORES = (fixed_random().random(7), np.array([1, 1, 2, 3, 2, 2, 1.0]), -LABELS.astype(float))
+
+
+@acts_like("00.a", lambda: [(LABELS, scores, np.median(scores)) for scores in SCORES])
+def alarm_rates(labels: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[float, float]:
+    """The shares of the abnormal and of the normal frames that raise an alarm (Eq. 12)."""
+    raised = pscd.classify(scores, threshold)
+    return float(raised[labels == 1].mean()), float(raised[labels == 0].mean())
+
 
 expects("00.1")(lambda table: table.loc[table["fused"].idxmax(), "clip"])
 expects("00.2")(lambda table, calibration: pscd.classify(table["fused"], calibration.threshold).mean())
