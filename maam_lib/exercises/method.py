@@ -15,8 +15,11 @@ from maam_lib.data import FrameFlowDataset, PreparedDataset, recipe_frames, to_m
 from maam_lib.evaluation import Calibration, PatchErrors, reintegration
 from maam_lib.exercises.answers import number
 from maam_lib.exercises.checking import Judgement, acts_like, between, expects, fixed_random, judged
+from maam_lib.fast import turned
 from maam_lib.figures import abnormal_spans
 from maam_lib.model import MAAMNet
+from maam_lib.playground.memory_view import Addressing
+from maam_lib.playground.napkin import as_vectors, napkin
 from maam_lib.training import width_10_90
 
 # 00 Start here: hits and false alarms (Eq. 12); the clip that scores highest, the share of alarms, AUC from pairs
@@ -61,10 +64,56 @@ acts_like("01.3", lambda: [(INPUT,)], tolerance=1e-6)(lambda _: GRAY.permute(0, 
 acts_like("01.4", lambda: FLOWS)(lambda flow, truth: np.linalg.norm(flow - truth, axis=-1).mean())
 
 
-# 02 The network by hand: the latent grid of Ped2 (Table 1), numbers in M for 2000 items, Eq. 3, Eq. 8
+# 02 The network by hand. Holes: one encoder block (Table 1), Eq. 1-2, Eq. 3, Eq. 4, Eq. 9, Eq. 8. Exercises: the latent
+# grid of Ped2 (Table 1), numbers in M for 2000 items, a temperature that leaves one item, a step down Eq. 9
 
 SHARES = torch.softmax(torch.from_numpy(fixed_random().normal(size=(2, 9, 3, 4))), dim=1)
 FLAT = torch.full((1, 4, 1, 1), 0.25, dtype=torch.float64)  # no share exceeds the threshold
+QUERIES, READ_OUTS = torch.from_numpy(fixed_random().normal(size=(2, 2, 5, 3, 4)))  # (B, D, h, w) each
+ITEMS = torch.from_numpy(fixed_random().normal(size=(9, 5)))
+
+
+def two_blocks(net: MAAMNet) -> list[tuple[Tensor, torch.nn.Module]]:
+    """As cases: the first block of an encoder, which keeps the sides, and the second, on odd sides too."""
+    first, second = list(net.encoder)[:2]
+    inputs = (
+        torch.from_numpy(fixed_random().normal(size=(2, channels, *size))).float()
+        for channels, size in ((net.frame_channels, (6, 8)), (second.conv.weight.shape[1], (5, 8)))
+    )
+    return [*zip(inputs, (first, second), strict=True)]
+
+
+@acts_like("02.a", two_blocks, hint="The order is pad, convolve, normalise, cut at 0; 1e-3 goes under the root.")
+@torch.no_grad()
+def encoder_block(x: Tensor, block: torch.nn.Module) -> Tensor:
+    """Conv. 3x3, batch norm by its running statistics, ReLU. Inside a network the blocks work on turned maps."""
+    return turned(block(turned(x)))
+
+
+@acts_like("02.b", lambda: [(QUERIES, ITEMS), (3 * READ_OUTS, ITEMS[:4])], hint="The shares of one query sum to 1.")
+def shares(query: Tensor, items: Tensor) -> Tensor:
+    """Eq. 1 and 2."""
+    return torch.softmax(memory.similarity_map(query, items), dim=1)
+
+
+acts_like(
+    "02.c",
+    lambda: [(SHARES, 1 / 9), (SHARES, 0.2), (FLAT, 0.25)],
+    hint="Divide what is left by its sum over the items. In the last case no share is above the threshold.",
+)(memory.shrink)
+acts_like("02.d", lambda: [(SHARES, ITEMS)], hint="Sum over the items n; what is left is d, at every h and w.")(
+    memory.read
+)
+acts_like(
+    "02.e",
+    lambda: [(QUERIES, READ_OUTS, 0.1), (QUERIES, -QUERIES, 0.3)],
+    hint="The absolute value comes before the margin, and the mean comes last.",
+)(losses.latent_loss)
+acts_like(
+    "02.f",
+    lambda: [(memory.shrink(SHARES, 1 / 9),), (torch.full((1, 8, 2, 2), 1 / 8),)],
+    hint="Sum over the items, mean over the queries. log 0 times 0 is nan, but should count as 0.",
+)(losses.sparse_loss)
 
 
 @expects("02.1", tolerance=0)
@@ -76,8 +125,26 @@ def grid_of_ped2(net: MAAMNet) -> tuple[int, ...]:
 
 
 expects("02.2", tolerance=0)(lambda: items.items_of(MAAMNet(num_items=2000)).numel())
-acts_like("02.3", lambda: [(SHARES, 1 / 9), (SHARES, 0.2), (FLAT, 0.25)])(memory.shrink)
-acts_like("02.4", lambda: [(memory.shrink(SHARES, 1 / 9),), (torch.full((1, 8, 2, 2), 1 / 8),)])(losses.sparse_loss)
+
+
+@judged("02.3", hint="A lower temperature makes the largest share larger.")
+def one_item_left(answer: Any) -> Judgement:
+    """A temperature at which one of the napkin's items takes part."""
+    if not 0 < number(answer) < math.inf:
+        return Judgement(False, answer, "a temperature above 0")
+    weights = napkin(addressing=Addressing(temperature=number(answer))).weights
+    return between(answer, np.count_nonzero(weights), 1, 1, "items that take part")
+
+
+@expects("02.4", tolerance=1e-3, hint="Subtract ten times the gradient from the query, then ask the memory again.")
+def step_down_the_latent_loss() -> tuple[float, ...]:
+    """(before, after): the cosine of query and read-out around one step down Eq. 9, learning rate 10."""
+    query, kept = as_vectors()
+    query.requires_grad_()
+    losses.latent_loss(query, memory.read(memory.address(query, kept), kept), 0.1).backward()
+    assert query.grad is not None
+    moved = query.detach() - 10 * query.grad
+    return tuple(napkin(z.flatten().tolist()).agreement for z in (query, moved))
 
 
 # 03 Training: its steps, Eq. 10, motion error relative to predicting none, what learning adds to the best row without,
