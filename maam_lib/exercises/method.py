@@ -1,6 +1,8 @@
 """What the exercises of the chapters 00 to 05 expect: the method, from the first detection to the scores (ours)."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,23 @@ from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, recipe_frames, to_model_input
 from maam_lib.evaluation import Calibration, PatchErrors, reintegration
 from maam_lib.exercises.answers import number
-from maam_lib.exercises.checking import Judgement, acts_like, between, expects, fixed_random, judged
+from maam_lib.exercises.checking import (
+    EXERCISES,
+    Exercise,
+    Judgement,
+    acts_like,
+    between,
+    expects,
+    fixed_random,
+    judged,
+    value,
+)
 from maam_lib.fast import turned
 from maam_lib.figures import abnormal_spans
 from maam_lib.model import MAAMNet
 from maam_lib.playground.memory_view import Addressing
 from maam_lib.playground.napkin import as_vectors, napkin
-from maam_lib.training import width_10_90
+from maam_lib.training import build_network, width_10_90
 
 # 00 Start here: hits and false alarms (Eq. 12); the clip that scores highest, the share of alarms, AUC from pairs
 
@@ -136,21 +148,71 @@ def one_item_left(answer: Any) -> Judgement:
     return between(answer, np.count_nonzero(weights), 1, 1, "items that take part")
 
 
-@expects("02.4", tolerance=1e-3, hint="Subtract ten times the gradient from the query, then ask the memory again.")
+@expects("02.4", tolerance=1e-3, hint="Subtract five times the gradient from the query, then ask the memory again.")
 def step_down_the_latent_loss() -> tuple[float, ...]:
-    """(before, after): the cosine of query and read-out around one step down Eq. 9, learning rate 10."""
+    """(before, after): the cosine of query and read-out around one step down Eq. 9, learning rate 5."""
     query, kept = as_vectors()
     query.requires_grad_()
     losses.latent_loss(query, memory.read(memory.address(query, kept), kept), 0.1).backward()
     assert query.grad is not None
-    moved = query.detach() - 10 * query.grad
+    moved = query.detach() - 5 * query.grad
     return tuple(napkin(z.flatten().tolist()).agreement for z in (query, moved))
 
 
-# 03 Training: its steps, Eq. 10, motion error relative to predicting none, what learning adds to the best row without,
+# 03 Training. Hole: one step of the optimiser. Exercises: steps of a training, Eq. 10, motion error relative to predicting none, what learning adds to the best row without,
 # the width of the largest errors relative to no learning
 
 LARGEST = [tuple(fixed_random().gamma(2, scale, 30) for scale in scales) for scales in ((1, 2), (3, 1))]
+
+
+Step = Callable[[MAAMNet, torch.optim.Optimizer, Tensor, Tensor], losses.Losses]
+
+
+def training_step(
+    plan: Recipe, net: MAAMNet, optimizer: torch.optim.Optimizer, frames: Tensor, flow: Tensor
+) -> losses.Losses:
+    """One step: the losses of a batch as they were before it, and the network a little better at it."""
+    terms = losses.total_loss(net(frames), frames, flow, plan.loss, plan.scoring.patch)
+    optimizer.zero_grad()
+    terms.total.backward()
+    optimizer.step()
+    return terms
+
+
+def three_steps(step: Step, plan: Recipe) -> tuple[float, ...] | None:
+    """Three steps of a small network on the same frames: the total loss before each, and how far all weights have moved.
+
+    None for an untouched step.
+    """
+    tiny = plan.with_settings("model.base_channels=2", "model.num_items=4", "model.dropout=0", "training.seed=0")
+    torch.manual_seed(0)
+    net = build_network(tiny).train()
+    optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+    side = 2 * max(16, *plan.scoring.patch)
+    frames, flow = torch.rand(2, plan.data.channels, side, side) * 2 - 1, torch.randn(2, 2, side, side)
+    totals, start = [], [p.detach().clone() for p in net.parameters()]
+    for _ in range(3):
+        terms = step(net, optimizer, frames, flow)
+        if terms is ... or terms is None:
+            return None
+        totals.append(torch.as_tensor(terms[0]).item())
+    moved = sum(float((p - before).detach().square().sum()) for p, before in zip(net.parameters(), start, strict=True))
+    return *totals, math.sqrt(moved)
+
+
+def judge_step(answer: Any, plan: Recipe) -> Judgement | None:
+    """Whether three steps go the library's way: gradients of an earlier step that were kept show in the third."""
+    if not callable(answer):
+        return Judgement(False, answer, "a function")
+    got = three_steps(answer, plan)
+    return got and value(got, three_steps(partial(training_step, plan), plan), 1e-4)
+
+
+EXERCISES["03.a"] = Exercise(
+    judge_step,
+    "Four lines: the losses of net(frames), zero_grad, backward of the total, step. Gradients add up until zero_grad.",
+    lambda plan: partial(training_step, plan),
+)
 
 
 @expects("03.1", tolerance=0)
