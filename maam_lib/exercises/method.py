@@ -1,7 +1,7 @@
 """What the exercises of the chapters 00 to 05 expect: the method, from the first detection to the scores (ours)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -52,12 +52,25 @@ expects("00.2")(lambda table, calibration: pscd.classify(table["fused"], calibra
 acts_like("00.3", lambda: [(LABELS, scores) for scores in SCORES])(metrics.roc_auc)
 
 
-# 01 Data: the longest event, frames scored when two are dropped per clip (item 16), model input back to gray levels
-# (item 15), the end-point error of a flow
+# 01 Data. Holes: labels from masks, labels by key. Exercises: the longest event, frames scored when two are dropped per
+# clip (item 16), model input back to gray levels (item 15), the end-point error of a flow
 
 GRAY = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)  # every level, as stored (B, H, W, C)
 INPUT, _ = to_model_input(GRAY, torch.zeros(1, 16, 16, 2), 1)
 FLOWS = [(*fixed_random().normal(size=(2, 5, 6, 2)),), (np.zeros((2, 2, 2)), np.ones((2, 2, 2)))]
+MASKS = fixed_random().random((5, 4, 6)) > np.array([0.9, 1, 0.5, 1, 0.95])[:, None, None]  # two frames without a pixel
+CLIPS = {"b": np.array([0, 1, 1, 0]), "a": np.array([1, 0, 0])}
+KEYS = [("b", 0), ("b", 1), ("b", 2), ("a", 0), ("a", 1)]  # without the last frame of each clip
+
+acts_like("01.a", lambda: [(MASKS,), (MASKS.astype(np.uint8),)], hint="Is any pixel of the frame's mask set?")(
+    lambda masks: np.array([int(mask.any()) for mask in masks])
+)
+
+
+@acts_like("01.b", lambda: [(KEYS, CLIPS), (KEYS[::-1], CLIPS)], hint="Each key names its clip and its frame.")
+def labels_by_key(keys: Sequence[tuple[str, int]], labels: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The label of each key (clip, frame), from the labels of each clip."""
+    return np.array([labels[clip][frame] for clip, frame in keys])
 
 
 @expects("01.1", tolerance=0)
