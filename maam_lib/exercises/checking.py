@@ -26,6 +26,7 @@ from maam_lib.exercises.hints import diagnose
 
 UNTOUCHED = "replace the ... by your answer"
 FEW_VALUES = 8  # of an argument that a hint shows whole
+LINE = 100  # characters
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -103,7 +104,8 @@ def check(number: str, answer: Any, *given: Any, reveal: bool = False) -> Checke
 def _wrong(number: str, judgement: Judgement, hint: str) -> str:
     """The line of a wrong answer: what is wrong, and a nearer hint for who was wrong before with another answer."""
     record.remember(number, "wrong", fingerprint(judgement.got))
-    line = f"got {shown(judgement.got)}; {judgement.diagnosis or 'that is not it'}"
+    got, wrong = f"got {shown(judgement.got)}", judgement.diagnosis or "that is not it"
+    line = got + ("; " if len(got) + len(wrong) < LINE else "\n") + wrong
     if hint and record.different(record.past(number), "wrong") > 1:
         line += f"\nHint: {hint}"
     return line
@@ -182,10 +184,10 @@ def function(answer: Any, right: Callable[..., Any], cases: Cases, tolerance: fl
             return None
         if not same(got, expected, tolerance):
             names = _argument_names(answer, len(case))
-            called = ", ".join(f"{name} = {_in_short(a)}" for name, a in zip(names, case, strict=True))
+            called = ", ".join(f"{name} {_in_short(a)}" for name, a in zip(names, case, strict=True))
             wrong = diagnose(got, expected, tolerance, case, names)
-            return Judgement(False, got, expected, f"on case {number} of {len(cases)}, {called}: {wrong}")
-    return Judgement(True, f"the same on {len(cases)} cases", "the same on all")
+            return Judgement(False, got, expected, f"on case {number} of {len(cases)}, with {called}: {wrong}")
+    return Judgement(True, f"the library's results on {len(cases)} case{'s' * (len(cases) > 1)}", "the same on all")
 
 
 def between(answer: Any, measured: float, low: float, high: float, what: str) -> Judgement:
@@ -211,8 +213,8 @@ def _in_short(argument: Any) -> str:
     shape = getattr(argument, "shape", ())
     few = math.prod(shape) <= FEW_VALUES and not isinstance(argument, pd.DataFrame)
     if few and len(shape):
-        return str(np.round(np.asarray(plain(argument), np.float64), 4).tolist())
-    return f"shape {tuple(shape)}" if len(shape) else shown(argument)
+        return f"= {np.round(np.asarray(plain(argument), np.float64), 4).tolist()}"
+    return f"of shape {tuple(shape)}" if len(shape) else f"= {shown(argument)}"
 
 
 def fixed_random() -> np.random.Generator:

@@ -128,7 +128,7 @@ def _shape(mine: np.ndarray, theirs: np.ndarray, tolerance: float) -> str:
             return f"{said}: two axes are exchanged"
         if {abs(a - b) for a, b in zip(g, e, strict=True)} <= {0, 1}:
             axes = [axis for axis, (a, b) in enumerate(zip(g, e, strict=True)) if a != b]
-            return f"{said}: off by one along axis {' and '.join(map(str, axes))}"
+            return f"{said}: off by one along {'axes' if len(axes) > 1 else 'axis'} {' and '.join(map(str, axes))}"
     return said
 
 
@@ -190,25 +190,32 @@ def _factor(mine: np.ndarray, theirs: np.ndarray, tolerance: float, counts: dict
 
 
 def _counts(given: Sequence[Any], names: Sequence[str]) -> dict[float, str]:
-    """Counts of the data and what they count; also products of two, roots, and n / (n - 1)."""
-    found: dict[float, str] = {}
+    """Counts of the data and what they count, as lengths, products and roots; where two fit, both are named."""
+    found: dict[float, list[str]] = {}
+
+    def add(count: float, what: str) -> None:
+        if count > 1 and what not in found.setdefault(count, []):
+            found[count].append(what)
+
     for i, value in enumerate(given):
-        for what, shape in _shapes(value, names[i] if i < len(names) else "the data"):
+        name = names[i] if i < len(names) else "the data"
+        if isinstance(value, int) and not isinstance(value, bool):
+            add(float(value), name)
+        for what, shape in _shapes(value, name):
             for axis, n in enumerate(shape):
-                found.setdefault(
-                    float(n), f"the length of axis {axis} of {what}" if len(shape) > 1 else f"the length of {what}"
-                )
-            found.setdefault(float(math.prod(shape)), f"the number of values of {what}")
-    found = {n: what for n, what in list(found.items())[:MOST_COUNTS] if n > 1}
-    simple = dict(found)
-    for (a, one), (b, other) in combinations(simple.items(), 2):
-        found.setdefault(a * b, f"{one} times {other}")
-    for n, what in simple.items():
-        found.setdefault(math.sqrt(n), f"the root of {what}")
+                add(float(n), f"the length of axis {axis} of {what}" if len(shape) > 1 else f"the length of {what}")
+                if len(shape) > 2:
+                    add(math.prod(shape) / max(n, 1), f"the number of values of {what} along all axes but {axis}")
+            add(float(math.prod(shape)), f"the number of all values of {what}")
+    simple = [(n, what) for n, causes in list(found.items())[:MOST_COUNTS] for what in causes]
+    for (a, one), (b, other) in combinations(simple, 2):
+        add(a * b, f"{one} times {other}")
+    for n, what in simple:
+        add(math.sqrt(n), f"the root of {what}")
         if n <= FEW:
-            found.setdefault(n / (n - 1), f"n / (n - 1) of {what}")
-            found.setdefault(math.sqrt(n / (n - 1)), f"the root of n / (n - 1), {what} (ddof)")
-    return found
+            add(n / (n - 1), f"n / (n - 1), n {what}")
+            add(math.sqrt(n / (n - 1)), f"the root of n / (n - 1), n {what}: ddof?")
+    return {count: " or ".join(causes[:2]) for count, causes in found.items()}
 
 
 def _shapes(value: Any, name: str) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -235,6 +242,10 @@ def _order(mine: np.ndarray, theirs: np.ndarray, tolerance: float) -> str:
     for axis in range(mine.ndim):
         if same(np.flip(mine, axis), theirs, tolerance):
             return f"the right numbers, reversed along axis {axis}"
+    for axis in range(mine.ndim):
+        ours, right = (x / x.sum(axis, keepdims=True) for x in (mine, theirs))
+        if same(ours, right, tolerance):
+            return f"right but for the scale along axis {axis}{_letter(axis, mine.shape)}: divide by the sum over it?"
     for axes in permutations(range(mine.ndim)):
         if same(mine.transpose(axes), theirs, tolerance):
             return "right but for axes that are exchanged"
