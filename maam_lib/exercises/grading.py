@@ -29,7 +29,7 @@ def grades(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     homes = [folder] if (folder / RECORD).is_file() else _homes(folder)
     if not homes:
         raise GradingError(
-            f"{folder}: expected {RECORD} in it or in its subfolders, found none; `maam course` makes copies that have it"
+            f"{folder}: no {RECORD} in it or in its subfolders; expected the copies that `maam course` makes"
         )
     notes, rows, owners = [], [], []
     for home in homes:
@@ -53,7 +53,7 @@ def grades(folder: Path) -> tuple[pd.DataFrame, list[str]]:
 def write_grades(table: pd.DataFrame, path: Path) -> None:
     """As CSV in UTF-8 with a plain header; no cell is a formula to a spreadsheet."""
     names = [f"'{name}" if name[0] in FORMULAS else name for name in table["student"]]
-    write_text(path, table.assign(student=names).to_csv(index=False, lineterminator="\n"))
+    write_text(path, table.assign(student=names).to_csv(index=False, float_format="%g", lineterminator="\n"))
 
 
 def short_table(table: pd.DataFrame) -> str:

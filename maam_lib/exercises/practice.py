@@ -222,7 +222,9 @@ def changed_by_the_future(scores: pd.Series) -> float:
 @acts_like(
     "08.4",
     lambda: [(NORMAL, 60, 25.0, 5), (NORMAL, 1 / 24, 10.0, 2), (10 * NORMAL, 6, 25.0, 5)],
-    hint=("p = alarms_per_hour * shortest / (3600 * frames_per_second). m is the mean of the scores above q, minus q."),
+    hint=(
+        "Take p = alarms_per_hour * shortest / (3600 * frames_per_second); m is the mean of the scores above q minus q."
+    ),
 )
 def threshold_of_normal_footage(scores: np.ndarray, per_hour: float, frame_rate: float, shortest: int) -> float:
     """The threshold for so many alarms per hour, by normal scores, frames per second and the shortest alarm."""
