@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from torch.nn import functional as F
 
 from maam_lib.baselines import spread_evenly
@@ -43,11 +44,10 @@ def block_means(evaluator: Evaluator, predict: Predict, dataset: FrameFlowDatase
     """Means of the error maps of some frames over blocks, float32 (T, 2, h, w), h = ceil(H / BLOCK)."""
     parts = []
     for maps in error_maps(predict, dataset, frames=frames, device=evaluator.device):
-        for branch in (maps.appearance, maps.motion):
-            # a block at the border has the mean of what it holds
-            parts.append(F.avg_pool2d(branch[:, None], BLOCK, ceil_mode=True, count_include_pad=False).cpu().numpy())
-    appearance, motion = np.concatenate(parts[::2]), np.concatenate(parts[1::2])
-    return np.concatenate([appearance, motion], axis=1)
+        both = torch.stack([maps.appearance, maps.motion], dim=1)
+        # a block at the border has the mean of what it holds
+        parts.append(F.avg_pool2d(both, BLOCK, ceil_mode=True, count_include_pad=False).cpu())
+    return torch.cat(parts).numpy()
 
 
 def coarse(means: np.ndarray, largest: tuple[float, float]) -> CoarseMaps:

@@ -81,7 +81,7 @@ def test_sliders_are_moved_by_keys_and_change_the_numbers(player: Any) -> None:
     for name in ("psi", "high", "wide", "stride", "threshold"):
         before = player.text_content(f"#{name}-says")
         player.focus(f"#{name}")
-        player.keyboard.press("PageDown" if name == "psi" else "ArrowRight")
+        player.keyboard.press("PageDown" if name in ("psi", "threshold") else "ArrowRight")
         assert player.text_content(f"#{name}-says") != before, name
     assert not player.is_checked("#follows"), "a threshold set by hand stays"
     player.click("#reset")
@@ -95,10 +95,7 @@ def test_a_game_is_played_to_its_end(player: Any) -> None:
         player.keyboard.press("Space")
         assert "You said: abnormal" in player.text_content("#round")
         player.evaluate("player.state.frame = 37")  # towards the end of the clip
-        player.wait_for_selector("#spot:disabled >> nth=0")
-        player.wait_for_function(
-            "!document.body.classList.contains('playing') || !document.getElementById('next').hidden"
-        )
+        player.wait_for_function("player.state.game === null || !player.state.game.hidden")
         if player.is_visible("#next"):
             player.click("#next")
     assert player.locator("#log li").count() == 2
