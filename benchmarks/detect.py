@@ -48,7 +48,7 @@ from maam_lib.video import (
     picture_size,
 )
 from maam_lib.video.export import write_onnx
-from maam_lib.video.scorer import detector_of_run, score_with
+from maam_lib.video.scorer import run_network, score_with
 from maam_lib.windows import default_stride
 
 SOURCE_SIZE = (240, 360)  # that of Ped2
@@ -178,7 +178,7 @@ def stages_of(
         return 20
 
     def write() -> int:
-        file = AnnotatedVideo(video.with_name("written.mkv"), 25)
+        file = AnnotatedVideo(video.with_name("written.mkv"), 25, pictures[0].shape[:2])
         for number, picture in enumerate(pictures):
             file.write(picture, number / 25)
         file.close()
@@ -227,7 +227,7 @@ def random_detector(recipe: Recipe) -> Detector:
 def write_scene(path: Path, frames: int) -> Path:
     """The first test clip of the generated scene at SOURCE_SIZE, as a video."""
     clip = next(clip for clip in read_synthetic(scene_settings("synthetic")) if clip.split == "test")
-    video = AnnotatedVideo(path, 25)
+    video = AnnotatedVideo(path, 25, SOURCE_SIZE)
     for number, frame in zip(range(frames), clip.frames(), strict=False):
         video.write(cv2.resize(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), SOURCE_SIZE[::-1]), number / 25)
     video.close()
@@ -239,7 +239,7 @@ def write_scene(path: Path, frames: int) -> Path:
 
 def share_of_normal_frames(run: RunFolder, root: Path) -> dict[str, object]:
     """The share of normal test frames that reach the threshold at which a share of training frames may."""
-    detector = detector_of_run(run, root)
+    detector = run_network(run, root)[0]
     table = read_scores(run.folder)
     normal = table[table["label"] == 0]["fused"]
     shares = {share: float((normal >= detector.training.exceeded_by(share)).mean()) for share in (0.1, 0.01, 0.001)}

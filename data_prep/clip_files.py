@@ -21,6 +21,7 @@ from data_prep.frames import resize_flow, resize_frame, resize_nearest
 from data_prep.layout import Array, ClipRecord, Head, stored_form
 
 RECORD = "clip.json"
+Records = dict[tuple[Split, str], ClipRecord]
 
 
 def ensure_clip(clip: Clip, dataset_folder: Path, head: Head) -> ClipRecord:
@@ -56,12 +57,12 @@ def ensure_clips(
     *,
     scheduler: str | None = None,
     progress: bool = False,
-) -> dict[tuple[Split, str], ClipRecord]:
+) -> Records:
     """`ensure_clip` for many clips, side by side (`cluster.unordered`); their records in the order of `clips`.
 
     The first error ends it: finished clips stay, those under way do not. progress: a bar on stderr, in a terminal only.
     """
-    records: dict[tuple[Split, str], ClipRecord] = {}
+    records: Records = {}
     total = sum(clip.num_frames for clip in clips)
     task = partial(ensure_clip, dataset_folder=dataset_folder.absolute(), head=head)
     with tqdm(total=total, unit="frame", desc=head.dataset, disable=None if progress else True) as bar:
@@ -120,10 +121,15 @@ def _write_clip(clip: Clip, folder: Path, head: Head) -> ClipRecord:
     arrays["flow"] = (resize_flow(flow, size) for flow in _flows(clip, head.flow.estimator))
     if clip.tracks is not None:
         arrays["tracks"] = (resize_nearest(track, size) for track in clip.tracks())
-    hashes = {
-        array: _write_array(folder, where, array, pieces, *stored_form(array, clip.num_frames, size, head.channels))
-        for array, pieces in arrays.items()
-    }
+    hashes: dict[Array, str] = {}
+    for array, pieces in arrays.items():
+        digest = hashlib.sha256()
+        shape, dtype = stored_form(array, clip.num_frames, size, head.channels)
+        with (folder / f"{array}.npy").open("wb") as file:  # no memory map: a full disk is an OSError and not a crash
+            for data in _npy(where, array, pieces, shape, dtype):
+                file.write(data)
+                digest.update(data)
+        hashes[array] = digest.hexdigest()
     return ClipRecord(
         frames=clip.num_frames,
         sha256={array: hashes[array] for array in get_args(Array) if array in hashes},
@@ -144,41 +150,28 @@ def _agreeing_masks(masks: Iterable[np.ndarray], labels: np.ndarray | None, wher
         yield mask
 
 
-def _write_array(
-    folder: Path, where: str, name: str, pieces: Iterable[np.ndarray], shape: tuple[int, ...], dtype: type[np.generic]
-) -> str:
-    """Write `<name>.npy` piece by piece along its first axis; returns the sha256 of the file.
+def _npy(
+    where: str, name: str, pieces: Iterable[np.ndarray], shape: tuple[int, ...], dtype: type[np.generic]
+) -> Iterator[bytes]:
+    """The bytes of a .npy file, its header and then piece by piece along its first axis.
 
-    Plain writes, not a memory map: a full disk is then an OSError and not a crash. Raises SourceError for a
-    piece of another shape than `shape[1:]` and for another number of pieces than `shape[0]`.
+    Raises SourceError for a piece of another shape than `shape[1:]` and for another number of them than `shape[0]`.
     """
-    digest, num_pieces = hashlib.sha256(), 0
-    with (folder / f"{name}.npy").open("wb") as file:
-
-        def write(data: bytes) -> None:
-            file.write(data)
-            digest.update(data)
-
-        write(_npy_header(dtype, shape))
-        for num_pieces, piece in enumerate(pieces, start=1):
-            if piece.shape != shape[1:]:
-                raise SourceError(
-                    f"{where}: {name} of frame {num_pieces} has shape {piece.shape}, expected {shape[1:]}; "
-                    "do all frames of the source have one size?"
-                )
-            write(np.ascontiguousarray(piece, dtype).tobytes())
+    header, num_pieces = BytesIO(), 0
+    description = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(header, {"descr": description, "fortran_order": False, "shape": shape})
+    yield header.getvalue()
+    for num_pieces, piece in enumerate(pieces, start=1):
+        if piece.shape != shape[1:]:
+            raise SourceError(
+                f"{where}: {name} of frame {num_pieces} has shape {piece.shape}, expected {shape[1:]}; "
+                "do all frames of the source have one size?"
+            )
+        yield np.ascontiguousarray(piece, dtype).tobytes()
     if num_pieces != shape[0]:
         raise SourceError(
             f"{where}: {num_pieces} {name}, expected {shape[0]} as announced by the source; was a file cut?"
         )
-    return digest.hexdigest()
-
-
-def _npy_header(dtype: type[np.generic], shape: tuple[int, ...]) -> bytes:
-    header = BytesIO()
-    description = np.lib.format.dtype_to_descr(np.dtype(dtype))
-    np.lib.format.write_array_header_1_0(header, {"descr": description, "fortran_order": False, "shape": shape})
-    return header.getvalue()
 
 
 def _flows(clip: Clip, estimator: str) -> Iterable[np.ndarray]:

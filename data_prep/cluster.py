@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -62,7 +62,12 @@ def outcomes(
     Raises ClusterError where no scheduler answers, or where it vanishes.
     """
     if workers == 1 and scheduler is None:
-        yield from ((item, _attempt(task, item)) for item in items)
+        for item in items:
+            try:
+                outcome = Outcome(task(item), None)
+            except Exception as error:  # whatever a task raises is its outcome, as on a worker
+                outcome = Outcome(None, error)
+            yield item, outcome
         return
     from distributed import KilledWorker, as_completed  # half a second that other commands need not wait
 
@@ -90,13 +95,6 @@ def outcomes(
             client.cancel(list(futures))
 
 
-def _attempt(task: Callable[[Item], Result], item: Item) -> Outcome[Result]:
-    try:
-        return Outcome(task(item), None)
-    except Exception as error:  # whatever a task raises is its outcome, as on a worker
-        return Outcome(None, error)
-
-
 @contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
     from distributed import Client, LocalCluster
@@ -104,13 +102,17 @@ def _client(workers: int, scheduler: str | None) -> Iterator["Client"]:
 
     # Of a lost scheduler Dask tells in pages; here it is one line.
     quiet = silence_logging_cmgr(logging.CRITICAL)
-    if scheduler == "slurm":
-        with quiet, _slurm(workers) as cluster, Client(cluster, set_as_default=False) as client:
-            yield client
-        return
     if scheduler is not None:
-        with quiet, _answering(scheduler) as client:
-            yield client
+        with quiet, _slurm(workers) if scheduler == "slurm" else nullcontext(scheduler) as place:
+            try:
+                client = Client(place, timeout=ANSWER_TIME, set_as_default=False)
+            except (OSError, ValueError) as error:
+                raise ClusterError(
+                    f"{scheduler}: no Dask scheduler answers there ({error}); start one (dask scheduler), or leave out "
+                    "--scheduler"
+                ) from error
+            with client:
+                yield client
         return
     with _loop_deaf_to_interrupts() as loop:
         cluster = LocalCluster(
@@ -151,18 +153,6 @@ def _slurm(workers: int) -> "Cluster":
             "~/.config/dask/jobqueue.yaml (docs/sweeps.md)"
         )
     return SLURMCluster(n_workers=workers, processes=1, scheduler_options={"dashboard": False})
-
-
-def _answering(scheduler: str) -> "Client":
-    from distributed import Client
-
-    try:
-        return Client(scheduler, timeout=ANSWER_TIME, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ClusterError(
-            f"{scheduler}: no Dask scheduler answers there ({error}); start one (dask scheduler), or leave out "
-            "--scheduler"
-        ) from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from data_prep.clip import SourceError
-from data_prep.files import file_sha256, in_turn, lock_beside
+from data_prep.files import file_sha256, in_turn
 
 BLOCK = 1 << 16  # bytes; at most so many are lost when a connection stalls
 
@@ -88,13 +88,12 @@ def terms(dataset: str) -> str:
 def download(dataset: str, folder: Path, *, timeout: float = 60.0, progress: bool = True) -> list[Path]:
     """Fetch the official archives of a dataset into `folder`; returns their paths (ours).
 
-    An archive that is there with the right SHA-256 is not fetched again; one with another is left alone.
-    timeout: seconds without a byte after which a connection counts as broken. A broken download is taken up
-    where it ended, for as long as each attempt brings more; then by the next call. progress: a bar on stderr,
-    in a terminal only. While another process fetches the same archive into this folder this call waits, and says so.
+    An archive that is there with the right SHA-256 is not fetched again; one with another is left alone. A broken
+    download is taken up where it ended, for as long as each attempt brings more; then by the next call. timeout:
+    seconds without a byte after which a connection counts as broken. progress: a bar on stderr, in a terminal only.
 
-    Raises DownloadError: unknown dataset, one to be fetched by hand, no answer or no such file, broken off
-    (what came is kept), another checksum (nothing is kept under the archive's name).
+    Raises DownloadError: unknown dataset, one to be fetched by hand, no answer or no such file, broken off (what came
+    is kept), another checksum (nothing is kept under the archive's name).
     """
     publication = _publication(dataset)
     if not publication.archives:
@@ -119,7 +118,7 @@ def _fetch(url: str, sha256: str, folder: Path, page: str, timeout: float, progr
         )
     if path.exists():
         return path
-    with in_turn(lock_beside(path), f"{path} is being downloaded"):
+    with in_turn(path, "downloaded"):
         if not path.exists():
             part = path.with_name(f"{path.name}.part")
             _fetch_part(url, part, page, timeout, progress)
@@ -143,9 +142,9 @@ def _fetch_part(url: str, part: Path, page: str, timeout: float, progress: bool)
             raise DownloadError(f"{url}: HTTP {error.code} {error.reason}; has it moved? See {page}") from error
         except (OSError, HTTPException) as error:
             if _size(part) <= reached:
+                kept = f"; they are kept in {part}: run the same command again to go on from there"
                 raise DownloadError(
-                    f"{url}: broken off after {_size(part)} bytes ({error}); they are kept in {part}: run the same "
-                    "command again to go on from there"
+                    f"{url}: broken off after {_size(part)} bytes ({error}){kept if _size(part) else ''}"
                 ) from error
             reached = _size(part)
 
@@ -168,8 +167,7 @@ def _go_on(url: str, part: Path, timeout: float, progress: bool) -> None:
         look = {"unit": "B", "unit_scale": True, "desc": part.stem, "disable": None if progress else True}
         with part.open("ab" if start else "wb") as file, tqdm(total=total, initial=start, **look) as bar:
             while block := answer.read(BLOCK):
-                file.write(block)
-                bar.update(len(block))
+                bar.update(file.write(block))
     if total not in (None, _size(part)):
         raise ConnectionError(f"the server closed the connection; {total} bytes were announced")
 

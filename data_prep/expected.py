@@ -1,6 +1,6 @@
 """Official counts of the public datasets, per clip, and the check of what a reader found against them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from data_prep.clip import Clip, SourceError
@@ -75,7 +75,15 @@ def check_counts(
     """
     official = OFFICIAL_COUNTS[dataset]
     for clip in clips:
-        _check_clip(f"{dataset}/{clip.split}/{clip.name}", clip.num_frames, official.of_split(clip.split), clip.name)
+        where, counts = f"{dataset}/{clip.split}/{clip.name}", official.of_split(clip.split)
+        if counts and clip.name not in counts:
+            raise SourceError(f"{where}: no such clip in the official dataset; move it out of the source")
+        expected = counts.get(clip.name)
+        if expected not in (None, clip.num_frames):
+            raise SourceError(
+                f"{where}: {clip.num_frames} frames, expected {expected} by the official count; unpack or download it "
+                "again"
+            )
     missing = missing_clips(dataset, clips)
     if missing and not allow_incomplete:
         expected = official.num_clips("train") + official.num_clips("test")
@@ -91,29 +99,14 @@ def check_counts(
 
 def missing_clips(dataset: str, clips: list[Clip]) -> list[str]:
     """The official clips that are absent, such as "train/Train002"; where their names are not known, how many are."""
-    if dataset not in OFFICIAL_COUNTS:
-        return []
-    official = OFFICIAL_COUNTS[dataset]
-    return [name for split in ("train", "test") for name in _missing(official, split, clips)]
-
-
-def _missing(official: OfficialCounts, split: str, clips: list[Clip]) -> Iterator[str]:
-    found = {clip.name for clip in clips if clip.split == split}
-    names = official.of_split(split)
-    yield from (f"{split}/{name}" for name in names if name not in found)
-    absent = official.num_clips(split) - len(found)
-    if not names and absent > 0:
-        yield f"{absent} of {official.num_clips(split)} {split} clips"
-
-
-def _check_clip(where: str, found: int, counts: dict[str, int | None], name: str) -> None:
-    if counts and name not in counts:
-        raise SourceError(f"{where}: no such clip in the official dataset; move it out of the source")
-    expected = counts.get(name)
-    if expected is not None and found != expected:
-        raise SourceError(
-            f"{where}: {found} frames, expected {expected} by the official count; unpack or download it again"
-        )
+    missing = []
+    for split in ("train", "test") if dataset in OFFICIAL_COUNTS else ():
+        names, expected = OFFICIAL_COUNTS[dataset].of_split(split), OFFICIAL_COUNTS[dataset].num_clips(split)
+        found = {clip.name for clip in clips if clip.split == split}
+        missing += [f"{split}/{name}" for name in names if name not in found]
+        if not names and len(found) < expected:
+            missing.append(f"{expected - len(found)} of {expected} {split} clips")
+    return missing
 
 
 def _check_split(dataset: str, split: str, clips: list[Clip], num_clips: int, num_frames: int) -> None:

@@ -1,7 +1,6 @@
 """Optical flow between two frames: several estimators behind one function."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -73,8 +72,12 @@ def estimate_flow(name: str, first: np.ndarray, second: np.ndarray) -> np.ndarra
         raise ValueError(f"no flow estimator {name!r}; there are {', '.join(FLOW_ESTIMATORS)}")
     if first.shape != second.shape:
         raise ValueError(f"flow needs two frames of one size, found {first.shape} and {second.shape}")
-    with _one_thread():
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
         return FLOW_ESTIMATORS[name].estimate(_gray(first), _gray(second))
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def flow_settings(name: str) -> dict[str, int | float | str]:
@@ -88,13 +91,3 @@ def _gray(frame: np.ndarray) -> np.ndarray:
     if frame.ndim == 3 and frame.shape[2] == 3:
         return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     return np.ascontiguousarray(frame.reshape(frame.shape[:2]))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)

@@ -76,14 +76,12 @@ def compare_with_dis(triples: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]
         by_dis.append(dis[moving])
         if still.any():
             on_still_ground.append(np.median(np.linalg.norm(flow[still], axis=1)))
-    pairs = len(by_dis)
     flow, dis = (np.concatenate(vectors).astype(np.float64) for vectors in (found, by_dis))  # (n, 2)
     if len(dis) < ENOUGH_MOVING:
-        return Agreement(pairs, len(dis), {}, None, None)
+        return Agreement(len(by_dis), len(dis), {}, None, None)
     norm = np.sqrt((flow**2).sum() * (dis**2).sum())
     correlation = {name: float((read(flow) * dis).sum() / norm) if norm else 0.0 for name, read in READINGS.items()}
     lengths = np.linalg.norm(flow, axis=1)
-    scale = float(np.median(lengths / np.linalg.norm(dis, axis=1)))
-    speed = float(np.median(lengths))
-    still_speed = float(np.mean(on_still_ground)) if on_still_ground else 0.0
-    return Agreement(pairs, len(dis), correlation, scale, still_speed / speed if speed else 0.0)
+    scale, speed = float(np.median(lengths / np.linalg.norm(dis, axis=1))), float(np.median(lengths))
+    still = float(np.mean(on_still_ground)) / speed if on_still_ground and speed else 0.0
+    return Agreement(len(by_dis), len(dis), correlation, scale, still)

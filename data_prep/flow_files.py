@@ -36,11 +36,11 @@ class FlowFiles:
     size: tuple[int, int]  # (H, W) of every field
 
     def fields(self) -> Iterator[np.ndarray]:
-        """The fields in order, each float32 (H, W, 2) as in the file; FlowFileError for a value that is no flow."""
+        """The fields in order: see `field`."""
         return map(self.field, range(self.num_fields))
 
     def field(self, t: int) -> np.ndarray:
-        """The field from frame t to t+1, float32 (H, W, 2) as in the file; FlowFileError for a value that is none."""
+        """The field from frame t to t+1, float32 (H, W, 2) as in the file; FlowFileError where a vector is none."""
         whole_clip = len(self.paths) < self.num_fields
         path = self.paths[0] if whole_clip else self.paths[t]
         if path.suffix == ".flo":
@@ -94,12 +94,8 @@ def _paths(folder: Path) -> list[Path]:
     if len(forms) != 1:
         found = " and ".join(sorted(forms)) or "none"
         raise FlowFileError(f"{folder}: expected .flo files, .npy files or {alone.name} beside it, found {found}")
-    return sorted(in_folder, key=_by_numbers) or [alone]
-
-
-def _by_numbers(path: Path) -> tuple[list[int], str]:
-    """Sorts 2.flo before 10.flo."""
-    return [int(digits) for digits in re.findall(r"\d+", path.stem)], path.name
+    in_folder.sort(key=lambda path: ([int(digits) for digits in re.findall(r"\d+", path.stem)], path.name))  # 2, 10
+    return in_folder or [alone]
 
 
 def _flo_shape(path: Path) -> tuple[int, ...]:

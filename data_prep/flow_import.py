@@ -13,22 +13,21 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from data_prep import __version__
 from data_prep.clip import Clip, Split
 from data_prep.clip_files import clear_litter, ensure_clip
-from data_prep.files import UnreadableError, in_form, in_turn, lock_beside, open_npy, read_json, write_json
+from data_prep.files import UnreadableError, in_form, in_turn, open_npy, read_json, write_json
 from data_prep.flow import FLOW_ESTIMATORS, FLOW_UNITS
 from data_prep.flow_agreement import Agreement, compare_with_dis
 from data_prep.flow_files import FlowFileError, FlowFiles, find_flow
 from data_prep.frames import by, resize_flow
 from data_prep.layout import MANIFEST, Array, ClipEntry, FlowEntry, Head, HowMade, Manifest, read_manifest
-from data_prep.prepare import PreparationError, clear_errors
+from data_prep.prepare import PreparationError, clear_errors, versions
 
 COMPARED_PAIRS = 32  # of frames, evenly spread over all clips
+Files = dict[tuple[Split, str], FlowFiles]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class FlowImport:
     target: Path  # the new one
     manifest: Manifest  # of the source, with the flow of the target
     pixels_of: tuple[int, int]  # the frame size whose pixels the vectors count
-    files: dict[tuple[Split, str], FlowFiles]
+    files: Files
     agreement: Agreement
     warnings: list[str]
 
@@ -73,13 +72,19 @@ def plan_import(
     if not (source / MANIFEST).exists():
         raise PreparationError(f"{source}: no finished prepared dataset (no {MANIFEST}); run `maam prepare`")
     manifest, made = read_manifest(source), _how_made(flow_folder)
-    name = _checked_name(name or made.name)
+    _check_name(name := name or made.name or "")
     if units is not None and min(units) < 1:
         raise PreparationError(f"--units {units[0]} {units[1]}: expected a frame size, height and width of 1 or more")
-    files: dict[tuple[Split, str], FlowFiles] = {
+    files: Files = {
         (split, clip): find_flow(flow_folder, split, clip, entry.frames) for split, clip, entry in manifest.entries()
     }
-    size = _one_size(files, flow_folder)
+    (first, size), *others = [(f"{split}/{clip}", found.size) for (split, clip), found in files.items()]
+    for clip, other in others:
+        if other != size:
+            raise FlowFileError(
+                f"{flow_folder}: flow of {by(other)} for {clip}, but {by(size)} for {first}; expected one size for all "
+                "clips. Estimate them again"
+            )
     pixels_of = units or size
     agreement = _compare(source, files, pixels_of, manifest.frame_size)
     warnings = agreement.warnings(pixels_of)
@@ -102,10 +107,8 @@ def plan_import(
             "made_with": made.versions,
         },
     }
-    versions = {"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__}
-    changes = {"flow": FlowEntry.model_validate(flow), "versions": versions}
-    height, width = manifest.frame_size
-    target = source.parent / f"{manifest.dataset}-{height}x{width}-{name}"
+    changes = {"flow": FlowEntry.model_validate(flow), "versions": versions()}
+    target = source.parent / f"{manifest.dataset}-{by(manifest.frame_size)}-{name}"
     manifest = manifest.model_copy(update=changes)
     return FlowImport(source, target, manifest, pixels_of, files, agreement, warnings)
 
@@ -113,14 +116,13 @@ def plan_import(
 def write_import(plan: FlowImport, *, progress: bool = True) -> Path:
     """Write the new prepared dataset and return its folder (ours).
 
-    Clip by clip, each whole or not at all; the same call goes on after an interruption, and a finished import of
-    the same files is returned at once. While another process writes the folder this call waits, and says so. progress:
-    a bar on stderr, in a terminal only.
+    The same call goes on after an interruption, and a finished import of the same files is returned at once. While
+    another process writes the folder this call waits, and says so. progress: a bar on stderr, in a terminal only.
 
-    Raises FlowFileError for a vector that is none; PreparationError: the source damaged, another import under
-    this name, full disk. Finished clips stay, and the source is never touched.
+    Raises FlowFileError for a vector that is none; PreparationError: the source damaged, another import under this
+    name, full disk. Finished clips stay, and the source is never touched.
     """
-    with in_turn(lock_beside(plan.target), f"{plan.target} is being written"):
+    with in_turn(plan.target, "written"):
         if not (plan.target / MANIFEST).exists():
             clear_litter(plan.target)
             try:
@@ -163,8 +165,8 @@ def _how_made(flow_folder: Path) -> HowMade:
         raise PreparationError(f"{error}; delete it and give a --name") from error
 
 
-def _checked_name(name: str | None) -> str:
-    if name is None:
+def _check_name(name: str) -> None:
+    if not name:
         raise PreparationError("no name for this flow; say which estimator made it, for example --name flownet2")
     if name in FLOW_ESTIMATORS or name == "exact":
         raise PreparationError(f"--name {name} is an estimator of the kit (`maam prepare --flow`); take another name")
@@ -172,21 +174,9 @@ def _checked_name(name: str | None) -> str:
         raise PreparationError(
             f"--name {name!r}: expected small letters, digits, '-', '_' and '.', 80 at most, as in flownet2"
         )
-    return name
 
 
-def _one_size(files: dict[tuple[Split, str], FlowFiles], flow_folder: Path) -> tuple[int, int]:
-    (first, size), *others = [(key, found.size) for key, found in files.items()]
-    for key, other in others:
-        if other != size:
-            raise FlowFileError(
-                f"{flow_folder}: flow of {by(other)} for {'/'.join(key)}, but {by(size)} for "
-                f"{'/'.join(first)}; expected one size for all clips. Estimate them again"
-            )
-    return size
-
-
-def _listing_hash(files: dict[tuple[Split, str], FlowFiles], flow_folder: Path) -> str:
+def _listing_hash(files: Files, flow_folder: Path) -> str:
     """sha256 over names, sizes and times of the files: tells flow that was estimated again from the first."""
     digest = hashlib.sha256()
     for path in (path for found in files.values() for path in found.paths):
@@ -198,9 +188,7 @@ def _listing_hash(files: dict[tuple[Split, str], FlowFiles], flow_folder: Path) 
 # Comparing and writing
 
 
-def _compare(
-    source: Path, files: dict[tuple[Split, str], FlowFiles], pixels_of: tuple[int, int], size: tuple[int, int]
-) -> Agreement:
+def _compare(source: Path, files: Files, pixels_of: tuple[int, int], size: tuple[int, int]) -> Agreement:
     places = [(key, t) for key, found in files.items() for t in range(found.num_fields)]
     chosen = np.unique(np.linspace(0, len(places) - 1, COMPARED_PAIRS).round().astype(int))
 

@@ -7,6 +7,7 @@ than the kit, and so imports nothing of the kit. What it writes, `maam import-fl
 maam import-flow data/ped2 --flow-dir flows/ped2-flownet2
 
 <out>/flow.json               model, weights, scale, versions, and which frames it was
+<out>/.partial                what is being written; the next call overwrites what a killed one left
 <out>/<split>/<clip>.npy      float16 (T-1, H, W, 2), (dx, dy), from t to t+1, pixels at the frames' size
 
 The paper takes FlowNet2 (Sec. 4.3). ptlflow downloads the weights on first use; FlowNet2's are for research only.
@@ -17,16 +18,15 @@ import hashlib
 import importlib
 import json
 import os
-import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-PARTIAL = ".partial"  # ends the names of files that are being written
 Estimate = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two uint8 (H, W, 3) RGB -> float32 (H, W, 2)
 
 
@@ -36,14 +36,6 @@ class LearnedFlowError(ValueError):
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: exit status 0 only on success, errors as one line."""
-    asked = _parser().parse_args(arguments)
-    try:
-        write_flows(asked)
-    except (LearnedFlowError, OSError) as error:
-        sys.exit(f"learned_flow: error: {' '.join(str(error).split())}")
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Learned optical flow for a prepared dataset, by ptlflow.")
     parser.add_argument("dataset", type=Path, help="folder of a prepared dataset, best at its native size")
     parser.add_argument("out", type=Path, help="folder for the flow; the same call goes on where it was stopped")
@@ -54,28 +46,30 @@ def _parser() -> argparse.ArgumentParser:
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, cuda:1 ..."
     )
     parser.add_argument("--random-weights", action="store_true", help="for tests of the way only: the flow is noise")
-    return parser
+    try:
+        write_flows(parser.parse_args(arguments))
+    except (LearnedFlowError, OSError) as error:
+        sys.exit(f"learned_flow: error: {' '.join(str(error).split())}")
 
 
 def write_flows(asked: argparse.Namespace) -> None:
     """Write the flow of every clip that is not there yet, each whole or not at all.
 
     Raises LearnedFlowError: no prepared dataset, no ptlflow, unknown model or weights, weights that cannot be had,
-    flow that is not finite, and an output folder with flow of other settings or frames; OSError in writing.
+    flow that is not finite, an output folder with flow of other settings or frames, or one that another process writes;
+    OSError in writing.
     """
     manifest = _manifest(asked.dataset)
     model, weights = _model(asked)
     settings = _settings(asked, manifest, weights)
-    _claim(asked.out, settings)
-    _clear_litter(asked.out)
     estimate = _estimator(model, tuple(manifest["frame_size"]), asked.scale, asked.device)
-    for split, clips in manifest["clips"].items():
-        for clip, entry in clips.items():
-            path = asked.out / split / f"{clip}.npy"
-            if not path.exists():
-                frames = np.load(asked.dataset / split / clip / "frames.npy", mmap_mode="r")
-                _write_clip(path, frames, estimate)
-            print(f"{split}/{clip}: {entry['frames'] - 1} fields", flush=True)
+    with _claimed(asked.out, settings):
+        for split, clips in manifest["clips"].items():
+            for clip, entry in clips.items():
+                if not (asked.out / split / f"{clip}.npy").exists():
+                    frames = np.load(asked.dataset / split / clip / "frames.npy", mmap_mode="r")
+                    _write_clip(asked.out, f"{split}/{clip}.npy", frames, estimate)
+                print(f"{split}/{clip}: {entry['frames'] - 1} fields", flush=True)
 
 
 def _manifest(dataset: Path) -> dict[str, Any]:
@@ -188,72 +182,54 @@ def _settings(asked: argparse.Namespace, manifest: dict[str, Any], weights: dict
     }
 
 
-def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Note the settings in `out`, so that one folder never mixes two of them."""
-    path = out / "flow.json"
-    if path.exists():
-        there = json.loads(path.read_text(encoding="utf-8"))
+@contextmanager
+def _claimed(out: Path, settings: dict[str, Any]) -> Iterator[None]:
+    """Hold the folder `out` and note the settings in it, so that it never mixes two of them, or two processes."""
+    import fcntl  # of Linux and macOS; elsewhere the module can at least be imported
+
+    out.mkdir(parents=True, exist_ok=True)
+    lock = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path = out / "flow.json"
+        there = json.loads(path.read_text(encoding="utf-8")) if path.exists() else settings
         differ = [key for key in settings | there if settings.get(key) != there.get(key)]
         if differ:
             raise LearnedFlowError(f"{out} holds flow with another {' and '.join(differ)}; take another folder")
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    aside = _aside(path)
-    aside.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-    aside.replace(path)
+        with _aside(out, "flow.json") as aside:
+            aside.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        yield
+    except BlockingIOError as error:
+        raise LearnedFlowError(f"{out}: another process writes flow there; wait for its end") from error
+    finally:
+        os.close(lock)
 
 
-def _aside(path: Path) -> Path:
-    """Where this process writes what will become `path`: its name tells whose it is, and is short."""
-    return path.with_name(f".{platform.node()}.{os.getpid()}{PARTIAL}")
-
-
-def _clear_litter(out: Path) -> None:
-    """Delete what killed processes of this machine left; what a living one writes stays."""
-    for path in out.rglob(f".*{PARTIAL}"):
-        machine, _, process = path.name[1 : -len(PARTIAL)].rpartition(".")
-        if not process.isdecimal() or (machine == platform.node() and not _lives(int(process))):
-            path.unlink(missing_ok=True)
-
-
-def _lives(process: int) -> bool:
+@contextmanager
+def _aside(out: Path, name: str) -> Iterator[Path]:
+    """A path in `out` that takes its place as `name` when the block ends well, and vanishes when it fails."""
+    aside = out / ".partial"
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # of another user
-        return True
-    return process != os.getpid()
+        yield aside
+        (out / name).parent.mkdir(exist_ok=True)
+        aside.replace(out / name)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
-def _write_clip(path: Path, frames: np.ndarray, estimate: Estimate) -> None:
+def _write_clip(out: Path, name: str, frames: np.ndarray, estimate: Estimate) -> None:
     """Flow of a clip of frames uint8 (T, H, W, C), written field by field, aside first."""
     shape = (len(frames) - 1, *frames.shape[1:3], 2)
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = _aside(path)
-    try:
-        with aside.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            for t in range(shape[0]):
-                field = estimate(_colour(frames[t]), _colour(frames[t + 1]))
-                file.write(_storable(field, f"{path}, field {t}").tobytes())
-        aside.replace(path)
-    except BaseException:  # also Ctrl-C: nothing half-written stays
-        aside.unlink(missing_ok=True)
-        raise
-
-
-def _colour(frame: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3): RGB as it is, gray as three equal channels."""
-    return np.broadcast_to(frame, (*frame.shape[:2], 3))
-
-
-def _storable(field: np.ndarray, where: str) -> np.ndarray:
-    largest = np.abs(field).max()
-    if not largest <= np.finfo(np.float16).max:
-        raise LearnedFlowError(f"{where}: a vector of {largest} pixels; are these weights of this model?")
-    return np.ascontiguousarray(field, np.float16)
+    with _aside(out, name) as aside, aside.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        colour = np.broadcast_to(frames, (*frames.shape[:3], 3))  # gray as three equal channels
+        for t in range(shape[0]):
+            field = estimate(colour[t], colour[t + 1])
+            if not (largest := np.abs(field).max()) <= np.finfo(np.float16).max:
+                where = f"{out / name}, field {t}"
+                raise LearnedFlowError(f"{where}: a vector of {largest} pixels; are these weights of this model?")
+            file.write(np.ascontiguousarray(field, np.float16).tobytes())
 
 
 if __name__ == "__main__":

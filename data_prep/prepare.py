@@ -9,44 +9,30 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from data_prep import __version__
+from data_prep import __version__, files
 from data_prep.clip import Clip, Source, SourceError, Split
-from data_prep.clip_files import clear_litter, ensure_clips, read_record, stored_bytes
+from data_prep.clip_files import Records, clear_litter, ensure_clips, read_record, stored_bytes
 from data_prep.expected import missing_clips
-from data_prep.files import (
-    SPARE_BYTES,
-    States,
-    aside_of,
-    changed,
-    examine,
-    file_sha256,
-    in_turn,
-    lock_beside,
-    remove,
-    save_states,
-    source_sha256,
-    write_json,
-)
 from data_prep.flow import FLOW_UNITS, flow_settings
-from data_prep.layout import FORMAT_VERSION, MANIFEST, ClipEntry, ClipRecord, Head, Manifest, manifests, read_manifest
+from data_prep.frames import by
+from data_prep.layout import FORMAT_VERSION, MANIFEST, ClipEntry, Head, Manifest, manifests, read_manifest
 from data_prep.scenes import scene_hash, scene_settings
 from data_prep.sources import (
-    READERS,
     SMALLEST_SIDE,
     PreparationError,
     Request,
     check_arguments,
+    check_root,
     check_source,
     say,
-    usual_size,
 )
 
 
@@ -63,51 +49,53 @@ def prepare(
     scheduler: str | None = None,
     progress: bool = True,
 ) -> Path:
-    """Write the prepared dataset (see the top of this file) and return its folder (ours).
+    """Write the prepared dataset and return its folder (ours).
 
-    dataset: one of READERS. source: archive or folder (None for a generated one). flow: one of FLOW_ESTIMATORS,
-    or "exact" for a generated scene. size: (H, W) of the stored frames, None for the source's own, and for a user's own
-    footage that of `camera_size`; flow is estimated at the source's size and then resized with the frames, as in the
-    paper (Sec. 4.3): estimated on small frames it loses small people. labels: another label file than the official
-    labels ("avenue" only). workers: processes, None for one per core; scheduler: address of a Dask scheduler whose
-    workers take their place. progress: a bar on stderr, in a terminal only.
+    dataset: one of `data_prep.sources.READERS`. source: archive or folder (None for a generated one). flow: one of
+    FLOW_ESTIMATORS, or "exact" for a generated scene. size: (H, W) of the stored frames, None for the source's own, and
+    for a user's own footage that of `camera_size`; flow is estimated at the source's size and then resized with the
+    frames, as in the paper (Sec. 4.3): estimated on small frames it loses small people. labels: a label file in place
+    of the official labels ("avenue" only). workers: processes, None for one per core; scheduler: address of a Dask
+    scheduler whose workers take their place. progress: a bar on stderr, in a terminal only.
 
-    A finished dataset with these settings is returned at once, as long as its source has not changed (sizes and times
-    of its files are compared, and contents where these differ) or is gone. One with other settings stays, and the
-    new one goes beside it, to `<dataset>-<H>x<W>[-<flow>]`. After an interruption the same call keeps the finished
-    clips. While another process writes the folder this call waits, and says so. Raises SourceError (see the reader)
-    and PreparationError (arguments, a source that has changed, half prepared with other settings, other labels or
-    footage there, full disk, killed workers); finished clips and earlier datasets stay.
+    A finished dataset with these settings is returned at once, unless its source has changed. One with other settings
+    stays, and the new one goes beside it, to `<dataset>-<H>x<W>[-<flow>]`. After an interruption the same call keeps
+    the finished clips. While another process writes the folder this call waits, and says so. Raises SourceError (see
+    the reader) and PreparationError (arguments, a source that has changed, half prepared with other settings, other
+    labels or footage there, full disk, killed workers); finished clips and earlier datasets stay.
     """
-    check_arguments(dataset, flow, size, labels)
-    root = Path(root)
-    request = Request(Path(source or "").absolute(), root, allow_incomplete, size, labels and Path(labels))
-    while (finished := _finished(root, dataset, flow, size)) is None:
-        if source is None and not READERS[dataset].generated:
+    source_path, labels = Path(source or "").absolute(), labels and Path(labels)
+    request = Request(dataset, source_path, Path(root), flow, size, labels, allow_incomplete)
+    check_arguments(request)
+    while (finished := _finished(request)) is None:
+        if source is None and not request.reader.generated:
             raise PreparationError(f"{dataset} needs a source: --source PATH of the official archive or folder")
-        folder = _new_folder(root, dataset, flow, size)
-        for error in manifests(root)[1].values():
+        if source is not None and request.reader.generated:
+            raise PreparationError(f"{dataset} is drawn by the kit and reads nothing; leave out --source {source}")
+        folder = _new_folder(request)
+        check_root(request)
+        for error in manifests(request.root)[1].values():
             say(f"passed over: {error}")
-        with clear_errors(folder), in_turn(lock_beside(folder), f"{folder} is being written"):
-            if _finished(root, dataset, flow, size) or _new_folder(root, dataset, flow, size) != folder:
+        with clear_errors(folder), files.in_turn(folder, "written"):
+            if _finished(request) or _new_folder(request) != folder:
                 continue  # another process was here first
-            with _working_folder(folder) as scratch:
-                states, manifest = _write_clips(
-                    dataset,
-                    replace(request, scratch=scratch.absolute()),
-                    folder,
-                    flow,
-                    workers=workers or os.cpu_count() or 1,
-                    scheduler=scheduler,
-                    progress=progress,
-                )
+            workers = workers or os.cpu_count() or 1
+            ensure = partial(ensure_clips, workers=workers, scheduler=scheduler, progress=progress)
+            clear_litter(folder)  # of a call that was killed
+            unpacked = files.aside_of(folder / "unpacked").absolute()  # on the disk of the dataset
+            unpacked.mkdir(parents=True)
+            try:
+                states, manifest = _write_clips(request, folder, unpacked, ensure)
+            finally:
+                files.remove(unpacked)
+                clear_litter(folder)
             if states:
-                save_states(folder, states)
-            write_json(folder / MANIFEST, manifest.as_written())
+                files.save_states(folder, states)
+            files.write_json(folder / MANIFEST, manifest.as_written())
             return folder
     folder, manifest = finished
     _check_same(folder, manifest, request)
-    if source is not None and request.source.exists() and not READERS[dataset].generated:
+    if source is not None and source_path.exists() and not request.reader.generated:
         check_source(folder, manifest, request)
     return folder
 
@@ -118,16 +106,20 @@ def notes(folder: Path) -> list[str]:
     return manifest.notes + ([f"incomplete: missing {', '.join(manifest.missing)}"] if manifest.missing else [])
 
 
+def versions() -> dict[str, str]:
+    """Of what decides the arrays, for their manifest."""
+    return {"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__}
+
+
 # Where it goes
 
 
-def _finished(root: Path, dataset: str, flow: str, size: tuple[int, int] | None) -> tuple[Path, Manifest] | None:
+def _finished(request: Request) -> tuple[Path, Manifest] | None:
     """A finished dataset with these settings, whatever its folder's name; damaged ones are passed over."""
-    for folder, manifest in manifests(root)[0].items():
-        if manifest.dataset != dataset or manifest.flow.estimator != flow:
-            continue
-        if manifest.frame_size == tuple(size or usual_size(dataset, manifest.source.frame_size)):
-            if READERS[dataset].generated and manifest.source.sha256 != scene_hash(scene_settings(dataset)):
+    for folder, manifest in manifests(request.root)[0].items():
+        wanted = (request.dataset, request.flow, request.stored_size(manifest.source.frame_size))
+        if (manifest.dataset, manifest.flow.estimator, manifest.frame_size) == wanted:
+            if request.reader.generated and manifest.source.sha256 != scene_hash(scene_settings(request.dataset)):
                 raise PreparationError(
                     f"{folder} holds the generated scene of another version of the kit; delete the folder, then run "
                     "the same command again"
@@ -149,61 +141,40 @@ def _check_same(folder: Path, manifest: Manifest, request: Request) -> None:
         )
 
 
-def _new_folder(root: Path, dataset: str, flow: str, size: tuple[int, int] | None) -> Path:
+def _new_folder(request: Request) -> Path:
     """Where a dataset goes that is not there yet; PreparationError where something else is in its place."""
-    folder = root / dataset
+    folder = request.root / request.dataset
     if not (folder / MANIFEST).exists():
         return folder
-    height, width = size or usual_size(dataset, read_manifest(folder).source.frame_size)
-    folder = root / f"{dataset}-{height}x{width}{'' if flow == 'dis' else f'-{flow}'}"
+    size = by(request.stored_size(read_manifest(folder).source.frame_size))
+    flow = "" if request.flow == "dis" else f"-{request.flow}"
+    folder = folder.with_name(f"{request.dataset}-{size}{flow}")
     if (folder / MANIFEST).exists():
         other = read_manifest(folder)
         raise PreparationError(
-            f"{folder} holds {other.dataset} at {'x'.join(map(str, other.frame_size))} with flow "
-            f"{other.flow.estimator} under this name; rename that folder"
+            f"{folder} holds {other.dataset} at {by(other.frame_size)} with flow {other.flow.estimator} under this "
+            "name; rename that folder"
         )
     return folder
-
-
-@contextmanager
-def _working_folder(folder: Path) -> Iterator[Path]:
-    """A folder to unpack into, on the disk of the dataset; removed afterwards, like a dataset still empty."""
-    clear_litter(folder)  # of a call that was killed
-    unpacked = aside_of(folder / "unpacked")
-    unpacked.mkdir(parents=True)
-    try:
-        yield unpacked
-    finally:
-        remove(unpacked)
-        clear_litter(folder)
 
 
 # What is written
 
 
 def _write_clips(
-    dataset: str,
-    request: Request,
-    folder: Path,
-    flow: str,
-    *,
-    workers: int,
-    scheduler: str | None,
-    progress: bool,
-) -> tuple[States, Manifest]:
+    request: Request, folder: Path, scratch: Path, ensure: Callable[[list[Clip], Path, Head], Records]
+) -> tuple[files.States, Manifest]:
     """All clips of a source that has not changed meanwhile; the states of its files, and the manifest to write."""
-    reader = READERS[dataset]
-    parts = reader.parts(request)
-    files = {name: path for part in parts for name, path in part.files().items()}
-    states = examine(files, {})
-    read = reader.read(request)
-    sha256 = scene_hash(scene_settings(dataset)) if reader.generated else source_sha256(parts, states)
-    head = _head(dataset, read, sha256, flow, request)
+    parts = request.reader.parts(request)
+    states = files.examine(files.files_of(parts), {})
+    read = request.reader.read(request, scratch)
+    generated = request.reader.generated
+    sha256 = scene_hash(scene_settings(request.dataset)) if generated else files.source_sha256(parts, states)
+    head = _head(read, sha256, request)
     _check_half_prepared(folder, head)
     _check_disk(folder, read.clips, head)
-    records = ensure_clips(read.clips, folder, head, workers, scheduler=scheduler, progress=progress)
-    now = {name: path for part in parts for name, path in part.files().items()}
-    if differ := changed(states, examine(now, states)):
+    records = ensure(read.clips, folder, head)
+    if differ := files.changed(states, files.examine(files.files_of(parts), states)):
         raise PreparationError(
             f"{request.source}: {differ[0]} changed while it was read; delete {folder} and run the same command again"
         )
@@ -211,28 +182,28 @@ def _write_clips(
 
 
 def _labels_sha256(request: Request) -> str | None:
-    return file_sha256(request.labels) if request.labels and request.labels.is_file() else None
+    return files.file_sha256(request.labels) if request.labels and request.labels.is_file() else None
 
 
-def _head(dataset: str, read: Source, sha256: str, flow: str, request: Request) -> Head:
-    first, labels_sha256 = read.clips[0], _labels_sha256(request)
+def _head(read: Source, sha256: str, request: Request) -> Head:
+    first, flow, labels_sha256 = read.clips[0], request.flow, _labels_sha256(request)
     height, width, channels = next(first.frames()).shape
     if request.size is None and min(height, width) < SMALLEST_SIDE:
         raise SourceError(
-            f"{read.name}, {first.split}/{first.name}: frames of {height}x{width}, expected {SMALLEST_SIDE} or more a "
-            "side; enlarge them with --size"
+            f"{read.name}, {first.split}/{first.name}: frames of {by((height, width))}, expected {SMALLEST_SIDE} or "
+            "more a side; enlarge them with --size"
         )
     name = os.fsencode(read.name).decode(errors="replace")  # a folder's name may hold bytes that are no UTF-8
     source = {"name": name, "sha256": sha256, "frame_size": (height, width)}
     return Head.model_validate(
         {
             "format": FORMAT_VERSION,
-            "dataset": dataset,
+            "dataset": request.dataset,
             "source": source | ({"labels_sha256": labels_sha256} if labels_sha256 else {}),
-            "frame_size": request.size or usual_size(dataset, (height, width)),
+            "frame_size": request.stored_size((height, width)),
             "channels": channels,
             "flow": {"estimator": flow, "settings": flow_settings(flow), "units": FLOW_UNITS},
-            "versions": {"maam_lib": __version__, "numpy": np.__version__, "opencv": cv2.__version__},
+            "versions": versions(),
         }
     )
 
@@ -261,18 +232,17 @@ def _check_disk(folder: Path, clips: list[Clip], head: Head) -> None:
     to_write = [clip for clip in clips if read_record(folder / clip.split / clip.name) is None]
     needed = sum(stored_bytes(clip, head) for clip in to_write)
     free = shutil.disk_usage(folder).free
-    if to_write and needed + SPARE_BYTES > free:
+    if to_write and needed + files.SPARE_BYTES > free:
         raise PreparationError(
             f"{folder}: needs {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB free on this disk; make room, or "
             "choose another --root or a smaller --size"
         )
 
 
-def _manifest(read: Source, head: Head, records: dict[tuple[Split, str], ClipRecord]) -> Manifest:
+def _manifest(read: Source, head: Head, records: Records) -> Manifest:
     clips: dict[Split, dict[str, ClipEntry]] = {"train": {}, "test": {}}
     for (split, name), record in records.items():
-        known = {} if record.abnormal is None else {"abnormal": record.abnormal}
-        clips[split][name] = ClipEntry(frames=record.frames, sha256=record.sha256, **known)
+        clips[split][name] = ClipEntry(**record.model_dump(exclude={"settings"}, exclude_none=True))
     missing = missing_clips(head.dataset, read.clips)
     frames = {split: sum(entry.frames for entry in clips[split].values()) for split in clips}
     abnormal = sum(entry.abnormal or 0 for entry in clips["test"].values())

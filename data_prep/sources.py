@@ -7,24 +7,13 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from data_prep import readers
 from data_prep.clip import Source, SourceError
 from data_prep.files import Part, changed, examine, load_states, save_states, source_sha256
 from data_prep.flow import FLOW_ESTIMATORS
 from data_prep.layout import Manifest
-from data_prep.readers import (
-    MASK_FOLDER,
-    Subset,
-    find_avenue,
-    find_shanghaitech,
-    find_source,
-    read_avenue,
-    read_shanghaitech,
-    read_ucsd,
-    read_videos,
-)
 from data_prep.scenes import synthetic
 
 CAMERA_SIDE = 120  # pixels, of a user's own footage where no size is asked for; the laptop recipes' height
@@ -37,44 +26,58 @@ class PreparationError(SourceError):
 
 @dataclass(frozen=True)
 class Request:
-    """What a reader is asked for."""
+    """What is to be prepared: see `data_prep.prepare.prepare`."""
 
+    dataset: str
     source: Path  # archive or folder; not looked at for a generated dataset
-    scratch: Path  # to unpack into
+    root: Path
+    flow: str = "dis"
+    size: tuple[int, int] | None = None
+    labels: Path | None = None
     allow_incomplete: bool = False
-    size: tuple[int, int] | None = None  # (H, W) that the frames will be stored at; None for the source's own
-    labels: Path | None = None  # a label file in place of the official labels, where a dataset has one
+
+    @property
+    def reader(self) -> "Reader":
+        """The reader of this dataset."""
+        return READERS[self.dataset]
+
+    def stored_size(self, frame_size: tuple[int, int]) -> tuple[int, int]:
+        """(H, W) of the stored frames: as asked for, else the source's own, or, of a user's cameras, `camera_size`."""
+        usual = camera_size(*frame_size) if self.reader.own_footage else frame_size
+        height, width = self.size or usual
+        return height, width
 
 
 @dataclass(frozen=True)
 class Reader:
     """One way into the kit; `read` raises SourceError for a source that is not what it should be."""
 
-    read: Callable[[Request], Source]
+    read: Callable[[Request, Path], Source]  # the path is that of a folder to unpack into
     parts: Callable[[Request], list[Part]]  # the archives or folders that are read; SourceError where there are none
     generated: bool = False  # needs no source, and knows its exact flow
     takes_labels: bool = False  # accepts Request.labels
     own_footage: bool = False  # the source is not one official set: other footage is another dataset
 
 
-def _read_synthetic(name: str, _: Request) -> Source:
-    scene = synthetic.scene_settings(name)
+def _read_synthetic(request: Request, _: Path) -> Source:
+    scene = synthetic.scene_settings(request.dataset)
     return Source(synthetic.read_synthetic(scene), synthetic.scene_title(scene), "known exactly by the generator")
 
 
-def _read_ucsd(subset: Subset, request: Request) -> Source:
-    [found] = _ucsd_parts(subset, request)
-    clips = read_ucsd(found.path, subset, request.scratch, allow_incomplete=request.allow_incomplete)
-    return Source(clips, found.path.name, f"frame ranges in UCSD{subset}.m, checked against masks")
+def _read_ucsd(request: Request, scratch: Path) -> Source:
+    [found] = _ucsd_parts(request)
+    clips = readers.read_ucsd(found.path, request.dataset, scratch, allow_incomplete=request.allow_incomplete)
+    return Source(clips, found.path.name, f"frame ranges in UCSD{request.dataset}.m, checked against masks")
 
 
-def _ucsd_parts(subset: Subset, request: Request) -> list[Part]:
-    return [Part(find_source(request.source, subset), ("Train", "Test"), r"T\w+/(T\w+\d{3}(_gt)?/.+|UCSDped\d\.m)")]
+def _ucsd_parts(request: Request) -> list[Part]:
+    found = readers.find_source(request.source, request.dataset)
+    return [Part(found, ("Train", "Test"), r"T\w+/(T\w+\d{3}(_gt)?/.+|UCSDped\d\.m)")]
 
 
-def _read_avenue(request: Request) -> Source:
+def _read_avenue(request: Request, scratch: Path) -> Source:
     labels, incomplete = request.labels, request.allow_incomplete
-    clips = read_avenue(request.source, request.scratch, labels=labels, allow_incomplete=incomplete)
+    clips = readers.read_avenue(request.source, scratch, labels=labels, allow_incomplete=incomplete)
     name = " and ".join(part.path.name for part in _avenue_parts(request))
     if labels is None:
         return Source(clips, name, "the official pixel masks in ground_truth_demo")
@@ -82,67 +85,71 @@ def _read_avenue(request: Request) -> Source:
 
 
 def _avenue_parts(request: Request) -> list[Part]:
-    videos, masks = find_avenue(request.source, needs_masks=request.labels is None)
+    videos, masks = readers.find_avenue(request.source, needs_masks=request.labels is None)
     parts = [Part(videos, ("training_videos", "testing_videos"), r".+/.+\.avi")]
     return parts if masks is None else [*parts, Part(masks, ("testing_label_mask",), r".+/.+\.mat")]
 
 
-def _read_shanghaitech(request: Request) -> Source:
-    found = find_shanghaitech(request.source)
-    clips = read_shanghaitech(found, request.scratch, allow_incomplete=request.allow_incomplete)
+def _read_shanghaitech(request: Request, scratch: Path) -> Source:
+    found = readers.find_shanghaitech(request.source)
+    clips = readers.read_shanghaitech(found, scratch, allow_incomplete=request.allow_incomplete)
     return Source(clips, found.name, "test_frame_mask, checked against test_pixel_mask where there is one")
 
 
 def _shanghaitech_parts(request: Request) -> list[Part]:
-    return [Part(find_shanghaitech(request.source), ("training", "testing"), r".+/.+\.(avi|jpg|npy)")]
+    return [Part(readers.find_shanghaitech(request.source), ("training", "testing"), r".+/.+\.(avi|jpg|npy)")]
 
 
-def _read_videos(request: Request) -> Source:
-    return read_videos(request.source, size=request.size)
+def _read_videos(request: Request, scratch: Path) -> Source:
+    return readers.read_videos(request.source, size=request.size, written=scratch)
 
 
 def _videos_parts(request: Request) -> list[Part]:
     if not request.source.is_dir():
         raise SourceError(f"{request.source}: no such folder; --source is a folder that holds train/ and test/")
-    names = [path.name for path in request.source.iterdir()]
-    folders = tuple(name for name in names if name.casefold() in ("train", "test", MASK_FOLDER))
-    return [Part(request.source, folders, r".+/.+|.+\.csv")]
+    known = ("train", "test", readers.MASK_FOLDER)
+    names = [*known, *(path.name for path in request.source.iterdir())]
+    folders = {name.casefold(): name for name in names if name.casefold() in known}  # as they are written there
+    return [Part(request.source, tuple(folders.values()), r".+/.+|.+\.csv")]
 
 
 READERS: dict[str, Reader] = {
-    **{
-        name: Reader(partial(_read_synthetic, name), lambda _: [], generated=True) for name in synthetic.dataset_names()
-    },
-    "ped1": Reader(partial(_read_ucsd, "ped1"), partial(_ucsd_parts, "ped1")),
-    "ped2": Reader(partial(_read_ucsd, "ped2"), partial(_ucsd_parts, "ped2")),
+    **dict.fromkeys(synthetic.dataset_names(), Reader(_read_synthetic, lambda _: [], generated=True)),
+    "ped1": Reader(_read_ucsd, _ucsd_parts),
+    "ped2": Reader(_read_ucsd, _ucsd_parts),
     "avenue": Reader(_read_avenue, _avenue_parts, takes_labels=True),
     "shanghaitech": Reader(_read_shanghaitech, _shanghaitech_parts),
     "videos": Reader(_read_videos, _videos_parts, own_footage=True),
 }
 
 
-def check_arguments(dataset: str, flow: str, size: tuple[int, int] | None, labels: Path | None) -> None:
-    """PreparationError for arguments of `prepare` that no source could meet."""
+def check_arguments(request: Request) -> None:
+    """PreparationError for a request that no source could meet."""
+    dataset, flow, size = request.dataset, request.flow, request.size
     if dataset not in READERS:
         raise PreparationError(f"no dataset {dataset!r}; there are {', '.join(READERS)}")
-    reader = READERS[dataset]
     if flow not in FLOW_ESTIMATORS and flow != "exact":
         raise PreparationError(
             f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for generated scenes, exact; flow of other "
             "estimators comes in by `maam import-flow`"
         )
-    if flow == "exact" and not reader.generated:
+    if flow == "exact" and not request.reader.generated:
         raise PreparationError("flow 'exact' is known for the generated scenes only; take --flow dis")
     if size is not None and min(size) < SMALLEST_SIDE:
         raise PreparationError(f"size {size[0]}x{size[1]}: both sides must have at least {SMALLEST_SIDE} pixels")
-    if labels is not None and not reader.takes_labels:
+    if request.labels is not None and not request.reader.takes_labels:
         takers = ", ".join(name for name in READERS if READERS[name].takes_labels)
         raise PreparationError(f"{dataset} takes no other labels; --labels is for {takers}")
 
 
-def usual_size(dataset: str, frame_size: tuple[int, int]) -> tuple[int, int]:
-    """The stored size where none is asked for: the source's own, but a user's cameras have any number of pixels."""
-    return camera_size(*frame_size) if READERS[dataset].own_footage else frame_size
+def check_root(request: Request) -> None:
+    """PreparationError where the prepared dataset would lie among the files that are read for it."""
+    for folder in (part.path / name for part in request.reader.parts(request) for name in part.folders):
+        if request.root.resolve().is_relative_to(folder.resolve()):
+            raise PreparationError(
+                f"--root {request.root} lies in {folder}, where everything is read as part of the source; choose a "
+                "--root outside of it"
+            )
 
 
 def camera_size(height: int, width: int) -> tuple[int, int]:
@@ -153,24 +160,22 @@ def camera_size(height: int, width: int) -> tuple[int, int]:
 
 def check_source(folder: Path, manifest: Manifest, request: Request) -> None:
     """PreparationError unless the source still holds what the finished dataset in `folder` was prepared from."""
-    reader, known = READERS[manifest.dataset], load_states(folder)
+    own_footage, known = request.reader.own_footage, load_states(folder)
     try:
-        parts = reader.parts(request)
+        parts = request.reader.parts(request)
     except SourceError:
-        if reader.own_footage:
+        if own_footage:
             raise
         return  # an official archive that was deleted once it had been prepared
-    of_parts = [part.files() for part in parts]
-    other_form = f"{folder} was prepared from {manifest.source.name}; this other form of it was not compared"
-    if known and not reader.own_footage and not all(found.keys() & known.keys() for found in of_parts):
-        say(other_form)
+    found_of = [part.files() for part in parts]
+    files = {name: path for found in found_of for name, path in found.items()}
+    if not known:  # its record was lost
+        states = examine(files, {})
+        known = states if source_sha256(parts, states) == manifest.source.sha256 else {}
+    if not own_footage and not all(found.keys() & known.keys() for found in found_of):
+        say(f"{folder} was prepared from {manifest.source.name}; this other form of it was not compared")
         return
-    states = examine({name: path for found in of_parts for name, path in found.items()}, known)
-    if not known and source_sha256(parts, states) == manifest.source.sha256:
-        known = states  # its record was lost
-    elif not known and not reader.own_footage:
-        say(other_form)
-        return
+    states = examine(files, known)
     if differ := changed(known, states):
         more = f" and {len(differ) - 1} more" if differ[1:] else ""
         raise PreparationError(

@@ -117,16 +117,19 @@ def verify(folder: Path, *, progress: bool = True) -> DatasetReport:
 
 def _report(folder: Path, manifest: Manifest, split: Split, name: str, entry: ClipEntry) -> ClipReport:
     problems: list[str] = []
-    arrays = {array: _open(folder / split / name, array, sha256, problems) for array, sha256 in entry.sha256.items()}
-    for array, opened in list(arrays.items()):
+    arrays: dict[str, np.ndarray] = {}
+    for array, sha256 in entry.sha256.items():
+        stored = _open(folder / split / name, array, sha256, problems)
         shape, dtype = stored_form(array, entry.frames, manifest.frame_size, manifest.channels)
-        if opened is not None and (opened.shape != shape or opened.dtype != dtype):
-            problems.append(f"{array} are {opened.dtype} {opened.shape}, expected {np.dtype(dtype)} {shape}")
-            arrays[array] = None
+        if stored is not None and (stored.shape, stored.dtype) == (shape, dtype):
+            arrays[array] = stored
+        elif stored is not None:
+            problems.append(f"{array} are {stored.dtype} {stored.shape}, expected {np.dtype(dtype)} {shape}")
     is_smaller = manifest.frame_size != manifest.source.frame_size
     vanished = _check_labels(arrays, entry, is_smaller, problems)
     speed, fastest = _check_flow(arrays, problems)
-    expected = _expected(manifest.dataset, split, name)
+    official = OFFICIAL_COUNTS.get(manifest.dataset)
+    expected = official and official.of_split(split).get(name)
     return ClipReport(f"{split}/{name}", entry.frames, expected, entry.abnormal, vanished, speed, fastest, problems)
 
 
@@ -144,7 +147,7 @@ def _open(folder: Path, array: str, sha256: str, problems: list[str]) -> np.ndar
         return None
 
 
-def _check_labels(arrays: dict[str, np.ndarray | None], entry: ClipEntry, is_smaller: bool, problems: list[str]) -> int:
+def _check_labels(arrays: dict[str, np.ndarray], entry: ClipEntry, is_smaller: bool, problems: list[str]) -> int:
     """Labels against masks and the manifest; returns how many masks have vanished."""
     labels, masks = arrays.get("labels"), arrays.get("masks")
     if labels is not None:
@@ -168,7 +171,7 @@ def _check_labels(arrays: dict[str, np.ndarray | None], entry: ClipEntry, is_sma
     return len(vanished)
 
 
-def _check_flow(arrays: dict[str, np.ndarray | None], problems: list[str]) -> tuple[float, float]:
+def _check_flow(arrays: dict[str, np.ndarray], problems: list[str]) -> tuple[float, float]:
     """Mean and largest length of the flow's vectors."""
     frames, flow = arrays.get("frames"), arrays.get("flow")
     if flow is None or not len(flow):
@@ -180,33 +183,20 @@ def _check_flow(arrays: dict[str, np.ndarray | None], problems: list[str]) -> tu
         problems.append(f"flow {np.flatnonzero(~np.isfinite(fastest))[0]} is not finite")
     elif fastest.max() > diagonal:
         problems.append(f"flow {fastest.argmax()} has vectors of {fastest.max():.0f} pixels, longer than the frame")
-    if not fastest.any() and frames is not None and _changes(frames):
+    if not fastest.any() and frames is not None and any((frame != frames[0]).any() for frame in frames):
         problems.append("flow is zero everywhere, although the frames change")
     return float(mean.mean()), float(fastest.max())
-
-
-def _changes(frames: np.ndarray) -> bool:
-    return any((frame != frames[0]).any() for frame in frames)
-
-
-def _expected(dataset: str, split: str, name: str) -> int | None:
-    official = OFFICIAL_COUNTS.get(dataset)
-    return None if official is None else official.of_split(split).get(name)
 
 
 # The dataset as a whole
 
 
 def _problems_of_all(folder: Path, manifest: Manifest) -> Iterator[str]:
-    clips = [_stored_clip(folder, split, name, entry) for split, name, entry in manifest.entries()]
     if manifest.dataset in OFFICIAL_COUNTS:
+        incomplete, official_labels = not manifest.complete, manifest.source.labels_sha256 is None
+        clips = [_recorded(split, name, entry) for split, name, entry in manifest.entries()]
         try:
-            check_counts(
-                manifest.dataset,
-                clips,
-                allow_incomplete=not manifest.complete,
-                official_labels=manifest.source.labels_sha256 is None,
-            )
+            check_counts(manifest.dataset, clips, allow_incomplete=incomplete, official_labels=official_labels)
         except SourceError as error:
             yield str(error)
     known = {(split, name) for split, name, _ in manifest.entries()}
@@ -215,16 +205,8 @@ def _problems_of_all(folder: Path, manifest: Manifest) -> Iterator[str]:
             yield f"{path} is not in the manifest; delete it"
 
 
-def _stored_clip(folder: Path, split: Split, name: str, entry: ClipEntry) -> Clip:
-    """A prepared clip as the check of the counts takes it; an array that cannot be read counts as absent."""
-    paths = {array: folder / split / name / f"{array}.npy" for array in entry.sha256}
-    opened = {array: partial(open_npy, path) for array, path in paths.items() if _holds_whole_numbers(path)}
-    labels, masks = opened.get("labels"), opened.get("masks")
+def _recorded(split: Split, name: str, entry: ClipEntry) -> Clip:
+    """A clip as the check of the counts takes it, by the manifest, with which its arrays are compared."""
+    labels = None if entry.abnormal is None else partial(np.ones, entry.abnormal)
+    masks = partial(iter, ()) if "masks" in entry.sha256 else None
     return Clip(split, name, entry.frames, frames=partial(iter, ()), labels=labels, masks=masks)
-
-
-def _holds_whole_numbers(path: Path) -> bool:
-    try:
-        return open_npy(path).dtype.kind in "ui"
-    except UnreadableError:
-        return False

@@ -3,9 +3,8 @@
 import argparse
 from pathlib import Path
 
-from maam_lib import Evaluator, dataset_for, network_predictor
+from maam_lib import Evaluator, dataset_for, figures, network_predictor
 from maam_lib.evaluation import calibrate, detection_row, score_table
-from maam_lib.figures import plots as figures
 from maam_lib.grid import BASE, reference_grid, reference_network
 from maam_lib.report import epoch_picture
 
@@ -30,13 +29,14 @@ def ped2_scores(root: Path) -> None:
     evaluator, predict = Evaluator(recipe, prepared), network_predictor(net)
     calibration = calibrate(evaluator.errors(predict, "train"), recipe.scoring)
     table = score_table(evaluator.errors(predict, "test"), calibration.psi, prepared)
-    clips = dict(list(table.groupby("clip")))
+    clips = {str(clip): scores for clip, scores in table.groupby("clip")}
     figures.score_curves(clips, threshold=calibration.threshold, columns=3).savefig(DOCS / "ped2_scores.png", dpi=90)
 
 
 def ped2_epochs(out: Path = DOCS) -> None:
     """ped2_epochs.png: AUC of each epoch of the kept seeds, for showing only, and what learning motion does to it."""
     picture = epoch_picture("ped2-laptop", reference_grid("ped2-laptop")[BASE])
+    assert picture is not None  # the kept runs were measured after each epoch
     picture.figure.savefig(out / "ped2_epochs.png", dpi=90)
 
 

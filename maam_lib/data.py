@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,30 +62,20 @@ def find_dataset(
 
 
 def _not_found(root: Path, dataset: str, size: tuple[int, int] | None, flow: str | None, found: str) -> str:
-    wanted = dataset if size is None else f"{dataset} at {size[0]}x{size[1]}"
-    wanted += "" if flow is None else f" with flow {flow}"
-    command = _prepare_command(root, dataset, size, flow)
-    own = (root / dataset, *sorted(root.glob(f"{dataset}-[0-9]*x*")))
-    unfinished = [path.name for path in own if _is_unfinished(path)]
-    if unfinished and not found:
-        return f"{root / unfinished[0]} is unfinished (no {MANIFEST}); the same command continues it: {command}"
-    return f"no prepared {wanted} in {root}; there is {found or f'no {dataset}'}. Prepare it: {command}"
-
-
-def _prepare_command(root: Path, dataset: str, size: tuple[int, int] | None, flow: str | None) -> str:
-    words = [f"maam prepare {dataset}"]
-    if not dataset.startswith("synthetic"):
-        words.append("--source PATH")
-    words.append(f"--root {root}")
+    wanted, command = dataset, f"maam prepare {dataset}"
+    command += "" if dataset.startswith("synthetic") else " --source PATH"
+    command += f" --root {root}"
     if size is not None:
-        words.append(f"--size {size[0]} {size[1]}")
-    if flow not in (None, DEFAULT_FLOW):
-        words.append(f"--flow {flow}")
-    return " ".join(words)
-
-
-def _is_unfinished(folder: Path) -> bool:
-    return folder.is_dir() and not (folder / MANIFEST).exists()
+        wanted += f" at {size[0]}x{size[1]}"
+        command += f" --size {size[0]} {size[1]}"
+    if flow is not None:
+        wanted += f" with flow {flow}"
+        command += "" if flow == DEFAULT_FLOW else f" --flow {flow}"
+    own = (root / dataset, *sorted(root.glob(f"{dataset}-[0-9]*x*")))
+    unfinished = [folder for folder in own if folder.is_dir() and not (folder / MANIFEST).exists()]
+    if unfinished and not found:
+        return f"{unfinished[0]} is unfinished (no {MANIFEST}); the same command continues it: {command}"
+    return f"no prepared {wanted} in {root}; there is {found or f'no {dataset}'}. Prepare it: {command}"
 
 
 def _in_words(manifest: Manifest) -> str:
@@ -151,18 +142,18 @@ class PreparedDataset:
 
     def labels(self, clip: str) -> np.ndarray:
         """uint8 (T,), 1 = abnormal, of a test clip; DatasetError where the source has none."""
-        labels = self._optional("labels", clip)
+        labels = self._array("test", clip, "labels")
         if labels is None:
             raise DatasetError(f"{self.name}/test/{clip} has no labels ({self.manifest.label_source})")
         return labels
 
     def masks(self, clip: str) -> np.ndarray | None:
         """uint8 (T, H, W), 1 = abnormal, of a test clip; None where the source has no pixel masks."""
-        return self._optional("masks", clip)
+        return self._array("test", clip, "masks")
 
     def tracks(self, clip: str) -> np.ndarray | None:
         """int16 (T, H, W), 0 = background, k = object k, of a test clip; None where they are not known."""
-        return self._optional("tracks", clip)
+        return self._array("test", clip, "tracks")
 
     def _entry(self, split: Split, clip: str) -> ClipEntry:
         try:
@@ -171,13 +162,10 @@ class PreparedDataset:
             clips = ", ".join(self.manifest.clips[split]) or "none"
             raise DatasetError(f"{self.name} has no clip {split}/{clip}; there are: {clips}") from None
 
-    def _array(self, split: Split, clip: str, array: str) -> np.ndarray:
+    def _array(self, split: Split, clip: str, array: str) -> Any:
+        """One of a clip's arrays; None where the source has none."""
         self._entry(split, clip)
-        return self._arrays[split, clip, array]
-
-    def _optional(self, array: str, clip: str) -> np.ndarray | None:
-        self._entry("test", clip)
-        return self._arrays.get(("test", clip, array))
+        return self._arrays.get((split, clip, array))
 
     def _open(self, split: Split, clip: str, array: str) -> np.ndarray:
         where = f"{self.name}/{split}/{clip}"
@@ -242,20 +230,17 @@ class FrameFlowDataset(Dataset):
             )
         self.prepared = prepared
         self.split: Split = split
-        self._clips = list(prepared.clips(split) if clips is None else clips)
-        lengths = [max(0, prepared.num_frames(split, clip) - drop_last) for clip in self._clips]
-        self._clip_of_item = np.repeat(np.arange(len(lengths)), lengths).tolist()
-        self._frame_of_item = [frame for length in lengths for frame in range(length)]
-        if not self._frame_of_item:
-            raise DatasetError(f"{prepared.name}/{split}: no frames in the clips {self._clips}; choose other clips")
+        chosen = list(prepared.clips(split) if clips is None else clips)
+        self._keys = [(clip, t) for clip in chosen for t in range(prepared.num_frames(split, clip) - drop_last)]
+        if not self._keys:
+            raise DatasetError(f"{prepared.name}/{split}: no frames in the clips {chosen}; choose other clips")
 
     def keys(self, items: Indices | None = None) -> list[tuple[str, int]]:
         """(clip, frame) of each item, or of the items of the given numbers; frame counts from 0 within its clip."""
-        every = [(self._clips[c], t) for c, t in zip(self._clip_of_item, self._frame_of_item, strict=True)]
-        return every if items is None else [every[i] for i in items]
+        return list(self._keys) if items is None else [self._keys[i] for i in items]
 
     def __len__(self) -> int:
-        return len(self._frame_of_item)
+        return len(self._keys)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         """One item: frame float32 (C, H, W) in [-1, 1], flow float32 (2, H, W)."""
@@ -266,9 +251,7 @@ class FrameFlowDataset(Dataset):
         """A batch: frames float32 (B, C, H, W) in [-1, 1], flow float32 (B, 2, H, W) in pixels per frame."""
         return to_model_input(*self.stored_batch(indices), self.channels)
 
-    def stored_batch(
-        self, indices: Sequence[int] | np.ndarray, *, pinned: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def stored_batch(self, indices: Indices, *, pinned: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
         """A batch as stored, for `to_model_input`: uint8 (B, H, W, channels of the files) and float16 (B, H, W, 2).
 
         pinned: in memory from which CUDA copies while this process goes on.
@@ -277,8 +260,7 @@ class FrameFlowDataset(Dataset):
         frames = torch.empty((*shape, self.prepared.channels), dtype=torch.uint8, pin_memory=pinned)
         flow = torch.empty((*shape, 2), dtype=torch.float16, pin_memory=pinned)
         raw_frames, raw_flow = frames.numpy(), flow.numpy()
-        for position, index in enumerate(indices):
-            clip, frame = self._clips[self._clip_of_item[index]], self._frame_of_item[index]
+        for position, (clip, frame) in enumerate(self.keys(indices)):
             raw_frames[position] = self.prepared.frames(self.split, clip)[frame]
             raw_flow[position] = self.prepared.flow(self.split, clip)[frame]
         return frames, flow

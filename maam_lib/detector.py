@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -148,20 +148,11 @@ class Detector:
     def from_json(cls, text: str, where: str) -> "Detector":
         """Read what `to_json` wrote; raises DetectionError, naming `where`, for anything else."""
         try:
-            content = json.loads(text)
-            if not isinstance(content, dict):
-                raise ValueError("expected one mapping")
+            content = TypeAdapter(dict[str, Any]).validate_json(text)
             if content.pop("format", None) != FORMAT:
                 raise DetectionError(f"{where}: written by another version of maam; make it again")
-            return _FORM.validate_json(json.dumps(content))
-        except DetectionError:
-            raise
+            return TypeAdapter(Detector).validate_json(json.dumps(content))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             said = f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg'].removeprefix('Value error, ')}"
-        except (ValueError, RecursionError) as error:
-            said = str(error)
-        raise DetectionError(f"{where}: not readable as a detector ({said:.300}); make it again")
-
-
-_FORM = TypeAdapter(Detector)
+            raise DetectionError(f"{where}: not readable as a detector ({said:.300}); make it again") from error

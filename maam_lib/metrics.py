@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from maam_lib import pscd
@@ -63,11 +64,7 @@ def equal_error_point(labels: np.ndarray, scores: np.ndarray) -> tuple[float, fl
 
 def normalise_per_clip(scores: np.ndarray, clips: np.ndarray) -> np.ndarray:
     """Scores (T,) with those of each clip, named by clips (T,), brought to [0, 1] by Eq. 11 on their own (item 22)."""
-    scores, clips = np.asarray(scores), np.asarray(clips)
-    scaled = np.empty_like(scores)
-    for clip in np.unique(clips):
-        scaled[clips == clip] = pscd.normalise(scores[clips == clip])
-    return scaled
+    return pd.Series(scores).groupby(clips).transform(pscd.normalise).to_numpy()
 
 
 def measure(labels: np.ndarray, scores: np.ndarray, clips: np.ndarray, protocol: Protocol) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from maam_lib import memory
-from maam_lib.fast import DropoutReLU, SameConv2d, SameConvTranspose2d, Size, turn_once
+from maam_lib.fast import DropoutReLU, SameConv2d, SameConvTranspose2d, Size, speed_up_same_padding
 from maam_lib.memory import Similarity
 
 INITIAL_SD = 0.02  # of weights and memory items, a normal cut at two sd (released code; the paper does not say)
@@ -132,8 +132,7 @@ class MAAMNet(nn.Module):
         self.appearance_decoder = Decoder(base_channels, frame_channels, dropout, norm_momentum)
         self.motion_decoder = Decoder(base_channels, 2, dropout, norm_momentum)
         self.reset_parameters()
-        for part in (self.encoder, self.appearance_decoder, self.motion_decoder):
-            turn_once(part)  # its maps lie turned by 180 degrees inside: faster, see fast/convolution.py
+        speed_up_same_padding(self.encoder, self.appearance_decoder, self.motion_decoder)
 
     def forward(self, frames: Tensor) -> MAAMOutput:
         """Frames (B, C, H, W) in [-1, 1] -> MAAMOutput, at the frames' own size; h = ceil(H/16), w = ceil(W/16)."""
@@ -172,9 +171,7 @@ class MAAMNet(nn.Module):
 
     def decode(self, read_out: Tensor, sizes: list[Size]) -> tuple[Tensor, Tensor]:
         """Frame (B, C, H, W) and flow (B, 2, H, W) from a read-out (B, D, h, w)."""
-        z = read_out.view_as(
-            read_out
-        )  # so both decoders' gradients are added before any other: the bits of earlier runs stay
+        z = _fork(read_out)
         return self.appearance_decoder(z, sizes), self.motion_decoder(z, sizes)
 
     def check_frames(self, frames: Tensor) -> None:
@@ -192,6 +189,11 @@ class MAAMNet(nn.Module):
                     nn.init.zeros_(module.bias)
         if self.items is not None:
             _draw(self.items)
+
+
+def _fork(x: Tensor) -> Tensor:
+    """x for several branches: their gradients are added to each other before any other, which fixes the rounding."""
+    return x.view_as(x)
 
 
 def _draw(values: Tensor) -> None:

@@ -13,7 +13,6 @@ def record(name: str, value: Any) -> None:
 
     `value` is anything that JSON holds; names are dotted, as "memory.support_items".
     """
-
     shown = f"{value:.4g}" if isinstance(value, float) else str(value)
     display({RESULT_MIME: {"name": name, "value": value}, "text/plain": f"{name} = {shown}"}, raw=True)
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from maam_lib.fast import over_channels, sum_patches
-from maam_lib.windows import Padding, Pair, along_side, default_stride, reached
+from maam_lib.fast import sum_patches
+from maam_lib.windows import Padding, Pair, default_stride, patch_bounds, reached
 
 Map = TypeVar("Map", Tensor, np.ndarray)
 
@@ -25,12 +25,9 @@ class ScoreMaps(NamedTuple):
 
 
 def error_maps(frames: Tensor, frame_hat: Tensor, flow: Tensor, flow_hat: Tensor) -> tuple[Tensor, Tensor]:
-    """d_app = |I - I_hat|^2 and d_mot = |F - F_hat| of Algorithm 1, summed over channels: two (B, H, W), >= 0.
-
-    Channel by channel, since such maps fit into a processor's cache.
-    """
-    appearance = over_channels(lambda x, x_hat: (x - x_hat).square_(), frames, frame_hat)  # |I - I_hat|^2
-    motion = over_channels(lambda f, f_hat: (f - f_hat).abs_(), flow, flow_hat)  # |F - F_hat|
+    """d_app and d_mot of Algorithm 1, errors summed over channels: two (B, H, W), >= 0."""
+    appearance = (frames - frame_hat).square_().sum(dim=1)  # d_app = |I - I_hat|^2
+    motion = (flow - flow_hat).abs_().sum(dim=1)  # d_mot = |F - F_hat|
     return appearance, motion
 
 
@@ -110,14 +107,13 @@ def pixel_scores(
     smallest sum that there is. The largest over a rectangle is the largest over its rows of the largest over its
     columns, so the sums are spread along one axis after the other.
     """
-    spread = fused
-    for dim, sides in enumerate(zip(size, patch, stride or default_stride(patch), strict=True), start=1):
-        n, window, step = sides
-        before, _, firsts = along_side(n, window, step, padding)
-        covered = spread.new_zeros(*spread.shape[:dim], n, *spread.shape[dim + 1 :])
-        for i, first in enumerate(firsts.tolist()):
-            start, end = max(first - before, 0), min(first - before + window, n)
-            part = covered.narrow(dim, start, end - start)
-            torch.maximum(part, spread.narrow(dim, i, 1), out=part)
-        spread = covered
-    return spread
+    (tops, bottoms), (lefts, rights) = patch_bounds(size, patch, stride, padding)
+    rows = fused.new_zeros(len(fused), size[0], fused.shape[2])  # (B, H, pw)
+    for i, (top, bottom) in enumerate(zip(tops, bottoms, strict=True)):
+        covered = rows[:, top:bottom]
+        torch.maximum(covered, fused[:, i, None], out=covered)
+    pixels = fused.new_zeros(len(fused), *size)
+    for j, (left, right) in enumerate(zip(lefts, rights, strict=True)):
+        covered = pixels[:, :, left:right]
+        torch.maximum(covered, rows[:, :, j, None], out=covered)
+    return pixels

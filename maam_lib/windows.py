@@ -6,7 +6,6 @@ Patches are (height, width), strides (vertical, horizontal), all in pixels.
 import math
 from typing import Literal
 
-import cv2
 import numpy as np
 
 Pair = tuple[int, int]
@@ -59,17 +58,8 @@ def reached(
 
     Boxes stand where their errors were summed; the released code shifts them by one stride (item 24).
     """
-    sides = zip(size, patch, stride or default_stride(patch), strict=True)
-    (top, _, tops), (left, _, lefts) = (along_side(n, k, s, padding) for n, k, s in sides)
+    (tops, bottoms), (lefts, rights) = patch_bounds(size, patch, stride, padding)
     found = np.zeros(size, bool)
     for i, j in zip(*np.nonzero(fused >= threshold), strict=True):
-        y, x = int(tops[i]) - top, int(lefts[j]) - left
-        found[max(y, 0) : y + patch[0], max(x, 0) : x + patch[1]] = True
+        found[tops[i] : bottoms[i], lefts[j] : rights[j]] = True
     return found
-
-
-def boxes(found: np.ndarray) -> list[tuple[int, int, int, int]]:
-    """Boxes (x, y, width, height) around the connected parts (8 neighbours) of a mask (H, W), largest first (ours)."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
-    parts = sorted(stats[1:].tolist(), key=lambda part: -part[cv2.CC_STAT_AREA])
-    return [tuple(part[:4]) for part in parts]

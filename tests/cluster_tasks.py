@@ -1,9 +1,11 @@
 """Tasks for the workers of `test_cluster`, in a module that they import quickly."""
 
 import os
-import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from maam_lib.grid.runner import Task
@@ -24,12 +26,10 @@ def killed_unless(marker: Path, item: int) -> int:
     os._exit(1)
 
 
-def returns_unless(marker: Path, item: str) -> str:
-    """The item; "never" only when the marker is there, or the test that started this worker is gone."""
-    parent = os.getppid()
-    while item == "never" and not marker.exists() and os.getppid() == parent:
-        threading.Event().wait(0.05)
-    return item
+def returns_unless(lock: Path, item: str) -> str:
+    """The item; "never" not while somebody holds the lock."""
+    with FileLock(lock) if item == "never" else nullcontext():
+        return item
 
 
 def killed_always(item: int) -> None:

@@ -89,12 +89,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the slow tests; the longest come first, so that no worker has one left at the end."""
-    items.sort(key=lambda item: not any(item.iter_markers("notebooks")))
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
         in_slow_file = item.path.relative_to(PROJECT / "tests").as_posix() in SLOW_FILES
         if in_slow_file or marks & SLOW_MARKS or set(getattr(item, "fixturenames", ())) & SLOW_FIXTURES:
             item.add_marker("slow")
+    items.sort(key=lambda item: [not any(item.iter_markers(mark)) for mark in ("notebooks", "slow")])
 
 
 @pytest.fixture

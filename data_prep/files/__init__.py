@@ -1,14 +1,16 @@
 """Files read with checks, archives unpacked, and what is written: never lost, never half there."""
 
-from data_prep.files.archives import SPARE_BYTES, is_junk, unpack
+from data_prep.files.archives import SPARE_BYTES, is_junk, unpacked
 from data_prep.files.reading import UnreadableError, in_form, open_npy, read_checked, read_json, read_text
 from data_prep.files.source_files import (
     Part,
     States,
     archive_or_tree,
     changed,
+    clips_in,
     examine,
     file_sha256,
+    files_of,
     load_states,
     save_states,
     source_sha256,
@@ -22,7 +24,6 @@ from data_prep.files.writing import (
     folder_aside,
     in_turn,
     is_aside,
-    lock_beside,
     remove,
     write_json,
     write_text,

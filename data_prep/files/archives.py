@@ -15,20 +15,24 @@ from data_prep.clip import SourceError
 
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, EOFError, zlib.error, OSError)
 _BROKEN += (struct.error, RuntimeError, ValueError, KeyError, OverflowError)  # damaged headers, unknown compression
-Wanted = Callable[[tuple[str, ...]], bool]
 SPARE_BYTES = 50_000_000  # left free on the disk
 
 
-def unpack(archive: Path, scratch: Path, wanted: Wanted) -> list[Path]:
+def unpack(archive: Path, scratch: Path, wanted: Callable[[tuple[str, ...]], bool]) -> list[Path]:
     """Unpack the files of a .zip or .tar[.gz] archive whose parts of the path are `wanted`; where they are (ours).
 
     Hidden files and what macOS and Windows add are passed over. Raises SourceError for a wanted member that would land
     outside `scratch`, a link out of it or a device; for a member that the disk has no room for; and for what is no
     archive, is cut, or is damaged anywhere. What was unpacked until then stays: the caller deletes `scratch`.
     """
-    unpack_all = _unpack_zip if archive.suffix.lower() == ".zip" else _unpack_tar
+
+    def is_wanted(name: str) -> bool:
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        return not any(map(is_junk, parts)) and wanted(parts)
+
+    kind, unpack_all = ("zip", _unpack_zip) if archive.suffix.lower() == ".zip" else ("tar", _unpack_tar)
     try:
-        return unpack_all(archive, scratch, lambda name: _is_wanted(name, wanted))
+        return unpack_all(archive, scratch, is_wanted)
     except SourceError:
         raise
     except tarfile.FilterError as error:
@@ -36,7 +40,6 @@ def unpack(archive: Path, scratch: Path, wanted: Wanted) -> list[Path]:
     except _BROKEN as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # of the disk, not of the archive
             raise
-        kind = "zip" if archive.suffix.lower() == ".zip" else "tar"
         reason = str(error).partition("\n")[0].rstrip(":")
         raise SourceError(
             f"{archive}: not a whole {kind} archive ({reason}); download it again, or, if it is of another kind (.rar, "
@@ -44,15 +47,24 @@ def unpack(archive: Path, scratch: Path, wanted: Wanted) -> list[Path]:
         ) from error
 
 
+def unpacked(found: Path, scratch: Path, folders: tuple[str, ...], suffixes: tuple[str, ...] = ("",)) -> Path:
+    """The folder above the official `folders`: `found` itself, or, where it is an archive, what it holds in `scratch`.
+
+    Of an archive, only files in these folders whose names end in one of the `suffixes` are unpacked.
+    """
+    if found.is_dir():
+        return found
+    files = unpack(found, scratch, lambda parts: not set(parts).isdisjoint(folders) and parts[-1].endswith(suffixes))
+    if not files:
+        wanted = f"{' or '.join(suffixes)} files" if any(suffixes) else " or ".join(folders)
+        raise SourceError(f"{found}: no {wanted} inside; is it another archive?")
+    return next((folder.parent for folder in files[0].parents if folder.name in folders), scratch)
+
+
 def is_junk(name: str) -> bool:
     """Hidden files, and what macOS and Windows add: `._001.tif`, `__MACOSX`, `Thumbs.db`, `desktop.ini`."""
     hidden = name.startswith(".") and name not in (".", "..")
     return hidden or name == "__MACOSX" or name.lower() in ("thumbs.db", "desktop.ini")
-
-
-def _is_wanted(name: str, wanted: Wanted) -> bool:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    return not any(map(is_junk, parts)) and wanted(parts)
 
 
 def _unpack_tar(archive: Path, scratch: Path, is_wanted: Callable[[str], bool]) -> list[Path]:

@@ -8,7 +8,6 @@ import json
 import math
 import re
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +59,9 @@ def read_json(path: Path) -> Any:
     text = read_text(path)
     try:
         content = json.loads(text, object_pairs_hook=_without_doubles)
-        _check(content)
+        if _levels(content) > DEEPEST:
+            raise RecursionError
+        json.dumps(content, ensure_ascii=False).encode()  # half characters (\\ud800), which no file or page can hold
     except (ValueError, RecursionError) as error:
         reason = f"more than {DEEPEST} levels deep" if isinstance(error, RecursionError) else error
         raise UnreadableError(f"{path}: not readable as JSON ({reason})") from error
@@ -96,19 +97,9 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _check(content: Any, level: int = 0) -> None:
-    """Levels, and half characters (\\ud800), which JSON can hold and no file or page can."""
-    if level > DEEPEST:
-        raise ValueError(f"more than {DEEPEST} levels deep")
-    if isinstance(content, str):
-        content.encode()
-    elif isinstance(content, dict):
-        for key, value in content.items():
-            key.encode()
-            _check(value, level + 1)
-    elif isinstance(content, list):
-        for value in content:
-            _check(value, level + 1)
+def _levels(content: Any) -> int:
+    inside = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    return max((1 + _levels(value) for value in inside), default=0)
 
 
 # NumPy
@@ -122,34 +113,26 @@ def open_npy(path: Path) -> np.ndarray:
     file of another size than its header says, and where there is no file.
     """
     try:
-        if not path.is_file() and path.exists():
+        if path.exists() and not path.is_file():
             raise UnreadableError(f"{path}: a folder or a pipe, expected a .npy file")
         with path.open("rb") as file:
-            header, size = b"".join(_npy_start(file.read)), path.stat().st_size
-    except OSError as error:
-        raise UnreadableError(f"{path}: cannot be opened ({error.strerror})") from error
-    said = _NPY_HEADER.fullmatch(header[12 if header[6:7] > b"\1" else 10 :].decode("latin-1"))
-    if said is None or None in said.groups():
-        raise UnreadableError(
-            f"{path}: not a whole NumPy array of numbers (by its header); was it cut, or is it of text?"
-        )
-    try:
+            version, _ = np.lib.format.read_magic(file)
+            length = int.from_bytes(file.read(2 if version == 1 else 4), "little")
+            said = _NPY_HEADER.fullmatch(file.read(min(length, LONGEST_HEADER)).decode("latin-1"))
+            start, size = file.tell(), path.stat().st_size
+        if version > 3 or said is None or None in said.groups():
+            raise UnreadableError(
+                f"{path}: not a whole NumPy array of numbers (by its header); was it cut, or is it of text?"
+            )
         dtype, shape = np.dtype(said["descr"]), tuple(int(side) for side in said["shape"].split(",") if side.strip())
-        expected = len(header) + math.prod(shape) * dtype.itemsize
+        expected = start + math.prod(shape) * dtype.itemsize
         if size != expected:
             raise ValueError(f"{size} bytes, expected {expected} for {dtype} {shape}")
         order = "F" if said["order"] == "True" else "C"
-        if not math.prod(shape):  # nothing to map
-            return np.zeros(shape, dtype, order)
-        return np.memmap(path, dtype, "r", len(header), shape, order)
-    except (TypeError, ValueError, OSError) as error:  # no number type, another size, more axes than NumPy has
+        return np.memmap(path, dtype, "r", start, shape, order) if math.prod(shape) else np.zeros(shape, dtype, order)
+    except UnreadableError:
+        raise
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be opened ({error.strerror})") from error
+    except (TypeError, ValueError) as error:  # no number type, another size, more axes than NumPy has
         raise UnreadableError(f"{path}: not a whole NumPy array ({error}); was it cut?") from error
-
-
-def _npy_start(read: Any) -> Iterator[bytes]:
-    """A .npy file up to its first number: mark and version, length, header; less of what is no such file."""
-    yield (mark := read(8))
-    if mark[:7] not in (b"\x93NUMPY\1", b"\x93NUMPY\2", b"\x93NUMPY\3"):
-        return
-    yield (length := read(2 if mark[6] == 1 else 4))
-    yield read(min(int.from_bytes(length, "little"), LONGEST_HEADER))

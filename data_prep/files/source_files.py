@@ -69,6 +69,11 @@ def _files_below(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[P
             yield path
 
 
+def files_of(parts: Iterable[Part]) -> dict[str, Path]:
+    """The files of all parts by their path within them."""
+    return {name: path for part in parts for name, path in part.files().items()}
+
+
 def examine(files: dict[str, Path], known: States) -> States:
     """The state of each file; one whose size and time are `known` is not read."""
     states = {}
@@ -88,14 +93,11 @@ def changed(before: States, now: States) -> list[str]:
 
 def source_sha256(parts: Iterable[Part], states: States) -> str:
     """sha256 of a source's content: of an archive its own, of a folder that over names and contents of files."""
-    digests = [_part_sha256(part, states) for part in parts]
+    digests = []
+    for part in parts:
+        lines = [f"{name} {states[name].sha256}\n" for name in part.files()]
+        digests.append(states[part.path.name].sha256 if part.path.is_file() else _text_sha256("".join(lines)))
     return digests[0] if len(digests) == 1 else _text_sha256("\n".join(digests))
-
-
-def _part_sha256(part: Part, states: States) -> str:
-    if part.path.is_file():
-        return states[part.path.name].sha256
-    return _text_sha256("".join(f"{name} {states[name].sha256}\n" for name in part.files()))
 
 
 def _text_sha256(text: str) -> str:
@@ -126,13 +128,12 @@ def load_states(folder: Path) -> States:
     try:
         recorded = path.stat().st_mtime_ns
         lines = json.loads(path.read_text(encoding="utf-8"))
-        states = {name: FileState(int(size), int(time), str(sha256)) for name, (size, time, sha256) in lines.items()}
+        return {
+            name: FileState(int(size), int(time) if time < recorded - TICK else -1, str(sha256))
+            for name, (size, time, sha256) in lines.items()
+        }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
-    return {
-        name: state if state.modified < recorded - TICK else FileState(state.size, -1, state.sha256)
-        for name, state in states.items()
-    }
 
 
 def archive_or_tree(source: Path, trees: Iterable[Path], archives: tuple[str, ...], expected: str) -> Path:
@@ -150,6 +151,15 @@ def archive_or_tree(source: Path, trees: Iterable[Path], archives: tuple[str, ..
             "--source at one of them"
         )
     return found[0]
+
+
+def clips_in(folder: Path, names: str, expected: str, *, folders: bool) -> list[Path]:
+    """The clips of an official folder: folders or files whose names match; SourceError where only others are there."""
+    paths = [path for path in folder.iterdir() if not is_junk(path.name)] if folder.is_dir() else []
+    clips = sorted(path for path in paths if path.is_dir() == folders and re.fullmatch(names, path.name))
+    if paths and not clips:
+        raise SourceError(f"{folder}: expected {expected}, found {what_is_in(folder)}")
+    return clips
 
 
 def what_is_in(folder: Path) -> str:

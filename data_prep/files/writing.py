@@ -29,8 +29,7 @@ class DiskFullError(OSError):
 def written_aside(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it fails.
 
-    What killed processes left of earlier tries is deleted first. Raises DiskFullError, naming the file, where the disk
-    is full.
+    What killed processes left of earlier tries is deleted first. Raises DiskFullError, which names the file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +40,8 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.replace(path)
     except BaseException as error:  # also Ctrl-C: nothing half-written stays
         remove(aside)
-        if _disk_is_full(error):
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        if full or "No space left on device" in str(error):  # as some libraries wrap it
             remedy = "free some space and run the same command again"
             raise DiskFullError(f"{path}: the disk is full; nothing was replaced. {remedy}") from error
         raise
@@ -119,30 +119,28 @@ def alone(lock_file: Path, busy: Exception) -> Iterator[None]:
     The system takes the lock back from a process that ends in any way, so a lock is never left behind.
     """
     lock_file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(lock_file, timeout=0)
     try:
-        lock.acquire()
+        held = FileLock(lock_file).acquire(timeout=0)
     except Timeout:
         raise busy from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
-def in_turn(lock_file: Path, what: str) -> Iterator[None]:
-    """Hold a lock for the length of the block; where another process holds it, say so on stderr and wait for it.
+def in_turn(path: Path, doing: str) -> Iterator[None]:
+    """Hold the lock `.NAME.lock` beside a file or folder; where another process holds it, say so and wait for it.
 
     The lock file is removed at the end, while it is held: filelock starts anew where it has locked a removed file.
-    what: that the two would do at once, as in "data/ped2 is being prepared".
+    doing: what the two would do at once, such as "written", for the line on stderr.
     """
+    lock_file = path.with_name(f".{path.name}.lock")
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(lock_file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"maam: {what} by another process; waiting for it to end", file=sys.stderr, flush=True)
+        print(f"maam: {path} is being {doing} by another process; waiting for it to end", file=sys.stderr, flush=True)
         lock.acquire(timeout=-1)
     try:
         yield
@@ -150,11 +148,6 @@ def in_turn(lock_file: Path, what: str) -> Iterator[None]:
         with suppress(PermissionError):  # Windows, which removes no open file
             lock_file.unlink(missing_ok=True)
         lock.release()
-
-
-def lock_beside(path: Path) -> Path:
-    """The lock file of who writes the file or folder `path`: hidden, in the same folder."""
-    return path.with_name(f".{path.name}.lock")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -182,8 +175,3 @@ def _is_litter(path: Path, *, machine: str, pid: int) -> bool:
         return True
     except (OSError, psutil.Error):  # gone already, or not ours to know
         return False
-
-
-def _disk_is_full(error: BaseException) -> bool:
-    """Whether an OSError, or the error of a library that wraps one in its text, means a full disk."""
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)

@@ -1,8 +1,8 @@
 """Frames and masks as the sources store them: pictures and videos."""
 
 from data_prep.frames.deep_pictures import Scale, scale_of
-from data_prep.frames.frame_files import AGAIN, Size, by, check_size, numbered_files, of_one_size, with_size
 from data_prep.frames.masks import abnormal_pixels, array_masks, interval_labels, mask_array, mask_labels, mask_pictures
+from data_prep.frames.picture_order import AGAIN, numbered_files
 from data_prep.frames.pictures import (
     PICTURE_SUFFIXES,
     Pictures,
@@ -15,6 +15,15 @@ from data_prep.frames.pictures import (
     visible_entries,
     whole_folder,
 )
-from data_prep.frames.resize import resize_flow, resize_frame, resize_nearest
-from data_prep.frames.video_facts import Break, Shown
+from data_prep.frames.sizes import (
+    Size,
+    by,
+    check_size,
+    of_one_size,
+    resize_flow,
+    resize_frame,
+    resize_nearest,
+    with_size,
+)
 from data_prep.frames.video_files import Video, count_frames, open_file, open_stream, survey_video, video_frames
+from data_prep.frames.video_pictures import Break, Shown

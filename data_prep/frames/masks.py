@@ -14,14 +14,18 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from data_prep.clip import SourceError
 from data_prep.files import UnreadableError, open_npy
-from data_prep.frames.frame_files import Size, check_size
-from data_prep.frames.pictures import AS_STORED, BROKEN, decode_file, decoded
+from data_prep.frames.pictures import BROKEN, decoded
+from data_prep.frames.sizes import Size, check_size
 
 BITS = 258  # the TIFF tag of the bits per colour
 
 
-def abnormal_pixels(mask: np.ndarray, where: str) -> np.ndarray:
-    """uint8 (H, W), 1 where a mask (H, W) or (H, W, C) of numbers is not zero; SourceError for what is no number."""
+def abnormal_pixels(mask: np.ndarray, where: str, size: Size | None = None) -> np.ndarray:
+    """uint8 (H, W), 1 where a mask (H, W) or (H, W, C) of numbers is not zero.
+
+    Raises SourceError for what is no number, and for another size.
+    """
+    check_size(where, mask, size)
     if mask.dtype.kind == "f" and np.isnan(mask).any():
         raise SourceError(f"{where}: {int(np.isnan(mask).sum())} values are no numbers (NaN), expected 0 where normal")
     is_abnormal = mask != 0
@@ -34,15 +38,13 @@ def mask_pictures(
     """Every picture of the files as a mask, uint8 (H, W); pages: pictures in each file, None for one in each."""
     for path, count in zip(paths, pages or (1,) * len(paths), strict=True):
         for mask in _masks_of(path, count):
-            check_size(str(path), mask, size)
-            yield abnormal_pixels(mask, str(path))
+            yield abnormal_pixels(mask, str(path), size)
 
 
 def array_masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
     """Every mask of an array of numbers (T, H, W) in an .npy file, uint8 (H, W)."""
     for number, mask in enumerate(mask_array(path), start=1):
-        check_size(f"{path}, mask {number}", mask, size)
-        yield abnormal_pixels(mask, f"{path}, mask {number}")
+        yield abnormal_pixels(mask, f"{path}, mask {number}", size)
 
 
 def mask_array(path: Path) -> np.ndarray:
@@ -88,8 +90,6 @@ def _masks_of(path: Path, count: int) -> Iterator[np.ndarray]:
         pass
     if len(by_pillow) == count:
         yield from by_pillow
-    elif count == 1:
-        yield decode_file(path, AS_STORED)
     elif by_pillow:
         raise SourceError(
             f"{path}: pages of several kinds (with alpha or a palette, and without); store all of them the same way"

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import cv2
@@ -14,8 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from data_prep.clip import SourceError
 from data_prep.files import is_junk
 from data_prep.frames.deep_pictures import Scale, as_bytes
-from data_prep.frames.frame_files import AGAIN, Size, check_size
-from data_prep.frames.picture_order import Numbers, in_order
+from data_prep.frames.picture_order import AGAIN, Order, in_order
+from data_prep.frames.sizes import Size, check_size
 
 PICTURE_SUFFIXES = {".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 TIFF = {".tif", ".tiff"}
@@ -27,23 +28,18 @@ BROKEN = (OSError, SyntaxError, TypeError, ValueError, EOFError, KeyError, Index
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Pictures(Order):
     """The pictures of a folder in their order, and what a user should know of them."""
 
-    paths: tuple[Path, ...]
     pages: tuple[int, ...]  # frames in each file; 0 where it cannot be decoded
-    counter: Numbers | None  # see `data_prep.frames.picture_order.Order`
-    gap: tuple[Path, Path] | None  # the two pictures between which the first one is missing
     with_alpha: Path | None  # the first file with an alpha channel
-    notes: list[str]
 
     @property
     def notes_on_frames(self) -> list[str]:
         """The notes, and one on alpha, which OpenCV leaves out, or multiplies in where a TIFF of 8 bits has it."""
         if self.with_alpha is None:
             return self.notes
-        is_tiff = self.with_alpha.suffix.lower() in TIFF
-        done = "multiplied into the colours" if is_tiff else "left out"
+        done = "multiplied into the colours" if self.with_alpha.suffix.lower() in TIFF else "left out"
         return [*self.notes, f"{self.with_alpha.name} has an alpha channel, which is {done}"]
 
 
@@ -59,14 +55,13 @@ def picture_folder(folder: Path, suffixes: set[str] = PICTURE_SUFFIXES) -> Pictu
         there = f"; there are {listed(others)}" if others else ""
         raise SourceError(f"{folder}: no images in this folder; expected {', '.join(sorted(suffixes))} files{there}")
     order = in_order(paths)
-    heads = [_head(path) for path in order.paths]
-    pages = tuple(pages for pages, _ in heads)
+    pages, alphas = zip(*map(_head, order.paths), strict=True)
     notes = [*order.notes, *([f"passed over: {listed(others)}"] if others else [])]
     if max(pages) > 1:
         stack = order.paths[int(np.argmax(pages))].name
         notes.append(f"{stack} holds {max(pages)} pictures: every picture of a file is a frame, {sum(pages)} in all")
-    with_alpha = next((path for path, (_, alpha) in zip(order.paths, heads, strict=True) if alpha), None)
-    return Pictures(order.paths, pages, order.counter, order.gap, with_alpha, notes)
+    with_alpha = next(compress(order.paths, alphas), None)
+    return Pictures(order.paths, order.counter, notes, pages, with_alpha)
 
 
 def whole_folder(folder: Path, suffixes: set[str] = PICTURE_SUFFIXES) -> Pictures:
@@ -122,10 +117,7 @@ def _head(path: Path) -> tuple[int, bool]:
 
 
 def colour_pictures(
-    paths: tuple[Path, ...],
-    pages: tuple[int, ...] | None = None,
-    scale: Scale | None = None,
-    size: Size | None = None,
+    paths: tuple[Path, ...], pages: tuple[int, ...] | None = None, scale: Scale | None = None, size: Size | None = None
 ) -> Iterator[np.ndarray]:
     """Every picture of the files as a frame, uint8 (H, W, 3) RGB; gray becomes three equal channels.
 
@@ -135,7 +127,8 @@ def colour_pictures(
     for path, count in zip(paths, pages or (1,) * len(paths), strict=True):
         for picture in decoded(path, count):
             check_size(str(path), picture, size)
-            yield as_rgb(as_bytes(picture, scale, str(path)))
+            shown = as_bytes(picture, scale, str(path))
+            yield cv2.cvtColor(shown, cv2.COLOR_GRAY2RGB if shown.ndim == 2 else cv2.COLOR_BGR2RGB)
 
 
 def gray_pictures(paths: tuple[Path, ...], size: Size | None = None) -> Iterator[np.ndarray]:
@@ -170,11 +163,6 @@ def decode_file(path: Path, flags: int) -> np.ndarray:
     if picture is None:
         raise _undecodable(path)
     return picture
-
-
-def as_rgb(picture: np.ndarray) -> np.ndarray:
-    """(H, W) gray or (H, W, 3) BGR as (H, W, 3) RGB."""
-    return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB if picture.ndim == 2 else cv2.COLOR_BGR2RGB)
 
 
 def _undecodable(path: Path) -> SourceError:

@@ -3,9 +3,12 @@
 Sizes are (height, width); frames are uint8 (H, W, 3) RGB, upright and deinterlaced (see `video_pictures`).
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -16,22 +19,72 @@ from av.video.stream import VideoStream
 
 from data_prep.clip import SourceError
 from data_prep.frames.containers import missing_bytes
-from data_prep.frames.frame_files import AGAIN, Size, check_size
-from data_prep.frames.video_facts import Break, Shown, VideoFacts
-from data_prep.frames.video_pictures import PictureError, Pictures
+from data_prep.frames.picture_order import AGAIN
+from data_prep.frames.sizes import Size, check_size
+from data_prep.frames.video_pictures import Break, Decoded, Shown, pictures
 
 FETCH = "Download or copy it again"
 CONVERT = "convert it: ffmpeg -i IN OUT.mp4"
 REPAIR = "to keep what can be decoded, convert it: ffmpeg -i IN OUT.mp4"
-RECOLOUR = "convert it: ffmpeg -i IN -vf zscale=matrix=709 OUT.mp4"
+HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}  # ITU-T H.273, transfer characteristics
 TEXT_CODECS = {"ansi", "bintext", "idf", "xbin"}  # FFmpeg draws text files as video
 FASTEST, USUAL_RATE = 1000.0, 25.0  # frames per second: what says more is not believed; where nothing says it
 MOST_HELD = 16  # frames: no codec reorders more
 PASSES_OVER = {"mjpeg"}  # decoders that tell damage only when asked to fail; others then refuse whole files
+Item = TypeVar("Item")
 
 
 class VideoError(SourceError):
     """What cannot be read as video: one line that names the file, what is wrong and what to do."""
+
+
+@dataclass
+class VideoFacts:
+    """What was seen of a video so far."""
+
+    rate: float  # frames per second, where time stamps are absent or do not grow
+    pixel_aspect: float  # width of a pixel by its height
+    num_frames: int = 0
+    first: float = 0.0  # seconds, the time stamp of the first frame
+    last: float = 0.0  # seconds from the first frame to the last one
+    shortest: float = math.inf  # milliseconds from one frame to the next
+    longest: float = 0.0
+    interlaced: int = 0  # frames
+    transfer: str = ""  # of high dynamic range
+
+    def with_times(self, frames: list[av.VideoFrame]) -> Iterator[tuple[av.VideoFrame, float]]:
+        """Frames with their times, in seconds from the first one, which always grow."""
+        for frame in frames:
+            if self.num_frames == 0:
+                self.first = frame.time or 0.0
+            else:
+                now = -1.0 if frame.time is None else frame.time - self.first
+                now = now if now > self.last else self.last + 1 / self.rate
+                step, self.last = 1000 * (now - self.last), now
+                self.shortest, self.longest = min(self.shortest, step), max(self.longest, step)
+            self.num_frames += 1
+            self.interlaced += frame.interlaced_frame
+            self.transfer = HIGH_DYNAMIC_RANGE.get(int(frame.color_trc), self.transfer)
+            yield frame, self.last
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of it."""
+        notes = []
+        if self.longest > 1.1 * self.shortest and self.longest - self.shortest > 2:  # more than times are rounded by
+            notes.append(
+                f"the frame rate varies ({self.shortest:.0f} to {self.longest:.0f} ms from frame to frame); flow is "
+                "per frame, whatever its duration"
+            )
+        if self.interlaced:
+            notes.append(f"{self.interlaced} of {self.num_frames} frames are interlaced, and were deinterlaced")
+        if self.pixel_aspect != 1:
+            notes.append(
+                f"its pixels are {self.pixel_aspect:.3g} times as wide as high; frames are taken pixel by pixel"
+            )
+        if self.transfer:
+            notes.append(f"its brightness is coded for high dynamic range ({self.transfer}); it is taken as it is")
+        return notes
 
 
 def count_frames(path: Path) -> int:
@@ -49,13 +102,11 @@ def survey_video(path: Path) -> VideoFacts:
     Raises VideoError for what is no video, holds no frame, was cut, or has a frame that cannot be decoded.
     """
     with closing(open_file(path)) as video:
-        for item in video.decoded():
-            if isinstance(item, Break):
-                raise as_error(path, item)
-        facts = video.facts
-    if not facts.num_frames:
+        for _ in _unbroken(path, video.decoded()):
+            pass
+    if not video.facts.num_frames:
         raise VideoError(f"{path}: no frame can be decoded; {CONVERT}")
-    return facts
+    return video.facts
 
 
 def video_frames(path: Path, num_frames: int, size: Size | None = None) -> Iterator[np.ndarray]:
@@ -66,22 +117,20 @@ def video_frames(path: Path, num_frames: int, size: Size | None = None) -> Itera
     """
     found = 0
     with closing(open_file(path)) as video:
-        for item in video.shown():
-            if isinstance(item, Break):
-                raise as_error(path, item)
-            found += 1
-            check_size(f"{path}, frame {found}", item.pixels, size)
-            yield item.pixels
+        for found, shown in enumerate(_unbroken(path, video.shown()), start=1):
+            check_size(f"{path}, frame {found}", shown.pixels, size)
+            yield shown.pixels
     if found < num_frames:
-        raise VideoError(
-            f"{path}: decoding stops after {found} of {num_frames} frames; was the file cut? Download or copy it again"
-        )
+        raise VideoError(f"{path}: decoding stops after {found} of {num_frames} frames; was the file cut? {FETCH}")
 
 
-def as_error(path: Path, trouble: Break) -> VideoError:
-    """What is wrong with a file, as one line."""
-    what = "decoding stops after" if trouble.at_end else "after"
-    return VideoError(f"{path}: {what} {trouble.frames} frames ({trouble.time:.2f} s): {trouble.why}; {trouble.remedy}")
+def _unbroken(path: Path, items: Iterable[Item | Break]) -> Iterator[Item]:
+    """The same up to the first Break, which is a VideoError."""
+    for item in items:
+        if isinstance(item, Break):
+            what = "decoding stops after" if item.at_end else "after"
+            raise VideoError(f"{path}: {what} {item.frames} frames ({item.time:.2f} s): {item.why}; {item.remedy}")
+        yield item
 
 
 def open_file(path: Path, *, threads: int = 1) -> "Video":
@@ -100,7 +149,8 @@ def open_file(path: Path, *, threads: int = 1) -> "Video":
     except (FFmpegError, UnicodeError) as error:
         raise VideoError(f"{refused}; {AGAIN}, or {CONVERT}") from error
     try:
-        if container.format.name.endswith("_pipe") and _is_one_picture(path):
+        form = container.format.name
+        if form in ("image2", "ico") or (form.endswith("_pipe") and _is_one_picture(path)):
             raise VideoError("it is one picture; put the pictures of a clip into a folder of its own")
         return Video(container, threads=threads, missing=missing)
     except VideoError as error:
@@ -136,9 +186,9 @@ class Video:
     """An opened video file or stream.
 
     frame_rate: per second, by its header; None where that says none. expected: frames by its header, an estimate; None
-    where nothing tells, as of a live stream. pixel_aspect: width of a pixel by its height.
-    facts: what was seen so far. missing: bytes that the file lacks. Raises VideoError where it holds no video; the
-    message lacks the name.
+    where nothing tells, as of a live stream. facts: what was seen so far. missing: bytes that the file lacks.
+
+    Raises VideoError where it holds no video; the message lacks the name.
     """
 
     def __init__(self, container: InputContainer, *, threads: int, missing: int = 0):
@@ -165,27 +215,16 @@ class Video:
 
         A stream that breaks off ends so too.
         """
-        pictures = Pictures()
-        time = 0.0
-        for number, item in enumerate(self.decoded()):
-            try:
-                ready = pictures.flush() if isinstance(item, Break) else pictures.add(*item)
-                for time, pixels in ready:
-                    yield Shown(time, pixels)
-            except PictureError as error:
-                yield Break(time, number, 1, str(error), RECOLOUR)
-            if isinstance(item, Break):
-                yield item
-        for time, pixels in pictures.flush():
-            yield Shown(time, pixels)
+        return pictures(self.decoded())
 
-    def decoded(self) -> Iterator[tuple[av.VideoFrame, float] | Break]:
+    def decoded(self) -> Iterator[Decoded]:
         """The frames with their times, in seconds from the first one, before anything is converted.
 
         What comes before the first key frame and cannot be decoded is left out: the video begins later.
         """
         seen, why, lost, started = self.facts, "", 0, False
-        held: list[av.VideoFrame] = []  # may be built on a frame that comes later, which may turn out damaged
+        held: list[av.VideoFrame] = []  # B-frames: may be built on a frame that comes later, and may be damaged
+        codec = self._stream.codec_context
         for packet, frames, damage in self._steps():
             started = started or packet.is_keyframe or seen.num_frames > 0
             if damage and started:
@@ -195,7 +234,7 @@ class Video:
                     why, lost, held = why or "a frame is damaged", lost + 1 + len(held), []
                 elif frame.is_corrupt or (why and not frame.key_frame):
                     lost += 1
-                elif self._may_depend(frame) and len(held) < MOST_HELD:
+                elif frame.pict_type == PictureType.B and codec.reorder_depth > 0 and len(held) < MOST_HELD:
                     held.append(frame)
                 else:
                     yield from seen.with_times(held)
@@ -210,10 +249,6 @@ class Video:
             why = f"the file is {self._missing} bytes shorter than its header says. Was it cut? {FETCH}"
         if why:
             yield Break(seen.last, seen.num_frames, max(1, lost), why, REPAIR, at_end=True)
-
-    def _may_depend(self, frame: av.VideoFrame) -> bool:
-        """Whether it may be built on a frame that is shown later: a B-frame, in a video that reorders frames."""
-        return frame.pict_type == PictureType.B and self._stream.codec_context.reorder_depth > 0
 
     def _steps(self) -> Iterator[tuple[av.Packet, list[av.VideoFrame], str]]:
         """Each packet, the frames that came with it, and why it cannot be decoded."""
@@ -244,8 +279,6 @@ def _video_stream(container: InputContainer) -> VideoStream:
         raise VideoError(f"FFmpeg has no decoder for it here; {CONVERT}")
     if stream.codec_context.name in TEXT_CODECS:
         raise VideoError("it is a text; keep it in another folder")
-    if container.format.name in ("image2", "ico"):
-        raise VideoError("it is one picture; put the pictures of a clip into a folder of its own")
     return stream
 
 

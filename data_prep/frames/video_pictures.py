@@ -1,7 +1,8 @@
 """From decoded video frames to pictures as people see them: deinterlaced, upright, RGB with the right colours."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import av
 import av.error
@@ -10,62 +11,83 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 DEINTERLACER = ("bwdif", "mode=send_frame:deint=interlaced")  # one frame per frame; progressive ones pass unchanged
-HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}  # ITU-T H.273, transfer characteristics
+RECOLOUR = "convert it: ffmpeg -i IN -vf zscale=matrix=709 OUT.mp4"
 
 
-class PictureError(ValueError):
-    """A decoded frame that cannot become a picture: why, in a few words."""
+@dataclass(frozen=True)
+class Shown:
+    """A picture of the video."""
+
+    time: float  # seconds from the first frame
+    pixels: np.ndarray  # uint8 (H, W, 3) RGB
 
 
-class Pictures:
-    """Makes a picture of each decoded frame, in order (ours).
+@dataclass(frozen=True)
+class Break:
+    """Frames are missing: they cannot be decoded or converted, or the file ends too early.
 
-    From the first frame that is interlaced on, frames go through FFmpeg's bwdif, which needs the following frame:
-    pictures then come one frame later. Frames that are not interlaced stay as they are. How a picture is turned holds
-    until a frame says otherwise: some videos say it in their key frames only. Raises PictureError for a
-    colour matrix or a pixel format that cannot be converted.
+    After damage all is left out up to the next key frame, since what follows is built on damaged frames.
     """
 
-    def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
-        self._deinterlacer: _Deinterlacer | None = None
-        self._turn: bytes | None = None  # the display matrix of the last frame that had one
+    time: float  # seconds from the first frame, of the last frame before
+    frames: int  # that came before
+    lost: int  # frames or packets left out, at least
+    why: str
+    remedy: str
+    at_end: bool = False  # no frame follows
 
-    def add(self, frame: av.VideoFrame, time: float) -> Iterator[tuple[float, np.ndarray]]:
-        """The pictures that are ready, each uint8 (H, W, 3) RGB, with their times."""
-        if self._deinterlacer is not None and self._deinterlacer.layout != _layout(frame):
-            yield from self.flush()
-        if self._deinterlacer is None:
-            if not frame.interlaced_frame:
-                yield time, self._picture(frame)
-                return
-            self._deinterlacer = _Deinterlacer(frame)
-        for done, at in self._deinterlacer.add(frame, time):
-            yield at, self._picture(done)
 
-    def flush(self) -> Iterator[tuple[float, np.ndarray]]:
-        """The pictures that are still on their way, where the video ends or breaks."""
-        if self._deinterlacer is not None:
-            ending, self._deinterlacer = self._deinterlacer, None
-            for done, at in ending.add(None, 0.0):
-                yield at, self._picture(done)
+Decoded = tuple[av.VideoFrame, float] | Break  # a frame and its time in seconds
 
-    def _picture(self, frame: av.VideoFrame) -> np.ndarray:
+
+def pictures(decoded: Iterable[Decoded]) -> Iterator[Shown | Break]:
+    """The picture of each frame, in order (ours); a Break for a colour matrix or a format that cannot be converted.
+
+    How a picture is turned holds until a frame says otherwise: some videos say it in their key frames only.
+    """
+    reformatter, turn, last = VideoReformatter(), None, 0.0
+    for number, item in enumerate(_deinterlaced(decoded)):
+        if isinstance(item, Break):
+            yield item
+            continue
+        frame, time = item
+        if (matrix := frame.side_data.get("DISPLAYMATRIX")) is not None:
+            turn = bytes(matrix)
         try:
-            rgb = self._reformatter.reformat(
+            rgb = reformatter.reformat(
                 frame,
                 format="rgb24",
                 src_color_range=frame.color_range,
                 interpolation=Interpolation.BICUBIC,
                 threads=1,
             )
-        except OSError as error:
-            raise PictureError(
-                f"colours that cannot be converted (matrix {int(frame.colorspace)} of ITU-T H.273, {frame.format.name})"
-            ) from error
-        if (matrix := frame.side_data.get("DISPLAYMATRIX")) is not None:
-            self._turn = bytes(matrix)
-        return _upright(rgb.to_ndarray(), self._turn)
+        except OSError:
+            how = f"matrix {int(frame.colorspace)} of ITU-T H.273, {frame.format.name}"
+            yield Break(last, number, 1, f"colours that cannot be converted ({how})", RECOLOUR)
+        else:
+            last = time
+            yield Shown(time, _upright(rgb.to_ndarray(), turn))
+
+
+def _deinterlaced(decoded: Iterable[Decoded]) -> Iterator[Decoded]:
+    """The same frames; from the first one that is interlaced on, they go through FFmpeg's bwdif.
+
+    It needs the following frame: frames then come one later. Those that are not interlaced stay as they are.
+    """
+    bwdif: _Deinterlacer | None = None
+    for item in decoded:
+        layout = None if isinstance(item, Break) else _layout(item[0])
+        if bwdif is not None and bwdif.layout != layout:
+            yield from bwdif.add(None)
+            bwdif = None
+        if isinstance(item, Break):
+            yield item
+            continue
+        if bwdif is None and item[0].interlaced_frame:
+            bwdif = _Deinterlacer(item[0])
+        yield from [item] if bwdif is None else bwdif.add(*item)
+    if bwdif is not None:
+        yield from bwdif.add(None)
 
 
 def _layout(frame: av.VideoFrame) -> tuple:
@@ -73,7 +95,7 @@ def _layout(frame: av.VideoFrame) -> tuple:
 
 
 class _Deinterlacer:
-    """FFmpeg's deinterlacer for frames of one layout."""
+    """FFmpeg's deinterlacer for frames of one layout; None for a frame ends it."""
 
     def __init__(self, frame: av.VideoFrame):
         self.layout = _layout(frame)
@@ -85,7 +107,7 @@ class _Deinterlacer:
         )
         self._graph.link_nodes(source, self._graph.add(*DEINTERLACER), self._graph.add("buffersink")).configure()
 
-    def add(self, frame: av.VideoFrame | None, time: float) -> Iterator[tuple[av.VideoFrame, float]]:
+    def add(self, frame: av.VideoFrame | None, time: float = 0.0) -> Iterator[tuple[av.VideoFrame, float]]:
         if frame is not None:
             self._waiting.append((time, frame))
         self._graph.push(frame)

@@ -6,8 +6,7 @@ ground_truth_demo/testing_label_mask/1_label.mat ...        volLabel: one cell p
                                                             frame, a pixel mask
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -15,25 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep import frames
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.files import unpack, what_is_in
-from data_prep.frames import (
-    AGAIN,
-    Size,
-    abnormal_pixels,
-    check_size,
-    count_frames,
-    interval_labels,
-    mask_labels,
-    of_one_size,
-    video_frames,
-)
-from data_prep.readers.matlab_files import Variable, cell_arrays, variables
+from data_prep.files import clips_in, unpacked, what_is_in
+from data_prep.readers.matlab_files import cell_arrays, variables
 
 VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
 _SPLIT_FOLDERS: dict[Split, str] = {"train": "training_videos", "test": "testing_videos"}
 _MASK_FOLDER = "testing_label_mask"
+Shape = tuple[int, ...]
 FRAMES = "one label per frame (as in frame_labels_avenue.npy) does not say where a clip ends, and is not read"
 
 
@@ -42,29 +32,32 @@ def read_avenue(
 ) -> list[Clip]:
     """The clips of Avenue, training clips first, each in order of its number.
 
-    source: the folder that holds both archives or both unpacked folders (or one of each), or
-    Avenue_Dataset.zip itself; archives are unpacked into `scratch`, which the caller deletes once the clips have
-    been read. Frames are uint8 (H, W, 3) RGB. Labels and masks are the official pixel masks: a frame is abnormal
-    where its mask is not empty. `labels`: a MATLAB file of frame intervals (`gt`: one cell per test clip, [first;
-    last] rows counted from 1) in their place; then there are no masks, since the two label sets differ.
+    source: the folder that holds both archives or both unpacked folders (or one of each), or Avenue_Dataset.zip itself;
+    archives are unpacked into `scratch`, which the caller deletes once the clips have been read. Frames are uint8
+    (H, W, 3) RGB. Labels and masks are the official pixel masks, read one at a time: a frame is abnormal where its mask
+    is not empty. `labels`: a MATLAB file of intervals (see `read_intervals`) in their place; then there are no masks,
+    since the two label sets differ.
 
-    Raises SourceError: no such files; an archive that is cut or unsafe; a video that is none; a MATLAB file of
-    another structure; not one mask per frame; counts that deviate. A video that stops early, and a mask of
-    another size than the frames, raise it when they are read. Masks are read one at a time.
+    Raises SourceError for what is missing, cut, of another form or against the official counts; for a video that stops
+    early, and for a mask of another size than the frames, when these are read.
     """
     videos, masks = find_avenue(source, needs_masks=labels is None)
-    folder = _unpacked(videos, scratch, ("avi",))
-    clips = [_clip(split, path) for split in _SPLIT_FOLDERS for path in _videos(folder / _SPLIT_FOLDERS[split])]
+    folder = unpacked(videos, scratch, tuple(_SPLIT_FOLDERS.values()), ("avi",))
+    clips = []
+    for split, name in _SPLIT_FOLDERS.items():
+        for path in clips_in(folder / name, r"\d{2}\.avi", "01.avi, 02.avi and so on", folders=False):
+            num_frames = frames.count_frames(path)
+            clips.append(Clip(split, path.stem, num_frames, partial(frames.video_frames, path, num_frames)))
     if not clips:
         raise SourceError(f"{videos}: no clips; expected training_videos/01.avi and so on, found {what_is_in(folder)}")
     if masks is not None:
-        mask_folder = _unpacked(masks, scratch, ("mat",)) / _MASK_FOLDER
+        mask_folder = unpacked(masks, scratch, (_MASK_FOLDER,), ("mat",)) / _MASK_FOLDER
         clips = [_with_masks(clip, mask_folder) if clip.split == "test" else clip for clip in clips]
     if labels is not None:
         intervals = read_intervals(labels, len(OFFICIAL_COUNTS["avenue"].test))
         clips = [_with_intervals(clip, intervals, labels) if clip.split == "test" else clip for clip in clips]
     check_counts("avenue", clips, allow_incomplete=allow_incomplete, official_labels=labels is None)
-    return of_one_size(clips)
+    return frames.of_one_size(clips)
 
 
 def find_avenue(source: Path, *, needs_masks: bool = True) -> tuple[Path, Path | None]:
@@ -92,67 +85,34 @@ def _part(places: list[Path], archive: str, folders: tuple[str, ...]) -> Path:
     )
 
 
-def _unpacked(part: Path, scratch: Path, suffixes: tuple[str, ...]) -> Path:
-    """The folder above the official folders, unpacked where it is an archive."""
-    if part.is_dir():
-        return part
-    folders = (*_SPLIT_FOLDERS.values(), _MASK_FOLDER)
-    files = unpack(part, scratch, lambda parts: any(f in parts for f in folders) and parts[-1].endswith(suffixes))
-    if not files:
-        raise SourceError(f"{part}: no {' or '.join(suffixes)} files inside; is it another archive?")
-    return files[0].parent.parent
-
-
-# Clips
-
-
-def _videos(folder: Path) -> list[Path]:
-    paths = list(folder.iterdir()) if folder.is_dir() else []
-    videos = sorted(path for path in paths if re.fullmatch(r"\d{2}\.avi", path.name))
-    if paths and not videos:
-        raise SourceError(f"{folder}: expected 01.avi, 02.avi and so on, found {what_is_in(folder)}")
-    return videos
-
-
-def _clip(split: Split, path: Path) -> Clip:
-    num_frames = count_frames(path)
-    return Clip(split, path.stem, num_frames, frames=partial(video_frames, path, num_frames))
-
-
 # The official masks
 
 
 def _with_masks(clip: Clip, mask_folder: Path) -> Clip:
     path = mask_folder / f"{int(clip.name)}_label.mat"
     if not path.is_file():
-        raise SourceError(f"{path} is missing: the masks of test clip {clip.name}; {AGAIN}")
-    num_masks = _num_masks(path)
+        raise SourceError(f"{path} is missing: the masks of test clip {clip.name}; {frames.AGAIN}")
+    official = f"is it one of the official files in {MASKS}?"
+    _, num_masks = _cell_shape(path, "volLabel", lambda shape: shape[:-1] == (1,), "a 1xT cell of masks", official)
     if num_masks != clip.num_frames:
         raise SourceError(
             f"avenue/test/{clip.name}: {clip.num_frames} frames but {num_masks} masks; expected one mask per frame. "
             f"Was the video or the mask file cut? Masks: {path}"
         )
     masks = partial(_masks, path)
-    return replace(clip, labels=partial(mask_labels, masks), masks=masks)
+    return replace(clip, labels=partial(frames.mask_labels, masks), masks=masks)
 
 
-def _num_masks(path: Path) -> int:
-    """The number of masks, from the file's headers alone."""
+def _cell_shape(path: Path, name: str, fits: Callable[[Shape], bool], expected: str, remedy: str) -> Shape:
+    """The shape of the cell `name` of a MATLAB file, from its headers alone; SourceError where none is that `fits`."""
     found = variables(path)
-    masks = found.get("volLabel")
-    if masks is None or masks.kind != "cell" or len(masks.shape) != 2 or masks.shape[0] != 1:
-        raise SourceError(
-            f"{path}: expected volLabel, a 1xT cell of masks, found {_in_words(found)}; is it one of the "
-            f"official files in {MASKS}?"
-        )
-    return masks.shape[1]
+    if name in found and found[name].kind == "cell" and fits(found[name].shape):
+        return found[name].shape
+    words = ", ".join(f"{other}: {variable}" for other, variable in found.items()) or "nothing"
+    raise SourceError(f"{path}: expected {name}, {expected}, found {words}; {remedy}")
 
 
-def _in_words(found: dict[str, Variable]) -> str:
-    return ", ".join(f"{name}: {variable}" for name, variable in found.items()) or "nothing"
-
-
-def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
+def _masks(path: Path, size: frames.Size | None = None) -> Iterator[np.ndarray]:
     """One mask per frame, uint8 (H, W)."""
     for number, mask in enumerate(cell_arrays(path, "volLabel"), start=1):
         if mask.ndim != 2 or mask.dtype.kind not in "buif":
@@ -160,8 +120,7 @@ def _masks(path: Path, size: Size | None = None) -> Iterator[np.ndarray]:
                 f"{path}: mask {number} is {mask.dtype} {mask.shape}, expected numbers (H, W); is it one of the "
                 f"official files in {MASKS}?"
             )
-        check_size(f"{path}, mask {number}", mask, size)
-        yield abnormal_pixels(mask, f"{path}, mask {number}")
+        yield frames.abnormal_pixels(mask, f"{path}, mask {number}", size)
 
 
 # The other label set: intervals of frames
@@ -177,13 +136,8 @@ def read_intervals(path: Path, num_clips: int) -> list[np.ndarray]:
         raise SourceError(f"{path}: no such file; --labels is a MATLAB file of frame intervals, such as avenue.mat")
     if path.suffix.lower() in (".npy", ".npz"):
         raise SourceError(f"{path}: expected a MATLAB file of frame intervals, such as avenue.mat; {FRAMES}")
-    found = variables(path)
-    cells = found.get("gt")
-    if cells is None or cells.kind != "cell" or prod(cells.shape) != num_clips:
-        raise SourceError(
-            f"{path}: expected gt, a cell with the intervals of {num_clips} test clips, found {_in_words(found)}; "
-            f"{FRAMES}"
-        )
+    expected = f"a cell with the intervals of {num_clips} test clips"
+    _cell_shape(path, "gt", lambda shape: prod(shape) == num_clips, expected, FRAMES)
     return [_intervals(cell, f"{path}, clip {number}") for number, cell in enumerate(cell_arrays(path, "gt"), start=1)]
 
 
@@ -204,4 +158,4 @@ def _with_intervals(clip: Clip, intervals: list[np.ndarray], path: Path) -> Clip
             f"avenue/test/{clip.name}: labels run to frame {own.max()}, but it has {clip.num_frames} frames; was the "
             f"video cut? Labels: {path}"
         )
-    return replace(clip, labels=partial(interval_labels, own.T, clip.num_frames, counted_from=1))
+    return replace(clip, labels=partial(frames.interval_labels, own.T, clip.num_frames, counted_from=1))

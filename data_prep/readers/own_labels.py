@@ -3,40 +3,22 @@
 import csv
 import io
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from data_prep import frames
 from data_prep.clip import Clip, SourceError
-from data_prep.frames import (
-    PICTURE_SUFFIXES,
-    array_masks,
-    interval_labels,
-    listed,
-    mask_array,
-    mask_labels,
-    mask_pictures,
-    visible_entries,
-    whole_folder,
-)
 
 LABEL_FILE, MASK_FOLDER = "labels.csv", "masks"
 COLUMNS = ["clip", "first", "last"]
 LOSSY = {".jpg", ".jpeg"}
-LOSSLESS = PICTURE_SUFFIXES - LOSSY
+LOSSLESS = frames.PICTURE_SUFFIXES - LOSSY
 Intervals = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 0, both included
-
-
-@dataclass(frozen=True)
-class Masks:
-    """The masks of one clip, as stored."""
-
-    where: Path  # without the suffix of an array
-    count: int
-    read: partial[Iterator[np.ndarray]]  # each uint8 (H, W); takes `size`
+Masks = partial[Iterator[np.ndarray]]  # each uint8 (H, W); takes `size`
 
 
 def labelled(clips: list[Clip], source: Path, notes: list[str]) -> tuple[list[Clip], str]:
@@ -59,20 +41,24 @@ def labelled(clips: list[Clip], source: Path, notes: list[str]) -> tuple[list[Cl
     if folder:
         masks = _masks(folder, test, notes)
         sources += [f"{MASK_FOLDER}/"] if masks.keys() - intervals.keys() else []
-    found = {name: _with_labels(clip, intervals.get(name), masks.get(name)) for name, clip in test.items()}
-    without = [name for name, clip in found.items() if clip.labels is None]
-    if without and len(without) < len(found):
+    for name, read in masks.items():
+        test[name] = replace(test[name], masks=read, labels=partial(frames.mask_labels, read))
+    for name, own in intervals.items():
+        labels = partial(frames.interval_labels, own, test[name].num_frames, counted_from=0)
+        test[name] = replace(test[name], labels=labels)
+    without = [name for name, clip in test.items() if clip.labels is None]
+    if without and len(without) < len(test):
         raise SourceError(
-            f"{source}: no labels of test clip {listed(without)}, but of others; if nothing in it is abnormal, add "
-            f"the line {without[0]},, to {LABEL_FILE}"
+            f"{source}: no labels of test clip {frames.listed(without)}, but of others; if nothing in it is abnormal, "
+            f"add the line {without[0]},, to {LABEL_FILE}"
         )
     words = f"the user's own {' and '.join(sources)}" if sources else "none: the footage has no labels"
-    return [found[clip.name] if clip.split == "test" else clip for clip in clips], words
+    return [test[clip.name] if clip.split == "test" else clip for clip in clips], words
 
 
 def named(folder: Path, name: str) -> Path | None:
     """The file or folder of this name in either case, such as Labels.csv; SourceError where there are several."""
-    found = [path for path in visible_entries(folder) if path.name.casefold() == name]
+    found = [path for path in frames.visible_entries(folder) if path.name.casefold() == name]
     if len(found) > 1:
         raise SourceError(f"{folder}: {found[0].name} and {found[1].name}; which of the two counts? Remove the other")
     return found[0] if found else None
@@ -83,22 +69,11 @@ def clip_name(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _with_labels(clip: Clip, intervals: Intervals | None, masks: Masks | None) -> Clip:
-    if masks is not None:
-        if masks.count != clip.num_frames:
-            raise SourceError(
-                f"{masks.where}: {masks.count} masks but {clip.num_frames} frames; expected one mask per frame"
-            )
-        clip = replace(clip, masks=masks.read, labels=partial(mask_labels, masks.read))
-    if intervals is not None:
-        clip = replace(clip, labels=partial(interval_labels, intervals, clip.num_frames, counted_from=0))
-    return clip
-
-
-def _check_known(where: Path, names: Iterable[str], test: dict[str, Clip]) -> None:
-    for name in names:
-        if name not in test:
-            raise SourceError(f"{where}: no test clip {name!r}; there are {listed(list(test)) or 'none'}")
+def _frames_of(name: str, test: dict[str, Clip], where: Path) -> int:
+    """The number of frames of a test clip; SourceError for an unknown one."""
+    if name not in test:
+        raise SourceError(f"{where}: no test clip {name!r}; there are {frames.listed(list(test)) or 'none'}")
+    return test[name].num_frames
 
 
 # Masks
@@ -107,39 +82,42 @@ def _check_known(where: Path, names: Iterable[str], test: dict[str, Clip]) -> No
 def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, Masks]:
     masks: dict[str, Masks] = {}
     passed_over = []
-    for path in visible_entries(folder):
+    for path in frames.visible_entries(folder):
         name = clip_name(path.name if path.is_dir() else path.stem)
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
+        if path.suffix.lower() in frames.PICTURE_SUFFIXES and path.is_file():
             raise SourceError(f"{path}: masks belong in a folder per clip: {folder / 'CLIP' / path.name}")
         if not path.is_dir() and path.suffix.lower() != ".npy":
             passed_over.append(path.name)
             continue
-        _check_known(folder, [name], test)
+        num_frames = _frames_of(name, test, folder)
         if name in masks:
             raise SourceError(f"{folder}: masks of {name} as pictures and as an array; remove the one or the other")
         if path.is_dir():
-            masks[name] = _picture_masks(path, notes)
+            count, masks[name] = _picture_masks(path, notes)
         else:
-            masks[name] = Masks(path.with_suffix(""), len(mask_array(path)), partial(array_masks, path))
+            count, masks[name] = len(frames.mask_array(path)), partial(frames.array_masks, path)
             notes.append(f"{folder.name}/{path.name}: masks are read from this array")
+        if count != num_frames:
+            raise SourceError(f"{folder / name}: {count} masks but {num_frames} frames; expected one mask per frame")
     if passed_over:
         notes.append(
-            f"{folder.name}/: {listed(passed_over)} passed over; masks are lossless pictures, one per frame, in "
+            f"{folder.name}/: {frames.listed(passed_over)} passed over; masks are lossless pictures, one per frame, in "
             f"{folder.name}/CLIP/, or an array (T, H, W) in {folder.name}/CLIP.npy"
         )
     return masks
 
 
-def _picture_masks(folder: Path, notes: list[str]) -> Masks:
-    lossy = [path for path in visible_entries(folder) if path.suffix.lower() in LOSSY]
+def _picture_masks(folder: Path, notes: list[str]) -> tuple[int, Masks]:
+    """How many masks a folder of pictures holds, and these."""
+    lossy = [path for path in frames.visible_entries(folder) if path.suffix.lower() in LOSSY]
     if lossy:
         raise SourceError(f"{lossy[0]}: JPEG smears a mask; store masks as {', '.join(sorted(LOSSLESS))}")
-    pictures = whole_folder(folder, LOSSLESS)
+    pictures = frames.whole_folder(folder, LOSSLESS)
     said = list(pictures.notes)
     if pictures.with_alpha:
         said.append("alpha does not count: a transparent pixel is abnormal where its colour is not black")
     notes += [f"{MASK_FOLDER}/{folder.name}: {note}" for note in said]
-    return Masks(folder, sum(pictures.pages), partial(mask_pictures, pictures.paths, pictures.pages))
+    return sum(pictures.pages), partial(frames.mask_pictures, pictures.paths, pictures.pages)
 
 
 # Intervals
@@ -150,11 +128,19 @@ def read_label_file(path: Path, test: dict[str, Clip]) -> dict[str, Intervals]:
 
     UTF-8, separated by commas, semicolons or tabs; blank lines, and spaces around a field, do not count.
     """
-    lines = _lines(path)
-    _check_known(path, [name for _, (name, _, _) in lines], test)
     intervals: dict[str, Intervals] = {}
-    for where, (name, first, last) in lines:
-        intervals[name] = intervals.get(name, ()) + _interval(where, name, first, last, test[name].num_frames)
+    for where, (name, first, last) in _lines(path):
+        num_frames = _frames_of(name, test, path)
+        intervals.setdefault(name, ())
+        if not first and not last:
+            continue
+        numbers = first.isdecimal() and last.isdecimal() and max(len(first), len(last)) < 10
+        if not (numbers and int(first) <= int(last) < num_frames):
+            raise SourceError(
+                f"{where}: {first!r:.40} to {last!r:.40} is no interval of {name}; expected frames 0 to "
+                f"{num_frames - 1}, first and last included"
+            )
+        intervals[name] += ((int(first), int(last)),)
     return intervals
 
 
@@ -188,15 +174,3 @@ def _text(path: Path) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         kind = f"line {line} is not UTF-8 (byte 0x{content[error.start]:02x})"
     raise SourceError(f"{path}: {kind}; save it as UTF-8 (in Excel: CSV UTF-8)")
-
-
-def _interval(where: str, name: str, first: str, last: str, num_frames: int) -> Intervals:
-    if not first and not last:
-        return ()
-    numbers = first.isdecimal() and last.isdecimal() and max(len(first), len(last)) < 10
-    if not (numbers and int(first) <= int(last) < num_frames):
-        raise SourceError(
-            f"{where}: {first!r:.40} to {last!r:.40} is no interval of {name}; expected frames 0 to "
-            f"{num_frames - 1}, first and last included"
-        )
-    return ((int(first), int(last)),)

@@ -14,38 +14,25 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep import frames
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import check_counts
-from data_prep.files import UnreadableError, archive_or_tree, is_junk, open_npy, unpack, what_is_in
-from data_prep.frames import (
-    AGAIN,
-    array_masks,
-    colour_pictures,
-    count_frames,
-    numbered_files,
-    of_one_size,
-    video_frames,
-)
+from data_prep.files import UnreadableError, archive_or_tree, clips_in, open_npy, unpacked, what_is_in
 
-NUM_SCENES = 13
-_PARTS = ("training", "testing")
-_CLIP_NAME = r"(\d{2})_\d{3,4}"
+_CLIP_NAME = r"(0[1-9]|1[0-3])_\d{3,4}"  # scene (camera) and number
 
 
 def read_shanghaitech(source: Path, scratch: Path, *, allow_incomplete: bool = False) -> list[Clip]:
     """The clips of ShanghaiTech, training clips first, each in order of its name.
 
-    source: the archive, the folder that holds it, or the unpacked folder (that of `training` and `testing`, or
-    the one above); an archive is unpacked into `scratch`, which the caller deletes once the clips have been read.
-    Frames are uint8 (H, W, 3) RGB. Labels come from test_frame_mask; pixel masks are left out only where a
-    source that may be incomplete has none for a clip.
+    source: the archive, the folder that holds it, or the unpacked folder (that of `training` and `testing`, or the one
+    above); an archive is unpacked into `scratch`, which the caller deletes once the clips have been read. Frames are
+    uint8 (H, W, 3) RGB. Labels come from test_frame_mask; only a source that may be incomplete may lack pixel masks.
 
-    Raises SourceError: not an archive, truncated, unsafe; no such tree; a frame missing; no labels; not one label
-    and one mask per frame; a clip of no known scene; counts that deviate. Damaged frames, videos that stop early,
-    and frames or masks of another size raise it when they are read.
+    Raises SourceError for what is missing, cut, of another form or against the official counts; for frames and masks
+    that are damaged or of another size when these are read.
     """
-    found = find_shanghaitech(source)
-    tree = _unpack(found, scratch) if found.is_file() else found
+    tree = unpacked(find_shanghaitech(source), scratch, ("training", "testing"))
     clips = _training_clips(tree / "training")
     clips += [_test_clip(folder, tree / "testing") for folder in _entries(tree / "testing" / "frames", folders=True)]
     if not clips:
@@ -54,15 +41,7 @@ def read_shanghaitech(source: Path, scratch: Path, *, allow_incomplete: bool = F
             f"{what_is_in(tree)}"
         )
     check_counts("shanghaitech", clips, allow_incomplete=allow_incomplete)
-    return of_one_size(clips)
-
-
-def scene_of(clip: str) -> int:
-    """The scene (camera) of a clip, 1 to 13, from its name; SourceError where the name is of another form."""
-    match = re.fullmatch(_CLIP_NAME, clip)
-    if not match or not 1 <= int(match[1]) <= NUM_SCENES:
-        raise SourceError(f"shanghaitech/{clip}: expected a name such as 01_0014, its scene 01 to {NUM_SCENES} first")
-    return int(match[1])
+    return frames.of_one_size(clips)
 
 
 def find_shanghaitech(source: Path) -> Path:
@@ -75,15 +54,6 @@ def find_shanghaitech(source: Path) -> Path:
         ("shanghaitech*.tar.gz", "shanghaitech*.tar", "shanghaitech*.zip"),
         "training/videos and testing/frames, or one shanghaitech archive, in this folder",
     )
-
-
-def _unpack(archive: Path, scratch: Path) -> Path:
-    def is_wanted(parts: tuple[str, ...]) -> bool:
-        return any(part in parts for part in _PARTS)
-
-    if not unpack(archive, scratch, is_wanted):
-        raise SourceError(f"{archive}: neither training/ nor testing/ inside; is it another archive?")
-    return next(path for part in _PARTS for path in sorted(scratch.rglob(part)) if path.is_dir()).parent
 
 
 # Clips
@@ -99,53 +69,51 @@ def _training_clips(training: Path) -> list[Clip]:
         )
     clips = []
     for path in videos:
-        num_frames = count_frames(path)
-        clips.append(Clip("train", path.stem, num_frames, frames=partial(video_frames, path, num_frames)))
+        num_frames = frames.count_frames(path)
+        clips.append(Clip("train", path.stem, num_frames, frames=partial(frames.video_frames, path, num_frames)))
     first = 0 if any((folder / "000.jpg").is_file() for folder in folders) else 1  # some tools count from 1
     for folder in folders:
-        paths = numbered_files(folder, {".jpg"}, first=first)
-        clips.append(Clip("train", folder.name, len(paths), frames=partial(colour_pictures, paths)))
+        paths = frames.numbered_files(folder, {".jpg"}, first=first)
+        clips.append(Clip("train", folder.name, len(paths), frames=partial(frames.colour_pictures, paths)))
     return clips
 
 
 def _entries(folder: Path, *, folders: bool) -> list[Path]:
     """The clips of a folder, either folders of frames or .avi files, in order of their names."""
-    paths = [path for path in folder.iterdir() if not is_junk(path.name)] if folder.is_dir() else []
-    clips = sorted(path for path in paths if (path.is_dir() if folders else path.suffix.lower() == ".avi"))
-    if paths and not clips:
-        expected = "folders of frames, such as 01_0014/000.jpg" if folders else "videos, such as 01_001.avi"
-        raise SourceError(f"{folder}: expected {expected}, found {what_is_in(folder)}")
+    expected = "folders of frames, such as 01_0014/000.jpg" if folders else "videos, such as 01_001.avi"
+    clips = clips_in(folder, ".*" if folders else r".*\.(?i:avi)", expected, folders=folders)
     for path in clips:
-        scene_of(path.stem)
+        if not re.fullmatch(_CLIP_NAME, path.stem):
+            raise SourceError(f"shanghaitech/{path.stem}: expected a name such as 01_0014, its scene 01 to 13 first")
     return clips
 
 
 def _test_clip(folder: Path, testing: Path) -> Clip:
-    paths = numbered_files(folder, {".jpg"}, first=0)
-    clip = Clip("test", folder.name, len(paths), frames=partial(colour_pictures, paths))
+    paths = frames.numbered_files(folder, {".jpg"}, first=0)
+    clip = Clip("test", folder.name, len(paths), frames=partial(frames.colour_pictures, paths))
     label_file = testing / "test_frame_mask" / f"{clip.name}.npy"
     labels = _open(label_file, clip, "labels", dimensions=1)
     if not np.isin(labels, (0, 1)).all():
-        raise SourceError(f"{label_file}: values {np.unique(labels).tolist()}, expected 0 and 1; {AGAIN}")
+        raise SourceError(f"{label_file}: values {np.unique(labels).tolist()}, expected 0 and 1; {frames.AGAIN}")
     clip = replace(clip, labels=partial(_labels, label_file))
     mask_file = testing / "test_pixel_mask" / f"{clip.name}.npy"
     if not mask_file.is_file():
         return clip
     _open(mask_file, clip, "masks", dimensions=3)
-    return replace(clip, masks=partial(array_masks, mask_file))
+    return replace(clip, masks=partial(frames.array_masks, mask_file))
 
 
 def _open(path: Path, clip: Clip, name: str, dimensions: int) -> np.ndarray:
     """An array of the source, memory-mapped, with one entry per frame of the clip."""
     if not path.is_file():
-        raise SourceError(f"{path} is missing: the {name} of test clip {clip.name}; {AGAIN}")
+        raise SourceError(f"{path} is missing: the {name} of test clip {clip.name}; {frames.AGAIN}")
     try:
         array = open_npy(path)
     except UnreadableError as error:
-        raise SourceError(f"{error} {AGAIN[0].upper()}{AGAIN[1:]}") from error
+        raise SourceError(f"{error} {frames.AGAIN[0].upper()}{frames.AGAIN[1:]}") from error
     if array.ndim != dimensions or array.dtype.kind not in "buif":
         axes = "(T,)" if dimensions == 1 else "(T, H, W)"
-        raise SourceError(f"{path}: {array.dtype} {array.shape}, expected numbers {axes}; {AGAIN}")
+        raise SourceError(f"{path}: {array.dtype} {array.shape}, expected numbers {axes}; {frames.AGAIN}")
     if len(array) != clip.num_frames:
         raise SourceError(
             f"shanghaitech/test/{clip.name}: {clip.num_frames} frames but {len(array)} {name}; expected one per frame. "

@@ -10,14 +10,12 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
-from data_prep.files import archive_or_tree, is_junk, unpack, what_is_in
+from data_prep.files import archive_or_tree, clips_in, unpacked, what_is_in
 from data_prep.frames import gray_pictures, interval_labels, mask_pictures, numbered_files, of_one_size
 
-Subset = Literal["ped1", "ped2"]
 Ranges = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 1, both included
 
 RELEASE = "UCSD_Anomaly_Dataset.v1p2"
@@ -25,29 +23,30 @@ FRAME_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
 MASK_SUFFIXES = {".bmp", ".png"}
 
 
-def read_ucsd(source: Path, subset: Subset, scratch: Path, *, allow_incomplete: bool = False) -> list[Clip]:
+def read_ucsd(source: Path, subset: str, scratch: Path, *, allow_incomplete: bool = False) -> list[Clip]:
     """The clips of UCSD Ped1 or Ped2, training clips first, each in order of its number.
 
-    source: the archive, the folder that holds it, or a folder of the unpacked tree (the one above
-    `UCSD_Anomaly_Dataset.v1p2`, that one, or `UCSDped2` itself). An archive is unpacked into `scratch`, which
-    the caller deletes once the clips have been read. Frames are uint8 (H, W, 1); labels come from the `.m`
-    file; they must agree with the masks when a clip is written. Counts are checked against the official ones.
-    `allow_incomplete` lets whole clips be absent, never a cut clip.
+    subset: "ped1" or "ped2". source: the archive, the folder that holds it, or a folder of the unpacked tree (the one
+    above `UCSD_Anomaly_Dataset.v1p2`, that one, or `UCSDped2` itself). An archive is unpacked into `scratch`, which the
+    caller deletes once the clips have been read. Frames are uint8 (H, W, 1); labels come from the `.m` file; they must
+    agree with the masks when a clip is written. `allow_incomplete` lets whole clips be absent, never a cut clip.
 
-    Raises SourceError: not an archive, truncated, no such tree; a frame or mask missing; labels that do not fit;
-    counts that deviate. Frames that cannot be decoded, and frames or masks of another size, raise it when they are
-    read.
+    Raises SourceError for what is missing, cut, of another form or against the official counts; for frames and masks
+    that are damaged or of another size when these are read.
     """
-    found = find_source(source, subset)
-    tree = _unpack(found, subset, scratch) if found.is_file() else found
-    clips = _training_clips(tree) + _test_clips(tree, OFFICIAL_COUNTS[subset].test)
+    tree = find_source(source, subset)
+    if tree.is_file():
+        tree = unpacked(tree, scratch, (f"UCSD{subset}",)) / f"UCSD{subset}"
+    folders = clips_in(tree / "Train", r"Train\d{3}", "folders Train001 and so on, one per clip", folders=True)
+    clips = [_clip("train", folder) for folder in folders]
+    clips += _test_clips(tree, OFFICIAL_COUNTS[subset].test)
     if not clips:
         raise SourceError(f"{tree}: no clips; expected Train/Train001/001.tif and so on, found {what_is_in(tree)}")
     check_counts(subset, clips, allow_incomplete=allow_incomplete)
     return of_one_size(clips)
 
 
-def find_source(source: Path, subset: Subset) -> Path:
+def find_source(source: Path, subset: str) -> Path:
     """The archive or the `UCSDped1` / `UCSDped2` folder that `source` means; SourceError if there is none."""
     name = f"UCSD{subset}"
     trees = [source / RELEASE / name, source / name, source]
@@ -59,24 +58,11 @@ def find_source(source: Path, subset: Subset) -> Path:
     )
 
 
-def _unpack(archive: Path, subset: Subset, scratch: Path) -> Path:
-    """Unpack one subset into `scratch` and return its `UCSDped1` or `UCSDped2` folder."""
-    tree_name = f"UCSD{subset}"
-    if not unpack(archive, scratch, lambda parts: tree_name in parts):
-        expected = f"{RELEASE}/{tree_name}/"
-        raise SourceError(f"{archive}: no {tree_name} inside; expected {expected}. Is it another archive?")
-    return next(path for path in sorted(scratch.rglob(tree_name)) if path.is_dir())
-
-
 # Clips
 
 
-def _training_clips(tree: Path) -> list[Clip]:
-    return [_clip("train", folder) for folder in _clip_folders(tree / "Train", r"Train\d{3}")]
-
-
 def _test_clips(tree: Path, official: dict[str, int | None]) -> list[Clip]:
-    folders = _clip_folders(tree / "Test", r"Test\d{3}")
+    folders = clips_in(tree / "Test", r"Test\d{3}", "folders Test001 and so on, one per clip", folders=True)
     if not folders:
         return []
     label_file = tree / "Test" / f"{tree.name}.m"
@@ -103,16 +89,6 @@ def _test_clip(folder: Path, ranges: Ranges, label_file: Path) -> Clip:
 def _clip(split: Split, folder: Path) -> Clip:
     paths = numbered_files(folder, FRAME_SUFFIXES)
     return Clip(split, folder.name, len(paths), frames=partial(gray_pictures, paths))
-
-
-def _clip_folders(parent: Path, pattern: str) -> list[Path]:
-    if not parent.is_dir():
-        return []
-    folders = sorted(path for path in parent.iterdir() if path.is_dir() and re.fullmatch(pattern, path.name))
-    if not folders and any(not is_junk(path.name) for path in parent.iterdir()):
-        name = pattern.replace(r"\d{3}", "001")
-        raise SourceError(f"{parent}: expected folders {name} and so on, one per clip, found {what_is_in(parent)}")
-    return folders
 
 
 # Labels

@@ -8,58 +8,42 @@ masks/evening/0001.png ...                     optional: one picture per frame, 
 masks/night.npy                                or an array (T, H, W), 0 where nothing is abnormal
 """
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import get_args
 
+from data_prep import frames
 from data_prep.clip import Clip, Source, SourceError, Split
-from data_prep.frames import (
-    PICTURE_SUFFIXES,
-    Size,
-    by,
-    colour_pictures,
-    decoded,
-    listed,
-    scale_of,
-    survey_video,
-    video_frames,
-    visible_entries,
-    whole_folder,
-    with_size,
-)
 from data_prep.readers.own_labels import LABEL_FILE, MASK_FOLDER, clip_name, labelled, named
 
 # Suffixes of what lies beside videos.
-NO_VIDEO = tuple(
-    f".{suffix}"
-    for suffixes in (
-        "txt nfo md rst log csv tsv json xml yaml yml ini cfg html htm pdf doc docx xls xlsx db dat py sh m mat npy",
-        "npz srt sub ass vtt idx wav mp3 aac flac zip gz tar 7z rar md5 sha1 sha256 part",
-    )
-    for suffix in suffixes.split()
+NO_VIDEO = re.compile(
+    r"\.(txt|nfo|md|rst|log|csv|tsv|json|xml|ya?ml|ini|cfg|html?|pdf|docx?|xlsx?|db|dat|py|sh|m|mat|np[yz]|srt|sub|ass|vtt"
+    r"|idx|wav|mp3|aac|flac|zip|gz|tar|7z|rar|md5|sha1|sha256|part)"
 )
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
 
 
-def read_videos(source: Path, *, size: Size | None = None) -> Source:
+def read_videos(source: Path, *, size: frames.Size | None = None, written: Path | None = None) -> Source:
     """The clips of a folder of footage (see the top of this file), training clips first, in order of their names.
 
     Frames are uint8 (H, W, 3) RGB. Every video is decoded once to its end, since what its header says of its length
     is an estimate in some formats; so are pictures of more than 8 bits, to find the scale of their clip. Labels: from
     labels.csv, else from the masks; either every test clip has some or none has. size: (H, W) that the frames will be
     stored at; clips of several sizes need one, and where it changes their aspect ratio a note says so. Notes also name
-    everything that was passed over, and say how pictures of more than 8 bits were brought to 8.
+    everything that was passed over, but for the folder in which `written` lies, the prepared dataset's own, and say how
+    pictures of more than 8 bits were brought to 8.
 
-    Raises SourceError: no such folder, no clips, a file that is no video or ends early, loose pictures, a frame
-    missing, a clip there twice, an unlabelled clip among labelled ones, labels or masks that do not fit their clip,
-    several sizes.
+    Raises SourceError for what is no footage, damaged, missing or there twice, for labels or masks that do not fit, for
+    an unlabelled clip among labelled ones, and for several sizes.
     """
     source = source.absolute()  # FFmpeg takes the relative name 12:30.avi for an address
     if not source.is_dir():
         raise SourceError(f"{source}: no such folder; --source is a folder that holds train/ and test/")
-    notes = _unknown_entries(source)
+    notes = _unknown_entries(source, written)
     clips = [clip for split in get_args(Split) for clip in _clips(split, named(source, split), notes)]
     if not clips:
         raise SourceError(f"{source}: no footage; expected videos or folders of frames in train/ and test/")
@@ -67,15 +51,16 @@ def read_videos(source: Path, *, size: Size | None = None) -> Source:
     sizes = {f"{clip.split}/{clip.name}": next(clip.frames()).shape[:2] for clip in clips}
     notes += _size_notes(source, sizes, size)
     clips, label_source = labelled(clips, source, notes)
-    clips = [with_size(clip, sizes[f"{clip.split}/{clip.name}"]) for clip in clips]
+    clips = [frames.with_size(clip, sizes[f"{clip.split}/{clip.name}"]) for clip in clips]
     return Source(clips, source.resolve().name, label_source, notes)
 
 
-def _unknown_entries(source: Path) -> list[str]:
+def _unknown_entries(source: Path, written: Path | None) -> list[str]:
     known = {*get_args(Split), LABEL_FILE, MASK_FOLDER}
-    others = [path.name for path in visible_entries(source) if path.name.casefold() not in known]
+    others = [path.name for path in frames.visible_entries(source) if path.name.casefold() not in known]
+    others = [name for name in others if not (written and written.is_relative_to(source / name))]
     expected = "train/, test/, labels.csv and masks/"
-    return [f"passed over: {listed(others, most=10)}; only {expected} are read"] if others else []
+    return [f"passed over: {frames.listed(others, most=10)}; only {expected} are read"] if others else []
 
 
 # Clips
@@ -83,39 +68,30 @@ def _unknown_entries(source: Path) -> list[str]:
 
 def _clips(split: Split, folder: Path | None, notes: list[str]) -> Iterator[Clip]:
     passed_over, loose = [], []
-    for path in visible_entries(folder) if folder else []:
+    for path in frames.visible_entries(folder) if folder else []:
+        name = clip_name(path.name if path.is_dir() else path.stem)
         if path.is_dir():
-            yield _picture_clip(split, path, notes)
-        elif not path.is_file() or path.suffix.lower() in NO_VIDEO:
+            pictures = frames.whole_folder(path)
+            scale = frames.scale_of(chain.from_iterable(map(frames.decoded, pictures.paths, pictures.pages)))
+            said = [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
+            notes += [f"{split}/{name}: {note}" for note in said]
+            read = partial(frames.colour_pictures, pictures.paths, pictures.pages, scale)
+            yield Clip(split, name, sum(pictures.pages), read)
+        elif not path.is_file() or NO_VIDEO.fullmatch(path.suffix.lower()):
             passed_over.append(path.name)
-        elif path.suffix.lower() in PICTURE_SUFFIXES:
+        elif path.suffix.lower() in frames.PICTURE_SUFFIXES:
             loose.append(path.name)
         else:
-            yield _video_clip(split, path, notes)
+            facts = frames.survey_video(path)
+            notes += [f"{split}/{name}: {note}" for note in facts.notes]
+            yield Clip(split, name, facts.num_frames, partial(frames.video_frames, path, facts.num_frames))
     if loose:
         raise SourceError(
             f"{folder}: pictures belong in a folder per clip, such as {split}/CLIP/{loose[0]}; loose in {split}/: "
-            f"{listed(loose)}"
+            f"{frames.listed(loose)}"
         )
     if passed_over:
-        notes.append(f"{split}/: {listed(passed_over)} passed over: no video")
-
-
-def _picture_clip(split: Split, folder: Path, notes: list[str]) -> Clip:
-    name = clip_name(folder.name)
-    pictures = whole_folder(folder)
-    scale = scale_of(chain.from_iterable(map(decoded, pictures.paths, pictures.pages)))
-    said = [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
-    notes += [f"{split}/{name}: {note}" for note in said]
-    frames = partial(colour_pictures, pictures.paths, pictures.pages, scale)
-    return Clip(split, name, sum(pictures.pages), frames=frames)
-
-
-def _video_clip(split: Split, path: Path, notes: list[str]) -> Clip:
-    name = clip_name(path.stem)
-    facts = survey_video(path)
-    notes += [f"{split}/{name}: {note}" for note in facts.notes]
-    return Clip(split, name, facts.num_frames, frames=partial(video_frames, path, facts.num_frames))
+        notes.append(f"{split}/: {frames.listed(passed_over)} passed over: no video")
 
 
 def _check_names(clips: list[Clip]) -> None:
@@ -132,20 +108,20 @@ def _check_names(clips: list[Clip]) -> None:
             raise SourceError(f"{clip.split}/{clip.name}: {clip.num_frames} frame, expected 2 or more; remove it")
 
 
-def _size_notes(source: Path, sizes: dict[str, Size], stored: Size | None) -> list[str]:
+def _size_notes(source: Path, sizes: dict[str, frames.Size], stored: frames.Size | None) -> list[str]:
     """A note for each clip that is stretched; SourceError where clips differ and no stored size was chosen."""
     if stored is None:
         first = next(iter(sizes))
         other = next((clip for clip in sizes if sizes[clip] != sizes[first]), None)
         if other is not None:
             raise SourceError(
-                f"{source}: {first} is {by(sizes[first])}, but {other} is {by(sizes[other])}; choose one size "
-                "to store all of them at: --size H W"
+                f"{source}: {first} is {frames.by(sizes[first])}, but {other} is {frames.by(sizes[other])}; choose one "
+                "size to store all of them at: --size H W"
             )
         return []
     stretched = {clip: (stored[1] / stored[0]) / (size[1] / size[0]) for clip, size in sizes.items()}
     return [
-        f"{clip}: {by(sizes[clip])} is stored at {by(stored)}, {factor:.2f} times as wide for its height"
+        f"{clip}: {frames.by(sizes[clip])} is stored at {frames.by(stored)}, {factor:.2f} times as wide for its height"
         for clip, factor in stretched.items()
         if abs(factor - 1) > STRETCH
     ]

@@ -1,9 +1,30 @@
-"""An empty scene in the making: surfaces painted into the ground and the walls behind it, then roughened."""
+"""What a fixed camera sees of an empty scene: surfaces painted into the ground and the walls behind it, then roughened.
+
+A `row` is the y where a line on the ground crosses the middle of the frame.
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from data_prep.scenes.parts import Colour
-from data_prep.scenes.view import SCENE_HEIGHT, View
+from data_prep.scenes.parts import SCENE_HEIGHT, Colour
+
+Where = TypeVar("Where", float, np.ndarray)
+
+
+@dataclass(frozen=True)
+class View:
+    """Height of people over the rows, and the camera's tilt."""
+
+    row: float  # where a standing person is `height` units high
+    height: float
+    rise: float  # by so much higher from row to row
+    slope: float = 0.0  # lines across the view fall by so much from left to right
+
+    def person_height(self, row: Where) -> Where:
+        """Height of a standing person at a row, in scene units."""
+        return self.height + (row - self.row) * self.rise
 
 
 class Backdrop:
@@ -18,10 +39,11 @@ class Backdrop:
         y, self.x = np.meshgrid((np.arange(height) + 0.5) * unit, (np.arange(width) + 0.5) * unit, indexing="ij")
         self.width = width * unit
         self.row = y - view.slope * (self.x - self.width / 2)
-        size = np.maximum(self.row - view.horizon, 2.0) * view.rise
+        horizon = view.row - view.height / view.rise  # where people would have no height
+        size = np.maximum(self.row - horizon, 2.0) * view.rise
         self.aside, self.far = (self.x - self.width / 2) / size, 100.0 / size
         self.rng = np.random.Generator(np.random.PCG64(seeds))
-        self.coarse, self.fine = _noise(self.rng, self.x, y, 9.0), _noise(self.rng, self.x, y * 1.6, 2.2)
+        self.coarse, self.fine = self._noise(y, 9.0), self._noise(y * 1.6, 2.2)
         self.levels = np.zeros((height, width, 3), np.int32)
         self.rough = np.full(self.row.shape, 7)
 
@@ -40,11 +62,9 @@ class Backdrop:
         self.paint(where, slab)
         self.paint(where & ((course % 1.0 < 0.14) | (across % 1.0 < 0.10)), joint)
 
-    def windows(
-        self, top: float, bottom: float, step: float, glass: Colour, frame: Colour, offset: float = 0.0
-    ) -> None:
-        """A row of windows with a bar in the middle, one every `step` units."""
-        place = (self.x + offset) % step
+    def windows(self, top: float, bottom: float, step: float, glass: Colour, frame: Colour, start: float = 0) -> None:
+        """A row of windows with a bar in the middle, one every `step` units; the first begins `start` units earlier."""
+        place = (self.x + start) % step
         self.paint(self.band(top, bottom) & (place < 0.62 * step), frame, 3)
         pane = self.band(top + 1.0, bottom - 1.0) & (place >= 1.0) & (place < 0.62 * step - 1.0)
         self.paint(pane & (np.abs(place - 0.31 * step) > 0.5), glass, 3)
@@ -55,13 +75,12 @@ class Backdrop:
         texture = (self.coarse * 14 >> 8) + (self.fine * self.rough >> 8) + grain
         return np.clip(self.levels + texture[..., None], 0, 255).astype(np.uint8)
 
-
-def _noise(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, cell: float) -> np.ndarray:
-    """int32 (H, W) in -256..256: random values on a grid of `cell` units, linear in between."""
-    rows, columns = int(y.max() / cell) + 2, int(x.max() / cell) + 2
-    grid = rng.integers(-256, 257, (rows, columns)).astype(np.int32)
-    i, j = (y / cell).astype(np.int32), (x / cell).astype(np.int32)
-    v, u = ((y / cell - i) * 64).astype(np.int32), ((x / cell - j) * 64).astype(np.int32)
-    upper = grid[i, j] * (64 - u) + grid[i, j + 1] * u
-    lower = grid[i + 1, j] * (64 - u) + grid[i + 1, j + 1] * u
-    return upper * (64 - v) + lower * v >> 12
+    def _noise(self, y: np.ndarray, cell: float) -> np.ndarray:
+        """int32 (H, W) in -256..256: random values on a grid of `cell` units, linear in between."""
+        y, x = y / cell, self.x / cell
+        i, j = y.astype(np.int32), x.astype(np.int32)
+        grid = self.rng.integers(-256, 257, (i.max() + 2, j.max() + 2)).astype(np.int32)
+        v, u = ((y - i) * 64).astype(np.int32), ((x - j) * 64).astype(np.int32)
+        upper = grid[i, j] * (64 - u) + grid[i, j + 1] * u
+        lower = grid[i + 1, j] * (64 - u) + grid[i + 1, j + 1] * u
+        return upper * (64 - v) + lower * v >> 12

@@ -4,20 +4,14 @@ Normal: pedestrians on the walkways; where a camera sees a cycle lane, cyclists 
 Abnormal, at every camera: KINDS, on the walkways.
 """
 
-from collections.abc import Callable
-
-import numpy as np
-
-from data_prep.scenes import people, things
-from data_prep.scenes.backdrop import Backdrop
-from data_prep.scenes.parts import Colour
+from data_prep.scenes import actors
+from data_prep.scenes.backdrop import Backdrop, View
 from data_prep.scenes.stage import DRIVE, RIDE, RUN, Camera, Planned, Rows, Scene, Stage
-from data_prep.scenes.view import View
 
 KINDS = ("walkway cyclist", "cart", "chase", "skater")
 SKATE = 0.110  # body heights per frame
 _CHASE_GAP = 1.7  # body heights between the two
-_CART: Colour = (222, 206, 120)
+_CART = (222, 206, 120)
 
 _STREET = View(row=40.0, height=15.0, rise=0.24, slope=1 / 14)
 _STREET_FAR, _STREET_LANE, _STREET_NEAR = (37.0, 55.0), (56.0, 72.0), (73.0, 94.0)
@@ -37,9 +31,8 @@ def _plan(far: Rows, near: Rows, heading: int) -> list[list[Planned]]:
     ]
 
 
-def _draw_street(height: int, width: int, seed: int) -> np.ndarray:
-    """uint8 (H, W, 3): a yellow house with a hedge, red pavers, an asphalt lane with white dashes."""
-    drop = Backdrop(_STREET, height, width, [seed, 0, SCENE.number, 1])
+def _paint_street(drop: Backdrop) -> None:
+    """A yellow house with a hedge, red pavers, an asphalt lane with white dashes."""
     drop.paint(drop.band(-99, 24), (206, 184, 132), 5)
     drop.windows(-6, 15, 19.0, (84, 104, 122), (232, 226, 210))
     drop.paint(drop.band(18, 20), (176, 152, 106), 5)
@@ -51,12 +44,10 @@ def _draw_street(height: int, width: int, seed: int) -> np.ndarray:
     drop.paint(lane & ~drop.band(*_STREET_LANE), (224, 222, 214))
     drop.paint(lane & drop.band(63.5, 64.8) & (drop.x % 22.0 < 11.0), (224, 222, 214))
     drop.paint(drop.band(95, 999), (104, 134, 74), 22)
-    return drop.finished()
 
 
-def _draw_park(height: int, width: int, seed: int) -> np.ndarray:
-    """uint8 (H, W, 3): lawns with a broad path of pale slabs across them, from above."""
-    drop = Backdrop(_PARK, height, width, [seed, 0, SCENE.number, 2])
+def _paint_park(drop: Backdrop) -> None:
+    """Lawns with a broad path of pale slabs across them, from above."""
     drop.paint(drop.band(-99, 999), (96, 132, 66), 24)
     drop.paint(drop.band(8, 13), (186, 176, 150), 10)
     drop.paint(drop.band(-99, -4), (60, 92, 54), 30)
@@ -67,12 +58,10 @@ def _draw_park(height: int, width: int, seed: int) -> np.ndarray:
         cover = ((drop.x - x) / 5.0) * ((drop.x - x) / 5.0) + ((drop.row - row) / 2.4) * ((drop.row - row) / 2.4)
         drop.paint(cover < 1.0, (134, 128, 122))
         drop.paint((cover < 0.6) & (drop.x % 2.0 < 1.0), (112, 108, 104))
-    return drop.finished()
 
 
-def _draw_hall(height: int, width: int, seed: int) -> np.ndarray:
-    """uint8 (H, W, 3): a hall of glass behind a blue cycle lane, and gray slabs up to the camera."""
-    drop = Backdrop(_HALL, height, width, [seed, 0, SCENE.number, 3])
+def _paint_hall(drop: Backdrop) -> None:
+    """A hall of glass behind a blue cycle lane, and gray slabs up to the camera."""
     drop.paint(drop.band(-99, 36), (126, 160, 172), 5)
     drop.paint(drop.band(-99, 36) & (drop.coarse > 60), (148, 180, 188), 5)
     drop.paint(drop.band(-99, 36) & ((drop.x + 3.0) % 14.0 < 1.3), (74, 82, 88), 3)
@@ -82,35 +71,27 @@ def _draw_hall(height: int, width: int, seed: int) -> np.ndarray:
     drop.paint(drop.band(41, 57), (86, 108, 142), 8)
     drop.paint(drop.band(41, 42) | drop.band(56, 57.2), (226, 226, 220))
     drop.pave(drop.band(57.2, 999), (158, 158, 158), (134, 134, 136), (0.3, 0.8))
-    return drop.finished()
 
 
 def _street_traffic(stage: Stage) -> None:
-    lamp = stage.standing(0.24, _STREET_LANE[1] + 1.5)
-    stage.add_fixed(things.lamp_post(lamp), lamp)
+    stage.add_fixed(actors.lamp_post, 0.24, _STREET_LANE[1] + 1.5)
     stage.add_lane_cyclists(_STREET_LANE, heading=-1)
-    _add_walkers(stage, _STREET_FAR, _STREET_NEAR)
+    stage.add_walkers(_STREET_FAR)
+    stage.add_walkers(_STREET_NEAR)
 
 
 def _park_traffic(stage: Stage) -> None:
     for x, row, paint in ((0.16, 90.0, (70, 116, 58)), (0.66, 88.0, (84, 122, 54)), (0.9, 24.0, (66, 104, 60))):
-        place = stage.standing(x, row)
-        stage.add_fixed(things.tree(place, paint), place, shadow=0.5)
-    _add_walkers(stage, _PARK_FAR, _PARK_NEAR)
-    _add_walkers(stage, _PARK_FAR, _PARK_NEAR)
+        stage.add_fixed(actors.tree, x, row, paint, shadow=0.5)
+    for walk in (_PARK_FAR, _PARK_NEAR, _PARK_FAR, _PARK_NEAR):
+        stage.add_walkers(walk)
 
 
 def _hall_traffic(stage: Stage) -> None:
-    bench = stage.standing(0.3, 57.5)
-    stage.add_fixed(things.bench(bench), bench, shadow=0.6)
+    stage.add_fixed(actors.bench, 0.3, 57.5, shadow=0.6)
     stage.add_lane_cyclists(_HALL_LANE)
-    _add_walkers(stage, _HALL_FAR, _HALL_NEAR)
-
-
-def _add_walkers(stage: Stage, *walks: Rows) -> None:
-    """One to three pedestrians or pairs on each walkway."""
-    for walk in walks:
-        stage.add_walkers(walk, crowd=int(stage.rng.integers(1, 4)))
+    stage.add_walkers(_HALL_FAR)
+    stage.add_walkers(_HALL_NEAR)
 
 
 def _add_event(stage: Stage, kind: str, first: int, heading: int, rows: Rows) -> None:
@@ -126,24 +107,18 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, rows: Rows) ->
             for behind, aside in ((0.0, 0.0), (_CHASE_GAP, 1.5)):
                 stage.add_runner(stage.entering(first + round(behind / pace), row + aside, heading, pace), kind)
         case "skater":
-            path = stage.entering(first, row, heading, stage.fast(SKATE))
-            stage.add(people.skater(path, stage.look()), path, event=kind)
-
-
-_Draw = Callable[[int, int, int], np.ndarray]
-
-
-def _camera(view: View, draw: _Draw, traffic: Callable[[Stage], None], plan: list[list[Planned]]) -> Camera:
-    return Camera(view, draw, traffic, _add_event, plan, starts=(0.30, 0.50))
+            body = stage.entering(first, row, heading, stage.fast(SKATE))
+            stage.add(actors.skater(body, stage.look()), body, event=kind)
 
 
 SCENE = Scene(
-    number=2,
-    kinds=KINDS,
+    seeds=(2,),
     cameras=(
-        _camera(_STREET, _draw_street, _street_traffic, _plan(_STREET_FAR, _STREET_NEAR, 1)),
-        _camera(_PARK, _draw_park, _park_traffic, _plan(_PARK_FAR, _PARK_NEAR, -1)),
-        _camera(_HALL, _draw_hall, _hall_traffic, _plan(_HALL_FAR, _HALL_NEAR, 1)),
+        Camera(_STREET, _paint_street, _street_traffic, _plan(_STREET_FAR, _STREET_NEAR, 1)),
+        Camera(_PARK, _paint_park, _park_traffic, _plan(_PARK_FAR, _PARK_NEAR, -1)),
+        Camera(_HALL, _paint_hall, _hall_traffic, _plan(_HALL_FAR, _HALL_NEAR, 1)),
     ),
+    add_event=_add_event,
+    starts=(0.30, 0.50),
     clip_name=lambda split, camera, number: f"{camera:02d}_{number:0{3 if split == 'train' else 4}d}",
 )

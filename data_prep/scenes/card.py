@@ -1,14 +1,13 @@
 """A card of what a generated scene contains: measured on its own masks, tracks and exact flow, not on its settings."""
 
-from dataclasses import dataclass
-from typing import get_args
+from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from data_prep.clip import Split
-from data_prep.scenes.difficulty import DIFFICULTIES
 from data_prep.scenes.render import Footage
+from data_prep.scenes.stage import DIFFICULTIES
 from data_prep.scenes.synthetic import Event, SceneSettings, drawn, events, scene_settings, scene_title, shots
 
 
@@ -25,6 +24,7 @@ class SceneCard:
         return "\n\n".join([self.title, *shown])
 
 
+@cache
 def scene_card(dataset: str = "synthetic", settings: SceneSettings | None = None) -> SceneCard:
     """The card of a generated dataset, or of the one with these `settings` (ours).
 
@@ -64,45 +64,19 @@ def _sightings(footage: Footage) -> pd.DataFrame:
 
 
 def _footage_table(clips: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for split in get_args(Split):
-        of_split = clips.query("split == @split")
-        for camera in sorted(set(of_split["camera"])):
-            own = of_split.query("camera == @camera")
-            normal = seen.query("split == @split and camera == @camera and not abnormal")
-            frames = sum(own["frames"])
-            rows.append(
-                {
-                    "split": split,
-                    "camera": camera,
-                    "clips": len(own),
-                    "frames": frames,
-                    "abnormal": f"{own['abnormal'].mean():.0%}" if split == "test" else None,
-                    "normal in sight": round(len(normal) / (frames - len(own)), 1),
-                    "heights": _range(normal["height"].to_numpy(), "{:.0f}"),
-                    "speeds": _range(normal["speed"].to_numpy(), "{:.1f}"),
-                }
-            )
-    return pd.DataFrame(rows)
+    what = {"clips": ("clip", "size"), "frames": ("frames", "sum"), "abnormal": ("abnormal", "mean")}
+    table = clips.groupby(["split", "camera"], sort=False).agg(**what)
+    normal = seen[~seen["abnormal"]].groupby(["split", "camera"])
+    table["normal in sight"] = (normal.size() / (table["frames"] - table["clips"])).round(1)
+    for name, form in (("height", "{:.0f} to {:.0f}"), ("speed", "{:.1f} to {:.1f}")):
+        table[f"{name}s"] = normal[name].agg(lambda values, form=form: form.format(*values.quantile([0.05, 0.95])))
+    table = table.reset_index()
+    table["abnormal"] = table["abnormal"].map("{:.0%}".format).where(table["split"] == "test")
+    return table
 
 
 def _event_table(found: list[Event], seen: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for event in found:
-        own = seen.query("clip == @event.clip and track == @event.track and abnormal")
-        heights = own["height"].dropna().to_numpy()
-        rows.append(
-            {
-                "clip": event.clip,
-                "kind": event.kind,
-                "first": event.first,
-                "last": event.last,
-                "height": round(float(np.median(heights))) if len(heights) else None,
-                "speed": round(float(np.median(own["speed"].to_numpy())), 1),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _range(values: np.ndarray, form: str) -> str:
-    return " to ".join(form.format(value) for value in np.nanquantile(values, [0.05, 0.95]))
+    middle = seen[seen["abnormal"]].groupby(["clip", "track"])[["height", "speed"]].median()
+    table = pd.DataFrame(found, columns=[column.name for column in fields(Event)])
+    table = table.join(middle, on=["clip", "track"]).drop(columns="track")
+    return table.round({"height": 0, "speed": 1}).astype({"height": "Int64"})

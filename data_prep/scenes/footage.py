@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import cv2
 import numpy as np
 
-from data_prep.clip import Clip, Split
+from data_prep.clip import Clip
 from data_prep.readers import COLUMNS, LABEL_FILE
 from data_prep.scenes.synthetic import read_synthetic, scene_settings
 
@@ -20,17 +19,17 @@ def write_scene_footage(folder: Path, *, train_clips: int, test_clips: int) -> P
 
     In colour, lossless, at ENLARGED times the scene's size. Files that are there are kept.
     """
-    wanted = {"train": train_clips, "test": test_clips}
-    clips = read_synthetic(replace(scene_settings("synthetic"), colour=True))
-    chosen = [clip for split in get_args(Split) for clip in [c for c in clips if c.split == split][: wanted[split]]]
+    settings = scene_settings("synthetic")
     lines = [",".join(COLUMNS)]
-    for clip in chosen:
+    for clip in read_synthetic(replace(settings, colour=True, train_clips=train_clips, test_clips=test_clips)):
         path = folder / clip.split / f"{clip.name}.mkv"
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file():
             _write(path, clip)
-        if clip.split == "test":
-            lines += _label_lines(clip.name, clip.labels() if clip.labels else np.zeros(0, np.uint8))
+        if clip.labels is not None:
+            edges = np.flatnonzero(np.diff(clip.labels().astype(int), prepend=0, append=0))
+            intervals = [f"{clip.name},{first},{end - 1}" for first, end in edges.reshape(-1, 2)]
+            lines += intervals or [f"{clip.name},,"]
     (folder / LABEL_FILE).write_text("\n".join(lines) + "\n")
     return folder
 
@@ -45,10 +44,3 @@ def _write(path: Path, clip: Clip) -> None:
         video.write(cv2.cvtColor(large, cv2.COLOR_RGB2BGR))
     video.release()
     aside.rename(path)
-
-
-def _label_lines(name: str, labels: np.ndarray) -> list[str]:
-    """The abnormal intervals of a clip, as lines of labels.csv; one without an interval where there are none."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], labels, [0]]).astype(int)))
-    pairs = edges.reshape(-1, 2).tolist()
-    return [f"{name},{first},{end - 1}" for first, end in pairs] or [f"{name},,"]

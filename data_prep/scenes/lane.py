@@ -5,11 +5,9 @@ Seen a little from the side. A facade, a hedge and a lawn are behind, a lawn in 
 
 import numpy as np
 
-from data_prep.scenes import things
-from data_prep.scenes.backdrop import Backdrop
-from data_prep.scenes.parts import Colour, Path
+from data_prep.scenes import actors
+from data_prep.scenes.backdrop import Backdrop, View
 from data_prep.scenes.stage import DRIVE, FLY, RIDE, RUN, WALK, Camera, Planned, Rows, Scene, Stage
-from data_prep.scenes.view import View
 
 VIEW = View(row=34.0, height=18.0, rise=10.0 / 56.0, slope=1 / 16)  # people are 18.4 to 28.4 units high
 FAR_WALK, LANE, NEAR_WALK = (34.0, 51.0), (52.0, 68.0), (69.0, 93.0)  # rows of the walkways and the cycle lane
@@ -26,22 +24,20 @@ _PLAN: list[list[Planned]] = [
     [("wrong-way cyclist", -1, LANE)],
     [("cart", 1, FAR_WALK)],
 ]
-_CART: Colour = (206, 208, 198)
-_BALL: Colour = (34, 32, 44)
+_CART = (206, 208, 198)
+_BALL = (34, 32, 44)
 _VANISHING = -110.0  # row where the joints of the pavement meet
 
 
-def _draw_ground(height: int, width: int, seed: int) -> np.ndarray:
-    """uint8 (H, W, 3): brick facade, hedge, lawn, and slabs with a lane of red asphalt, the same for all clips."""
-    drop = Backdrop(VIEW, height, width, [seed, 0])
-    aside = drop.x - drop.width / 2
-    along = aside * 180.0 / (drop.row - _VANISHING)  # lines of equal `along` lead into the depth
+def _paint(drop: Backdrop) -> None:
+    """Brick facade, hedge, lawn, and slabs with a lane of red asphalt."""
+    along = (drop.x - drop.width / 2) * 180.0 / (drop.row - _VANISHING)  # lines of equal `along` lead into the depth
     drop.levels[:] = (172, 166, 156)
     courses = ((drop.row - _VANISHING) * (drop.row - _VANISHING) / 1500.0) % 1.0 < 0.16
     drop.paint((courses | (along % 13.0 < 0.9)) & (drop.row > FAR_WALK[0]), (146, 140, 132))
     for kerb in (FAR_WALK[0] - 1.0, NEAR_WALK[1]):
         drop.paint(drop.band(kerb, kerb + 1.2), (196, 192, 184))
-    _draw_lane(drop, along)
+    _paint_lane(drop, along)
     drop.paint((drop.row < FAR_WALK[0] - 1.0) | (drop.row >= NEAR_WALK[1] + 1.2), (104, 134, 74))
     drop.paint(drop.row < 28.0, (58, 86, 50))
     drop.paint(drop.band(26.8, 28.6), (44, 62, 40))
@@ -55,10 +51,9 @@ def _draw_ground(height: int, width: int, seed: int) -> np.ndarray:
     drop.paint(pane & (place >= 1.2) & (place < 12.8), (74, 92, 108))
     drop.paint(frame & (place >= 6.4) & (place < 7.4), (196, 190, 178))
     drop.rough[:] = np.where((drop.row < 33.0) | (drop.row > 93.5), 22, 7)
-    return drop.finished()
 
 
-def _draw_lane(drop: Backdrop, along: np.ndarray) -> None:
+def _paint_lane(drop: Backdrop, along: np.ndarray) -> None:
     """Red asphalt between two white lines, with arrows that show the only direction allowed: to the right."""
     inside, mark = drop.band(LANE[0] - 1.0, LANE[1] + 1.0), (226, 222, 212)
     drop.paint(inside, (128, 92, 84))
@@ -70,12 +65,11 @@ def _draw_lane(drop: Backdrop, along: np.ndarray) -> None:
 
 
 def _add_traffic(stage: Stage) -> None:
-    """The lamp post, cyclists in the lane, and one to three pedestrians or pairs on each walkway."""
-    post = stage.path(np.full(len(stage.time), 0.78 * stage.width), LANE[1] + 2.0, -1)
-    stage.add_fixed(things.lamp_post(post), post)
+    """The lamp post, cyclists in the lane, and pedestrians on each walkway."""
+    stage.add_fixed(actors.lamp_post, 0.78, LANE[1] + 2.0, heading=-1)
     stage.add_lane_cyclists(LANE)
-    for walk in (FAR_WALK, NEAR_WALK):
-        stage.add_walkers(walk, crowd=int(stage.rng.integers(1, 4)))
+    stage.add_walkers(FAR_WALK)
+    stage.add_walkers(NEAR_WALK)
 
 
 def _add_event(stage: Stage, kind: str, first: int, heading: int, walk: Rows) -> None:
@@ -94,8 +88,10 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, walk: Rows) ->
             stage.add_cart(stage.entering(first, row, heading, stage.fast(DRIVE), margin=18.0), _CART, kind)
         case "lane walker":
             _add_lane_walker(stage, first, heading, kind)
-        case "thrown ball":
-            _add_ball(stage, stage.entering(first, row, heading, stage.fast(FLY), margin=3.0), first, kind)
+        case "thrown ball":  # bounces every 18 frames, the first time after six
+            body = stage.entering(first, row, heading, stage.fast(FLY), margin=3.0)
+            beat = ((stage.time - first + 12) % 18) / 18.0
+            stage.add(actors.ball(body, 0.2 + 3.4 * beat * (1.0 - beat), _BALL), body, shadow=0.15, event=kind)
 
 
 def _add_lane_walker(stage: Stage, first: int, heading: int, event: str) -> None:
@@ -105,21 +101,15 @@ def _add_lane_walker(stage: Stage, first: int, heading: int, event: str) -> None
     row = LANE[1] + slant - next(steps) + next(steps)
     pace = WALK * VIEW.person_height(LANE[1] - depth)
     middle = stage.width * stage.between(0.4, 0.6)
-    path = stage.path(middle + heading * pace * (stage.time - first - stay / 2), row, heading)
-    parts = things.walked_bicycle(path, stage.look(), stage.between(0.0, 1.0))
-    stage.add(parts, path, shadow=0.42, event=event, abnormal=row < LANE[1])
-
-
-def _add_ball(stage: Stage, path: Path, first: int, event: str) -> None:
-    """A ball thrown along a walkway that bounces every 18 frames, the first time after six."""
-    beat = ((stage.time - first + 12) % 18) / 18.0
-    parts = things.ball(path, 0.2 + 3.4 * beat * (1.0 - beat), _BALL)
-    stage.add(parts, path, shadow=0.15, event=event)
+    body = stage.body(middle + heading * pace * (stage.time - first - stay / 2), row, heading)
+    parts = actors.walked_bicycle(body, stage.look(), stage.between(0.0, 1.0))
+    stage.add(parts, body, shadow=0.42, event=event, abnormal=row < LANE[1])
 
 
 SCENE = Scene(
-    number=0,
-    kinds=KINDS,
-    cameras=(Camera(VIEW, _draw_ground, _add_traffic, _add_event, _PLAN, starts=(0.08, 0.26)),),
+    seeds=(),
+    cameras=(Camera(VIEW, _paint, _add_traffic, _PLAN),),
+    add_event=_add_event,
+    starts=(0.08, 0.26),
     clip_name=lambda split, _, number: f"{split.capitalize()}{number:03d}",
 )

@@ -8,14 +8,13 @@ entering only. Abnormal: KINDS.
 
 import numpy as np
 
-from data_prep.scenes import people, things
-from data_prep.scenes.backdrop import Backdrop
-from data_prep.scenes.parts import Colour
+from data_prep.scenes import actors
+from data_prep.scenes.backdrop import Backdrop, View
 from data_prep.scenes.stage import RUN, WALK, Camera, Planned, Rows, Scene, Stage
-from data_prep.scenes.view import View
 
 KINDS = ("runner", "thrown bag", "wrong-way walker", "walked bicycle")
-_VIEW = View(row=36.0, height=23.0, rise=0.45, focal=100.0)
+_VIEW = View(row=36.0, height=23.0, rise=0.45)
+_FOCAL = 100.0  # focal length in scene units, for motion into the depth
 _DOOR = 37.0  # row
 _INSIDE = 22.1  # units: so high are people who have come to a stand behind the door
 _FAR, _MIDDLE, _NEAR = (37.0, 49.0), (50.0, 66.0), (68.0, 90.0)
@@ -34,17 +33,16 @@ _PLAN: list[list[Planned]] = [  # all but the wrong-way walkers, who keep to the
     [("walked bicycle", 1, _NEAR)],
 ]
 _THROW = 20  # frames from hand to hand
-_BAG: Colour = (196, 72, 52)
-_WHITE: Colour = (206, 210, 210)
+_BAG = (196, 72, 52)
+_WHITE = (206, 210, 210)
 
 
-def _draw_ground(height: int, width: int, seed: int) -> np.ndarray:
-    """uint8 (H, W, 3): station front with stairs, gates and roof; paving with the strip to the door; a lawn."""
-    drop = Backdrop(_VIEW, height, width, [seed, 0, SCENE.number])
+def _paint(drop: Backdrop) -> None:
+    """Station front with stairs, gates and roof; paving with the strip to the door; a lawn."""
     middle = drop.width / 2
     drop.paint(drop.band(-99, 37), (96, 116, 134), 4)
     drop.paint(drop.band(9, 37) & (np.abs(drop.x - middle) < 34), (66, 74, 84), 4)
-    drop.windows(13, 32, 16.0, (120, 144, 150), (176, 178, 172), offset=6.0)
+    drop.windows(13, 32, 16.0, (120, 144, 150), (176, 178, 172), start=6.0)
     stairs = drop.band(9, 37) & (drop.x < 36)
     drop.paint(stairs, (150, 142, 126), 4)
     drop.paint(stairs & ((drop.row + 0.45 * drop.x) % 4.0 < 1.4), (112, 106, 98), 4)
@@ -59,23 +57,15 @@ def _draw_ground(height: int, width: int, seed: int) -> np.ndarray:
     arrow = strip & (np.abs(drop.aside) < 0.42) & ((drop.far + 0.9 * np.abs(drop.aside)) % 1.3 < 0.22)
     drop.paint(arrow, (206, 196, 180))
     drop.paint(drop.row > 90.0 + 0.10 * drop.x, (104, 130, 72), 22)
-    return drop.finished()
 
 
 def _add_traffic(stage: Stage) -> None:
-    """Two pillars and the door, people across at three distances, and people into the door."""
+    """Two pillars and the door, people across at three distances, and every few seconds one who walks into the door."""
     for x in (0.22, 0.80):
-        place = stage.standing(x, 48.0)
-        stage.add_fixed(things.pillar(place, _WHITE), place)
-    door = stage.standing(0.5, _DOOR)
-    stage.add_fixed(things.doorway(door), door, shadow=0.1)
-    for rows, most, heading in ((_FAR, 2, -1), (_MIDDLE, 2, -1), (_NEAR, 2, 1)):
-        stage.add_walkers(rows, crowd=int(stage.rng.integers(1, most + 1)), one_way=heading)
-    _add_entering(stage)
-
-
-def _add_entering(stage: Stage) -> None:
-    """People who come from beside the camera and walk into the door, one every few seconds."""
+        stage.add_fixed(actors.pillar, x, 48.0, _WHITE)
+    stage.add_fixed(actors.doorway, 0.5, _DOOR, shadow=0.1)
+    for rows, heading in ((_FAR, -1), (_MIDDLE, -1), (_NEAR, 1)):
+        stage.add_walkers(rows, most=2, one_way=heading)
     first = -100.0 + stage.between(0.0, 40.0)
     while first < len(stage.time):
         pace = WALK * stage.between(0.94, 1.06)
@@ -83,13 +73,18 @@ def _add_entering(stage: Stage) -> None:
         first += stage.between(30.0, 70.0) / stage.difficulty.crowd
 
 
-def _add_depth_walker(
-    stage: Stage, aside: float, height: float, first: int, pace: float, event: str | None = None
-) -> None:
-    """Away from the camera, or towards it with a pace below 0; `height` units high at frame `first`."""
-    path = stage.into_depth(aside, height, first, pace, least=_INSIDE)
+def _add_depth_walker(stage: Stage, aside: float, height: float, first: int, pace: float, event: str = "") -> None:
+    """Straight away from the camera until the height is _INSIDE, or towards it with a pace below 0.
+
+    aside: body heights to the right of the middle of the view; height: at frame `first`. Those who would be behind the
+    camera are held beside it, out of sight.
+    """
+    farness = 1.0 / height + pace * (stage.time - first) / _FOCAL  # distance over focal length: 1 / height
+    heights = 1.0 / np.clip(farness, 1.0 / 500.0, 1.0 / _INSIDE)
+    rows = _VIEW.row + (heights - _VIEW.height) / _VIEW.rise
+    body = stage.body(stage.width / 2 + aside * heights, rows, 1)
     turns = stage.between(0.0, 1.0) + stage.time * (abs(pace) / 0.85)
-    stage.add(people.depth_walker(path, stage.look(), turns, towards=pace < 0), path, event=event)
+    stage.add(actors.depth_walker(body, stage.look(), turns, towards=pace < 0), body, event=event)
 
 
 def _add_event(stage: Stage, kind: str, first: int, heading: int, rows: Rows) -> None:
@@ -108,33 +103,31 @@ def _add_event(stage: Stage, kind: str, first: int, heading: int, rows: Rows) ->
             aside = stage.between(-0.5, 0.5)
             _add_depth_walker(stage, aside, _VIEW.person_height(_DOOR), first, -WALK, kind)
         case "walked bicycle":
-            path = stage.entering(first, row, heading, WALK)
-            parts = things.walked_bicycle(path, stage.look(), stage.between(0.0, 1.0))
-            stage.add(parts, path, shadow=0.42, event=kind)
+            body = stage.entering(first, row, heading, WALK)
+            parts = actors.walked_bicycle(body, stage.look(), stage.between(0.0, 1.0))
+            stage.add(parts, body, shadow=0.42, event=kind)
 
 
 def _add_throwers(stage: Stage, first: int, heading: int, row: float, event: str) -> None:
     """Two walkers, one behind the other, and a bag that flies from hand to hand three times; else it is carried."""
     size, gap = _VIEW.person_height(row), 2.6
-    half = first + 1.5 * _THROW
-    start = stage.width * stage.between(0.4, 0.6) - heading * WALK * size * half
+    start = stage.width * stage.between(0.4, 0.6) - heading * WALK * size * (first + 1.5 * _THROW)
     behind = stage.straight(start - heading * gap / 2 * size, row, heading, WALK)
     ahead = stage.straight(start + heading * gap / 2 * size, row, heading, WALK)
-    for path in (behind, ahead):
-        stage.add_walker(path)
+    stage.add_walker(behind)
+    stage.add_walker(ahead)
     flown = np.clip((stage.time - first) / _THROW * stage.difficulty.pace, 0.0, 3.0)
     share = np.abs((flown + 1.0) % 2.0 - 1.0)  # from 0, behind, to 1, ahead, and back
     hand = 0.18 * heading * size
-    path = stage.path(behind.feet[:, 0] + hand + share * (gap * size - 2 * abs(hand)) * heading, row + 0.5, heading)
-    flies = (flown > 0.0) & (flown < 3.0)
-    stage.add(
-        things.bag(path, 0.28 + 3.2 * share * (1.0 - share), _BAG), path, shadow=0.15, event=event, abnormal=flies
-    )
+    body = stage.body(behind.feet[:, 0] + hand + share * (gap * size - 2 * abs(hand)) * heading, row + 0.5, heading)
+    parts = actors.bag(body, 0.28 + 3.2 * share * (1.0 - share), _BAG)
+    stage.add(parts, body, shadow=0.15, event=event, abnormal=(flown > 0.0) & (flown < 3.0))
 
 
 SCENE = Scene(
-    number=1,
-    kinds=KINDS,
-    cameras=(Camera(_VIEW, _draw_ground, _add_traffic, _add_event, _PLAN, starts=(0.35, 0.55)),),
+    seeds=(1,),
+    cameras=(Camera(_VIEW, _paint, _add_traffic, _PLAN),),
+    add_event=_add_event,
+    starts=(0.35, 0.55),
     clip_name=lambda _split, _camera, number: f"{number:02d}",
 )

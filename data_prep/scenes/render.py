@@ -11,9 +11,8 @@ from functools import reduce
 import cv2
 import numpy as np
 
-from data_prep.scenes.difficulty import DIFFICULTIES, Difficulty
-from data_prep.scenes.parts import Actor, Part, sine
-from data_prep.scenes.view import SCENE_HEIGHT
+from data_prep.scenes.parts import SCENE_HEIGHT, Actor, Part, sine
+from data_prep.scenes.stage import Difficulty
 
 MIN_VISIBLE = 8  # pixels: an abnormal object with fewer in sight makes no frame abnormal
 _CELLS = 3  # a pixel has as many by as many
@@ -36,28 +35,22 @@ def luma(colours: np.ndarray) -> np.ndarray:
     return (colours.astype(np.int32) @ np.array([77, 150, 29], dtype=np.int32) >> 8)[..., None]
 
 
-def render(
-    actors: list[Actor],
-    ground: np.ndarray,
-    rng: np.random.Generator,
-    difficulty: Difficulty = DIFFICULTIES["standard"],
-) -> Footage:
+def render(actors: list[Actor], ground: np.ndarray, rng: np.random.Generator, difficulty: Difficulty) -> Footage:
     """Draw a clip.
 
     ground: (H, W, C) levels of the empty scene; rng: source of the light's drift and of the sensor noise;
     difficulty: sets the contrast and the noise.
-    Each actor's `track` is its number in the tracks.
     """
-    num_frames, (height, width, channels) = len(actors[0].depth), ground.shape
+    num_frames, (height, width, _) = len(actors[0].depth), ground.shape
     light = _daylight(num_frames, rng)
-    scene = _Palette(actors, height, channels)
-    frames = np.empty((num_frames, height, width, channels), np.uint8)
+    scene = _Palette(actors, ground)
+    frames = np.empty((num_frames, *ground.shape), np.uint8)
     flow = np.zeros((num_frames - 1, height, width, 2), np.float32)
     tracks = np.empty((num_frames, height, width), np.int16)
     masks = np.empty((num_frames, height, width), np.uint8)
     for t in range(num_frames):
-        cover = scene.cover(t, (height, width))
-        levels = _blend(cover, scene.colours, scene.shaded(t, ground))
+        cover = scene.cover(t)
+        levels = _blend(cover, scene.colours, scene.shaded(t))
         frames[t] = _expose(levels, light[t], rng, difficulty)
         seen = cover[1::_CELLS, 1::_CELLS]
         tracks[t] = scene.owner[seen]
@@ -71,52 +64,47 @@ def render(
 class _Palette:
     """The parts of all actors, numbered from 1 in a fixed order; 0 is the background."""
 
-    def __init__(self, actors: list[Actor], height: int, channels: int) -> None:
-        self.actors = actors
+    def __init__(self, actors: list[Actor], ground: np.ndarray) -> None:
+        height, width, channels = ground.shape
+        self.actors, self.ground, self.canvas = actors, ground, (height * _CELLS, width * _CELLS)
         self.unit = height / SCENE_HEIGHT  # pixels per scene unit
         self.first = np.cumsum([1] + [len(actor.parts) for actor in actors])
         parts = [part for actor in actors for part in actor.parts]
         self.owner = np.array([0] + [actor.track for actor in actors for _ in actor.parts], dtype=np.int16)
         colours = np.array([(0, 0, 0)] + [part.colour for part in parts])
         self.colours = (luma(colours) if channels == 1 else colours).astype(np.uint16)
-        self.contours = [[self._corners(part.outline), *self._holes(part)] for part in parts]
+        outlines = [[part.outline] if part.hole is None else [part.outline, part.hole] for part in parts]
+        self.contours = [[self._corners(outline) for outline in of_part] for of_part in outlines]
         self.shadows = [self._corners(actor.shadow) for actor in actors]
         self.motion = self._motion(parts)
-        shown = [actor.abnormal for actor in actors for _ in actor.parts]
-        self.abnormal = np.stack([np.zeros_like(actors[0].abnormal), *shown], axis=1).astype(np.uint8)
+        abnormal = [actor.abnormal for actor in actors for _ in actor.parts]
+        self.abnormal = np.stack([np.zeros_like(abnormal[0]), *abnormal], axis=1).astype(np.uint8)
 
-    def cover(self, t: int, size: tuple[int, int]) -> np.ndarray:
+    def cover(self, t: int) -> np.ndarray:
         """uint16 (3 H, 3 W): the number of the part in sight, far actors painted first."""
-        canvas = np.zeros((size[0] * _CELLS, size[1] * _CELLS), np.uint16)
-        for k in sorted(range(len(self.actors)), key=lambda k: (self.actors[k].depth[t], k)):
+        canvas = np.zeros(self.canvas, np.uint16)
+        for k in sorted(range(len(self.actors)), key=lambda k: self.actors[k].depth[t]):
             for part in range(self.first[k], self.first[k + 1]):
-                outlines = [contour[t] for contour in self.contours[part - 1]]
-                cv2.fillPoly(canvas, outlines, int(part), shift=_SHIFT)
+                cv2.fillPoly(canvas, [contour[t] for contour in self.contours[part - 1]], part, shift=_SHIFT)
         return canvas
 
-    def shaded(self, t: int, ground: np.ndarray) -> np.ndarray:
+    def shaded(self, t: int) -> np.ndarray:
         """The ground (H, W, C) under the shadows of frame t."""
-        height, width = ground.shape[:2]
-        canvas = np.zeros((height * _CELLS, width * _CELLS), np.uint8)
+        canvas = np.zeros(self.canvas, np.uint8)
         for depth in range(2):
             for shadow in self.shadows:
                 cv2.fillPoly(canvas, [shadow[t, depth]], depth + 1, shift=_SHIFT)
-        strength = reduce(np.add, [view.astype(np.int32) for view in _cells(canvas)])  # 0..18
-        return ground * (256 - 5 * strength)[..., None] >> 8
+        strength = reduce(np.add, [cell.astype(np.int32) for cell in _cells(canvas)])  # 0..18
+        return self.ground * (256 - 5 * strength)[..., None] >> 8
 
     def flow(self, t: int, seen: np.ndarray) -> np.ndarray:
-        """float32 (H, W, 2): the motion to t + 1 of the part in sight at each pixel."""
-        rows, columns = np.nonzero(seen)
-        part = seen[rows, columns] - 1
-        shift, turn = self.motion[:, t, 0][part], self.motion[:, t, 1][part]
-        x, y = columns + 0.5, rows + 0.5
-        field = np.zeros((*seen.shape, 2), np.float32)
-        field[rows, columns, 0] = shift[:, 0] + turn[:, 0] * x - turn[:, 1] * y
-        field[rows, columns, 1] = shift[:, 1] + turn[:, 1] * x + turn[:, 0] * y
-        return field
+        """(H, W, 2): the motion to t + 1 of the part in sight at each pixel."""
+        (dx, dy), (p, q) = np.moveaxis(self.motion[seen, t], (2, 3), (0, 1))
+        y, x = np.indices(seen.shape) + 0.5
+        return np.stack([dx + p * x - q * y, dy + q * x + p * y], axis=-1)
 
     def _motion(self, parts: list[Part]) -> np.ndarray:
-        """(parts, T-1, 2, 2): s and k of flow(p) = s + k p in pixels; points are complex numbers."""
+        """(1 + parts, T-1, 2, 2): s and k of flow(p) = s + k p in pixels; points are complex numbers."""
         axes = np.stack([part.axis for part in parts]) * self.unit  # (parts, T, 2, 2)
         start, along = axes[:, :, 0], axes[:, :, 1] - axes[:, :, 0]
         (u, v), (p, q) = np.moveaxis(along[:, :-1], -1, 0), np.moveaxis(along[:, 1:], -1, 0)
@@ -124,15 +112,13 @@ class _Palette:
         turn = np.stack([(p * u + q * v) / length - 1.0, (q * u - p * v) / length], axis=-1)
         x, y = np.moveaxis(start[:, :-1], -1, 0)
         turned = [turn[..., 0] * x - turn[..., 1] * y, turn[..., 1] * x + turn[..., 0] * y]
-        return np.stack([np.diff(start, axis=1) - np.stack(turned, axis=-1), turn], axis=2)
+        motion = np.stack([np.diff(start, axis=1) - np.stack(turned, axis=-1), turn], axis=2)
+        return np.concatenate([np.zeros_like(motion[:1]), motion])
 
     def _corners(self, outline: np.ndarray) -> np.ndarray:
         """Scene units to OpenCV's fixed-point canvas, where the middle of a cell has whole numbers."""
         scaled = (outline * (self.unit * _CELLS) - 0.5) * (1 << _SHIFT)
         return np.floor(scaled + 0.5).astype(np.int32)
-
-    def _holes(self, part: Part) -> list[np.ndarray]:
-        return [] if part.hole is None else [self._corners(part.hole)]
 
 
 def _daylight(num_frames: int, rng: np.random.Generator) -> np.ndarray:
@@ -148,8 +134,8 @@ def _cells(canvas: np.ndarray) -> list[np.ndarray]:
 
 def _blend(cover: np.ndarray, colours: np.ndarray, ground: np.ndarray) -> np.ndarray:
     """Integer mean (H, W, C) of the nine cells of each pixel; ground shows where nothing covers it."""
-    levels = reduce(np.add, [np.take(colours, view, axis=0) for view in _cells(cover)])
-    bare = reduce(np.add, [(view == 0).astype(np.int32) for view in _cells(cover)])
+    levels = reduce(np.add, [np.take(colours, cell, axis=0) for cell in _cells(cover)])
+    bare = reduce(np.add, [(cell == 0).astype(np.int32) for cell in _cells(cover)])
     return (levels + bare[..., None] * ground) // _CELLS**2
 
 

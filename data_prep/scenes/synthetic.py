@@ -19,9 +19,10 @@ import numpy as np
 
 from data_prep.clip import Clip, SourceError, Split
 from data_prep.scenes import campus, lane, plaza
-from data_prep.scenes.difficulty import DIFFICULTIES
+from data_prep.scenes.backdrop import Backdrop
+from data_prep.scenes.parts import SCENE_HEIGHT
 from data_prep.scenes.render import MIN_VISIBLE, Footage, luma, render
-from data_prep.scenes.stage import Scene, Stage
+from data_prep.scenes.stage import DIFFICULTIES, Scene, Stage
 
 STANDARD = "standard"
 # Raised whenever the same settings would draw other frames; the source's hash holds it.
@@ -138,36 +139,40 @@ def read_synthetic(settings: SceneSettings | None = None) -> list[Clip]:
     the pixel: limbs swing and turn, wheels go with the bicycle without turning. Ground, shadows and light do
     not move. It is exact for these parts, also where they are hidden at t + 1.
     """
-    return [_clip(shot) for shot in shots(settings or SceneSettings())]
+    return [shot.clip() for shot in shots(settings or SceneSettings())]
 
 
 def events(settings: SceneSettings | None = None) -> list[Event]:
     """Every abnormal event of the test clips, in order (ours). Draws the test clips: some tenths of a second each."""
-    tests = [shot for shot in shots(settings or SceneSettings()) if shot.split == "test"]
-    return [event for shot in tests for event in _events(shot)]
+    found = []
+    for shot in shots(settings or SceneSettings()):
+        for actor in shot.stage().actors:
+            if actor.event:
+                tracks = drawn(shot).tracks
+                area = ((tracks == actor.track) & actor.abnormal[:, None, None]).sum(axis=(1, 2))
+                seen = np.flatnonzero(area >= MIN_VISIBLE)
+                if len(seen):
+                    found.append(Event(shot.name, actor.event, int(seen[0]), int(seen[-1]), actor.track))
+    return found
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One clip of a generated set, drawn when it is asked for; clips go round the cameras."""
+    """One clip of a generated set, drawn when it is asked for. All numbers count from 1."""
 
     settings: SceneSettings
     split: Split
-    index: int  # within its split, from 1
+    index: int  # within its split
+    camera: int
+    number: int  # at this camera
 
     @property
-    def camera(self) -> int:
-        """The number of its camera, from 1."""
-        return 1 + (self.index - 1) % len(_SCENES[self.settings.scene].cameras)
-
-    @property
-    def number(self) -> int:
-        """Its number at this camera, from 1."""
-        return 1 + (self.index - 1) // len(_SCENES[self.settings.scene].cameras)
+    def scene(self) -> Scene:
+        return _SCENES[self.settings.scene]
 
     @property
     def name(self) -> str:
-        return _SCENES[self.settings.scene].clip_name(self.split, self.camera, self.number)
+        return self.scene.clip_name(self.split, self.camera, self.number)
 
     def array(self, name: str) -> np.ndarray:
         """One of the arrays of its Footage."""
@@ -177,63 +182,55 @@ class Shot:
         """The same, row by row."""
         return iter(self.array(name))
 
+    def clip(self) -> Clip:
+        """What a reader yields."""
+        arrays = {"frames": self.rows, "flow": self.rows, "tracks": self.array}
+        if self.split == "test":
+            arrays |= {"labels": self.array, "masks": self.rows}
+        read = {name: partial(call, name) for name, call in arrays.items()}
+        return Clip(self.split, self.name, self.settings.frames_per_clip, **read)
+
+    def ground(self) -> np.ndarray:
+        """uint8 (H, W, 3): the empty scene, the same for all clips of its camera."""
+        camera, settings = self.scene.cameras[self.camera - 1], self.settings
+        seeds = [settings.seed, 0, *self.scene.seeds, *[self.camera] * (len(self.scene.cameras) > 1)]
+        backdrop = Backdrop(camera.view, settings.height, settings.width, seeds)
+        camera.paint(backdrop)
+        return backdrop.finished()
+
+    def stage(self) -> Stage:
+        """The actors."""
+        camera, settings = self.scene.cameras[self.camera - 1], self.settings
+        seeds = [settings.seed, 1 + (self.split == "test"), self.index, *self.scene.seeds]
+        stage = Stage(
+            time=np.arange(settings.frames_per_clip),
+            width=SCENE_HEIGHT * settings.width / settings.height,
+            rng=np.random.Generator(np.random.PCG64(seeds)),
+            view=camera.view,
+            difficulty=DIFFICULTIES[settings.difficulty],
+        )
+        camera.add_traffic(stage)
+        plan = camera.plan[(self.number - 1) % len(camera.plan)] if self.split == "test" else []
+        for place, (kind, heading, rows) in enumerate(plan):
+            start = stage.between(*self.scene.starts) if len(plan) == 1 else 0.05 + 0.5 * place
+            self.scene.add_event(stage, kind, int(start * settings.frames_per_clip), heading, rows)
+        return stage
+
 
 def shots(settings: SceneSettings) -> list[Shot]:
-    """All clips, training first, those of one camera after those of the other."""
+    """All clips, training first, those of one camera after those of the other; clips go round the cameras."""
     counts: dict[Split, int] = {"train": settings.train_clips, "test": settings.test_clips}
-    found = [[Shot(settings, split, index + 1) for index in range(count)] for split, count in counts.items()]
-    return [shot for of_split in found for shot in sorted(of_split, key=lambda shot: (shot.camera, shot.number))]
+    cameras = len(_SCENES[settings.scene].cameras)
+    return [
+        Shot(settings, split, index, camera, number)
+        for split, count in counts.items()
+        for camera in range(1, cameras + 1)
+        for number, index in enumerate(range(camera, count + 1, cameras), start=1)
+    ]
 
 
 @lru_cache(maxsize=2)  # what a clip has is usually asked for one after the other
 def drawn(shot: Shot) -> Footage:
     """What a clip shows. It is kept for the next caller: copy what you change."""
-    stage, settings = _stage(shot), shot.settings
-    camera = _SCENES[settings.scene].cameras[shot.camera - 1]
-    ground = camera.draw_ground(settings.height, settings.width, settings.seed)
-    return render(stage.actors, ground if settings.colour else luma(ground), stage.rng, stage.difficulty)
-
-
-def _clip(shot: Shot) -> Clip:
-    is_test = shot.split == "test"
-    return Clip(
-        shot.split,
-        shot.name,
-        shot.settings.frames_per_clip,
-        frames=partial(shot.rows, "frames"),
-        labels=partial(shot.array, "labels") if is_test else None,
-        masks=partial(shot.rows, "masks") if is_test else None,
-        flow=partial(shot.rows, "flow"),
-        tracks=partial(shot.array, "tracks"),
-    )
-
-
-def _events(shot: Shot) -> Iterator[Event]:
-    tracks = drawn(shot).tracks
-    for actor, kind in _stage(shot).events:
-        area = ((tracks == actor.track) & actor.abnormal[:, None, None]).sum(axis=(1, 2))
-        seen = np.flatnonzero(area >= MIN_VISIBLE)
-        if len(seen):
-            yield Event(shot.name, kind, int(seen[0]), int(seen[-1]), actor.track)
-
-
-def _stage(shot: Shot) -> Stage:
-    """The actors of one clip."""
-    settings, scene = shot.settings, _SCENES[shot.settings.scene]
-    camera = scene.cameras[shot.camera - 1]
-    seeds = [settings.seed, 1 + (shot.split == "test"), shot.index] + [scene.number] * (scene.number > 0)
-    stage = Stage(
-        settings.frames_per_clip,
-        (settings.height, settings.width),
-        np.random.Generator(np.random.PCG64(seeds)),
-        camera.view,
-        DIFFICULTIES[settings.difficulty],
-    )
-    camera.add_traffic(stage)
-    if shot.split == "train":
-        return stage
-    plan = camera.plan[(shot.number - 1) % len(camera.plan)]
-    for place, (kind, heading, rows) in enumerate(plan):
-        start = stage.between(*camera.starts) if len(plan) == 1 else 0.05 + 0.5 * place
-        camera.add_event(stage, kind, int(start * settings.frames_per_clip), heading, rows)
-    return stage
+    stage, ground = shot.stage(), shot.ground()
+    return render(stage.actors, ground if shot.settings.colour else luma(ground), stage.rng, stage.difficulty)

@@ -3,4 +3,4 @@
 from maam_lib.analysis.alarms import worst_false_alarms, worst_misses
 from maam_lib.analysis.choices import misleading_pair
 from maam_lib.analysis.flow_accuracy import compare_estimators
-from maam_lib.analysis.items import Recall
+from maam_lib.analysis.items import QueryError, Recall, items_of

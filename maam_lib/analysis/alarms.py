@@ -1,10 +1,12 @@
 """What a threshold means to the person at the screen: hits, misses, false alarms per hour, and the worst of each.
 
-Works on score tables as `scores.score_table` makes them: clip, frame, label, and a column of scores, higher = more
+Works on score tables as `scores.score_table` makes them: clip, frame, label, and `fused`, higher = more
 abnormal. An alarm is an unbroken span of frames of a clip that reach the threshold (Eq. 12); it is false where no
 frame of it is abnormal. The paper counts frames only; alarms per hour are ours.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -35,14 +37,12 @@ def spans(table: pd.DataFrame, chosen: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"clip": clip[start]} | ends)
 
 
-def operating_point(
-    table: pd.DataFrame, threshold: float, frames_per_second: float, column: str = "fused"
-) -> OperatingPoint:
-    """What a threshold on a column gives. The rate per hour is of *normal* video, at the given frame rate.
+def operating_point(table: pd.DataFrame, threshold: float, frames_per_second: float) -> OperatingPoint:
+    """What a threshold on the fused scores gives. The rate per hour is of *normal* video, at the given frame rate.
 
     Raises ValueError for a frame rate that is not positive: a score table does not know how fast its camera was.
     """
-    alarm, abnormal = (table[column] >= threshold).to_numpy(), (table["label"] == 1).to_numpy()
+    alarm, abnormal = (table["fused"] >= threshold).to_numpy(), (table["label"] == 1).to_numpy()
     hours = _normal_hours(abnormal, frames_per_second)
     events, alarms = spans(table, abnormal), spans(table, alarm)
     found = sum(alarm[start:stop].any() for start, stop in zip(events["start"], events["stop"], strict=True))
@@ -58,56 +58,50 @@ def operating_point(
     )
 
 
-def threshold_for(table: pd.DataFrame, per_hour: float, frames_per_second: float, column: str = "fused") -> float:
+def threshold_for(table: pd.DataFrame, per_hour: float, frames_per_second: float) -> float:
     """The lowest threshold that gives at most so many false alarms per hour of normal video, and so does every higher.
 
     Found on labels, so it says what a rate *means* on these clips; a threshold for use comes from training frames.
-    Frames are added one by one, the loudest first, so that a large set costs no more than sorting it.
+
+    An alarm begins at a frame for the thresholds above the frame before it, up to its own score; of the abnormal frames
+    of an alarm, one is the first for the thresholds above the lowest score since the abnormal frame before it.
     """
-    scores, abnormal = table[column].to_numpy(), (table["label"] == 1).to_numpy()
-    follows, before = _follows(table), np.append(0, abnormal.cumsum())  # abnormal frames before each row
+    scores, abnormal = np.asarray(table["fused"]), (table["label"] == 1).to_numpy()
+    follows, places = _follows(table), np.flatnonzero(abnormal)
     allowed = per_hour * _normal_hours(abnormal, frames_per_second)
-    raised = np.zeros(len(table) + 1, bool)  # one more: nothing follows the last row
-    start, stop = np.arange(len(table)), np.arange(len(table))  # of the alarm that ends, that begins at a row
-    false, lowest = 0, float(np.nextafter(scores.max(), np.inf))  # above all scores: no alarm at all
-    order = np.argsort(-scores, kind="stable")
-    for place, row in enumerate(order):
-        first = last = row
-        if follows[row] and raised[row - 1]:
-            first = start[row - 1]
-            false -= before[row] == before[first]
-        if raised[row + 1] and follows[row + 1]:
-            last = stop[row + 1]
-            false -= before[last + 1] == before[row + 1]
-        raised[row], start[last], stop[first] = True, first, last
-        false += before[last + 1] == before[first]
-        if place + 1 == len(order) or scores[order[place + 1]] < scores[row]:
-            if false > allowed:
-                break
-            lowest = float(scores[row])
-    return lowest
+    before = np.where(follows, np.minimum(np.roll(scores, 1), scores), -np.inf)
+    footage = (~follows).cumsum()  # number of the unbroken footage of each row
+    since = [scores[a : b + 1].min() if footage[a] == footage[b] else -np.inf for a, b in pairwise(places)]
+    levels = np.unique(scores)
+
+    def reaching(values: Sequence[float] | np.ndarray) -> np.ndarray:
+        return len(values) - np.searchsorted(np.sort(values), levels)  # how many reach each level
+
+    all_alarms = reaching(scores) - reaching(before)
+    true_alarms = reaching(scores[abnormal]) - reaching(since)
+    too_many = np.flatnonzero(all_alarms - true_alarms > allowed)
+    bearable = levels[too_many[-1] + 1 :] if len(too_many) else levels
+    return float(bearable[0] if len(bearable) else np.nextafter(levels[-1], np.inf))  # above all scores: no alarm
 
 
-def worst_false_alarms(table: pd.DataFrame, count: int, apart: int = 30, column: str = "fused") -> pd.DataFrame:
+def worst_false_alarms(table: pd.DataFrame, count: int, apart: int = 30) -> pd.DataFrame:
     """The normal frames that score highest, each at least `apart` frames from the others of its clip (Fig. 9).
 
     "beats": the share of the abnormal frames that score lower.
     """
-    abnormal = table.loc[table["label"] == 1, column].to_numpy()
-    normal = table.loc[table["label"] == 0].sort_values(column, ascending=False, kind="stable")
-    chosen = _spread(normal, count, apart)
-    return chosen.assign(beats=[float((abnormal < score).mean()) for score in chosen[column]])
+    abnormal, normal = table.loc[table["label"] == 1], table.loc[table["label"] == 0]
+    chosen = _spread(normal.sort_values("fused", ascending=False, kind="stable"), count, apart)
+    return chosen.assign(beats=[float((abnormal["fused"] < score).mean()) for score in chosen["fused"]])
 
 
-def worst_misses(table: pd.DataFrame, count: int, apart: int = 30, column: str = "fused") -> pd.DataFrame:
+def worst_misses(table: pd.DataFrame, count: int, apart: int = 30) -> pd.DataFrame:
     """The abnormal frames that score lowest, each at least `apart` frames from the others of its clip (Fig. 9).
 
     "beaten by": the share of the normal frames that score higher.
     """
-    normal = table.loc[table["label"] == 0, column].to_numpy()
-    abnormal = table.loc[table["label"] == 1].sort_values(column, kind="stable")
-    chosen = _spread(abnormal, count, apart)
-    return chosen.assign(**{"beaten by": [float((normal > score).mean()) for score in chosen[column]]})
+    abnormal, normal = table.loc[table["label"] == 1], table.loc[table["label"] == 0]
+    chosen = _spread(abnormal.sort_values("fused", kind="stable"), count, apart)
+    return chosen.assign(**{"beaten by": [float((normal["fused"] > score).mean()) for score in chosen["fused"]]})
 
 
 def _normal_hours(abnormal: np.ndarray, frames_per_second: float) -> float:
@@ -126,12 +120,9 @@ def _follows(table: pd.DataFrame) -> np.ndarray:
 
 def _spread(ordered: pd.DataFrame, count: int, apart: int) -> pd.DataFrame:
     """The first rows of an ordered table that are not too near to one that stands before them."""
-    chosen: list[int] = []
-    for row in range(len(ordered)):
-        clip, frame = ordered["clip"].iloc[row], ordered["frame"].iloc[row]
-        taken = ordered.iloc[chosen]
-        if not ((taken["clip"] == clip) & ((taken["frame"] - frame).abs() < apart)).any():
-            chosen.append(row)
-        if len(chosen) == count:
-            break
-    return ordered.iloc[chosen].reset_index(drop=True)
+    left, chosen = ordered, []
+    while len(left) and len(chosen) < count:
+        clip, frame = left["clip"].iloc[0], left["frame"].iloc[0]
+        chosen.append(left.index[0])
+        left = left.loc[(left["clip"] != clip) | ((left["frame"] - frame).abs() >= apart)]
+    return ordered.loc[chosen].reset_index(drop=True)

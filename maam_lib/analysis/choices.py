@@ -35,27 +35,25 @@ def save_errors(
 
     A batch is in memory at a time; a frame of 120x180 takes 170 kB of disk.
     """
-    indices = list(range(len(dataset))) if frames is None else [int(i) for i in frames]
-    folder = Path(folder)
+    numbers = np.arange(len(dataset)) if frames is None else np.asarray(frames)
     folder.mkdir(parents=True, exist_ok=True)
-    shape = (len(indices), *dataset.prepared.frame_size)
+    shape = (len(numbers), *dataset.prepared.frame_size)
     appearance, motion = (
         np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, shape) for name in ("appearance", "motion")
     )
     done = 0
-    for maps in error_maps(predict, dataset, frames=indices):
+    for maps in error_maps(predict, dataset, frames=numbers):
         batch = slice(done, done := done + len(maps.frames))
         appearance[batch], motion[batch] = maps.appearance.numpy(), maps.motion.numpy()
-    return SavedErrors(dataset.keys(indices), appearance, motion)
+    return SavedErrors(dataset.keys(numbers), appearance, motion)
 
 
-def scores_under(maps: SavedErrors, scoring: ScoringSettings, psis: Sequence[float]) -> np.ndarray:
-    """Anomaly scores (len(psis), T) of saved maps: patch sums, fusion by each psi, then the maximum (Algorithm 1)."""
-    return _scores(maps, [(scoring, psis)])[0]
+def scores_under(maps: SavedErrors, wanted: Sequence[tuple[ScoringSettings, Sequence[float]]]) -> list[np.ndarray]:
+    """Anomaly scores of saved maps: patch sums, fusion by each psi, then the maximum (Algorithm 1).
 
-
-def _scores(maps: SavedErrors, wanted: Sequence[tuple[ScoringSettings, Sequence[float]]]) -> list[np.ndarray]:
-    """The same for many settings from one pass over the maps; patches are summed in float64."""
+    wanted: settings, each with its psis; for each an array (len(psis), T), all from one pass over the maps. Patches are
+    summed in float64.
+    """
     scores = [np.empty((len(psis), len(maps.keys)), np.float32) for _, psis in wanted]
     for start in range(0, len(maps.keys), BATCH):
         batch = slice(start, start + BATCH)
@@ -75,22 +73,13 @@ def sensitivity(
     labels (T,) of the test frames; columns psi, auc, auc_appearance, auc_motion. For showing how much a choice
     matters: to choose by it would be to choose on test labels.
     """
-    alone = _scores(train, [(scoring, [1, 0]) for scoring in scorings.values()])
+    alone = scores_under(train, [(scoring, [1, 0]) for scoring in scorings.values()])
     psis = [calibrated_psi(s.psi, *scores) for s, scores in zip(scorings.values(), alone, strict=True)]
-    scores = _scores(test, [(s, [psi, 1, 0]) for s, psi in zip(scorings.values(), psis, strict=True)])
+    scores = scores_under(test, [(s, [psi, 1, 0]) for s, psi in zip(scorings.values(), psis, strict=True)])
     aucs = [[metrics.roc_auc(labels, row) for row in of_setting] for of_setting in scores]
     rows = [[psi, *auc] for psi, auc in zip(psis, aucs, strict=True)]
     names = pd.Index(list(scorings), name="name", tupleize_cols=False)
     return pd.DataFrame(rows, names, ["psi", "auc", "auc_appearance", "auc_motion"])
-
-
-def frame_means(maps: SavedErrors, psi: float) -> np.ndarray:
-    """The mean of the fused error over the whole frame, (T,): what PSCD's maximum over patches stands against."""
-    appearance, motion = (
-        np.concatenate([m[start : start + BATCH].mean(axis=(1, 2)) for start in range(0, len(m), BATCH)])
-        for m in (maps.appearance, maps.motion)
-    )
-    return pscd.fuse(appearance, motion, psi)
 
 
 def misleading_pair(means: np.ndarray, maxima: np.ndarray, labels: np.ndarray) -> tuple[int, int] | None:

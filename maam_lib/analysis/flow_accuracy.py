@@ -21,7 +21,14 @@ def end_point_error(prepared: PreparedDataset, exact: PreparedDataset, split: Sp
     Returns "all" (over every pixel) and "moving" (where the exact flow is not zero). Both are of the stored
     float16 fields. Raises DatasetError where the two were not prepared from the same frames.
     """
-    _check_same_frames(prepared, exact)
+    clips, own = (
+        {split: {name: clip.sha256["frames"] for name, clip in of.items()} for split, of in one.manifest.clips.items()}
+        for one in (prepared, exact)
+    )
+    if clips != own:
+        raise DatasetError(
+            f"{prepared.folder} and {exact.folder} hold different frames; prepare both from one scene at one size"
+        )
     return _mean_lengths(
         (flow.astype(np.float32) - truth.astype(np.float32), truth.any(axis=-1))
         for clip in exact.clips(split)
@@ -60,15 +67,3 @@ def _mean_lengths(fields: Iterator[tuple[np.ndarray, np.ndarray]]) -> dict[str, 
         sums += lengths.sum(dtype=np.float64), lengths[mask].sum(dtype=np.float64)
         counts += lengths.size, mask.sum()
     return dict(zip(("all", "moving"), (sums / np.maximum(counts, 1)).tolist(), strict=True))
-
-
-def _check_same_frames(prepared: PreparedDataset, exact: PreparedDataset) -> None:
-    if _frame_hashes(prepared) != _frame_hashes(exact):
-        raise DatasetError(
-            f"{prepared.folder} and {exact.folder} hold different frames; prepare both from one scene at one size"
-        )
-
-
-def _frame_hashes(prepared: PreparedDataset) -> dict[tuple[str, str], str]:
-    clips = prepared.manifest.clips
-    return {(split, clip): entry.sha256["frames"] for split, of in clips.items() for clip, entry in of.items()}

@@ -5,21 +5,22 @@ The paper claims a sparse dictionary of normal patterns (Sec. 3.2.2) and shows o
 (N, D), weights (B, N, h, w). An asker is a place of the latent grid in one frame.
 """
 
-import heapq
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from torch import Tensor
 
 from maam_lib.data import FrameFlowDataset
 from maam_lib.evaluation import CELL
 from maam_lib.memory import similarity_map
 from maam_lib.model import MAAMNet
+
+
+class QueryError(ValueError):
+    """A network without memory, or a query outside its grid."""
 
 
 class Recall(NamedTuple):
@@ -38,7 +39,7 @@ class Usage(NamedTuple):
     askers: np.ndarray  # (N,) share of the queries that an item supports, 0 to 1
     dead: int  # items that support no query
     entropy: float  # of the shares, in nats, 0 to log N
-    effective: float  # exp(entropy): as many items, used alike, would have this entropy; 1 to N
+    effective: float  # exp(entropy): the number of equally used items that would give this entropy; 1 to N
 
 
 class Patch(NamedTuple):
@@ -49,6 +50,13 @@ class Patch(NamedTuple):
     cosine: float
 
 
+def items_of(net: MAAMNet) -> Tensor:
+    """The memory items (N, D) of a network; raises QueryError for one without memory."""
+    if net.items is None:
+        raise QueryError("this network has no memory (model.use_memory is false), so it has no items to ask")
+    return net.items
+
+
 @torch.no_grad()
 def recall_frames(net: MAAMNet, dataset: FrameFlowDataset, indices: Sequence[int], batch_size: int = 16) -> Recall:
     """Queries, read-outs and weights of chosen frames of a dataset, by a network with a memory, in evaluation mode."""
@@ -57,15 +65,13 @@ def recall_frames(net: MAAMNet, dataset: FrameFlowDataset, indices: Sequence[int
     for frames in _batches(dataset, indices, batch_size):
         query, _ = net.encode(frames)
         parts.append((query, *net.recall(query)))
-    keys = dataset.keys()
-    query, read_out, weights = (torch.cat(part) for part in zip(*parts, strict=True))
-    return Recall([keys[i] for i in indices], query, read_out, weights)
+    return Recall(dataset.keys(indices), *(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 # Who answers
 
 
-def answers(weights: Tensor, cell: tuple[int, int], at_most: int = 5) -> pd.DataFrame:
+def answering_items(weights: Tensor, cell: tuple[int, int], at_most: int = 5) -> pd.DataFrame:
     """The items that answer one asker, strongest first: item, weight, and the weight times N; weights (N, h, w)."""
     of_cell = weights[:, cell[0], cell[1]]
     weight, item = of_cell.topk(min(at_most, int((of_cell > 0).sum())))
@@ -89,7 +95,7 @@ def decoded_items(net: MAAMNet, chosen: Sequence[int], size: tuple[int, int]) ->
     """Frames (K, C, H, W) and flows (K, 2, H, W) that the decoders make when every place reads one item alone."""
     net.eval()
     empty, sizes = net.encode(torch.zeros(1, net.frame_channels, *size))
-    alone = _items(net)[list(chosen), :, None, None].expand(-1, -1, *empty.shape[2:])
+    alone = items_of(net)[list(chosen), :, None, None].expand(-1, -1, *empty.shape[2:])
     return net.decode(alone, sizes)
 
 
@@ -102,21 +108,18 @@ def nearest_patches(
     One asker per frame and item, so that neighbours and one person do not fill the list.
     """
     net.eval()
-    keys, best = dataset.keys(), {item: [] for item in chosen}
-    done = 0
+    found = []  # of every batch: the highest cosine of each frame with each item, and its place
     for frames in _batches(dataset, indices, 16):
         query, _ = net.encode(frames)
-        cosines = similarity_map(query, _items(net)[list(chosen)])  # (B, K, h, w)
-        highest, place = cosines.flatten(2).max(dim=2)
-        for b, of_frame in enumerate(highest.tolist()):
-            key = keys[indices[done + b]]
-            for k, item in enumerate(chosen):
-                cell = divmod(int(place[b, k]), query.shape[3])
-                entry = (of_frame[k], key, cell)
-                keep = heapq.heappush if len(best[item]) < most else heapq.heappushpop
-                keep(best[item], entry)
-        done += len(frames)
-    return {item: [Patch(k, c, cosine) for cosine, k, c in sorted(found, reverse=True)] for item, found in best.items()}
+        cosines = similarity_map(query, items_of(net)[list(chosen)])  # (B, K, h, w)
+        found.append(cosines.flatten(2).max(dim=2))
+    cosine, place = (torch.cat(part) for part in zip(*found, strict=True))  # (T, K)
+    best = cosine.argsort(dim=0, descending=True, stable=True)[:most]  # (most, K), numbers of frames
+    keys, columns = dataset.keys(indices), -(-dataset.prepared.frame_size[1] // CELL)
+    return {
+        item: [Patch(keys[t], divmod(int(place[t, k]), columns), float(cosine[t, k])) for t in best[:, k].tolist()]
+        for k, item in enumerate(chosen)
+    }
 
 
 def cut_out(frame: np.ndarray, cell: tuple[int, int], side: int = 3 * CELL) -> np.ndarray:
@@ -134,6 +137,9 @@ def plane(
 
     Length 1, since addressing sees directions only. "pca" keeps large distances, "tsne" neighbourhoods.
     """
+    from sklearn.decomposition import PCA  # here, since importing them takes a while
+    from sklearn.manifold import TSNE
+
     both = np.concatenate([vectors, items]).astype(np.float64)
     both /= np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-12)
     if method == "pca":
@@ -160,12 +166,6 @@ def variance_parts(vectors: Tensor) -> dict[str, float]:
     between_frames = (x - of_place).square().sum(dim=1).mean()
     parts = {"between places": between_places, "between frames": between_frames}
     return {name: float(part / mean_square.clamp(min=1e-30)) for name, part in parts.items()}
-
-
-def _items(net: MAAMNet) -> Tensor:
-    if net.items is None:
-        raise ValueError("this network has no memory (model.use_memory is false), so it has no items")
-    return net.items
 
 
 def _batches(dataset: FrameFlowDataset, indices: Sequence[int], size: int) -> Iterator[Tensor]:

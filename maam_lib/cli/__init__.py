@@ -14,13 +14,12 @@ def main() -> None:
         try:
             app()
         except Exception as error:
-            if not stopping.was_asked():  # or it is what a library makes of the signal
+            if not stopping.asked:  # or it is what a library makes of the signal
                 _tell(error)
             sys.exit(1)
 
 
 def _tell(error: Exception) -> None:
-    """An error as one line."""
     if os.environ.get("MAAM_DEBUG"):
         traceback.print_exception(error)
     kind = "" if isinstance(error, ValueError | RuntimeError | OSError) else f"{type(error).__name__}: "

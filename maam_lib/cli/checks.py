@@ -31,9 +31,7 @@ def bench(
     threads: Annotated[int | None, Option(min=0, help="Threads; 0 is all cores, one if left out.")] = None,
     rounds: Annotated[int, Option(min=2, help="Rounds in which the cases take turns.")] = 7,
     device: Annotated[str | None, Option(help="cpu or cuda; the best there is if left out.")] = None,
-    out: Annotated[
-        Path | None, Option(help="Folder for JSON; benchmarks/results if left out.", file_okay=False)
-    ] = None,
+    out: Annotated[Path | None, Option(help="Folder of JSON; benchmarks/results if left out.", file_okay=False)] = None,
 ) -> None:
     """Measure speed as ratios that hold on any machine; prints tables and whether each demand is met."""
     sys.path.insert(0, str(in_clone("benchmarks").parent))
@@ -126,15 +124,11 @@ def _kernel() -> Finding:
     specs = KernelSpecManager()
     found = specs.find_kernel_specs().get("python3")
     if not found:
-        return Finding(
-            "Jupyter kernel", "no kernel named python3", f"{sys.executable} -m ipykernel install --sys-prefix"
-        )
+        remedy = f"{sys.executable} -m ipykernel install --sys-prefix"
+        return Finding("Jupyter kernel", "no kernel named python3", remedy)
     if program := foreign_program(specs.get_kernel_spec("python3")):
-        return Finding(
-            "Jupyter kernel",
-            f"{found} starts {program}, not {sys.executable}",
-            "remove that folder, or take it out of JUPYTER_PATH; `maam reproduce` works all the same",
-        )
+        remedy = "remove that folder, or take it out of JUPYTER_PATH; `maam reproduce` works all the same"
+        return Finding("Jupyter kernel", f"{found} starts {program}, not {sys.executable}", remedy)
     return Finding("Jupyter kernel", found)
 
 
@@ -149,11 +143,10 @@ def _notebooks() -> Finding:
 def _folder(root: Path) -> Finding:
     """Room and write permission where prepared datasets go."""
     existing = next(p for p in (root.resolve(), *root.resolve().parents) if p.exists())
-    free = shutil.disk_usage(existing).free
+    free, probe = shutil.disk_usage(existing).free, existing / ".maam-doctor"
     found = f"{existing}: {free / 1e9:.0f} GB free"
     if free < NEEDED_SPACE:
         return Finding("disk", found, "free some space or point --root (or MAAM_ROOT) to another disk")
-    probe = existing / ".maam-doctor"
     try:
         probe.touch()
         probe.unlink()

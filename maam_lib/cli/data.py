@@ -32,9 +32,7 @@ def prepare(
     dataset: Annotated[
         str, Argument(help="A generated scene (synthetic ...), ped1, ped2, avenue, shanghaitech or videos.")
     ],
-    source: Annotated[
-        Path | None, Option(help="The official archive, or the folder that holds it, packed or unpacked.")
-    ] = None,
+    source: Annotated[Path | None, Option(help="The official archive, or its folder, packed or unpacked.")] = None,
     root: Root = DEFAULT_ROOT,
     flow: Annotated[str, Option(help="Optical-flow estimator: dis, dis-fast, farneback, exact ...")] = "dis",
     size: Annotated[
@@ -97,12 +95,16 @@ def verify(
     root: Root = DEFAULT_ROOT,
 ) -> None:
     """Read prepared datasets again and compare every array with all that is known of it."""
+    from data_prep.layout import MANIFEST, REPAIR
     from data_prep.verify import prepared_folders
     from data_prep.verify import verify as verify_dataset
 
-    reports = [verify_dataset(folder) for folder in prepared_folders(root, dataset)]
+    folders = prepared_folders(root, dataset)
+    reports = [verify_dataset(folder) for folder in folders]
     print(*reports, sep="\n")
-    if not all(report.intact for report in reports):
+    broken = [folder for folder, report in zip(folders, reports, strict=True) if not report.intact]
+    if broken:
+        print(*(f"{folder}: {REPAIR.format(folder / MANIFEST)}" for folder in broken), sep="\n")
         raise Exit(1)
 
 

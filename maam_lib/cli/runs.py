@@ -1,6 +1,7 @@
 """Commands about trained networks: train, evaluate, the paper's grid, reports, the authors' weights."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,27 +16,28 @@ def train(
     run: Annotated[Path, Option(help="Folder of this run.", file_okay=False)],
     root: Root = DEFAULT_ROOT,
     settings: Settings = None,
-    resume: Annotated[bool, Option(help="Continue the run in this folder.")] = False,
+    resume: Annotated[bool, Option(help="Continue the run in this folder; begin one if there is none.")] = False,
     devices: Annotated[
         int | None,
         Option(help="GPUs (or CPU processes) that share each batch; all GPUs that can, if left out.", min=1),
     ] = None,
-    compiled: Annotated[
-        bool, Option("--compile", help="Compile the network first: for long trainings on a GPU.")
-    ] = False,
+    compiled: Annotated[bool, Option("--compile", help="Compile the network: for long trainings on a GPU.")] = False,
 ) -> None:
     """Train a recipe on its prepared dataset; one checkpoint per epoch."""
     from maam_lib.config import load_recipe
-    from maam_lib.training import dataset_for, fit, fit_recipe
+    from maam_lib.training import RunFolder, dataset_for, fit, fit_recipe
 
     plan = load_recipe(recipe, *(settings or []))
     prepared = dataset_for(root, plan)
     resolved, chosen = fit_recipe(plan, prepared)
     if chosen:
         print(f"{recipe}: {chosen}", flush=True)
+    is_first_process = os.environ.get("LOCAL_RANK", "0") == "0"  # of several devices' processes
+    if resume and is_first_process and not RunFolder(run).epochs_done:
+        print(f"{run}: no finished epoch to resume; training begins at epoch 1", flush=True)
     how = {"resume": resume, "devices": devices or "auto", "compiled": compiled}
     trained = fit(resolved, prepared, run, **how, on_epoch=_print_epoch)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several devices' processes the first
+    if is_first_process:
         print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
 
 
@@ -127,9 +129,7 @@ def reproduce(
 
 @app.command()
 def report(
-    out: Annotated[Path, Option(help="Folder of the report; an earlier report there is replaced.")] = Path(
-        "reports/paper"
-    ),
+    out: Annotated[Path, Option(help="Folder; an earlier report there is replaced.")] = Path("reports/paper"),
     sweep: Annotated[
         list[Path] | None, Option(help="Folder of sweeps; may be repeated.", exists=True, file_okay=False)
     ] = None,
@@ -139,7 +139,13 @@ def report(
     """Set the paper's tables, figures and claims beside all results there are; trains nothing."""
     from maam_lib.report import build_report
 
-    index = build_report(out, folders=sweep or [DEFAULT_SWEEP], runs=run or [], root=root)
+    index = build_report(
+        out,
+        folders=sweep or [DEFAULT_SWEEP],
+        runs=run or [],
+        root=root,
+        say=lambda line: print(f"note: {line}", file=sys.stderr),
+    )
     print(f"report: {index}")
 
 

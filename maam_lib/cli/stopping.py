@@ -20,7 +20,7 @@ from data_prep.signals import SIGNALS
 PATIENCE = 1.0  # seconds from the signal to the end of the process, at most
 KEPT = "what was finished is kept"
 
-_asked: list[int] = []  # the signals that came
+asked: list[int] = []  # the signals that came; an error after one is a consequence of it
 _one_teller = threading.Lock()
 _stderr = 2  # where the line goes
 
@@ -43,26 +43,23 @@ def listening() -> Iterator[None]:
     before = [signal.signal(number, _raise) for number in heard]
     try:
         yield
-    except BaseException:
-        if _asked:
-            _leave()  # whatever the signal became on its way through the libraries
+    except BaseException:  # whatever the signal became on its way through the libraries
+        if asked:
+            with suppress(OSError, ValueError):  # nobody reads any more
+                sys.stdout.flush()
+            _end(asked[0])
         raise
     finally:
-        if not _asked:
+        if not asked:
             for number, handler in zip(heard, before, strict=True):
                 signal.signal(number, handler)
             signal.set_wakeup_fd(-1)
             os.close(writer)
 
 
-def was_asked() -> bool:
-    """Whether a signal came: an error after it is a consequence of it."""
-    return bool(_asked)
-
-
 def _raise(number: int, _: FrameType | None) -> None:
-    _asked.append(number)
-    if len(_asked) == 1:  # a second Ctrl-C must not disturb the clean-up, which is short
+    asked.append(number)
+    if len(asked) == 1:  # a second Ctrl-C must not disturb the clean-up, which is short
         _silence()
         raise _stopped
 
@@ -79,33 +76,22 @@ def _cut_off(reader: int) -> None:
     """In a thread, which runs also while the main one is inside a long call of a library."""
     while (told := os.read(reader, 1)) and told[0] not in SIGNALS:
         pass
-    if not told:  # the block has ended
-        return os.close(reader)
-    threading.Event().wait(PATIENCE)
-    _silence()
-    _tell()
-    _end_children()
-    os._exit(128 + told[0])
+    if told:  # else the block has ended
+        threading.Event().wait(PATIENCE)
+        _silence()
+        _end(told[0])
+    os.close(reader)
 
 
-def _leave() -> NoReturn:
-    with suppress(OSError, ValueError):  # nobody reads any more
-        sys.stdout.flush()
-    _tell()
-    _end_children()
-    os._exit(128 + _asked[0])  # at once: at Python's own end some libraries wait for seconds
+def _end(number: int) -> NoReturn:
+    """Tell it in one line, once; kill what this process started, but for Python's resource tracker, which tidies up.
 
-
-def _tell() -> None:
-    """The one line, once; of several devices' processes the first tells it."""
+    Of several devices' processes the first tells it.
+    """
     if _one_teller.acquire(blocking=False) and os.environ.get("LOCAL_RANK", "0") == "0":
         kept = "; ".join(getattr(_stopped, "__notes__", [KEPT]))
         with suppress(OSError):  # nobody reads any more
             os.write(_stderr, f"maam: stopped; {kept}\n".encode())
-
-
-def _end_children() -> None:
-    """Kill what this process started; Python's resource tracker tidies up and ends by itself."""
     killed = []
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
@@ -113,3 +99,4 @@ def _end_children() -> None:
                 child.kill()
                 killed.append(child)
     psutil.wait_procs(killed, timeout=0.3)
+    os._exit(128 + number)  # at once: at Python's own end some libraries wait for seconds

@@ -106,7 +106,12 @@ def _detector(run: str, root: Path) -> "tuple[Detector, MAAMNet]":
             f"{run}: no run here; train one with `maam train RECIPE --run {run}`, or name weights that come with the "
             f"kit: {', '.join(kept_weights())}"
         )
-    return run_network(RunFolder.open(Path(run)), root)
+    opened = RunFolder.open(Path(run))
+    done, all_epochs = opened.last_epoch, opened.recipe.training.epochs
+    if 0 < done < all_epochs:
+        said = f"{run} was trained for {done} of {all_epochs} epochs; `maam train ... --resume` finishes it"
+        print(f"note: {said}", file=sys.stderr)
+    return run_network(opened, root)
 
 
 @contextmanager

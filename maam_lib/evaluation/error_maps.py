@@ -51,6 +51,11 @@ class ErrorMaps:
             pscd.patch_sums(self.motion, patch, stride, padding),
         )
 
+    def means(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Of every frame (B,), over its pixels: the means of the appearance map, of |F - F_hat| and of |F|."""
+        flow_error, flow_size = ((self.flow - self.flow_hat).abs(), self.flow.abs())
+        return self.appearance.mean(dim=(1, 2)), flow_error.mean(dim=(1, 2, 3)), flow_size.mean(dim=(1, 2, 3))
+
 
 def as_predictor(net: Callable[[Tensor], MAAMOutput]) -> Predict:
     """A network as a function of frames, as it is."""

@@ -24,13 +24,6 @@ class Interval(NamedTuple):
     high: float
 
 
-class Comparison(NamedTuple):
-    """AUC of a first run less that of a second on the same clips, with its interval over them."""
-
-    difference: float
-    interval: Interval
-
-
 # Over clips
 
 
@@ -40,52 +33,43 @@ def clip_interval(
     clips: np.ndarray,
     protocol: Protocol,
     *,
+    minus: np.ndarray | None = None,
     random: np.random.Generator,
-    resamples: int = RESAMPLES,
 ) -> Interval:
-    """Bootstrap interval of the AUC: the middle 95 % of the AUCs of so many draws of whole clips, with replacement.
+    """Bootstrap interval of the AUC: the middle 95 % of the AUCs of RESAMPLES draws of whole clips, with replacement.
 
-    labels, scores and clips (T,) as in `metrics.measure`. Draws in which the protocol has no AUC (one class only) are
-    left out. Raises MetricError for fewer than two clips, and where no draw has an AUC.
+    labels, scores and clips (T,) as in `metrics.measure`. With `minus`, the scores (T,) of another, the interval is
+    that of the difference: AUC of the scores minus AUC of the others, both on the same draws. Draws in which the
+    protocol has no AUC (one class only) are left out. Raises MetricError for fewer than two clips, and where no draw
+    has an AUC.
     """
-    draws = _draws(clips, resamples, random)
-    return _middle(_drawn_aucs(labels, scores, clips, protocol, draws))
-
-
-def paired_clip_interval(
-    labels: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    clips: np.ndarray,
-    protocol: Protocol,
-    *,
-    random: np.random.Generator,
-    resamples: int = RESAMPLES,
-) -> Interval:
-    """The same of a difference: AUC of the first scores (T,) less AUC of the second (T,), both on the same draws."""
-    draws = _draws(clips, resamples, random)
-    one, other = (_drawn_aucs(labels, scores, clips, protocol, draws) for scores in (first, second))
-    return _middle(one - other)
+    count = len(np.unique(clips))
+    if count < 2:
+        raise MetricError(f"an interval over clips needs two clips or more, found {count}")
+    # How often each clip is in each draw: (RESAMPLES, clips), in the order of their names.
+    draws = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    values = _drawn_aucs(labels, scores, clips, protocol, draws)
+    if minus is not None:
+        values = values - _drawn_aucs(labels, minus, clips, protocol, draws)
+    if np.isnan(values).all():
+        raise MetricError("no draw of clips has both classes; an interval over clips needs some of each")
+    outside = (1 - LEVEL) / 2
+    low, high = np.nanquantile(values, [outside, 1 - outside])
+    return Interval(float(low), float(high))
 
 
 def compare_runs(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
-    protocol: Protocol,
-    *,
-    random: np.random.Generator,
-    column: str = "fused",
-    resamples: int = RESAMPLES,
-) -> Comparison:
-    """Two score tables (`scores.csv` of two runs) compared on the same frames, joined by (clip, frame).
+    first: pd.DataFrame, second: pd.DataFrame, protocol: Protocol, *, random: np.random.Generator
+) -> tuple[float, Interval]:
+    """The fused AUC of a first score table (`scores.csv` of a run) minus that of a second, and its interval over clips.
 
-    Raises MetricError for tables of other frames or other labels, naming the clip and both counts.
+    Frames are joined by (clip, frame). Raises MetricError for other frames or labels, naming the clip and both counts.
     """
     for clip in dict.fromkeys([*first["clip"], *second["clip"]]):
-        counts = [int((table["clip"] == clip).sum()) for table in (first, second)]
-        if counts[0] != counts[1]:
+        one, other = ((table["clip"] == clip).sum() for table in (first, second))
+        if one != other:
             raise MetricError(
-                f"clip {clip}: {counts[0]} scores in the first run, {counts[1]} in the second; compare runs scored on "
+                f"clip {clip}: {one} scores in the first run, {other} in the second; compare runs scored on "
                 "the same test frames"
             )
     both = first.merge(second, on=["clip", "frame", "label"], suffixes=("_first", "_second"))
@@ -94,21 +78,11 @@ def compare_runs(
             f"{len(first) - len(both)} of {len(first)} frames have another number or label in the second run; compare "
             "runs on the same data"
         )
-    labels, clips = both["label"].to_numpy(), both["clip"].to_numpy()
-    one, other = (both[f"{column}_{which}"].to_numpy() for which in ("first", "second"))
-    auc, other_auc = (measure(labels, scores, clips, protocol)["auc"] for scores in (one, other))
+    labels, ours, theirs, clips = (both[name].to_numpy() for name in ("label", "fused_first", "fused_second", "clip"))
+    auc, other_auc = (measure(labels, scores, clips, protocol)["auc"] for scores in (ours, theirs))
     if auc is None or other_auc is None:
         raise MetricError(f"no clip has both classes, so there is no {protocol} AUC to compare")
-    interval = paired_clip_interval(labels, one, other, clips, protocol, random=random, resamples=resamples)
-    return Comparison(auc - other_auc, interval)
-
-
-def _draws(clips: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:
-    """How often each clip is in each draw: (resamples, clips), in the order of their names."""
-    count = len(np.unique(clips))
-    if count < 2:
-        raise MetricError(f"an interval over clips needs two clips or more, found {count}")
-    return random.multinomial(count, np.full(count, 1 / count), size=resamples)
+    return auc - other_auc, clip_interval(labels, ours, clips, protocol, minus=theirs, random=random)
 
 
 def _drawn_aucs(
@@ -139,18 +113,7 @@ def _pairs(labels: np.ndarray, scores: np.ndarray, clip: np.ndarray) -> tuple[np
         normal = np.sort(scores[~is_abnormal & (clip == j)])
         below = (np.searchsorted(normal, abnormal, "left") + np.searchsorted(normal, abnormal, "right")) / 2
         right[:, j] = np.bincount(abnormal_clip, weights=below, minlength=count)
-    of_abnormal, of_normal = (
-        np.bincount(clip[of], minlength=count).astype(float) for of in (is_abnormal, ~is_abnormal)
-    )
-    return right, of_abnormal, of_normal
-
-
-def _middle(values: np.ndarray) -> Interval:
-    if np.isnan(values).all():
-        raise MetricError("no draw of clips has both classes; an interval over clips needs some of each")
-    outside = (1 - LEVEL) / 2
-    low, high = np.nanquantile(values, [outside, 1 - outside])
-    return Interval(float(low), float(high))
+    return right, np.bincount(abnormal_clip, minlength=count), np.bincount(clip[~is_abnormal], minlength=count)
 
 
 # Over seeds

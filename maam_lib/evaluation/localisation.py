@@ -7,17 +7,68 @@ Each criterion is fed frame by frame, `add(scores, ...)`, and keeps counts, neve
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from sklearn.metrics import roc_auc_score
 
+from maam_lib import pscd
+from maam_lib.config import ScoringSettings
+from maam_lib.data import PreparedDataset
+from maam_lib.evaluation.scores import PatchErrors
 from maam_lib.metrics import MetricError, roc_auc
 
 COVERED = Fraction(2, 5)  # of a frame's abnormal pixels: the UCSD criterion (Li, Mahadevan and Vasconcelos 2014)
 ALPHA = 0.1  # of a track's regions that must be found (Ramachandra and Jones 2020)
 BETA = 0.1  # intersection over union from which a region counts as found (the same)
 THRESHOLDS = 64  # that regions are counted at
+CRITERIA = ("pixel_auc", "pixel_auc_ucsd", "rbdc", "tbdc")
+
+
+def localised(
+    errors: PatchErrors, psi: float, prepared: PreparedDataset, scoring: ScoringSettings, branch: str = "fused"
+) -> dict[str, Any] | None:
+    """Pixel, region and track criteria of test errors; None without masks of both normal and abnormal frames.
+
+    The score of a pixel is the branch's largest patch sum over it. Frames of clips without masks are left out, and so
+    are abnormal frames whose mask vanished at the stored size: `frames_left_out`. True regions are the objects' pixels
+    inside the masks where tracks are known, else the connected components of the masks, and `tbdc` is None.
+    """
+    clips = {clip for clip, _ in errors.keys}
+    masks = {clip: found for clip in clips if (found := prepared.masks(clip)) is not None}
+    tracks = {clip: found for clip in clips if (found := prepared.tracks(clip)) is not None}
+    labels = [int(prepared.labels(clip)[frame]) for clip, frame in errors.keys]
+    known = [(i, clip, frame) for i, (clip, frame) in enumerate(errors.keys) if clip in masks]
+    chosen = [(i, clip, frame) for i, clip, frame in known if masks[clip][frame].any() == labels[i]]
+    if {labels[i] for i, _, _ in chosen} != {0, 1}:
+        return None
+    tracked = all(clip in tracks for _, clip, _ in chosen)
+    sums = errors.maps(psi)[branch]
+    pixels, covered = EveryPixel(), CoveredFrames()
+    regions = FoundRegions(region_thresholds(sums.max(axis=(1, 2))[[i for i, _, _ in chosen]]))
+    where = {"patch": scoring.patch, "stride": scoring.stride, "padding": scoring.padding}
+    for i, clip, frame in chosen:
+        scores = pscd.pixel_scores(torch.from_numpy(sums[i : i + 1]), prepared.frame_size, **where)[0].numpy()
+        mask = masks[clip][frame]
+        pixels.add(scores, mask)
+        covered.add(scores, mask)
+        if tracked:
+            regions.add(scores, tracks[clip][frame] * mask, clip)
+        else:
+            regions.add(scores, components(mask))
+    return {
+        "pixel_auc": pixels.auc(),
+        "pixel_auc_ucsd": covered.auc(),
+        "rbdc": regions.rbdc(),
+        "tbdc": regions.tbdc(),
+        "frames": len(chosen),
+        "frames_left_out": len(errors.keys) - len(chosen),
+        "true_regions": "objects" if tracked else "connected components of the masks (no tracks, so no TBDC)",
+        "pixel_score": "largest patch sum over the pixel",
+        "region_thresholds": THRESHOLDS,
+    }
 
 
 class EveryPixel:
@@ -27,24 +78,20 @@ class EveryPixel:
     """
 
     def __init__(self) -> None:
-        self._values: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])  # of normal, of abnormal pixels
-        self._counts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # labels, scores, counts
 
     def add(self, scores: np.ndarray, mask: np.ndarray) -> None:
         """One frame: scores and mask (H, W)."""
         for label in (0, 1):
             values, counts = np.unique(scores[mask == label], return_counts=True)
-            self._values[label].append(values)
-            self._counts[label].append(counts)
+            self._seen.append((np.full(len(values), label), values, counts))
 
     def auc(self) -> float:
         """Raises MetricError where no pixel was abnormal, or none normal."""
-        values = [np.concatenate([np.empty(0), *parts]) for parts in self._values]
-        counts = [np.concatenate([np.empty(0), *parts]) for parts in self._counts]
-        if not (counts[0].any() and counts[1].any()):
+        labels, values, counts = map(np.concatenate, zip(*self._seen, strict=True))
+        if len(np.unique(labels)) < 2:
             raise MetricError("expected pixels of both classes, found those of one only")
-        labels = np.repeat([0, 1], [len(part) for part in values])
-        return float(roc_auc_score(labels, np.concatenate(values), sample_weight=np.concatenate(counts)))
+        return float(roc_auc_score(labels, values, sample_weight=counts))
 
 
 class CoveredFrames:
@@ -61,12 +108,9 @@ class CoveredFrames:
     def add(self, scores: np.ndarray, mask: np.ndarray) -> None:
         """One frame: scores and mask (H, W)."""
         inside = scores[mask == 1]
-        self._labels.append(int(inside.size > 0))
-        if inside.size == 0:
-            self._scores.append(float(scores.max()))
-            return
         needed = math.ceil(COVERED * inside.size)
-        self._scores.append(float(np.partition(inside, -needed)[-needed]))
+        self._labels.append(int(inside.size > 0))
+        self._scores.append(float(np.partition(inside, -needed)[-needed] if inside.size else scores.max()))
 
     def auc(self) -> float:
         """Raises MetricError where all frames were normal, or all abnormal."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from data_prep.clip import Split
 from data_prep.files import write_json, write_text, written_aside
@@ -16,31 +17,17 @@ from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, ScoringSettings
 from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
 from maam_lib.detector import DETECTOR, DetectionError
-from maam_lib.evaluation.error_maps import Predict, network_predictor
-from maam_lib.evaluation.protocols import (
-    CRITERIA,
-    frame_metrics,
-    frame_protocols,
-    localised,
-    no_learning_rows,
-    whole_frame,
-)
-from maam_lib.evaluation.reintegration import reintegration_auc
+from maam_lib.evaluation.error_maps import Predict, error_maps, network_predictor
+from maam_lib.evaluation.localisation import CRITERIA, localised
+from maam_lib.evaluation.protocols import frame_metrics, frame_protocols, no_learning_rows
+from maam_lib.evaluation.reintegration import memory_facts
 from maam_lib.evaluation.result import Result
-from maam_lib.evaluation.scores import (
-    EvaluationError,
-    PatchErrors,
-    calibrate,
-    calibrated_detector,
-    patch_errors_under,
-    score_table,
-)
+from maam_lib.evaluation.scores import EvaluationError, PatchErrors, calibrate, calibrated_detector, score_table
 from maam_lib.fast import best_accelerator
-from maam_lib.memory import cosine_spread, support_count
-from maam_lib.model import MAAMNet
 from maam_lib.training import SCORES, RunFolder, build_network
 
 CALIBRATION_FRAMES = 1000  # training frames, evenly spread, that psi and the threshold come from
+ON_CURVE = ("auc", "auc_appearance", "auc_motion", "motion_error_to_zero_flow")  # what is shown of an epoch
 _no_learning: dict[tuple[str, ...], pd.DataFrame] = {}  # of this process: what -> scores of the yardsticks
 
 
@@ -64,7 +51,12 @@ class Evaluator:
         """The same under several scoring settings, from one pass of the network."""
         dataset = self.dataset(split)
         frames = spread_evenly(len(dataset), CALIBRATION_FRAMES) if split == "train" else None
-        return patch_errors_under(scorings, predict, dataset, frames=frames, device=self.device)
+        sums, means = [], []  # a list per batch
+        for maps in error_maps(predict, dataset, frames=frames, device=self.device):
+            sums.append([maps.sums(scoring) for scoring in scorings])
+            means.append(maps.means())
+        keys, of_frames = dataset.keys(frames), _joined(means)
+        return [PatchErrors(keys, *_joined(of_scoring), *of_frames) for of_scoring in zip(*sums, strict=True)]
 
     def score(self, predict: Predict) -> tuple[pd.DataFrame, dict[str, Any]]:
         """The score table of a predictor and everything measured of it."""
@@ -89,18 +81,11 @@ class Evaluator:
         settings = (self.recipe.data.model_dump_json(), self.recipe.scoring.model_dump_json())
         key = (str(self.prepared.folder), self.prepared.content_hash, *settings)
         if key not in _no_learning:
-            _no_learning[key] = self._score_yardsticks()
+            answers = baselines.constant_answers(self.dataset("train"))
+            tables = {name: self.score(answer)[0] for name, answer in answers.items()}
+            rows = {name: tables[answer][column] for name, (answer, column) in baselines.ROWS.items()}
+            _no_learning[key] = tables["zero"][["clip", "frame", "label"]].assign(**rows)
         return _no_learning[key].copy()
-
-    def _score_yardsticks(self) -> pd.DataFrame:
-        answers = baselines.constant_answers(self.dataset("train"))
-        tables = {name: self.score(answer)[0] for name, answer in answers.items()}
-        columns = {name: tables[answer][column] for name, (answer, column) in baselines.ROWS.items()}
-        return tables["zero"][["clip", "frame", "label"]].assign(**columns)
-
-    def no_learning_rows(self) -> dict[str, dict[str, float]]:
-        """AUC and EER of every yardstick, over the raw scores of all frames together."""
-        return no_learning_rows(self.no_learning_scores())
 
     def check_labels(self) -> None:
         """Raises EvaluationError where the test frames cannot tell good scores from bad: before any is scored."""
@@ -128,11 +113,10 @@ class Evaluator:
             return None
         answer, column = baselines.ROWS[yardstick]
         predict = baselines.constant_answers(self.dataset("train"))[answer]
-        errors = self.errors(predict, "test")
         psi = calibrate(self.errors(predict, "train"), self.recipe.scoring).psi if column == "fused" else 0.5
-        beside = localised(errors, psi, self.prepared, self.recipe.scoring, column)
-        found = {} if beside is None else {name: beside[name] for name in CRITERIA}
-        return measured | {"no_learning": {"row": yardstick} | found}
+        beside = localised(self.errors(predict, "test"), psi, self.prepared, self.recipe.scoring, column)
+        assert beside is not None  # the truth is the same
+        return measured | {"no_learning": {"row": yardstick} | {name: beside[name] for name in CRITERIA}}
 
     def protocol(self) -> dict[str, Any]:
         """The protocol that every number above was made under."""
@@ -173,15 +157,15 @@ def evaluate(
     evaluator.check_labels()
     net = build_network(recipe).to(device)
     curve = []
-    if every_epoch:
-        for epoch in run.kept_epochs[:-1]:
-            run.load_weights(net, epoch)
-            curve.append({"epoch": epoch, **_curve_point(evaluator.score(network_predictor(net))[1])})
+    for epoch in run.kept_epochs[:-1] if every_epoch else ():
+        run.load_weights(net, epoch)
+        curve.append(_point(epoch, evaluator.score(network_predictor(net))[1]))
     epoch = run.load_weights(net)
     predict = network_predictor(net)
     test = evaluator.errors(predict, "test")
     train = evaluator.errors(predict, "train")
     table, measured = evaluator.measure(train, test)
+    of_whole_frames, without_patches = evaluator.measure(train.of_whole_frames(), test.of_whole_frames())
     yardsticks = evaluator.no_learning_scores()
     rows = no_learning_rows(yardsticks)
     best = max(rows, key=lambda name: rows[name]["auc"])
@@ -199,15 +183,16 @@ def evaluate(
         "memory": memory_facts(net, evaluator.dataset("test"), device),
         "protocol": evaluator.protocol(),
         "protocols": frame_protocols(table, yardsticks),
-        "whole_frame": whole_frame(train, test, table["label"].to_numpy(), recipe.scoring),
+        "whole_frame": {name: without_patches[name] for name in ("auc", "auc_appearance", "auc_motion", "psi")},
         "localisation": evaluator.localisation(test, measured["psi"], best),
         "settings": recipe.model_dump(mode="json"),
     }
     if every_epoch:
-        content["curve"] = _marked([*curve, {"epoch": epoch, **_curve_point(measured)}])
-    of_frames = test.whole_frame_scores(content["whole_frame"]["psi"])["fused"]
+        curve.append(_point(epoch, measured))
+        highest = max(curve, key=lambda point: point["auc"])  # the first of equals
+        content["curve"] = [point | {"best_on_test": point is highest} for point in curve]
     with written_aside(run.folder / SCORES) as aside:
-        table.assign(whole_frame=of_frames).to_csv(aside, index=False)
+        table.assign(whole_frame=of_whole_frames["fused"]).to_csv(aside, index=False)
     result = Result.model_validate(content)
     write_json(run.folder / "metrics.json", result.as_json())
     with suppress(DetectionError):
@@ -215,33 +200,11 @@ def evaluate(
     return result
 
 
-def memory_facts(net: MAAMNet, dataset: FrameFlowDataset, device: torch.device | str) -> dict[str, Any] | None:
-    """What the memory did with 64 test frames: support items per query, how much queries and read-outs differ, and
-    `reintegration_auc`, how well its error tells abnormal places from normal moving ones; None without memory."""
-    if net.items is None:
-        return None
-    net.eval()
-    with torch.no_grad():
-        chosen = spread_evenly(len(dataset), 64).tolist()
-        frames, _ = dataset.__getitems__(chosen)
-        query, _ = net.encode(frames.to(device))
-        read_out, weights = net.recall(query)
-    assert weights is not None  # where there are items
-    return {
-        "items": len(net.items),
-        "support_items": float(support_count(weights).double().mean()),
-        "items_used": int((weights > 0).any(dim=3).any(dim=2).any(dim=0).sum()),
-        "query_spread": cosine_spread(query),
-        "read_out_spread": cosine_spread(read_out),
-        "reintegration_auc": reintegration_auc(dataset, dataset.keys(chosen), query, read_out),
-    }
+def _point(epoch: int, measured: dict[str, Any]) -> dict[str, Any]:
+    """An epoch of the curve."""
+    return {"epoch": epoch} | {key: measured[key] for key in ON_CURVE}
 
 
-def _marked(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The points of a curve, the highest (the first of equals) marked: chosen on test labels, for showing only."""
-    best = max(curve, key=lambda point: point["auc"])
-    return [point | {"best_on_test": point is best} for point in curve]
-
-
-def _curve_point(measured: dict[str, Any]) -> dict[str, Any]:
-    return {k: measured[k] for k in ("auc", "auc_appearance", "auc_motion", "motion_error_to_zero_flow")}
+def _joined(batches: Sequence[Sequence[Tensor]]) -> list[np.ndarray]:
+    """Quantities that every batch has, each of all batches in one array."""
+    return [torch.cat(parts).cpu().numpy() for parts in zip(*batches, strict=True)]

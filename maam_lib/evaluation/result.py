@@ -4,11 +4,12 @@
 sweep leaves. Keys that are not named here are kept as they are.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, model_validator
 
 from data_prep.layout import Name
+from maam_lib import metrics
 from maam_lib.training import Amount, Hash, Machine, Part
 
 Rate = Annotated[float, Field(ge=0, le=1)]  # AUC and its like
@@ -119,7 +120,7 @@ class Result(Part):
     epoch: Count | None = None
     psi: Rate | None = None
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    protocols: dict[Literal["micro", "micro_per_clip", "macro"], UnderProtocol] = Field(default_factory=dict)
+    protocols: dict[metrics.Protocol, UnderProtocol] = Field(default_factory=dict)
     whole_frame: WholeFrame | None = None
     localisation: Localisation | None = None
     curve: list[Epoch] = Field(default_factory=list)

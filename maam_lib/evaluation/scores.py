@@ -4,19 +4,15 @@ psi and the threshold are calibrated on training errors, never on test labels; t
 rows. Every score carries its (clip, frame) key, and labels are joined by that key.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
 from maam_lib import pscd
 from maam_lib.config import Recipe, ScoringSettings
-from maam_lib.data import FrameFlowDataset, PreparedDataset
+from maam_lib.data import PreparedDataset
 from maam_lib.detector import Detector, TrainingScores
-from maam_lib.evaluation.error_maps import Predict, error_maps
 from maam_lib.windows import default_stride
 
 BRANCHES = ("appearance", "motion", "fused")
@@ -46,10 +42,10 @@ class PatchErrors:
         """Anomaly scores (T,) before Eq. 11 of each branch alone and of the fusion (fuse first, then the maximum)."""
         return {branch: sums.max(axis=(1, 2)) for branch, sums in self.maps(psi).items()}
 
-    def whole_frame_scores(self, psi: float) -> dict[str, np.ndarray]:
-        """What PSCD stands against: the mean of the error maps over the whole frame, (T,), of the same branches."""
-        means = (self.frame_error, 2 * self.flow_error)  # the motion map is a sum over dx and dy
-        return dict(zip(BRANCHES, (*means, pscd.fuse(*means, psi)), strict=True))
+    def of_whole_frames(self) -> "PatchErrors":
+        """What PSCD stands against (Sec. 3.4): the whole frame as its one patch, with the mean of each error map."""
+        motion = 2 * self.flow_error  # the motion map is a sum over dx and dy
+        return replace(self, appearance=self.frame_error[:, None, None], motion=motion[:, None, None])
 
 
 @dataclass(frozen=True)
@@ -60,36 +56,11 @@ class Calibration:
     threshold: float  # tau of Eq. 12, on fused scores before Eq. 11
 
 
-def patch_errors_under(
-    scorings: Sequence[ScoringSettings],
-    predict: Predict,
-    dataset: FrameFlowDataset,
-    *,
-    frames: np.ndarray | None = None,
-    batch_size: int = 16,
-    device: torch.device | str = "cpu",
-) -> list[PatchErrors]:
-    """Patch errors of a predictor over a dataset, or over its frames of the given numbers: one for each setting of
-    patch, stride and padding, all from one pass of the network."""
-    shared: dict[str, list[Tensor]] = {"frame_error": [], "flow_error": [], "flow_size": []}
-    columns: list[dict[str, list[Tensor]]] = [{"appearance": [], "motion": []} for _ in scorings]
-    for maps in error_maps(predict, dataset, frames=frames, batch_size=batch_size, device=device):
-        for scoring, column in zip(scorings, columns, strict=True):
-            for name, sums in zip(("appearance", "motion"), maps.sums(scoring), strict=True):
-                column[name].append(sums.cpu())
-        shared["frame_error"].append(maps.appearance.mean(dim=(1, 2)).cpu())
-        shared["flow_error"].append((maps.flow - maps.flow_hat).abs().mean(dim=(1, 2, 3)).cpu())
-        shared["flow_size"].append(maps.flow.abs().mean(dim=(1, 2, 3)).cpu())
-    keys = dataset.keys(frames)
-    whole = [{name: torch.cat(batches).numpy() for name, batches in (c | shared).items()} for c in columns]
-    return [PatchErrors(keys, **arrays) for arrays in whole]
-
-
 def calibrate(train: PatchErrors, scoring: ScoringSettings) -> Calibration:
     """psi and threshold from the errors of normal training frames, without any label (ours; the paper prints neither).
 
-    psi is `balanced_psi` of the training frames; a psi in the recipe is taken as it is. The threshold is the quantile
-    `alarm_quantile` of the fused training scores.
+    psi is `calibrated_psi` of the training frames. The threshold is the quantile `alarm_quantile` of the fused
+    training scores.
     """
     alone = train.scores(0.5)
     psi = calibrated_psi(scoring.psi, alone["appearance"], alone["motion"])
@@ -119,15 +90,13 @@ def calibrated_detector(recipe: Recipe, prepared: PreparedDataset, train: PatchE
 
 
 def calibrated_psi(given: float | None, appearance: np.ndarray, motion: np.ndarray) -> float:
-    """The psi that is given, or else the balanced one of both branches' scores (T,) on training frames."""
-    return balanced_psi(appearance, motion) if given is None else given
-
-
-def balanced_psi(appearance: np.ndarray, motion: np.ndarray) -> float:
-    """The weight of appearance that gives both branches' frame scores (T,) the same standard deviation (ours).
+    """The psi that is given, or else the weight of appearance that gives both branches' scores (T,) on training frames
+    the same standard deviation (ours).
 
     So neither drowns the other: psi = sd_motion / (sd_appearance + sd_motion); 0.5 where no score varies.
     """
+    if given is not None:
+        return given
     spread = float(appearance.std()), float(motion.std())
     return spread[1] / sum(spread) if sum(spread) > 0 else 0.5
 

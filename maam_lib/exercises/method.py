@@ -1,5 +1,6 @@
-"""The judges of the chapters 00 to 05: the method, from the first detection to the scores (ours)."""
+"""What the exercises of the chapters 00 to 05 expect: the method, from the first detection to the scores (ours)."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,223 +12,138 @@ from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import Recall, alarms, items
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, to_model_input
-from maam_lib.evaluation import Calibration, PatchErrors, Result, reintegration
-from maam_lib.exercises.checking import ExerciseError, Judgement, between, exercise, fixed_random, function, value
-from maam_lib.losses import Losses
+from maam_lib.evaluation import Calibration, PatchErrors, reintegration
+from maam_lib.exercises.checking import EXERCISES, Judgement, acts_like, between, expects, fixed_random, number
+from maam_lib.figures import abnormal_spans
 from maam_lib.model import MAAMNet
 
-# 00 Start here
+# 00 Start here: the clip that scores highest, the share of alarms (Eq. 12), AUC from pairs of frames
+
+LABELS = np.array([0, 1, 0, 1, 1, 0, 0])
+SCORES = (fixed_random().random(7), np.array([1, 1, 2, 3, 2, 2, 1.0]), -LABELS.astype(float))
+
+expects("00.1")(lambda table: table.loc[table["fused"].idxmax(), "clip"])
+expects("00.2")(lambda table, calibration: pscd.classify(table["fused"], calibration.threshold).mean())
+acts_like("00.3", lambda: [(LABELS, scores) for scores in SCORES])(metrics.roc_auc)
 
 
-@exercise("00.1")
-def loudest_clip(answer: Any, table: pd.DataFrame) -> Judgement:
-    """The clip of the highest fused score in a score table."""
-    return value(answer, str(table.loc[table["fused"].idxmax(), "clip"]))
+# 01 Data: the longest event, frames scored when two are dropped per clip (item 16), model input back to gray levels
+# (item 15), the end-point error of a flow
+
+GRAY = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)  # every level, as stored (B, H, W, C)
+INPUT, _ = to_model_input(GRAY, torch.zeros(1, 16, 16, 2), 1)
+FLOWS = [(*fixed_random().normal(size=(2, 5, 6, 2)),), (np.zeros((2, 2, 2)), np.ones((2, 2, 2)))]
 
 
-@exercise("00.2")
-def share_of_alarms(answer: Any, table: pd.DataFrame, calibration: Calibration) -> Judgement:
-    """The share of the frames of a score table that reach the calibrated threshold (Eq. 12)."""
-    return value(answer, float(pscd.classify(table["fused"].to_numpy(), calibration.threshold).mean()))
-
-
-@exercise("00.3")
-def auc_by_pairs(answer: Any) -> Judgement | None:
-    """A function (labels, scores) -> AUC, from pairs of frames."""
-    labels = np.array([0, 1, 0, 1, 1, 0, 0])
-    cases = [
-        (labels, fixed_random().random(7)),
-        (labels, np.array([1, 1, 2, 3, 2, 2, 1.0])),
-        (labels, -labels.astype(float)),
-    ]
-    return function(answer, metrics.roc_auc, cases)
-
-
-# 01 Data
-
-
-@exercise("01.1")
-def longest_event(answer: Any, prepared: PreparedDataset) -> Judgement:
+@expects("01.1", tolerance=0)
+def longest_event(prepared: PreparedDataset) -> tuple[str, int]:
     """(clip, frames) of the longest unbroken abnormal span."""
     lengths = {}
     for clip in prepared.clips("test"):
-        labels = np.concatenate([[0], prepared.labels(clip), [0]]).astype(int)
-        begins, ends = np.flatnonzero(np.diff(labels) == 1), np.flatnonzero(np.diff(labels) == -1)
-        lengths[clip] = int((ends - begins).max(initial=0))
+        spans = abnormal_spans(np.arange(prepared.num_frames("test", clip)), prepared.labels(clip) == 1)
+        lengths[clip] = max((last - first + 1 for first, last in spans), default=0)
     longest = max(lengths, key=lengths.__getitem__)
-    return value(answer, (longest, lengths[longest]), tolerance=0)
+    return longest, lengths[longest]
 
 
-@exercise("01.2")
-def scored_frames_less_two(answer: Any, prepared: PreparedDataset) -> Judgement:
-    """Test frames that are scored when two are dropped per clip (item 16)."""
-    return value(answer, len(FrameFlowDataset(prepared, "test", drop_last=2)), tolerance=0)
+expects("01.2", tolerance=0)(lambda prepared: len(FrameFlowDataset(prepared, "test", drop_last=2)))
+acts_like("01.3", lambda: [(INPUT,)], tolerance=1e-6)(lambda _: GRAY.permute(0, 3, 1, 2))
+acts_like("01.4", lambda: FLOWS)(lambda flow, truth: np.linalg.norm(flow - truth, axis=-1).mean())
 
 
-@exercise("01.3")
-def gray_levels(answer: Any) -> Judgement | None:
-    """A function from model input (B, C, H, W) in [-1, 1] back to gray levels 0 to 255 (item 15)."""
-    levels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1)
-    frames, _ = to_model_input(levels, torch.zeros(1, 16, 16, 2, dtype=torch.float16), 1)
-    return function(answer, lambda _: levels.permute(0, 3, 1, 2), [(frames,)], tolerance=1e-6)
+# 02 The network by hand: the latent grid of Ped2 (Table 1), numbers in M for 2000 items, Eq. 3, Eq. 8
+
+SHARES = torch.softmax(torch.from_numpy(fixed_random().normal(size=(2, 9, 3, 4))), dim=1)
+FLAT = torch.full((1, 4, 1, 1), 0.25, dtype=torch.float64)  # no share exceeds the threshold
 
 
-@exercise("01.4")
-def end_point_error(answer: Any) -> Judgement | None:
-    """A function (flow, truth), both (H, W, 2), -> mean length of the difference."""
-    flow, truth = fixed_random().normal(size=(2, 5, 6, 2))
-    cases = [(flow, truth), (np.zeros((2, 2, 2)), np.ones((2, 2, 2)))]
-    return function(answer, lambda flow, truth: np.linalg.norm(flow - truth, axis=-1).mean(), cases)
+@expects("02.1", tolerance=0)
+@torch.no_grad()
+def grid_of_ped2(net: MAAMNet) -> tuple[int, ...]:
+    """(rows, columns) of the latent grid of 240x360 frames."""
+    query, _ = net.encode(torch.zeros(1, net.frame_channels, 240, 360))
+    return tuple(query.shape[2:])
 
 
-# 02 The network by hand
+expects("02.2", tolerance=0)(lambda: items.items_of(MAAMNet(num_items=2000)).numel())
+acts_like("02.3", lambda: [(SHARES, 1 / 9), (SHARES, 0.2), (FLAT, 0.25)])(memory.shrink)
+acts_like("02.4", lambda: [(memory.shrink(SHARES, 1 / 9),), (torch.full((1, 8, 2, 2), 1 / 8),)])(losses.sparse_loss)
 
 
-@exercise("02.1")
-def grid_of_ped2(answer: Any, net: MAAMNet) -> Judgement:
-    """(rows, columns) of the latent grid of 240x360 frames (Table 1)."""
-    with torch.no_grad():
-        query, _ = net.encode(torch.zeros(1, net.frame_channels, 240, 360))
-    return value(answer, (query.shape[2], query.shape[3]), tolerance=0)
+# 03 Training: its steps, Eq. 10, motion error relative to predicting none, what learning adds to the best row without
 
 
-@exercise("02.2")
-def memory_parameters(answer: Any) -> Judgement:
-    """Numbers in M for 2000 items at Table 1's width."""
-    return value(answer, _items(MAAMNet(num_items=2000)).numel(), tolerance=0)
-
-
-@exercise("02.3")
-def shrinkage(answer: Any) -> Judgement | None:
-    """A function (shares, threshold) -> weights: Eq. 3, renormalised."""
-    shares = torch.softmax(torch.from_numpy(fixed_random().normal(size=(2, 9, 3, 4))), dim=1)
-    flat = torch.full((1, 4, 1, 1), 0.25, dtype=torch.float64)  # no share exceeds the threshold
-    return function(answer, memory.shrink, [(shares, 1 / 9), (shares, 0.2), (flat, 0.25)])
-
-
-@exercise("02.4")
-def sparse_loss(answer: Any) -> Judgement | None:
-    """A function of weights (B, N, h, w): Eq. 8, the mean over queries."""
-    weights = memory.shrink(torch.softmax(torch.from_numpy(fixed_random().normal(size=(2, 9, 3, 4))), dim=1), 1 / 9)
-    return function(answer, losses.sparse_loss, [(weights,), (torch.full((1, 8, 2, 2), 1 / 8),)])
-
-
-# 03 Training
-
-
-@exercise("03.1")
-def optimiser_steps(answer: Any, plan: Recipe, prepared: PreparedDataset) -> Judgement:
+@expects("03.1", tolerance=0)
+def optimiser_steps(plan: Recipe, prepared: PreparedDataset) -> int:
     """Steps of a whole training."""
     frames = len(FrameFlowDataset(prepared, "train", drop_last=plan.data.drop_last))
-    return value(answer, plan.training.epochs * (frames // plan.training.batch_size), tolerance=0)
+    return plan.training.epochs * (frames // plan.training.batch_size)
 
 
-@exercise("03.2")
-def weighted_sum(answer: Any, terms: Losses) -> Judgement:
-    """The total of Eq. 10 from its terms."""
-    return value(answer, terms.total)
+expects("03.2")(lambda terms: terms.total)
+acts_like("03.3", lambda history: [(history,), (history.iloc[:1],)])(lambda of: of["motion"] / of["zero_flow"])
+expects("03.4", tolerance=0.01)(lambda result: result.auc - result.best.auc)
 
 
-@exercise("03.3")
-def ratio_to_no_motion(answer: Any, history: pd.DataFrame) -> Judgement | None:
-    """A function history -> motion error relative to predicting none, per epoch."""
-    return function(answer, lambda h: h["motion"] / h["zero_flow"], [(history,), (history.iloc[:1],)])
+# 04 The memory: the effective number of items, queries without support, a temperature, 1 - cos of every place
+
+expects("04.1", tolerance=0.01)(lambda recalled: items.usage(recalled.weights).effective)
 
 
-@exercise("03.4")
-def what_learning_adds(answer: Any, result: Result) -> Judgement:
-    """Fused AUC minus the best AUC without learning."""
-    best = max(row.auc for row in result.no_learning.values())
-    return value(answer, result.auc - best, tolerance=0.01)
-
-
-# 04 The memory
-
-
-@exercise("04.1")
-def effective_items(answer: Any, recalled: Recall) -> Judgement:
-    """exp of the entropy of the items' mean shares."""
-    return value(answer, items.usage(recalled.weights).effective, tolerance=0.01)
-
-
-@exercise("04.2")
-def queries_without_support(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
+@expects("04.2", tolerance=0)
+def queries_without_support(net: MAAMNet, recalled: Recall) -> int:
     """Queries whose shares all stay at or below 3/N, by the cosine (Eq. 1-3)."""
-    kept = _items(net)
+    kept = items.items_of(net).detach()
     largest = torch.softmax(memory.similarity_map(recalled.query, kept, "cosine"), dim=1).amax(dim=1)
-    return value(answer, int((largest <= 3 / len(kept)).sum()), tolerance=0)
+    return int((largest <= 3 / len(kept)).sum())
 
 
-@exercise("04.3")
 def half_as_many(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
     """A temperature that halves the mean number of support items."""
 
     def mean_support(temperature: float) -> float:
-        weights = memory.address(recalled.query, _items(net), temperature=temperature)
+        weights = memory.address(recalled.query, items.items_of(net).detach(), temperature=temperature)
         return memory.support_count(weights).double().mean().item()
 
-    if not isinstance(answer, int | float) or not answer > 0:
+    if not 0 < number(answer) < math.inf:
         return Judgement(False, answer, "a temperature above 0")
     half = mean_support(1.0) / 2
-    return between(answer, mean_support(float(answer)), 0.85 * half, 1.15 * half, "mean support items")
+    return between(answer, mean_support(number(answer)), 0.85 * half, 1.15 * half, "mean support items")
 
 
-@exercise("04.4")
-def angle_between(answer: Any, recalled: Recall) -> Judgement | None:
-    """A function (query, read_out) -> 1 - cos of every place."""
-
-    def reference(query: Tensor, read_out: Tensor) -> np.ndarray:
-        return reintegration.reintegration_error(query, read_out)["angle"]
-
-    return function(
-        answer, reference, [(recalled.query, recalled.read_out), (recalled.query, recalled.query.roll(1, 2))]
-    )
+EXERCISES["04.3"] = half_as_many
 
 
-def _items(net: MAAMNet) -> Tensor:
-    if net.items is None:
-        raise ExerciseError("this exercise needs a network with a memory (model.use_memory)")
-    return net.items.detach()
+@acts_like("04.4", lambda recalled: [(recalled.query, z) for z in (recalled.read_out, recalled.query.roll(1, 2))])
+def angle_between(query: Tensor, read_out: Tensor) -> np.ndarray:
+    """1 - cos of every place."""
+    return reintegration.reintegration_error(query, read_out)["angle"]
 
 
-# 05 PSCD
+# 05 PSCD: the AUC at psi = 0.5, sums of whole patches, the AUC of their mean, the worst false alarm, alarms per hour
+
+ERRORS = [(fixed_random().random((9, 12)), 3, 4), (fixed_random().random((5, 5)), 5, 2)]
+
+expects("05.1")(lambda test, table: metrics.roc_auc(table["label"], test.scores(0.5)["fused"]))
 
 
-@exercise("05.1")
-def auc_at_one_half(answer: Any, test: PatchErrors, table: pd.DataFrame) -> Judgement:
-    """The fused AUC at psi = 0.5."""
-    return value(answer, metrics.roc_auc(table["label"].to_numpy(), test.scores(0.5)["fused"]))
+@acts_like("05.2", lambda: ERRORS)
+def sums_of_patches(error: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Sums of all whole patches, stride 1 (Algorithm 1)."""
+    return pscd.patch_sums(torch.from_numpy(error)[None], (height, width), (1, 1), "valid")[0].numpy()
 
 
-@exercise("05.2")
-def sums_of_patches(answer: Any) -> Judgement | None:
-    """A function (error, height, width) -> sums of all whole patches, stride 1 (Algorithm 1)."""
-
-    def reference(error: np.ndarray, height: int, width: int) -> np.ndarray:
-        sums = pscd.patch_sums(torch.from_numpy(error)[None], (height, width), (1, 1), "valid")
-        return sums[0].numpy()
-
-    return function(answer, reference, [(fixed_random().random((9, 12)), 3, 4), (fixed_random().random((5, 5)), 5, 2)])
-
-
-@exercise("05.3")
-def auc_of_the_mean(answer: Any, test: PatchErrors, table: pd.DataFrame, calibration: Calibration) -> Judgement:
+@expects("05.3")
+def auc_of_the_mean(test: PatchErrors, table: pd.DataFrame, calibration: Calibration) -> float:
     """The AUC of the mean of the fused patch sums."""
     means = test.maps(calibration.psi)["fused"].mean(axis=(1, 2))
-    return value(answer, metrics.roc_auc(table["label"].to_numpy(), means))
+    return metrics.roc_auc(table["label"].to_numpy(), means)
 
 
-@exercise("05.4")
-def worst_false_alarm(answer: Any, table: pd.DataFrame) -> Judgement:
-    """(clip, frame) of the normal frame with the highest fused score."""
-    worst = alarms.worst_false_alarms(table, 1).iloc[0]
-    return value(answer, (str(worst["clip"]), int(worst["frame"])), tolerance=0)
+expects("05.4", tolerance=0)(lambda table: tuple(alarms.worst_false_alarms(table, 1)[["clip", "frame"]].iloc[0]))
 
 
-@exercise("05.5")
-def false_alarms_per_hour(
-    answer: Any, table: pd.DataFrame, calibration: Calibration, frames_per_second: float
-) -> Judgement:
+@expects("05.5", tolerance=0.01)
+def false_alarms_per_hour(table: pd.DataFrame, calibration: Calibration, frames_per_second: float) -> float:
     """False alarms per hour of normal video at the calibrated threshold."""
-    point = alarms.operating_point(table, calibration.threshold, frames_per_second)
-    return value(answer, point.false_alarms_per_hour, tolerance=0.01)
+    return alarms.operating_point(table, calibration.threshold, frames_per_second).false_alarms_per_hour

@@ -5,7 +5,8 @@ map. But a convolution of a map turned by 180 degrees, with turned kernels, is t
 zero stands at the beginning, where PyTorch's own padding=1 puts it. So does the transposed convolution, which then
 needs no cropping (the batch norm of a cropped map takes a slow path). Everything is equal up to rounding.
 
-A layer by itself turns its map before and after. In a network of them `turn_once` leaves out all turns in between.
+A layer by itself turns its map before and after; in a network of them, `speed_up_same_padding` leaves out all turns
+in between.
 
 On processors without AVX-512, PyTorch's weight gradients of wide convolutions are several times slower than the
 convolution itself; there they are computed here as matrix products.
@@ -15,7 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
@@ -69,17 +70,18 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
         return F.conv_transpose2d(x, kernels, None, 2, padding=1, output_padding=more)
 
 
-def turn_once(net: nn.Module) -> None:
-    """From now on `net` turns its map on the way in and out, and the SAME convolutions in it do not (in place).
+def speed_up_same_padding(*nets: nn.Module) -> None:
+    """From now on each network turns its map on the way in and out, and the SAME convolutions in it do not (in place).
 
-    Only for a network in which nothing else looks at neighbouring pixels: batch norm, dropout and ReLU do not. A layer
-    of it that is called by itself then takes and gives turned maps.
+    Only for networks in which nothing else looks at neighbouring pixels: batch norm, dropout and ReLU do not. A layer
+    of one that is called by itself then takes and gives turned maps.
     """
-    for layer in net.modules():
-        if isinstance(layer, SameConv2d | SameConvTranspose2d):
-            layer.turns = False
-    net.register_forward_pre_hook(_turn_first)
-    net.register_forward_hook(_turn_result)
+    for net in nets:
+        for layer in net.modules():
+            if isinstance(layer, SameConv2d | SameConvTranspose2d):
+                layer.turns = False
+        net.register_forward_pre_hook(_turn_first)
+        net.register_forward_hook(_turn_result)
 
 
 def _turn_first(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -90,26 +92,18 @@ def _turn_result(_: nn.Module, _inputs: tuple[Any, ...], result: Tensor) -> Tens
     return turned(result)
 
 
-class _Context(FunctionCtx):
-    """Type of what a forward pass hands to its backward pass; PyTorch makes the object."""
-
-    saved_tensors: tuple[Tensor, ...]
-    needs_input_grad: tuple[bool, ...]
-    stride: int
-
-
 class _Convolution(torch.autograd.Function):
     """F.conv2d with padding 1 whose weight gradient is a sum of matrix products."""
 
     @staticmethod
-    def forward(ctx: _Context, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
         return F.conv2d(x, weight, None, stride, padding=1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         of_x = of_weight = None
         if ctx.needs_input_grad[0]:
@@ -123,13 +117,13 @@ class _TransposedConvolution(torch.autograd.Function):
     """F.conv_transpose2d with stride 2 and padding 1, likewise: its weight gradient has the two maps change places."""
 
     @staticmethod
-    def forward(ctx: _Context, x: Tensor, weight: Tensor, more: Size) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, more: Size) -> Tensor:
         ctx.save_for_backward(x, weight)
         return F.conv_transpose2d(x, weight, None, 2, padding=1, output_padding=more)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         of_x = F.conv2d(grad, weight, None, 2, padding=1) if ctx.needs_input_grad[0] else None
         return of_x, strided_gradient(grad, x) if ctx.needs_input_grad[1] else None, None

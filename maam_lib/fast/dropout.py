@@ -8,10 +8,11 @@ they drop what one device would.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from maam_lib.fast.devices import place
@@ -49,16 +50,9 @@ def _global_batch(x: Tensor, world_size: int) -> tuple[tuple[int, ...], tuple[in
     return (world_size * len(x), *x.shape[1:]), (x.numel() // len(x), *x.stride()[1:])
 
 
-class _Context(FunctionCtx):
-    """Type of what the forward pass hands to the backward pass; PyTorch makes the object."""
-
-    saved_tensors: tuple[Tensor, ...]
-    scale: float
-
-
 class _DropAndRectify(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: _Context, x: Tensor, dropped: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, dropped: int) -> Tensor:
         ctx.mark_dirty(x)
         ctx.scale = STEPS / max(STEPS - dropped, 1)
         rank, world_size = place()
@@ -71,6 +65,6 @@ class _DropAndRectify(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: _Context, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors  # positive exactly where x was positive and kept
         return torch.ops.aten.threshold_backward(grad, y, 0).mul_(ctx.scale), None

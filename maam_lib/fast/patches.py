@@ -1,7 +1,6 @@
-"""Patch sums and error maps the fast way (ours): what Algorithm 1 asks for, however many patches there are."""
+"""Patch sums the fast way (ours): what Algorithm 1 asks for, however many patches there are."""
 
-from collections.abc import Callable
-from functools import lru_cache, reduce
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -12,14 +11,6 @@ from maam_lib.windows import Padding, Pair, along_side
 
 FEW_ROWS = 40  # of patches, up to which a matrix product is faster than running sums on a CPU (measured)
 Side = tuple[int, int, int]  # pixels of a frame's side, of a patch's, and the stride
-
-
-def over_channels(error: Callable[[Tensor, Tensor], Tensor], x: Tensor, made: Tensor) -> Tensor:
-    """The sum over channels of an error, channel by channel: such maps fit into a processor's cache.
-
-    Two (B, C, H, W) -> (B, H, W); `error` takes one channel of both, (B, H, W).
-    """
-    return reduce(torch.add, (error(one, hat) for one, hat in zip(x.unbind(1), made.unbind(1), strict=True)))
 
 
 def sum_patches(error: Tensor, patch: Pair, stride: Pair, padding: Padding) -> Tensor:

@@ -19,9 +19,8 @@ HEAT = "inferno"
 def canvas(rows: int, columns: int, shape: tuple[int, ...]) -> tuple[Figure, np.ndarray]:
     """Empty panels for pictures of a frame's shape, 11 inches wide at most."""
     width = min(11 / columns, 3.2)
-    figsize = (width * columns, (width * shape[0] / shape[1] + 0.28) * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=figsize, squeeze=False, layout="constrained")
-    return closed(figure), axes
+    figure, axes = panels(rows * columns, columns, (width, width * shape[0] / shape[1] + 0.28))
+    return figure, np.array(axes, object).reshape(rows, columns)
 
 
 def panels(count: int, columns: int, size: tuple[float, float], sharey: bool = False) -> tuple[Figure, list[Axes]]:

@@ -25,13 +25,11 @@ from maam_lib.grid.judging import (
     verdict,
     verdict_table,
 )
-from maam_lib.grid.numbers import ABSENT, NONE, Deviation, Difference, Number, TableCell, as_text, number
-from maam_lib.grid.pairing import paired, same_seeds
+from maam_lib.grid.numbers import ABSENT, NONE, Deviation, Number, TableCell, as_text, number, paired, same_seeds, shown
 from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import (
     BASE,
     REFERENCE,
-    REPORTS,
     WEIGHTS,
     ResultError,
     Results,
@@ -42,6 +40,6 @@ from maam_lib.grid.results import (
     reference_network,
     result_table,
 )
-from maam_lib.grid.runner import SweepError, sweep
+from maam_lib.grid.runner import sweep
 from maam_lib.grid.status import clock, sweep_states
-from maam_lib.grid.tables import grid_tables, learning_adds, machine_of, read_cost, shown, summary, yardstick
+from maam_lib.grid.tables import grid_tables, learning_adds, machine_of, read_cost, summary, yardstick

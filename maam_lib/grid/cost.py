@@ -3,9 +3,10 @@
 import itertools
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
+from timeit import timeit
 
 import cv2
 import numpy as np
@@ -27,7 +28,6 @@ ROUNDS = 5  # the stages are timed in turn, so that a busy machine slows each of
 FRAMES = 24  # that each stage goes through in a round
 BESIDE_TRAINING = 600_000_000  # bytes of a process with the kit loaded, before any training
 HELD_TO_SAVED = 1.5  # memory that a training step takes, relative to what it saves for the backward pass
-Step = Callable[[], object]  # the work of one frame
 
 
 def measure_cost(recipe: Recipe, prepared: PreparedDataset, device: str | None = None) -> Cost:
@@ -39,12 +39,11 @@ def measure_cost(recipe: Recipe, prepared: PreparedDataset, device: str | None =
     """
     device = device or best_accelerator()
     net = build_network(recipe).eval().to(device)
-    size = (recipe.data.height, recipe.data.width)
     return Cost.model_validate(
         {
             "recipe": recipe.name,
             "parameters": sum(parameter.numel() for parameter in net.parameters()),
-            "multiply_adds": multiply_adds(net, size),
+            "multiply_adds": multiply_adds(net, (recipe.data.height, recipe.data.width)),
             "frames_per_second": frames_per_second(recipe, prepared, net),
             "flow_estimator": flow_estimator(prepared),
             "device": torch.cuda.get_device_name() if device.startswith("cuda") else processor_name(),
@@ -64,6 +63,7 @@ def multiply_adds(net: MAAMNet, size: tuple[int, int]) -> Work:
     return Work(network=whole.get_total_flops() // 2, memory=memory.get_total_flops() // 2)
 
 
+@cache
 def work_of(recipe: Recipe) -> Work:
     """The same of a recipe: its network, one frame of its size."""
     return multiply_adds(build_network(recipe).eval(), (recipe.data.height, recipe.data.width))
@@ -90,45 +90,39 @@ def memory_needed(recipe: Recipe) -> int:
 def frames_per_second(recipe: Recipe, prepared: PreparedDataset, net: MAAMNet) -> dict[str, float]:
     """Of each stage, the median over the rounds."""
     with tempfile.TemporaryDirectory() as folder:
-        video = Path(folder) / "clip.avi"
-        _write_video(video, prepared, FRAMES + 1)
-        stages = _stages(recipe, prepared, net, video)
-        seconds: dict[str, list[float]] = {name: [] for name in stages}
-        for turn in range(ROUNDS + 1):
-            for name, step in stages.items():
-                began = time.perf_counter()
-                for _ in range(FRAMES):
-                    step()
-                if turn:  # the first round warms up
-                    seconds[name].append(time.perf_counter() - began)
-    return {name: round(FRAMES / statistics.median(values), 2) for name, values in seconds.items()}
+        stages = _stages(recipe, prepared, net, _video(Path(folder) / "clip.avi", prepared))
+        rounds = [{name: timeit(step, number=FRAMES) for name, step in stages.items()} for _ in range(ROUNDS + 1)]
+    # The first round warms up.
+    return {name: round(FRAMES / statistics.median(spent[name] for spent in rounds[1:]), 2) for name in stages}
 
 
-def _stages(recipe: Recipe, prepared: PreparedDataset, net: MAAMNet, video: Path) -> dict[str, Step]:
+def _stages(
+    recipe: Recipe, prepared: PreparedDataset, net: MAAMNet, video: Iterator[np.ndarray]
+) -> dict[str, Callable[[], object]]:
+    """The work of one frame in each stage; the last takes its frames from a video."""
     device, scoring = next(net.parameters()).device, recipe.scoring
     clip = prepared.clips("test")[0]
-    raw = torch.from_numpy(np.array(prepared.frames("test", clip)[:1]))
-    raw_flow = torch.from_numpy(np.array(prepared.flow("test", clip)[:1]))
+    stored = [torch.from_numpy(np.array(of("test", clip)[:1])) for of in (prepared.frames, prepared.flow)]
     where = {"patch": scoring.patch, "stride": scoring.stride, "padding": scoring.padding, "psi": 0.5}
-    channels, estimator = recipe.data.channels, flow_estimator(prepared)
-    decoded = itertools.pairwise(_decoded(video, prepared))
+    estimator, pairs = flow_estimator(prepared), itertools.pairwise(video)
 
     @torch.no_grad()
-    def network(raw: Tensor = raw, raw_flow: Tensor = raw_flow) -> tuple[Tensor, ...]:
-        frames, flow = to_model_input(raw.to(device), raw_flow.to(device), channels)
+    def network(raw: Tensor, raw_flow: Tensor) -> tuple[Tensor, ...]:
+        frames, flow = to_model_input(raw.to(device), raw_flow.to(device), recipe.data.channels)
         output = net(frames)
-        _wait_for(device)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         return frames, output.frame_hat, flow, output.flow_hat
 
-    def with_pscd(raw: Tensor = raw, raw_flow: Tensor = raw_flow) -> None:
+    def with_pscd(raw: Tensor, raw_flow: Tensor) -> None:
         pscd.score_maps(*network(raw, raw_flow), **where).scores.cpu()
 
     def end_to_end() -> None:
-        first, second = next(decoded)
+        first, second = next(pairs)
         flow = estimate_flow(estimator, first, second)
         with_pscd(torch.from_numpy(first)[None], torch.from_numpy(flow)[None])
 
-    return {"network": network, "with_pscd": with_pscd, "end_to_end": end_to_end}
+    return {"network": partial(network, *stored), "with_pscd": partial(with_pscd, *stored), "end_to_end": end_to_end}
 
 
 def flow_estimator(prepared: PreparedDataset) -> str:
@@ -137,28 +131,18 @@ def flow_estimator(prepared: PreparedDataset) -> str:
     return name if name in FLOW_ESTIMATORS else "dis"
 
 
-def _write_video(path: Path, prepared: PreparedDataset, num_frames: int) -> None:
-    """Test frames, over and over, as a Motion JPEG."""
+def _video(path: Path, prepared: PreparedDataset) -> Iterator[np.ndarray]:
+    """Test frames written as a Motion JPEG and decoded again, over and over: uint8 (H, W, C), as the dataset stores."""
     height, width = prepared.frame_size
-    clip = prepared.frames("test", prepared.clips("test")[0])
+    clip, gray = prepared.frames("test", prepared.clips("test")[0]), prepared.channels == 1
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (width, height))
-    for number in range(num_frames):
+    for number in range(FRAMES + 1):
         frame = clip[number % len(clip)]
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR if frame.shape[2] == 1 else cv2.COLOR_RGB2BGR))
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR if gray else cv2.COLOR_RGB2BGR))
     writer.release()
-
-
-def _decoded(path: Path, prepared: PreparedDataset) -> Iterator[np.ndarray]:
-    """The frames of a video as the dataset stores them, uint8 (H, W, C), without end."""
     while True:
         video = cv2.VideoCapture(str(path))
         while (read := video.read())[0]:
-            gray = prepared.channels == 1
             frame = cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY if gray else cv2.COLOR_BGR2RGB)
-            yield frame.reshape(*frame.shape[:2], prepared.channels)
+            yield frame.reshape(height, width, prepared.channels)
         video.release()
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

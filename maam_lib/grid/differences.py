@@ -14,8 +14,7 @@ from maam_lib import baselines, metrics
 from maam_lib.baselines import constant_answers
 from maam_lib.config import ScoringSettings
 from maam_lib.evaluation import BRANCHES, Evaluator, Predict, Result, Scoring, calibrate, score_table, seed_interval
-from maam_lib.grid.numbers import ABSENT, TableCell, difference, number
-from maam_lib.grid.pairing import auc, auc_motion, paired
+from maam_lib.grid.numbers import ABSENT, auc, auc_motion, difference, number, paired, shown, support_items
 from maam_lib.grid.results import BASE, Results
 
 RAISES, LOWERS = "raises it", "lowers it"
@@ -89,26 +88,27 @@ def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, Scoring
         learned = tables["network"][name]
         rows = {row: _auc(tables[answer][name], column) for row, (answer, column) in baselines.ROWS.items()}
         best = max(rows, key=rows.__getitem__)
-        labels, fused = learned["label"].to_numpy(), learned["fused"].to_numpy()
         effects[name] = Scoring(
             number=place,
             what=said,
-            auc=metrics.roc_auc(labels, fused),
-            eer=metrics.equal_error_rate(labels, fused),
+            auc=_auc(learned, "fused"),
+            eer=metrics.equal_error_rate(learned["label"].to_numpy(), learned["fused"].to_numpy()),
             best_no_learning=best,
             best_no_learning_auc=rows[best],
         )
     return effects
 
 
+def _auc(table: pd.DataFrame, column: str) -> float:
+    return metrics.roc_auc(table["label"].to_numpy(), table[column].to_numpy())
+
+
 def _tables(evaluator: Evaluator, predict: Predict, scorings: Mapping[str, ScoringSettings]) -> dict[str, pd.DataFrame]:
     """The score table of a predictor under each scoring, calibrated under the same; and the two made of the first."""
-    pairs = zip(
-        *(evaluator.errors_under(list(scorings.values()), predict, split) for split in ("train", "test")), strict=True
-    )
+    errors = (evaluator.errors_under(list(scorings.values()), predict, split) for split in ("train", "test"))
     tables = {
         name: score_table(test, calibrate(train, scoring).psi, evaluator.prepared)
-        for (name, scoring), (train, test) in zip(scorings.items(), pairs, strict=True)
+        for (name, scoring), train, test in zip(scorings.items(), *errors, strict=True)
     }
     table = tables["as is"]
     last = table.groupby("clip", sort=False)["frame"].transform("max")
@@ -116,10 +116,6 @@ def _tables(evaluator: Evaluator, predict: Predict, scorings: Mapping[str, Scori
     clips = table["clip"].to_numpy()
     scaled = {column: metrics.normalise_per_clip(table[column].to_numpy(), clips) for column in BRANCHES}
     return tables | {"per clip": table.assign(**scaled)}
-
-
-def _auc(table: pd.DataFrame, column: str) -> float:
-    return metrics.roc_auc(table["label"].to_numpy(), table[column].to_numpy())
 
 
 # Tables
@@ -135,27 +131,28 @@ def in_words(differences: list[float]) -> str:
 
 def effect_table(results: Results) -> pd.DataFrame:
     """One row per switch: AUC off and on, the difference of the same seeds, support items, what learning adds."""
-    return pd.DataFrame([_effect_row(name, results) for name in SWITCHES if name != BASE])
-
-
-def _effect_row(name: str, results: Results) -> dict[str, TableCell]:
-    switch, off, on = SWITCHES[name], results.get(BASE, []), results.get(name, [])
-    differences = paired(results, name)
-    return {
-        "no.": "" if switch.number is None else switch.number,
-        "difference": switch.what,
-        "off": switch.off,
-        "on": switch.on,
-        "seeds": len(differences),
-        "AUC off": number([r.auc for r in off]),
-        "AUC on": number([r.auc for r in on]),
-        "on - off [95 %]": difference(differences),
-        "effect": in_words(differences),
-        "support items off": number([r.memory.support_items for r in off if r.memory], ".1f"),
-        "support items on": number([r.memory.support_items for r in on if r.memory], ".1f"),
-        "best no-learning": number([r.best.auc for r in on]),
-        "learning adds, on": number([r.learning_adds for r in on], "+.3f"),
-    }
+    rows, off = [], results.get(BASE, [])
+    for name, switch in SWITCHES.items():
+        if name == BASE:
+            continue
+        on, differences = results.get(name, []), paired(results, name)
+        row = {
+            "no.": "" if switch.number is None else switch.number,
+            "difference": switch.what,
+            "off": switch.off,
+            "on": switch.on,
+            "seeds": len(differences),
+            "AUC off": shown(off, auc),
+            "AUC on": shown(on, auc),
+            "on - off [95 %]": difference(differences),
+            "effect": in_words(differences),
+            "support items off": shown(off, support_items, ".1f"),
+            "support items on": shown(on, support_items, ".1f"),
+            "best no-learning": shown(on, lambda r: r.best.auc),
+            "learning adds, on": shown(on, lambda r: r.learning_adds, "+.3f"),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def sizes_table(sizes: Mapping[str, Results]) -> pd.DataFrame:
@@ -179,18 +176,18 @@ def sizes_table(sizes: Mapping[str, Results]) -> pd.DataFrame:
 
 def scoring_table(results: list[Result]) -> pd.DataFrame:
     """One row per scoring variant of the same trainings (one result per seed): AUC, minus "as is", yardstick."""
-    return pd.DataFrame([_scoring_row(name, results) for name in (results[0].scoring if results else ())])
-
-
-def _scoring_row(name: str, results: list[Result]) -> dict[str, TableCell]:
-    scored = [result.scoring[name] for result in results]
-    gaps = [s.auc - result.scoring["as is"].auc for s, result in zip(scored, results, strict=True)]
-    return {
-        "no.": scored[0].number or "",
-        "scoring": scored[0].what,
-        "AUC": number(s.auc for s in scored),
-        "minus as is [95 %]": difference(gaps) if name != "as is" else "",
-        "effect": in_words(gaps) if name != "as is" else "",
-        "EER": number(s.eer for s in scored),
-        "best no-learning": number(s.best_no_learning_auc for s in scored),
-    }
+    rows = []
+    for name in results[0].scoring if results else ():
+        scored = [result.scoring[name] for result in results]
+        gaps = [of.auc - result.scoring["as is"].auc for of, result in zip(scored, results, strict=True)]
+        row = {
+            "no.": scored[0].number or "",
+            "scoring": scored[0].what,
+            "AUC": number(of.auc for of in scored),
+            "minus as is [95 %]": difference(gaps) if name != "as is" else "",
+            "effect": in_words(gaps) if name != "as is" else "",
+            "EER": number(of.eer for of in scored),
+            "best no-learning": number(of.best_no_learning_auc for of in scored),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)

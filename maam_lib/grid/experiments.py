@@ -19,7 +19,7 @@ from maam_lib.config import LossSettings, Recipe, SettingError, load_recipe
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation import Evaluator, Result, evaluate, network_predictor
 from maam_lib.fast import best_accelerator
-from maam_lib.grid.differences import SWITCHES, scoring_effects
+from maam_lib.grid.differences import SWITCHES, Switch, scoring_effects
 from maam_lib.grid.results import BASE, REFERENCE, ResultError, Results, paper_values, read_result, result_files
 from maam_lib.training import RunFolder, build_network
 
@@ -58,7 +58,7 @@ def figure6_variants(knob: str) -> dict[str, str]:
 
 
 @cache
-def every_variant() -> dict[str, Variant]:
+def every_variant() -> dict[str, Variant | Switch]:
     """All variants by name; those of Fig. 6 come from the paper's printed points."""
     table5 = {
         losses + branches: Variant(f"{loss.what}, {branch.what}", loss.settings + branch.settings)
@@ -75,8 +75,7 @@ def every_variant() -> dict[str, Variant]:
         "no-memory": Variant("without memory", ("model.use_memory=false",)),
         "temperature": Variant("softmax temperature 0.1 (ours)", ("model.temperature=0.1",)),
     }
-    switches = {name: Variant(switch.what, switch.settings) for name, switch in SWITCHES.items()}
-    return figure6 | switches | ours | table5
+    return figure6 | SWITCHES | ours | table5
 
 
 OF_THE_PAPER = ("table2", "table3", "table4", "table5", "figure5", "figure6")
@@ -142,8 +141,7 @@ def measure_cell(run: RunFolder, cell: Cell, prepared: PreparedDataset, device: 
 
     Those IN_DEPTH get the curve over their epochs and their "scoring" under every scoring variant.
     """
-    began, device = time.perf_counter(), device or best_accelerator()
-    in_depth = cell.variant in IN_DEPTH
+    began, device, in_depth = time.perf_counter(), device or best_accelerator(), cell.variant in IN_DEPTH
     result = evaluate(run, prepared, every_epoch=in_depth, device=device)
     more: dict[str, Any] = {"variant": cell.variant, "machine": run.machine}
     if in_depth:
@@ -196,25 +194,22 @@ def grid_results(
     content_hash = content_hash or (max(hashes, key=hashes.count) if hashes else None)
     seeds = sorted({result.seed for _, result in found})
     hashes_of = {name: [cell.recipe.hash() for cell in cells_of(base, [name], seeds)] for name in every_variant()}
-    known = {recipe_hash for of_variant in hashes_of.values() for recipe_hash in of_variant}
+    known = set(chain.from_iterable(hashes_of.values()))
     by_hash: dict[str, Result] = {}
     for path, result in found:
-        foreign = None
         if result.data.content_hash != content_hash:
-            foreign = "measured on other data"
+            why, is_told = "measured on other data", False
         elif result.recipe_hash not in known:
-            foreign = f"of other settings than any variant of {base.name}"
-        elif result.machine.precision not in (None, base.training.precision):
-            formats = f"trained in {result.machine.precision}, not compared with results in {base.training.precision}"
-            left_out.append(f"{path}: {formats}")
-            continue
-        if foreign and (path.is_relative_to(folders[0]) or (path, result) in more):
-            left_out.append(f"{path}: {foreign}")
-        elif not foreign:
+            why, is_told = f"of other settings than any variant of {base.name}", False
+        elif (precision := result.machine.precision) not in (None, base.training.precision):
+            why, is_told = f"trained in {precision}, not compared with results in {base.training.precision}", True
+        else:
             by_hash.setdefault(result.recipe_hash, result)
-    found_of = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
-    results = {name: of_variant for name, of_variant in found_of.items() if of_variant}
-    return GridResults(base, results, left_out)
+            continue
+        if is_told or path.is_relative_to(folders[0]) or (path, result) in more:
+            left_out.append(f"{path}: {why}")
+    results = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
+    return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out)
 
 
 def reference_grid(recipe: str) -> Results:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from maam_lib.evaluation import seed_interval
 from maam_lib.grid.experiments import GridResults
-from maam_lib.grid.numbers import Difference
+from maam_lib.grid.numbers import difference
 
 DATASETS = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}  # the paper's, and what it calls them
 # what the end of a recipe's name says
@@ -53,7 +53,7 @@ class Claim:
     decide: str
     judge: Judge
     paper: str = ""  # the paper's own numbers for it
-    differences: tuple[int, ...] = ()  # of docs/differences.md, that bear on it
+    differences: Sequence[int] = ()  # of docs/differences.md, that bear on it
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,19 @@ class Verdict:
 def verdict(claim: Claim, grids: Sequence[GridResults]) -> Verdict:
     """Judge a claim by all results there are."""
     found = [(grid, finding) for grid in grids if (finding := claim.judge(grid)) is not None]
+    real = [(grid, finding) for grid, finding in found if not is_generated(grid)]
+    decided = [(grid, finding.state) for grid, finding in real if finding.state is not State.OPEN]
+    full_size = [(grid, state) for grid, state in decided if is_full_size(grid)]
+    states = {state for _, state in full_size or decided}
+    if states:
+        names = ", ".join(grid.recipe.name for grid, _ in full_size or decided)
+        because = f"{'' if full_size else 'at reduced size: '}{names}{' disagree' if len(states) > 1 else ''}"
+    elif found:
+        because = "not decided by what is measured" if real else "not measured on the paper's datasets"
+    else:
+        because = "no result bears on it"
     findings = {grid.recipe.name: finding for grid, finding in found}
-    for size, deciding in (("", is_full_size), ("at reduced size: ", lambda grid: not is_full_size(grid))):
-        states = {finding.state for grid, finding in found if deciding(grid) and not is_generated(grid)}
-        states.discard(State.OPEN)
-        names = ", ".join(grid.recipe.name for grid, finding in found if deciding(grid) and finding.state in states)
-        if len(states) == 1:
-            return Verdict(claim, findings, states.pop(), f"{size}{names}")
-        if states:
-            return Verdict(claim, findings, State.OPEN, f"{size}{names} disagree")
-    on_real = any(not is_generated(grid) for grid, _ in found)
-    because = "not decided by what is measured" if on_real else "not measured on the paper's datasets"
-    because = because if found else "no result bears on it"
-    return Verdict(claim, findings, State.OPEN, because)
+    return Verdict(claim, findings, states.pop() if len(states) == 1 else State.OPEN, because)
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -120,9 +120,7 @@ def gain(values: Sequence[float], above: float = 0, worth: float = WORTH_NOTING)
 
 def all_of(states: Sequence[State]) -> State:
     """Several parts of one claim: holds where all do, does not where one does not."""
-    if State.FAILS in states:
-        return State.FAILS
-    return State.HOLDS if states and set(states) == {State.HOLDS} else State.OPEN
+    return max(states, key=[State.HOLDS, State.OPEN, State.FAILS].index, default=State.OPEN)
 
 
 def steady(means: Sequence[float], spread: float, tolerance: float) -> State:
@@ -138,4 +136,4 @@ def steady(means: Sequence[float], spread: float, tolerance: float) -> State:
 def said(values: Sequence[float], digits: int = 3, unit: str = "") -> str:
     """Differences in words: their mean, its 95 % interval over seeds, how many seeds."""
     seeds = "one seed" if len(values) < 2 else f"{len(values)} seeds"
-    return f"{Difference(tuple(values), f'+.{digits}f', unit)} ({seeds})"
+    return difference(values, f" ({seeds})", f"+.{digits}f", unit)

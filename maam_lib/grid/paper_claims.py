@@ -5,9 +5,11 @@ Printed numbers come from `reports/paper_values.yaml`, measured ones from result
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from maam_lib.evaluation import Result, seed_spread
@@ -26,8 +28,7 @@ from maam_lib.grid.judging import (
     said,
     steady,
 )
-from maam_lib.grid.numbers import number
-from maam_lib.grid.pairing import Measure, paired, shared_seeds
+from maam_lib.grid.numbers import Measure, number, paired, shared_seeds
 from maam_lib.grid.results import BASE, REPORTS, paper_values
 from maam_lib.grid.tables import support_changes
 from maam_lib.training import build_network
@@ -51,50 +52,35 @@ FILLED_IN = {  # into claims.yaml
 def claims() -> list[Claim]:
     """All claims, in the order of the paper."""
     texts = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
-    judges, numbers = _judges(), _printed_numbers()
-    return [
-        Claim(
-            name=name,
-            text=text["text"],
-            place=text["place"],
-            rule=text["rule"].format_map(FILLED_IN),
-            decide=text["decide"].format_map(FILLED_IN),
-            judge=judges[name],
-            paper=numbers.get(name, ""),
-            differences=tuple(text.get("differences", ())),
-        )
-        for text in texts
-        for name in [text["name"]]
-    ]
+    judges, numbers, made = _judges(), _printed_numbers(), []
+    for text in texts:
+        filled = {key: text[key].format_map(FILLED_IN) for key in ("rule", "decide")}
+        made.append(Claim(**text | filled, judge=judges[text["name"]], paper=numbers.get(text["name"], "")))
+    return made
 
 
 def _judges() -> dict[str, Judge]:
     falls = paper_values()["figure5"]["latent_fall_percent"]
     neither = "no-losses"
     return {
-        "reintegration": _single(_above_chance, "AUC of places minus 0.5"),
-        "pscd": _single(_patch_gain, "AUC gained by patches"),
+        "reintegration": partial(_single, _above_chance, "AUC of places minus 0.5"),
+        "pscd": partial(_single, _patch_gain, "AUC gained by patches"),
         "auc": _as_printed,
         "best": _nobody,
         "eer": _printed_eer,
-        "memory": _pairs({"with memory minus without": (BASE, "no-memory")}),
-        "fusion": _pairs(
-            {
-                "fused minus appearance": (BASE, f"{BASE}-appearance"),
-                "fused minus motion": (BASE, f"{BASE}-motion"),
-            }
+        "memory": partial(_pairs, {"with memory minus without": (BASE, "no-memory")}),
+        "fusion": partial(_pairs, {f"fused minus {one}": (BASE, f"{BASE}-{one}") for one in ("appearance", "motion")}),
+        "motion": partial(_pairs, {"motion minus appearance": (f"{BASE}-motion", f"{BASE}-appearance")}),
+        "losses": partial(
+            _pairs, {"sparse": ("sparse-only", neither), "latent": ("latent-only", neither), "both": (BASE, neither)}
         ),
-        "motion": _pairs({"motion minus appearance": (f"{BASE}-motion", f"{BASE}-appearance")}),
-        "losses": _pairs(
-            {"sparse": ("sparse-only", neither), "latent": ("latent-only", neither), "both": (BASE, neither)}
-        ),
-        "beta": _steady("beta"),
-        "zeta": _steady("zeta"),
-        "latent-items": _fall("latent-only", neither, HALF_THE_FALL * min(map(float, falls)) / 100),
-        "sparse-items": _fall(BASE, "latent-only", 0.01),
+        "beta": partial(_steady, "beta"),
+        "zeta": partial(_steady, "zeta"),
+        "latent-items": partial(_fall, "latent-only", neither, HALF_THE_FALL * min(map(float, falls)) / 100),
+        "sparse-items": partial(_fall, BASE, "latent-only", 0.01),
         "items-speed": _dense,
         "speed": _speed,
-        "places": _single(_pixel_gain, "pixel AUC minus the best no-learning one"),
+        "places": partial(_single, _pixel_gain, "pixel AUC minus the best no-learning one"),
         "patch-size": _nobody,
     }
 
@@ -138,73 +124,52 @@ def _in_words(values: list[str]) -> str:
 
 def _against_others() -> str:
     """The printed rank of the paper's row per dataset."""
-    rows, said = paper_values()["table2"]["rows"], []
-    for column, dataset in enumerate(DATASETS):
-        values = {name: float(row[column]) for name, row in rows.items() if row[column] != "–"}
-        rank = sorted(values, key=values.__getitem__, reverse=True).index("Ours") + 1
-        said.append(f"{dataset} {rank}. of {len(values)}")
+    printed = pd.DataFrame.from_dict(paper_values()["table2"]["rows"], orient="index", columns=list(DATASETS))
+    ranks = printed.apply(pd.to_numeric, errors="coerce").rank(ascending=False, method="first")
+    said = [f"{dataset} {ranks.loc['Ours', dataset]:.0f}. of {ranks[dataset].max():.0f}" for dataset in DATASETS]
     return "printed: " + ", ".join(said)
 
 
 # Judges
 
 
-def _pairs(comparisons: dict[str, tuple[str, str]]) -> Judge:
+def _pairs(comparisons: dict[str, tuple[str, str]], grid: GridResults) -> Finding | None:
     """Gains of some variants over others, words -> (variant, other); all must hold."""
-
-    def judge(grid: GridResults) -> Finding | None:
-        gaps = {words: paired(grid.results, first, beside=second) for words, (first, second) in comparisons.items()}
-        measured = {words: values for words, values in gaps.items() if values}
-        if not measured:
-            return None
-        states = [gain(values) for values in gaps.values()]
-        variants = tuple(dict.fromkeys(name for pair in comparisons.values() for name in pair if name in grid.results))
-        return Finding(all_of(states), "; ".join(f"{words} {said(v)}" for words, v in measured.items()), variants)
-
-    return judge
+    gaps = {words: paired(grid.results, first, beside=second) for words, (first, second) in comparisons.items()}
+    measured = {words: values for words, values in gaps.items() if values}
+    if not measured:
+        return None
+    states = [gain(values) for values in gaps.values()]
+    variants = tuple(dict.fromkeys(name for pair in comparisons.values() for name in pair if name in grid.results))
+    return Finding(all_of(states), "; ".join(f"{words} {said(v)}" for words, v in measured.items()), variants)
 
 
-def _single(measure: Measure, words: str) -> Judge:
+def _single(measure: Measure, words: str, grid: GridResults) -> Finding | None:
     """A gain that each result of the recipe as it is holds by itself."""
-
-    def judge(grid: GridResults) -> Finding | None:
-        values = [value for result in grid.results.get(BASE, []) if (value := measure(result)) is not None]
-        return Finding(gain(values), f"{words}: {said(values)}", (BASE,)) if values else None
-
-    return judge
+    values = [value for result in grid.results.get(BASE, []) if (value := measure(result)) is not None]
+    return Finding(gain(values), f"{words}: {said(values)}", (BASE,)) if values else None
 
 
-def _steady(knob: str) -> Judge:
+def _steady(knob: str, grid: GridResults) -> Finding | None:
     """How much the mean AUC moves over the plotted values of a knob of Fig. 6."""
-
-    def judge(grid: GridResults) -> Finding | None:
-        variants = [name for value, name in figure6_variants(knob).items() if value != FAR_BETA]
-        if not all(grid.results.get(name) for name in variants):
-            return None
-        seeds = shared_seeds(grid.results, variants)
-        if not seeds:
-            return None
-        means = [seed_spread([r.auc for r in grid.results[name] if r.seed in seeds])[0] for name in variants]
-        spread = 2 * seed_spread([r.auc for r in grid.results[BASE]])[1]
-        if len(grid.results[BASE]) < 2:
-            spread = float("inf")
-        words = f"mean AUC {min(means):.3f} to {max(means):.3f} ({len(seeds)} seeds); spread over seeds {spread:.3f}"
-        return Finding(steady(means, spread, STEADY), words, tuple(variants))
-
-    return judge
+    variants = [name for value, name in figure6_variants(knob).items() if value != FAR_BETA]
+    seeds = shared_seeds(grid.results, variants)
+    if not all(grid.results.get(name) for name in variants) or not seeds:
+        return None
+    means = [seed_spread([r.auc for r in grid.results[name] if r.seed in seeds])[0] for name in variants]
+    own = [r.auc for r in grid.results[BASE]]
+    spread = 2 * seed_spread(own)[1] if len(own) > 1 else math.inf
+    words = f"mean AUC {min(means):.3f} to {max(means):.3f} ({len(seeds)} seeds); spread over seeds {spread:.3f}"
+    return Finding(steady(means, spread, STEADY), words, tuple(variants))
 
 
-def _fall(name: str, beside: str, least: float) -> Judge:
+def _fall(name: str, beside: str, least: float, grid: GridResults) -> Finding | None:
     """The relative fall of support items from one variant to another."""
-
-    def judge(grid: GridResults) -> Finding | None:
-        falls = [-change for change in support_changes(grid.results, name, beside)]
-        if not falls:
-            return None
-        words = f"falls by {said([100 * fall for fall in falls], digits=1, unit=' %')}"
-        return Finding(gain(falls, above=least, worth=least), words, (name, beside))
-
-    return judge
+    falls = [-change for change in support_changes(grid.results, name, beside)]
+    if not falls:
+        return None
+    words = f"falls by {said([100 * fall for fall in falls], digits=1, unit=' %')}"
+    return Finding(gain(falls, above=least, worth=least), words, (name, beside))
 
 
 def _as_printed(grid: GridResults) -> Finding | None:
@@ -267,12 +232,9 @@ def _nobody(grid: GridResults) -> None:
 # What judges read
 
 
-def _less(value: float | None, other: float | None) -> float | None:
-    return None if value is None or other is None else value - other
-
-
 def _above_chance(result: Result) -> float | None:
-    return _less(result.memory.reintegration_auc, 0.5) if result.memory else None
+    found = result.memory and result.memory.reintegration_auc
+    return None if found is None else found - 0.5
 
 
 def _patch_gain(result: Result) -> float | None:
@@ -280,5 +242,6 @@ def _patch_gain(result: Result) -> float | None:
 
 
 def _pixel_gain(result: Result) -> float | None:
-    places = result.localisation
-    return _less(places.pixel_auc, places.no_learning.pixel_auc) if places else None
+    if (places := result.localisation) is None or places.pixel_auc is None or places.no_learning.pixel_auc is None:
+        return None
+    return places.pixel_auc - places.no_learning.pixel_auc

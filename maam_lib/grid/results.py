@@ -16,11 +16,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from data_prep.files import UnreadableError, in_form, read_json, read_text, write_json, write_text, written_aside
+from data_prep.files import UnreadableError, in_form, read_json, read_text, write_json, written_aside
 from maam_lib import CLONE, in_clone
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
-from maam_lib.evaluation import Localisation, Result, UnderProtocol
+from maam_lib.evaluation import Result
 from maam_lib.model import MAAMNet
 from maam_lib.training import SCORES, RunFolder, build_network, load_weights
 
@@ -29,6 +29,17 @@ REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
 BASE = "paper"  # the variant that is the recipe as it is
 NEEDED = {name for name, field in Result.model_fields.items() if field.is_required()}
+PROTOCOL_ROWS = {  # of a result's table
+    "micro": "fused",
+    "micro_per_clip": "fused, each clip to [0, 1]",
+    "macro": "fused, mean of {measured.clips} clips ({measured.single_class_clips} of one class left out)",
+}
+PLACES_ROWS = {
+    "pixel_auc": "pixels",
+    "pixel_auc_ucsd": "pixels, 40 % of a frame's (UCSD)",
+    "rbdc": "regions (RBDC)",
+    "tbdc": "tracks (TBDC)",
+}
 Results = Mapping[str, list[Result]]  # variant -> one result per seed, in the order of the seeds
 
 
@@ -50,9 +61,8 @@ def read_result(path: Path) -> Result:
         raise ResultError(f"{path}: no such result; make it with `maam evaluate --run {path.parent}`") from None
     except UnreadableError as error:
         raise ResultError(f"{error}; was it cut? Evaluate the run again") from error
-    if not isinstance(content, dict) or (missing := NEEDED - set(content)):
-        lacks = f" (no {', '.join(sorted(missing))})" if isinstance(content, dict) else ""
-        raise ResultError(f"{path}: not a metrics.json of this kit{lacks}; remove it or evaluate the run again")
+    if missing := ", ".join(sorted(NEEDED - set(content if isinstance(content, dict) else ()))):
+        raise ResultError(f"{path}: not a metrics.json of this kit (no {missing}); remove it or evaluate the run again")
     try:
         return in_form(content, Result, str(path))
     except UnreadableError as error:
@@ -95,12 +105,10 @@ def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False
     result = read_result(run.folder / "metrics.json").with_values(machine=run.machine)
     write_json(folder / variant / f"seed{result.seed}.json", result.as_json())
     if weights:
-        with written_aside(folder / WEIGHTS) as aside:
-            shutil.copyfile(run.weights_file(), aside)
-        with written_aside(folder / SCORES) as aside:
-            shutil.copyfile(run.folder / SCORES, aside)
-        write_text(folder / "recipe.yaml", run.recipe.to_yaml())
-        write_text(folder / DETECTOR, (run.folder / DETECTOR).read_text(encoding="utf-8"))
+        kept = {WEIGHTS: run.weights_file()} | {name: run.folder / name for name in (SCORES, "recipe.yaml", DETECTOR)}
+        for name, source in kept.items():
+            with written_aside(folder / name) as aside:
+                shutil.copyfile(source, aside)
     return folder
 
 
@@ -110,49 +118,28 @@ def result_table(result: Result) -> pd.DataFrame:
     Where the result has them: the average precision, the 95 % interval over clips and the best yardstick under the
     same protocol; rows for the other protocols; and pixel, region and track criteria, areas as well.
     """
-    learned: dict[str, dict[str, float | None]] = {
+    rows: dict[str, dict[str, float | None]] = {
         "fused": {"AUC": result.auc, "EER": result.eer},
         "appearance alone": {"AUC": result.auc_appearance},
         "motion alone": {"AUC": result.auc_motion},
     }
     for name, measured in result.protocols.items():
-        if measured.auc is None:  # no clip has frames of both kinds
-            continue
-        row = "fused" if name == "micro" else _protocol_row(name, measured)
-        learned[row] = learned.get(row, {}) | _protocol_columns(measured)
-    learned |= _localisation_rows(result.localisation) if result.localisation else {}
-    yardsticks = {
-        f"no learning: {name.replace('_', ' ')}": {"AUC": row.auc, "EER": row.eer}
-        for name, row in result.no_learning.items()
-    }
-    return pd.DataFrame.from_dict(learned | yardsticks, orient="index")
-
-
-def _protocol_row(name: str, measured: UnderProtocol) -> str:
-    if name == "macro":
-        return f"fused, mean of {measured.clips} clips ({measured.single_class_clips} of one class left out)"
-    return "fused, each clip to [0, 1]"
-
-
-def _protocol_columns(measured: UnderProtocol) -> dict[str, float]:
-    low, high = measured.auc_interval or (None, None)
-    columns = {
-        "AUC": measured.auc,
-        "EER": measured.eer,
-        "AP": measured.average_precision,
-        "AUC from": low,
-        "to": high,
-        "best no-learning": max(measured.no_learning.values(), default=None),
-    }
-    return {name: value for name, value in columns.items() if value is not None}
-
-
-def _localisation_rows(measured: Localisation) -> dict[str, dict[str, float | None]]:
-    yardstick = measured.no_learning
-    rows = {
-        "pixels": (measured.pixel_auc, yardstick.pixel_auc),
-        "pixels, 40 % of a frame's (UCSD)": (measured.pixel_auc_ucsd, yardstick.pixel_auc_ucsd),
-        "regions (RBDC)": (measured.rbdc, yardstick.rbdc),
-        "tracks (TBDC)": (measured.tbdc, yardstick.tbdc),
-    }
-    return {row: {"AUC": ours, "best no-learning": best} for row, (ours, best) in rows.items() if ours is not None}
+        low, high = measured.auc_interval or (None, None)
+        columns = {
+            "AUC": measured.auc,
+            "EER": measured.eer,
+            "AP": measured.average_precision,
+            "AUC from": low,
+            "to": high,
+            "best no-learning": max(measured.no_learning.values(), default=None),
+        }
+        if measured.auc is not None:  # else no clip has frames of both kinds
+            row = rows.setdefault(PROTOCOL_ROWS[name].format(measured=measured), {})
+            row |= {column: value for column, value in columns.items() if value is not None}
+    if places := result.localisation:
+        for criterion, row in PLACES_ROWS.items():
+            if (ours := getattr(places, criterion)) is not None:
+                rows[row] = {"AUC": ours, "best no-learning": getattr(places.no_learning, criterion)}
+    for name, without in result.no_learning.items():
+        rows[f"no learning: {name.replace('_', ' ')}"] = {"AUC": without.auc, "EER": without.eer}
+    return pd.DataFrame.from_dict(rows, orient="index")

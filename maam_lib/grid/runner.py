@@ -24,7 +24,6 @@ from data_prep.cluster import outcomes
 from data_prep.files import DiskFullError, alone, clear_asides, write_json, write_text
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Result
 from maam_lib.grid.cost import measure_cost, memory_needed
 from maam_lib.grid.experiments import OF_THE_PAPER, Cell, GridResults, cells_of, grid_results, measure_cell, variants_of
 from maam_lib.grid.results import REFERENCE, ResultError, read_result
@@ -67,14 +66,17 @@ def sweep(
     cells = cells_of(recipe, variants_of(parts, variants), range(seeds))
     busy = SweepError(f"{home}: another sweep is at work there; wait for it, or name another folder")
     with alone(home / ".lock", busy):
-        _check_recipe(home, recipe)
-        done, to_do = planned(cells, prepared, folder)
+        kept = home / "recipe.yaml"
+        if kept.is_file() and (changed := changed_settings(load_recipe(kept), recipe)):
+            raise SweepError(f"{home}: holds a sweep with other settings ({changed}); name another folder for these")
+        done = [cell for cell in cells if _has_result(cell, prepared, folder)]
+        to_do = [Task(home, cell, prepared) for cell in cells if cell not in done]
         _clear(home, done)
-        write_text(home / "recipe.yaml", recipe.to_yaml())
+        write_text(kept, recipe.to_yaml())
         workers = workers or (1 if scheduler else default_workers(recipe))
         _write_plan(home, cells, done, prepared, workers)
         say(f"{recipe.name}: {len(cells)} cells, {len(done)} done, {len(to_do)} to do in {home}")
-        failed = _run(home, to_do, prepared, workers, scheduler, say)
+        failed = _run(to_do, workers, scheduler, say)
         if "table4" in parts and not (home / "cost.json").is_file():
             write_json(home / "cost.json", measure_cost(recipe, prepared).model_dump(mode="json"))
     if failed:
@@ -85,51 +87,44 @@ def sweep(
     return grid_results(recipe, folder, REFERENCE, content_hash=prepared.content_hash)
 
 
-def planned(cells: list[Cell], prepared: PreparedDataset, folder: Path) -> tuple[list[Cell], list[Cell]]:
-    """The cells that have a result, and those that have none; raises ResultError as `sweep` does."""
-    done, to_do = list[Cell](), list[Cell]()
-    for cell in cells:
-        for place in (folder, REFERENCE):
-            path = cell.result_file(place / cell.recipe.name)
-            if not path.is_file():
-                continue
-            result = read_result(path)
-            other = _otherness(result, cell, prepared)
-            if not other:
-                done.append(cell)
-                break
-            if place == folder:
-                raise ResultError(f"{path}: a result of {other}; move it away, or sweep into another folder")
-        else:
-            to_do.append(cell)
-    return done, to_do
-
-
-def _otherness(result: Result, cell: Cell, prepared: PreparedDataset) -> str:
-    """In what a result is not the cell's; "" where it is."""
-    if result.recipe_hash != cell.recipe.hash():
-        return "other settings"
-    if result.data.content_hash != prepared.content_hash:
-        return "other data"
-    if result.machine.precision not in (None, cell.recipe.training.precision):
-        return f"another number format ({result.machine.precision})"
-    return ""
+def _has_result(cell: Cell, prepared: PreparedDataset, folder: Path) -> bool:
+    """Whether a cell's result is in the folder, or comes with the kit; raises ResultError as `sweep` does."""
+    for place in (folder, REFERENCE):
+        path, other = cell.result_file(place / cell.recipe.name), ""
+        if not path.is_file():
+            continue
+        result = read_result(path)
+        if result.recipe_hash != cell.recipe.hash():
+            other = "other settings"
+        elif result.data.content_hash != prepared.content_hash:
+            other = "other data"
+        elif result.machine.precision not in (None, cell.recipe.training.precision):
+            other = f"another number format ({result.machine.precision})"
+        if not other:
+            return True
+        if place == folder:
+            raise ResultError(f"{path}: a result of {other}; move it away, or sweep into another folder")
+    return False
 
 
 # Running
 
 
-def _run(
-    home: Path,
-    cells: list[Cell],
-    prepared: PreparedDataset,
-    workers: int,
-    scheduler: str | None,
-    say: Callable[[str], None],
-) -> list[str]:
+@dataclass(frozen=True)
+class Task:
+    """A cell, the folder of its recipe, and its data: what travels to a worker."""
+
+    home: Path
+    cell: Cell
+    prepared: PreparedDataset
+
+    def note(self, kind: str) -> Path:
+        return self.cell.result_file(self.home).with_suffix(f".{kind}")
+
+
+def _run(tasks: list[Task], workers: int, scheduler: str | None, say: Callable[[str], None]) -> list[str]:
     """Run cells, telling of each; returns the failed ones with their reason."""
     began, failed = time.perf_counter(), []
-    tasks = [Task(home, cell, prepared) for cell in cells]
     for number, (task, outcome) in enumerate(outcomes(run_cell, tasks, workers, scheduler), start=1):
         spent = time.perf_counter() - began
         left = clock(spent / number * (len(tasks) - number))
@@ -145,18 +140,6 @@ def _run(
             says = f"FAILED: {reason}"
         say(f"{number}/{len(tasks)} {task.cell}: {says} [{clock(spent)} gone, about {left} left]")
     return failed
-
-
-@dataclass(frozen=True)
-class Task:
-    """A cell, the folder of its recipe, and its data: what travels to a worker."""
-
-    home: Path
-    cell: Cell
-    prepared: PreparedDataset
-
-    def note(self, kind: str) -> Path:
-        return self.cell.result_file(self.home).with_suffix(f".{kind}")
 
 
 def run_cell(task: Task) -> str:
@@ -235,12 +218,6 @@ def _clear(home: Path, done: list[Cell]) -> None:
     for cell in done:
         for kind in ("running", "failed"):
             cell.result_file(home).with_suffix(f".{kind}").unlink(missing_ok=True)
-
-
-def _check_recipe(home: Path, recipe: Recipe) -> None:
-    kept = home / "recipe.yaml"
-    if kept.is_file() and (changed := changed_settings(load_recipe(kept), recipe)):
-        raise SweepError(f"{home}: holds a sweep with other settings ({changed}); name another folder for these")
 
 
 # How many

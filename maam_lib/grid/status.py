@@ -4,6 +4,7 @@ import platform
 import statistics
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -51,30 +52,28 @@ class SweepState:
 
 
 def sweep_states(folder: Path) -> list[SweepState]:
-    """Of every recipe swept in a folder; raises ResultError where there is no sweep."""
-    homes = sorted(path.parent for path in folder.glob("*/plan.json"))
+    """Of every recipe swept in a folder; raises ResultError where there is no sweep.
+
+    A sweep whose own files are damaged is told of as well, so that it does not hide the others.
+    """
+    homes, states = sorted(path.parent for path in folder.glob("*/plan.json")), []
     if not homes:
         raise ResultError(
             f"{folder}: no sweep here (no */plan.json); start one with `maam sweep RECIPE --out {folder}`"
         )
-    return [_readable_state(home) for home in homes]
-
-
-def _readable_state(home: Path) -> SweepState:
-    """A sweep whose own files are damaged is told of as well, so that it does not hide the others."""
-    try:
-        return sweep_state(home)
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # what a damaged file leads to
-        reason = f"plan or notes not readable ({type(error).__name__}: {' '.join(str(error).split())})"
-        return SweepState(home, [], None, [f"{reason}; run the same `maam sweep` again: it writes them anew"])
+    for home in homes:
+        try:
+            states.append(sweep_state(home))
+        except (ValueError, RuntimeError, OSError) as error:  # what damaged or vanished files lead to
+            reason = f"plan or notes not readable ({type(error).__name__}: {' '.join(str(error).split())})"
+            remedy = "run the same `maam sweep` again: it writes them anew"
+            states.append(SweepState(home, [], None, [f"{reason}; {remedy}"]))
+    return states
 
 
 def sweep_state(home: Path) -> SweepState:
-    """How far the last sweep in `<folder>/<recipe>` is."""
-    try:
-        plan = in_form(read_json(home / "plan.json"), Plan, str(home / "plan.json"))
-    except (UnreadableError, FileNotFoundError) as error:
-        raise ResultError(f"{error}; start the sweep again, finished cells are kept") from error
+    """How far the last sweep in `<folder>/<recipe>` is; raises UnreadableError for a damaged plan."""
+    plan = in_form(read_json(home / "plan.json"), Plan, str(home / "plan.json"))
     grid = grid_results(base_recipe(home), home.parent, REFERENCE, content_hash=plan.content_hash)
     results = {result.recipe_hash: result for seeds in grid.results.values() for result in seeds}
     cells = [_cell_state(home, cell, results.get(cell.recipe_hash)) for cell in plan.cells]
@@ -83,25 +82,25 @@ def sweep_state(home: Path) -> SweepState:
 
 def _cell_state(home: Path, planned: PlannedCell, result: Result | None) -> CellState:
     """Of a cell of a plan. A result of the kit counts only where the plan took it: its number format may be another."""
-    variant, seed = planned.variant, planned.seed
-    if result is not None and (planned.done or (home / variant / f"seed{seed}.json").is_file()):
-        return CellState(variant, seed, "done", f"AUC {result.auc:.3f}")
-    running, failed = (home / variant / f"seed{seed}.{kind}" for kind in ("running", "failed"))
+    state = partial(CellState, planned.variant, planned.seed)
+    own, running, failed = (
+        home / planned.variant / f"seed{planned.seed}.{kind}" for kind in ("json", "running", "failed")
+    )
+    if result is not None and (planned.done or own.is_file()):
+        return state("done", f"AUC {result.auc:.3f}")
     if running.is_file():
         try:
             word = in_form(read_json(running), Word, str(running))
         except (UnreadableError, FileNotFoundError) as error:  # damaged, or done in this moment
-            return CellState(variant, seed, "interrupted", f"{error}; the next sweep continues it")
+            return state("interrupted", f"{error}; the next sweep continues it")
         at = f"epoch {word.epoch} of {word.epochs} done"
         if not _is_alive(word):
-            return CellState(variant, seed, "interrupted", f"{at}; the next sweep continues it")
-        sign = f"last sign {clock(time.time() - word.seen)} ago"
-        return CellState(
-            variant, seed, "running", f"{at}, for {clock(time.time() - word.began)}, {sign}, on {word.host}"
-        )
+            return state("interrupted", f"{at}; the next sweep continues it")
+        spent, silent = (clock(time.time() - moment) for moment in (word.began, word.seen))
+        return state("running", f"{at}, for {spent}, last sign {silent} ago, on {word.host}")
     if failed.is_file():
-        return CellState(variant, seed, "failed", failed.read_text(encoding="utf-8", errors="replace").strip())
-    return CellState(variant, seed, "waiting")
+        return state("failed", failed.read_text(encoding="utf-8", errors="replace").strip())
+    return state("waiting")
 
 
 def _is_alive(word: Word) -> bool:
@@ -119,19 +118,12 @@ def _seconds_left(home: Path, cells: list[CellState], results: dict[str, Result]
 
     Before any is finished, what the epochs so far let expect of the trainings.
     """
-    spent = [result.seconds for result in results.values() if result.seconds]
-    took = [seconds.training + seconds.measuring for seconds in spent]
-    took = took or [statistics.mean(run.history["seconds"]) * run.recipe.training.epochs for run in _begun(home, cells)]
+    took = [of.training + of.measuring for result in results.values() if (of := result.seconds)]
     if not took:
-        return None
+        runs = [RunFolder(home / cell.variant / f"seed{cell.seed}") for cell in cells]
+        took = [statistics.mean(r.history["seconds"]) * r.recipe.training.epochs for r in runs if len(r.history)]
     to_do = sum({"waiting": 1, "interrupted": 1, "running": 0.5}.get(cell.state, 0) for cell in cells)
-    return to_do * statistics.median(took) / workers
-
-
-def _begun(home: Path, cells: list[CellState]) -> list[RunFolder]:
-    """The runs of cells that have an epoch behind them."""
-    runs = [RunFolder(home / cell.variant / f"seed{cell.seed}") for cell in cells]
-    return [run for run in runs if len(run.history)]
+    return to_do * statistics.median(took) / workers if took else None
 
 
 def clock(seconds: float) -> str:

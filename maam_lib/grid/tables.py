@@ -14,8 +14,21 @@ from data_prep.files import in_form, read_json
 from maam_lib.evaluation import Cost, Result, Row, UnderProtocol
 from maam_lib.grid.differences import effect_table
 from maam_lib.grid.experiments import BRANCHES, LOSSES, GridResults, every_part, every_variant, figure6_variants
-from maam_lib.grid.numbers import ABSENT, NONE, Interval, Number, Pair, TableCell, deviation, number
-from maam_lib.grid.pairing import auc, auc_motion, paired, same_seeds
+from maam_lib.grid.numbers import (
+    ABSENT,
+    NONE,
+    Number,
+    TableCell,
+    auc,
+    auc_motion,
+    deviation,
+    interval,
+    number,
+    paired,
+    same_seeds,
+    shown,
+    support_items,
+)
 from maam_lib.grid.results import BASE, REFERENCE, Results, paper_values
 
 PAPERS_LOSSES = {"no-losses": "none", "sparse-only": "sparse", "latent-only": "latent", BASE: "sparse and latent"}
@@ -23,84 +36,80 @@ PAPERS_LOSSES = {"no-losses": "none", "sparse-only": "sparse", "latent-only": "l
 
 def grid_tables(grid: GridResults, folder: Path, parts: list[str]) -> dict[str, pd.DataFrame]:
     """Title -> table, for each part of the paper that is asked for."""
-    made: dict[str, Callable[[], pd.DataFrame]] = {
-        "table2": lambda: table2(grid),
-        "table3": lambda: table3(grid),
-        "table4": lambda: table4(read_cost(grid.recipe.name, folder, REFERENCE)),
-        "table5": lambda: table5(grid),
-        "figure5": lambda: figure5(grid),
-        "figure6": lambda: figure6(grid),
-        "differences": lambda: effect_table(grid.results),
+    made: dict[str, Callable[[GridResults], pd.DataFrame]] = {
+        "table2": table2,
+        "table3": table3,
+        "table4": lambda grid: table4(read_cost(grid.recipe.name, folder, REFERENCE)),
+        "table5": table5,
+        "figure5": figure5,
+        "figure6": figure6,
+        "differences": lambda grid: effect_table(grid.results),
     }
-    titles = {part: values["title"] for part, values in paper_values().items()} | {
-        "differences": "Paper against released code: one switch at a time",
-    }
-    return {titles[part]: made[part]() for part in parts}
+    titles = {part: values["title"] for part, values in paper_values().items()}
+    titles["differences"] = "Paper against released code: one switch at a time"
+    return {titles[part]: made[part](grid) for part in parts}
 
 
-def summary(results: Iterable[tuple[str, list[Result]]]) -> pd.DataFrame:
+def summary(groups: Iterable[tuple[str, list[Result]]]) -> pd.DataFrame:
     """One row per named group of results (its seeds): AUC, EER, both branches, and the yardsticks.
 
     "learning adds" is the fused AUC minus that of the best no-learning row. The motion error is relative to that of
     predicting no motion, on training frames and on normal test frames.
     """
-    return pd.DataFrame([_summary_row(name, seeds) for name, seeds in results])
-
-
-def _summary_row(name: str, seeds: list[Result]) -> dict[str, TableCell]:
-    data, protocol, table2 = seeds[0].data, seeds[0].protocol, paper_values()["table2"]
-    errors = [result.motion_error_to_zero_flow for result in seeds]
-    return {
-        "result": name,
-        "dataset": data.name,
-        "seeds": len(seeds),
-        "AUC": shown(seeds, auc),
-        "EER": shown(seeds, lambda r: r.eer),
-        "AUC appearance": shown(seeds, lambda r: r.auc_appearance),
-        "AUC motion": shown(seeds, auc_motion),
-        "best no-learning": yardstick(seeds),
-        "paper, full size": dict(zip(table2["columns"], table2["rows"]["Ours"], strict=True)).get(data.name, NONE),
-        "learning adds": learning_adds(seeds),
-        "motion error, train / normal test": Pair(
-            number([error.train for error in errors], ".2f"), number([error.test_normal for error in errors], ".2f")
-        ),
-        "protocol": protocol.auc.split(",")[0] + ("" if protocol.complete else ", INCOMPLETE data"),
-    }
+    rows = []
+    for name, seeds in groups:
+        data, protocol = seeds[0].data, seeds[0].protocol
+        errors = [result.motion_error_to_zero_flow for result in seeds]
+        train, test = ([error.train for error in errors], [error.test_normal for error in errors])
+        row = {
+            "result": name,
+            "dataset": data.name,
+            "seeds": len(seeds),
+            "AUC": shown(seeds, auc),
+            "EER": shown(seeds, lambda r: r.eer),
+            "AUC appearance": shown(seeds, lambda r: r.auc_appearance),
+            "AUC motion": shown(seeds, auc_motion),
+            "best no-learning": yardstick(seeds),
+            "paper, full size": paper(data.name, "table2", "Ours"),
+            "learning adds": learning_adds(seeds),
+            "motion error, train / normal test": f"{number(train, '.2f')} / {number(test, '.2f')}",
+            "protocol": protocol.auc.split(",")[0] + ("" if protocol.complete else ", INCOMPLETE data"),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def table2(grid: GridResults) -> pd.DataFrame:
     """Our two rows of Table 2: AUC with and without memory, the yardsticks, and what learning adds."""
-    rows = {"Ours (w/o memory)": "no-memory", "Ours": BASE}
-    return pd.DataFrame([_auc_row(grid, name, variant) for name, variant in rows.items()])
-
-
-def _auc_row(grid: GridResults, name: str, variant: str) -> dict[str, TableCell]:
-    results, printed = grid.results.get(variant, []), paper(grid, "table2", name)
-    return {
-        "method": name,
-        "seeds": len(results),
-        "AUC": shown(results, auc),
-        "95 % over clips": clips_interval(results, lambda micro: micro.auc_interval),
-        "paper": printed,
-        "deviation": deviation([result.auc for result in results], printed),
-        "best no-learning": yardstick(results),
-        "learning adds": learning_adds(results),
-        "[95 % over clips]": clips_interval(results, lambda micro: micro.learning_adds_interval, "+.3f"),
-    }
+    rows = []
+    for method, variant in {"Ours (w/o memory)": "no-memory", "Ours": BASE}.items():
+        results, printed = grid.results.get(variant, []), paper(grid.recipe.data.dataset, "table2", method)
+        row = {
+            "method": method,
+            "seeds": len(results),
+            "AUC": shown(results, auc),
+            "95 % over clips": clips_interval(results, lambda micro: micro.auc_interval),
+            "paper": printed,
+            "deviation": deviation(shown(results, auc), printed),
+            "best no-learning": yardstick(results),
+            "learning adds": learning_adds(results),
+            "[95 % over clips]": clips_interval(results, lambda micro: micro.learning_adds_interval, "+.3f"),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def memory_table(results: Results) -> pd.DataFrame:
     """With and without memory, and with two sharper ones (ours): AUC, the gap in the same seeds, support items."""
     rows = []
     for variant in ("no-memory", BASE, "similarity", "temperature"):
-        found = results.get(variant, [])
-        gaps, support = paired(results, variant), _support(found)
+        found, support = results.get(variant, []), shown(results.get(variant, []), support_items, ".1f")
         row = {
             "variant": "with memory" if variant == BASE else every_variant()[variant].what,
             "seeds": len(found),
             "AUC": shown(found, auc),
-            "minus with memory, same seeds": number(gaps, "+.3f") if variant != BASE else "",
-            "support items": NONE if found and not support else number(support, ".1f"),
+            "minus with memory, same seeds": number(paired(results, variant), "+.3f") if variant != BASE else "",
+            "support items": NONE if found and support == ABSENT else support,
             "best no-learning": yardstick(found),
         }
         rows.append(row)
@@ -109,14 +118,14 @@ def memory_table(results: Results) -> pd.DataFrame:
 
 def table3(grid: GridResults) -> pd.DataFrame:
     """Our row of Table 3: the equal error rate in percent."""
-    results = grid.results.get(BASE, [])
-    printed = paper(grid, "table3", "Ours")
+    results, printed = grid.results.get(BASE, []), paper(grid.recipe.data.dataset, "table3", "Ours")
+    ours = shown(results, lambda r: 100 * r.eer, ".1f")
     row = {
         "method": "Ours",
         "seeds": len(results),
-        "EER [%]": shown(results, lambda r: 100 * r.eer, ".1f"),
+        "EER [%]": ours,
         "paper": printed,
-        "deviation": deviation([100 * r.eer for r in results], printed, "+.1f", unit=100),
+        "deviation": deviation(ours, printed, "+.1f", unit=100),
         "best no-learning": shown(results, lambda r: 100 * r.best.eer, ".1f"),
     }
     return pd.DataFrame([row])
@@ -150,12 +159,9 @@ def table5(grid: GridResults) -> pd.DataFrame:
     for losses, loss in LOSSES.items():
         row: dict[str, TableCell] = {"losses": loss.what, "seeds": len(compared.get(losses, []))}
         for branches in BRANCHES:
-            column = branches.removeprefix("-") or "fused"
-            results = compared.get(losses + branches, [])
-            row[column] = shown(results, auc)
-            printed = paper(grid, "table5", PAPERS_LOSSES[losses], column)
-            row[f"paper, {column}"] = printed
-            row[f"deviation, {column}"] = deviation([result.auc for result in results], printed)
+            column, ours = branches.removeprefix("-") or "fused", shown(compared.get(losses + branches, []), auc)
+            printed = paper(grid.recipe.data.dataset, "table5", PAPERS_LOSSES[losses], column)
+            row |= {column: ours, f"paper, {column}": printed, f"deviation, {column}": deviation(ours, printed)}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -180,17 +186,18 @@ def table5_more(grid: GridResults) -> pd.DataFrame:
 
 def figure5(grid: GridResults) -> pd.DataFrame:
     """Fig. 5: support items per query under the four settings of the losses, of the seeds that all have."""
-    rows, compared = [], same_seeds(grid.results, every_part()["figure5"])
+    values, rows, compared = paper_values()["figure5"], [], same_seeds(grid.results, every_part()["figure5"])
+    falls = dict(zip(values["columns"], values["latent_fall_percent"], strict=True))
+    fall = falls.get(grid.recipe.data.dataset)  # none for our own data
     for losses, loss in LOSSES.items():
-        results = compared.get(losses, [])
-        changes = support_changes(compared, losses)
+        results, changes = compared.get(losses, []), support_changes(compared, losses)
         row = {
             "losses": loss.what,
             "seeds": len(results),
-            "support items": number(_support(results), ".1f", hashes=hashes_of(results)),
+            "support items": shown(results, support_items, ".1f"),
             "of": next((r.memory.items for r in results if r.memory), ""),
             "against neither loss": number([float(np.mean(changes))] if changes else [], "+.1%"),
-            "paper, of latent": paper_fall(grid) if losses == "latent-only" else NONE,
+            "paper, of latent": f"-{fall}%" if fall and losses == "latent-only" else NONE,
         }
         rows.append(row)
     return pd.DataFrame(rows)
@@ -210,9 +217,9 @@ def figure6(grid: GridResults) -> pd.DataFrame:
                 "seeds": len(results),
                 "AUC": shown(results, auc),
                 "paper": printed.get(value, NONE),
-                "deviation": deviation([result.auc for result in results], printed.get(value, NONE)),
+                "deviation": deviation(shown(results, auc), printed.get(value, NONE)),
                 "best no-learning": yardstick(results),
-                "support items": number(_support(results), ".1f"),
+                "support items": shown(results, support_items, ".1f"),
             }
             rows.append(row)
     return pd.DataFrame(rows)
@@ -220,28 +227,21 @@ def figure6(grid: GridResults) -> pd.DataFrame:
 
 def read_cost(recipe: str, *folders: Path) -> Cost | None:
     """The first cost.json of a recipe that the folders hold, None where none does; UnreadableError if damaged."""
-    for folder in folders:
-        path = folder / recipe / "cost.json"
-        if path.is_file():
-            return in_form(read_json(path), Cost, str(path))
-    return None
+    paths = (folder / recipe / "cost.json" for folder in folders)
+    path = next((path for path in paths if path.is_file()), None)
+    return in_form(read_json(path), Cost, str(path)) if path else None
 
 
 # What the tables are made of
 
 
-def paper(grid: GridResults, table: str, row: str, column: str | None = None) -> str:
-    """A number of the paper as printed, for the recipe's dataset; a dash where the paper has none."""
-    values, dataset = paper_values()[table], grid.recipe.data.dataset
+def paper(dataset: str, table: str, row: str, column: str | None = None) -> str:
+    """A number of the paper as printed, for a dataset; a dash where the paper has none."""
+    values = paper_values()[table]
     if column is None:
         return dict(zip(values["columns"], values["rows"][row], strict=True)).get(dataset, NONE)
     printed = values["rows"][row].get(dataset)
     return NONE if printed is None else printed[values["columns"].index(column)]
-
-
-def shown(results: list[Result], measure: Callable[[Result], float], form: str = ".3f") -> Number | str:
-    """One of the numbers of some results, one per seed."""
-    return number([measure(result) for result in results], form, hashes=hashes_of(results))
 
 
 def learning_adds(results: list[Result]) -> Number | str:
@@ -254,42 +254,23 @@ def yardstick(
 ) -> Number | str:
     """A measure of the no-learning row of the best AUC, and which row it is; of the first seed."""
     note = f" ({results[0].best_no_learning.replace('_', ' ')})" if results else ""
-    return number([measure(result.best) for result in results[:1]], form, note, hashes_of(results[:1]))
-
-
-def hashes_of(results: list[Result]) -> tuple[str, ...]:
-    """The hashes of the settings of some results, by which a number leads to them."""
-    return tuple(result.recipe_hash for result in results)
+    return shown(results[:1], lambda result: measure(result.best), form, note)
 
 
 def clips_interval(
     results: list[Result], which: Callable[[UnderProtocol], tuple[float, float] | None], form: str = ".3f"
-) -> Interval | str:
+) -> str:
     """An interval over the test clips of seed 0, which has one where there are two clips or more."""
     micro = results[0].protocols.get("micro") if results else None
-    interval = which(micro) if micro else None
-    return Interval(*interval, form) if interval else ""
+    bounds = which(micro) if micro else None
+    return interval(bounds, form) if bounds else ""
 
 
 def support_changes(results: Results, name: str, beside: str = "no-losses") -> list[float]:
     """By what share the support items of a variant differ from another's, for every seed that has both."""
-    logs = paired(results, name, _log_support, beside=beside)
-    return [math.expm1(value) for value in logs]
 
+    def log_support(result: Result) -> float | None:
+        items = support_items(result)
+        return math.log(items) if items else None  # no query may have any
 
-def _log_support(result: Result) -> float | None:
-    """None without memory, and where no query has a support item."""
-    items = result.memory.support_items if result.memory else None
-    return math.log(items) if items else None
-
-
-def paper_fall(grid: GridResults) -> str:
-    """By how much support items fall with the latent loss, as the paper's text says; a dash for our own data."""
-    values = paper_values()["figure5"]
-    falls = dict(zip(values["columns"], values["latent_fall_percent"], strict=True))
-    fall = falls.get(grid.recipe.data.dataset)
-    return NONE if fall is None else f"-{fall}%"
-
-
-def _support(results: list[Result]) -> list[float]:
-    return [result.memory.support_items for result in results if result.memory]
+    return [math.expm1(value) for value in paired(results, name, log_support, beside=beside)]

@@ -1,3 +1,19 @@
-"""The templates and the look of every page that the kit writes."""
+"""The look of every page that the kit writes, and the templates (Jinja2) that it is made of.
 
-from maam_lib.pages.look import page
+They lie in the folder `templates` of their wing; `pages/templates/page.html` holds the look that all share.
+"""
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+TEMPLATES = Environment(
+    loader=PackageLoader("maam_lib", ""),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(template: str, **shown: object) -> str:
+    """The HTML page that a template (its path in `maam_lib`) makes of what it shows; text in it is escaped."""
+    return TEMPLATES.get_template(template).render(shown)

@@ -14,15 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.training import RunFolder
 
 State = Literal["training", "measuring", "done", "stopped", "failed"]
 # A process begun by a shell in the background ignores interrupts, and so would its children.
 _MAIN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from maam_lib.cli import main; main()"
-RUNNING: tuple[State, ...] = ("training", "measuring")
 
 
 class BackgroundTraining:
@@ -34,37 +31,33 @@ class BackgroundTraining:
         Raises SettingError for a setting that the recipe does not allow, before anything starts.
         """
         self.plan: Recipe = load_recipe(recipe, *settings)
-        self.run, self.root, self.measure = RunFolder(run), Path(root), measure
+        self.run = RunFolder(run)
         self.words = training_words(recipe, settings, root, run)
+        self._next = ["evaluate", "--run", str(run), "--root", str(root)] if measure else []
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._asked_to_stop = False
         self.state: State = "training"
         self.error = ""
-        self._asked_to_stop = False
-        self._process = self._start(self.words)
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """One row per finished epoch, as in the run folder."""
-        return self.run.history
+        self._start(self.words)
 
     @property
     def is_running(self) -> bool:
         """Whether its process still works, as of the last `poll`."""
-        return self.state in RUNNING
+        return self.state in ("training", "measuring")
 
     def poll(self) -> State:
         """Where it stands now; goes on to measuring when the training has ended well."""
         if not self.is_running or (code := self._process.poll()) is None:
             return self.state
-        if self._asked_to_stop:
-            return self._end("stopped")
-        if code != 0:
-            return self._end("failed", _last_words(self._read_log()))
-        if self.state == "training" and self.measure:
-            self._log.close()
-            self._process = self._start(["evaluate", "--run", str(self.run.folder), "--root", str(self.root)])
-            self.state = "measuring"
+        if code == 0 and self._next and not self._asked_to_stop:
+            self._start(self._next)
+            self.state, self._next = "measuring", []
             return self.state
-        return self._end("done")
+        self.state = "stopped" if self._asked_to_stop else "failed" if code else "done"
+        with self._log:
+            self._log.seek(0)
+            self.error = _last_words(self._log.read()) if self.state == "failed" else ""
+        return self.state
 
     def stop(self) -> None:
         """Ask it to end now; asked a second time, it is killed. Finished epochs are kept; the next polls tell."""
@@ -84,7 +77,7 @@ class BackgroundTraining:
         """One line for a reader: what it does, or how it ended and what to do next."""
         follows = "training.epochs" in self.plan.data.follow  # then only the run knows how many there are
         recipe = self.run.recipe if follows and (self.run.folder / "recipe.yaml").is_file() else self.plan
-        epochs = f"epoch {len(self.history)} of {recipe.training.epochs} finished"
+        epochs = f"epoch {len(self.run.history)} of {recipe.training.epochs} finished"
         return {
             "training": f"training: {epochs}",
             "measuring": f"trained; measuring it on the test clips ({self.run.folder})",
@@ -93,19 +86,9 @@ class BackgroundTraining:
             "failed": f"failed: {self.error}",
         }[self.state]
 
-    def _start(self, words: Sequence[str]) -> subprocess.Popen:
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+    def _start(self, words: Sequence[str]) -> None:
         command = [sys.executable, "-c", _MAIN, *words]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT)
-
-    def _read_log(self) -> str:
-        self._log.seek(0)
-        return self._log.read()
-
-    def _end(self, state: State, error: str = "") -> State:
-        self._log.close()
-        self.state, self.error = state, error
-        return state
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT)
 
 
 def training_words(recipe: str, settings: Sequence[str], root: Path, run: Path) -> list[str]:

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from maam_lib.config import settings_of
 from maam_lib.grid import read_result
 from maam_lib.training import RunFolder
 
 MEASURES = {"auc": "AUC", "eer": "EER", "auc_appearance": "AUC appearance", "auc_motion": "AUC motion"}
-Lines = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def runs_under(folder: Path) -> dict[str, RunFolder]:
@@ -32,16 +31,19 @@ def compared(runs: Mapping[str, RunFolder]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def histories(runs: Mapping[str, RunFolder]) -> dict[str, Lines]:
-    """Per measure, one line (epochs, values) per run: total loss, and motion error relative to predicting no motion."""
-    lines: dict[str, Lines] = {"loss": {}, "motion error / no motion": {}}
+def history_figure(runs: Mapping[str, RunFolder]) -> Figure:
+    """Per run and epoch: total loss, and motion error relative to predicting no motion."""
+    figure = Figure(figsize=(10.4, 3), layout="constrained")
+    loss, motion = figure.subplots(1, 2)
     for name, run in runs.items():
-        epochs, total, motion, still = (
-            run.history[key].to_numpy() for key in ("epoch", "total", "motion", "zero_flow")
-        )
-        lines["loss"][name] = (epochs, total)
-        lines["motion error / no motion"][name] = (epochs, motion / still)
-    return lines
+        history = run.history
+        loss.plot(history["epoch"], history["total"], marker=".", label=name)
+        motion.plot(history["epoch"], history["motion"] / history["zero_flow"], marker=".")
+    for axis, title in ((loss, "loss"), (motion, "motion error / no motion")):
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("epoch", fontsize=9)
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center")
+    return figure
 
 
 def _row(run: RunFolder) -> dict[str, Any]:

@@ -60,23 +60,20 @@ class IntegralMaps:
         """
         size = self.table.shape[0] - 1, self.table.shape[1] - 1
         (tops, bottoms), (lefts, rights) = patch_bounds(size, patch, stride, padding)
-        sums, largest = self._sums(len(tops), len(lefts)), np.zeros(len(self.unit), np.float32)
+        sums = self.room(len(tops) * len(lefts)).reshape(len(tops), len(lefts), -1)
+        largest = np.zeros(len(self.unit), np.float32)
         for row, top, bottom in zip(sums, tops, bottoms, strict=True):
             band = self.table[bottom] - self.table[top]  # (W + 1, T)
             np.multiply(band[rights] - band[lefts], self.unit, out=row, dtype=np.float32, casting="unsafe")
             np.maximum(largest, row.max(axis=0), out=largest)  # while the row is in the cache
         return sums, largest
 
-    def reserve(self, count: int) -> None:
-        """Take the memory for `count` sums of each frame now: its first touch costs more than the sums."""
-        self._room = np.zeros(count * len(self.unit), np.float32)
-        self._room[:] = 0
-
-    def _sums(self, rows: int, columns: int) -> np.ndarray:
-        count = rows * columns * len(self.unit)
+    def room(self, count: int) -> np.ndarray:
+        """The memory for `count` sums of each frame, once there the same at every call; its first touch is slow."""
+        count *= len(self.unit)
         if count > len(self._room):
-            self._room = np.empty(count, np.float32)
-        return self._room[:count].reshape(rows, columns, len(self.unit))
+            self._room = np.ones(count, np.float32)
+        return self._room[:count]
 
 
 @dataclass(frozen=True)
@@ -107,23 +104,18 @@ def keep_errors(
     Raises KeptErrorsError, before anything is computed, where they would need more than MOST_BYTES of memory.
     """
     frames = np.arange(len(dataset)) if frames is None else np.asarray(frames)
-    size = dataset.prepared.frame_size
-    _check_room(len(frames), size, dataset.prepared.name)
-    maps = KeptErrors(
-        dataset.keys(frames), size, *(IntegralMaps.empty(size, len(frames)) for _ in ("appearance", "motion"))
-    )
-    first = 0
-    for errors in error_maps(predict, dataset, frames=frames, batch_size=batch_size, device=device):
-        maps.appearance.keep(first, errors.appearance.cpu().numpy())
-        maps.motion.keep(first, errors.motion.cpu().numpy())
-        first += len(errors.frames)
-    return maps
-
-
-def _check_room(frames: int, size: Pair, name: str) -> None:
-    needed = 2 * frames * (size[0] + 1) * (size[1] + 1) * 4
+    height, width = size = dataset.prepared.frame_size
+    needed = 2 * len(frames) * (height + 1) * (width + 1) * 4
     if needed > MOST_BYTES:
         raise KeptErrorsError(
-            f"{name}: the error maps of {frames} frames at {size[0]}x{size[1]} need {needed / 1e9:.1f} GB of memory, "
-            f"more than {MOST_BYTES / 1e9:.0f} GB; choose some clips, or prepare smaller frames (--size)"
+            f"{dataset.prepared.name}: the error maps of {len(frames)} frames at {height}x{width} need "
+            f"{needed / 1e9:.1f} GB of memory, more than {MOST_BYTES / 1e9:.0f} GB; choose some clips, or prepare "
+            "smaller frames (--size)"
         )
+    appearance, motion = (IntegralMaps.empty(size, len(frames)) for _ in range(2))
+    first = 0
+    for errors in error_maps(predict, dataset, frames=frames, batch_size=batch_size, device=device):
+        appearance.keep(first, errors.appearance.cpu().numpy())
+        motion.keep(first, errors.motion.cpu().numpy())
+        first += len(errors.frames)
+    return KeptErrors(dataset.keys(frames), size, appearance, motion)

@@ -6,7 +6,7 @@ on training errors, the same metrics. Only what a change touches is computed ane
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from maam_lib import metrics, pscd
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import ScoringSettings
-from maam_lib.data import DatasetError, FrameFlowDataset, PreparedDataset
+from maam_lib.data import DatasetError, FrameFlowDataset
 from maam_lib.evaluation import CALIBRATION_FRAMES, Evaluator, Predict, calibrated_psi
 from maam_lib.metrics import MetricError, Protocol
 from maam_lib.playground.integral_maps import KeptErrors, keep_errors
@@ -62,9 +62,25 @@ class _Sums(NamedTuple):
     """Patch sums (ph, pw, T) of one set of frames, and each branch's largest per frame (T,)."""
 
     appearance: np.ndarray
-    motion: np.ndarray
     largest_appearance: np.ndarray
+    motion: np.ndarray
     largest_motion: np.ndarray
+
+    @classmethod
+    def of(cls, maps: KeptErrors, choice: ScoreChoice) -> "_Sums":
+        with ThreadPoolExecutor(2) as side_by_side:
+            appearance, motion = side_by_side.map(
+                lambda branch: branch.patch_sums(*choice.windows), (maps.appearance, maps.motion)
+            )
+        return cls(*appearance, *motion)
+
+    def fused(self, psi: float) -> np.ndarray:
+        """The largest fused patch sum of every frame, float32 (T,): fuse first, then the maximum; a row at a time."""
+        weight = float(np.float32(psi))
+        best = np.zeros(self.appearance.shape[-1], np.float32)
+        for appearance, motion in zip(self.appearance, self.motion, strict=True):
+            np.maximum(best, pscd.fuse(appearance, motion, weight).max(axis=0), out=best)
+        return best
 
 
 class Rescorer:
@@ -76,50 +92,37 @@ class Rescorer:
         self.clips = np.array([clip for clip, _ in test.keys])
         self.alarm_quantile = alarm_quantile
         self._windows: tuple[Pair, Pair, Padding] | None = None
-        self._sums: dict[str, _Sums] = {}
-        self._last: Rescored | None = None
+        self._sums: tuple[_Sums, _Sums] | None = None  # of training and test frames, under these windows
+        self._last: Rescored | None = None  # from these sums
         finest = self.finest_stride()
         for branch in (train.appearance, train.motion, test.appearance, test.motion):
-            branch.reserve(-(-test.size[0] // finest) * -(-test.size[1] // finest))
+            branch.room(-(-test.size[0] // finest) * -(-test.size[1] // finest))
 
     def under(self, choice: ScoreChoice) -> Rescored:
         """Scores, psi, threshold and metrics under a choice; raises ValueError for a patch that does not fit."""
-        if choice.windows != self._windows:
-            self._windows = None
-            self._sums = {name: _summed(maps, choice) for name, maps in (("test", self.test), ("train", self.train))}
-            self._windows, self._last = choice.windows, None
-        train = self._sums["train"]
+        train, test = self._sums_under(choice)
         psi = calibrated_psi(choice.psi, train.largest_appearance, train.largest_motion)
         last = self._last
-        scores = last.scores if last is not None and last.psi == psi else _fused(self._sums["test"], psi)
+        scores = shown = last.scores if last is not None and last.psi == psi else test.fused(psi)
         threshold = choice.threshold
         if threshold is None:
-            threshold = float(np.quantile(_fused(train, psi), self.alarm_quantile))
-        self._last = self._measured(Rescored(choice, psi, threshold, scores, scores, {}, ""))
+            threshold = float(np.quantile(train.fused(psi), self.alarm_quantile))
+        if choice.protocol == "micro_per_clip":
+            shown = metrics.normalise_per_clip(scores, self.clips)
+        try:
+            measured, why_not = self._measured(scores, threshold, choice.protocol), ""
+        except MetricError as error:
+            measured, why_not = {}, str(error)
+        self._last = Rescored(choice, psi, threshold, scores, shown, measured, why_not)
         return self._last
 
-    @property
-    def choice(self) -> ScoreChoice | None:
-        """The last choice that was asked for."""
-        return None if self._last is None else self._last.choice
-
-    def _shown(self) -> Rescored:
-        if self._last is None:
-            raise ValueError("nothing is rescored yet: call `under` with a choice first")
-        return self._last
-
-    def patch_scores(self, frame: int) -> np.ndarray:
-        """Fused patch sums (ph, pw) of one frame under the last choice."""
-        sums, psi = self._sums["test"], self._shown().psi
-        return pscd.fuse(sums.appearance[..., frame], sums.motion[..., frame], psi)
-
-    def places(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
-        """Under the last choice: each pixel's largest patch sum (H, W), and where it reaches the threshold, bool."""
-        shown = self._shown()
-        patch, stride, padding = shown.choice.windows
-        fused = torch.from_numpy(self.patch_scores(frame))[None]
+    def places(self, found: Rescored, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of one frame, each pixel's largest patch sum (H, W), and where it reaches the threshold, bool."""
+        _, sums = self._sums_under(found.choice)
+        patch, stride, padding = found.choice.windows
+        fused = torch.from_numpy(pscd.fuse(sums.appearance[..., frame], sums.motion[..., frame], found.psi))[None]
         scores = pscd.pixel_scores(fused, self.test.size, patch=patch, stride=stride, padding=padding)[0].numpy()
-        return scores, scores >= shown.threshold
+        return scores, scores >= found.threshold
 
     def finest_stride(self) -> int:
         """The smallest stride, both ways alike, under which a change still answers at once (MOST_SUMS)."""
@@ -127,22 +130,19 @@ class Rescorer:
         frames = len(self.test.keys)
         return next(s for s in range(1, height + width) if -(-height // s) * -(-width // s) * frames <= MOST_SUMS)
 
-    def _measured(self, plain: Rescored) -> Rescored:
-        shown = plain.scores
-        if plain.choice.protocol == "micro_per_clip":
-            shown = metrics.normalise_per_clip(plain.scores, self.clips)
+    def _sums_under(self, choice: ScoreChoice) -> tuple[_Sums, _Sums]:
+        if self._sums is None or choice.windows != self._windows:
+            self._sums = self._last = None  # their memory is written anew
+            self._sums = _Sums.of(self.train, choice), _Sums.of(self.test, choice)
+            self._windows = choice.windows
+        return self._sums
+
+    def _measured(self, scores: np.ndarray, threshold: float, protocol: Protocol) -> dict[str, float | None]:
         if self.labels is None:
-            return replace(plain, shown=shown, why_not="no labels: nothing can be measured")
-        try:
-            measured = metrics.measure(self.labels, plain.scores, self.clips, plain.choice.protocol)
-        except MetricError as error:
-            return replace(plain, shown=shown, why_not=str(error))
-        alarms = plain.scores >= plain.threshold
-        rates = {
-            "hit_rate": float(alarms[self.labels == 1].mean()),
-            "false_alarm_rate": float(alarms[self.labels == 0].mean()),
-        }
-        return replace(plain, shown=shown, measured=measured | rates)
+            raise MetricError("no labels: nothing can be measured")
+        measured = metrics.measure(self.labels, scores, self.clips, protocol)
+        hit_rate, false_alarm_rate = (float((scores[self.labels == kind] >= threshold).mean()) for kind in (1, 0))
+        return measured | {"hit_rate": hit_rate, "false_alarm_rate": false_alarm_rate}
 
 
 def rescorer_for(evaluator: Evaluator, predict: Predict, clips: Sequence[str] | None = None) -> Rescorer:
@@ -158,30 +158,9 @@ def rescorer_for(evaluator: Evaluator, predict: Predict, clips: Sequence[str] | 
     test = keep_errors(predict, dataset, device=evaluator.device)
     calibration = spread_evenly(len(train), CALIBRATION_FRAMES)
     of_train = keep_errors(predict, train, frames=calibration, device=evaluator.device)
-    return Rescorer(of_train, test, labels_of(test, evaluator.prepared), recipe.scoring.alarm_quantile)
-
-
-def labels_of(test: KeptErrors, prepared: PreparedDataset) -> np.ndarray | None:
-    """Labels (T,) of scored frames, looked up by (clip, frame); None where a clip has none."""
     try:
-        by_clip = {clip: prepared.labels(clip) for clip in dict.fromkeys(clip for clip, _ in test.keys)}
-    except DatasetError:
-        return None
-    return np.array([by_clip[clip][frame] for clip, frame in test.keys])
-
-
-def _summed(maps: KeptErrors, choice: ScoreChoice) -> _Sums:
-    branches = maps.appearance, maps.motion
-    with ThreadPoolExecutor(2) as side_by_side:
-        found = side_by_side.map(lambda branch: branch.patch_sums(*choice.windows), branches)
-        (appearance, most_appearance), (motion, most_motion) = found
-    return _Sums(appearance, motion, most_appearance, most_motion)
-
-
-def _fused(sums: _Sums, psi: float) -> np.ndarray:
-    """The largest fused patch sum of every frame, float32 (T,): fuse first, then the maximum; a row at a time."""
-    weight = float(np.float32(psi))
-    best = np.zeros(sums.appearance.shape[-1], np.float32)
-    for appearance, motion in zip(sums.appearance, sums.motion, strict=True):
-        np.maximum(best, pscd.fuse(appearance, motion, weight).max(axis=0), out=best)
-    return best
+        of_clip = {clip: evaluator.prepared.labels(clip) for clip in dict.fromkeys(clip for clip, _ in test.keys)}
+        labels = np.array([of_clip[clip][frame] for clip, frame in test.keys])  # by key, never by position
+    except DatasetError:  # a clip without labels
+        labels = None
+    return Rescorer(of_train, test, labels, recipe.scoring.alarm_quantile)

@@ -17,42 +17,27 @@ class ScoreView:
         clips, counts = np.unique(rescorer.clips, return_counts=True)
         self.clips: dict[str, int] = dict(zip(clips.tolist(), counts.tolist(), strict=True))  # scored frames of each
         self.figure = ScoreFigure(rescorer.test.size)
-        self.place = 0
         self.found: Rescored = rescorer.under(choice)
-        self.show_clip(next(iter(self.clips)))
+        self.clip, self.place = "", 0
+        self.show_frame(next(iter(self.clips)), 0)
 
     def choose(self, choice: ScoreChoice) -> Rescored:
         """Another choice: the whole set anew. Raises ValueError for a patch that does not fit the frame."""
         self.found = self.rescorer.under(choice)
         self._show_curve()
-        self.show_frame(self.place)
+        self.show_frame(self.clip, self.place)
         return self.found
 
-    def show_clip(self, clip: str, place: int = 0) -> None:
-        """Another clip, from its first scored frame on."""
-        self.clip, self._at = clip, self.rescorer.test.frames_of(clip)
-        test = self.rescorer.test
-        self.frames = np.array([frame for _, frame in test.keys[self._at]])  # (T,) their numbers in the clip
-        sampled = np.linspace(self._at.start, self._at.stop - 1, BRIGHTNESS_FRAMES, dtype=int)
-        tops = {
-            name: max(float(branch.error(i).max()) for i in sampled)
-            for name, branch in (("appearance", test.appearance), ("motion", test.motion))
-        }
-        labels = None if self.rescorer.labels is None else self.rescorer.labels[self._at]
-        self.figure.show_clip(clip, self.frames, labels, tops)
-        self._show_curve()
-        self.show_frame(place)
-
-    def show_frame(self, place: int) -> None:
-        """Another frame of the clip, counted from 0 among its scored frames."""
+    def show_frame(self, clip: str, place: int) -> None:
+        """Another frame, counted from 0 among the scored frames of its clip."""
+        if clip != self.clip:
+            self._show_clip(clip)
         self.place = place
         index, number = self._at.start + place, int(self.frames[place])
-        test, masks = self.rescorer.test, self.prepared.masks(self.clip)
-        if self.rescorer.choice != self.found.choice:  # someone else has asked it for another one since
-            self.rescorer.under(self.found.choice)
-        places, found = self.rescorer.places(index)
+        test, masks = self.rescorer.test, self.prepared.masks(clip)
+        places, found = self.rescorer.places(self.found, index)
         pictures = {
-            "frame": self.prepared.frames("test", self.clip)[number],
+            "frame": self.prepared.frames("test", clip)[number],
             "appearance": test.appearance.error(index),
             "motion": test.motion.error(index),
             "places": places,
@@ -76,6 +61,18 @@ class ScoreView:
             "normal frames that alarm": f"{found.measured['false_alarm_rate']:.1%}",
             **shown,
         }
+
+    def _show_clip(self, clip: str) -> None:
+        test, labels = self.rescorer.test, self.rescorer.labels
+        self.clip, self._at = clip, test.frames_of(clip)
+        self.frames = np.array([frame for _, frame in test.keys[self._at]])  # (T,) their numbers in the clip
+        sampled = np.linspace(self._at.start, self._at.stop - 1, BRIGHTNESS_FRAMES, dtype=int)
+        tops = {
+            name: max(float(branch.error(i).max()) for i in sampled)
+            for name, branch in (("appearance", test.appearance), ("motion", test.motion))
+        }
+        self.figure.show_clip(clip, self.frames, None if labels is None else labels[self._at], tops)
+        self._show_curve()
 
     def _show_curve(self) -> None:
         raw = self.found.scores

@@ -1,21 +1,12 @@
 """The settings of a recipe as fields of a form: kind, bounds, choices and help, read from `config` itself."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from maam_lib.config import SECTIONS, load_recipe, settings_of
 from maam_lib.recipes import plain_yaml
 
-Kind = Literal["choice", "choices", "switch", "whole", "number", "pair", "text"]
-_KINDS: dict[str, Kind] = {
-    "boolean": "switch",
-    "integer": "whole",
-    "number": "number",
-    "string": "text",
-    "array": "pair",
-}
-
-
+_KINDS = {"boolean": "switch", "integer": "whole", "number": "number", "string": "text", "array": "pair"}
 _BOUNDS = {"minimum": "from", "exclusiveMinimum": "more than", "maximum": "to", "exclusiveMaximum": "less than"}
 
 
@@ -24,7 +15,7 @@ class SettingField:
     """One hyperparameter as a form shows it."""
 
     key: str  # "model.num_items"
-    kind: Kind
+    kind: str  # "choice", "choices" of which several can be chosen, or one of _KINDS
     schema: dict[str, Any]  # JSON schema of its value
     optional: bool  # whether it may be left to a rule: none
     help: str
@@ -32,13 +23,8 @@ class SettingField:
     origin: str
 
     @property
-    def name(self) -> str:
-        """The key without its section."""
-        return self.key.partition(".")[2]
-
-    @property
     def choices(self) -> list[Any]:
-        """Of which one can be chosen, or of kind "choices" several."""
+        """What can be chosen, where something can."""
         return self.schema.get("items", self.schema).get("enum", [])
 
     @property
@@ -46,7 +32,7 @@ class SettingField:
         """What may be set, in words: `from 1 to 100,000 items`."""
         if self.choices:
             return (" or " if self.kind == "choice" else ", ").join(map(str, self.choices))
-        bounds = [f"{words} {_number(self.schema[name])}" for name, words in _BOUNDS.items() if name in self.schema]
+        bounds = [f"{words} {self.schema[name]:,.10g}" for name, words in _BOUNDS.items() if name in self.schema]
         return " ".join([*bounds, *([self.unit] if self.unit else []), *(["or none"] if self.optional else [])])
 
 
@@ -79,7 +65,3 @@ def _field(key: str, schema: dict[str, Any]) -> SettingField:
     [value] = [part for part in parts if part.get("type") != "null"]
     kind = "choice" if "enum" in value else "choices" if "items" in value else _KINDS[value["type"]]
     return SettingField(key, kind, value, len(parts) > 1, schema["description"], schema["unit"], schema["origin"])
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) else f"{value:g}"

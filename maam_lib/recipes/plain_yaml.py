@@ -12,15 +12,12 @@ import yaml
 
 MOST_CHARACTERS = 100_000
 DEEPEST = 10  # levels; a recipe has three
-_TAGS = ("null", "bool", "int", "float", "str", "seq", "map")
 _NUMBERS = {
-    "int": (r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+)", "-+0123456789"),
-    "float": (
-        r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9_]*)\.[0-9]*|(?:0|[1-9][0-9_]*)(?=[eE]))(?:[eE][-+]?[0-9]+)?"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-        "-+0123456789.",
-    ),
+    "int": r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+)",
+    "float": r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9_]*)\.[0-9]*|(?:0|[1-9][0-9_]*)(?=[eE]))(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
 }
+_TAGS = (*_NUMBERS, "null", "bool", "str", "seq", "map")
 
 
 class PlainYamlError(ValueError):
@@ -67,9 +64,9 @@ class _Dumper(yaml.SafeDumper):
     """Quotes what this reader, too, would take for something else than text."""
 
 
-for _tag, (_form, _firsts) in _NUMBERS.items():
+for _tag, _form in _NUMBERS.items():
     for _class in (_Loader, _Dumper):
-        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), list(_firsts))
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_form})$"), list("-+.0123456789"))
 
 
 def written(value: Any, *, in_one_line: bool = False) -> str:

@@ -10,7 +10,7 @@ results.json                      verdicts and tables for machines
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +25,32 @@ from maam_lib.grid import Verdict, claims, every_variant, result_table, verdict
 from maam_lib.pages import page
 from maam_lib.report.collection import OWN, collect, turned
 from maam_lib.report.first_page import first_page
-from maam_lib.report.markdown import as_html
-from maam_lib.report.site import Cell, Site, Table
+from maam_lib.report.notebook_pages import as_html
+from maam_lib.report.site import Site, Table
 from maam_lib.training import environment_facts
 
 MARK = "maam-report"  # a file of this name says that a folder holds a report, and may be replaced by a new one
 
 
 def build_report(
-    out: Path, *, folders: Sequence[Path] = (), runs: Iterable[Path] = (), root: Path = Path("data")
+    out: Path,
+    *,
+    folders: Sequence[Path] = (),
+    runs: Iterable[Path] = (),
+    root: Path = Path("data"),
+    say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Build the report of all results in folders of sweeps, in run folders, and of those that come with the kit.
 
-    `root` holds prepared datasets, which only the pictures need. Damaged files are named and left out. The folder is
-    built aside and takes the place of an earlier report; returns its index.html. Raises RunError for a run folder that
-    is none, FileExistsError for a folder that holds anything but a report.
+    `root` holds prepared datasets, which only the pictures need. Damaged files are named and left out; `say` is told
+    of them. The folder is built aside and takes the place of an earlier report; returns its index.html. Raises RunError
+    for a run folder that is none, FileExistsError for a folder that holds anything but a report.
     """
     if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
         raise FileExistsError(f"{out}: holds something else than a report; name another folder with --out")
     found = collect(folders, runs)
+    for reason in found.left_out:
+        say(f"left out: {reason}")
     busy = RuntimeError(f"{out}: another process is writing this report; wait for it, or name another folder")
     with folder_aside(out, busy) as folder:
         site = Site(folder, found, root)
@@ -66,17 +73,13 @@ def _write_variant_pages(site: Site) -> None:
             files = [f"{variant}/seed{result.seed}.json" for result in results]
             for file, result in zip(files, results, strict=True):
                 write_json(folder / file, result.as_json())
-            settings = settings_in_words(grid.recipe, variant)
-            page = variant_page(grid.recipe.name, every_variant()[variant].what, settings, results, files)
-            write_text(folder / f"{variant}.html", page)
+            what, settings = every_variant()[variant].what, settings_in_words(grid.recipe, variant)
+            write_text(folder / f"{variant}.html", variant_page(grid.recipe.name, what, settings, results, files))
 
 
 def variant_page(recipe: str, what: str, settings: str, results: Sequence[Result], files: Sequence[str]) -> str:
     """All that was measured of one variant of a recipe, seed by seed (its results and their files), and by what."""
-    seeds = [
-        {"result": result.as_json(), "file": file, "measured": _measured(result)}
-        for result, file in zip(results, files, strict=True)
-    ]
+    seeds = [(result.as_json(), file, _measured(result)) for result, file in zip(results, files, strict=True)]
     return page("report/templates/variant.html", recipe=recipe, what=what, settings=settings, seeds=seeds)
 
 
@@ -91,12 +94,8 @@ def settings_in_words(recipe: Recipe, variant: str) -> str:
 
 
 def _measured(result: Result) -> Table:
-    numbers = result_table(result).rename_axis("row").reset_index()
-    rows = [
-        [Cell(value if isinstance(value, str) else "" if pd.isna(value) else f"{value:.3f}") for value in row]
-        for row in numbers.to_numpy(dtype=object)
-    ]
-    return Table("all that was measured", list(numbers.columns), rows)
+    shown = result_table(result).map(lambda value: "" if pd.isna(value) else f"{value:.3f}")
+    return Table("all that was measured", shown.rename_axis("row").reset_index(), {})
 
 
 def _write_differences(site: Site) -> None:
@@ -107,23 +106,22 @@ def _write_differences(site: Site) -> None:
 
 
 def _for_machines(site: Site, verdicts: list[Verdict]) -> dict[str, Any]:
+    judged = [
+        {
+            "claim": verdict.claim.name,
+            "text": verdict.claim.text,
+            "place": verdict.claim.place,
+            "rule": verdict.claim.rule,
+            "state": str(verdict.state),
+            "because": verdict.because,
+            "findings": {name: {"state": str(f.state), "evidence": f.evidence} for name, f in verdict.findings.items()},
+        }
+        for verdict in verdicts
+    ]
     return {
         "kit_version": __version__,
         "environment": environment_facts(),
-        "verdicts": [_verdict_for_machines(verdict) for verdict in verdicts],
+        "verdicts": judged,
         "tables": {name: table.astype(str).to_dict("records") for name, table in site.tables.items()},
         "left_out": site.found.left_out,
-    }
-
-
-def _verdict_for_machines(verdict: Verdict) -> dict[str, Any]:
-    claim, findings = verdict.claim, verdict.findings
-    return {
-        "claim": claim.name,
-        "text": claim.text,
-        "place": claim.place,
-        "rule": claim.rule,
-        "state": str(verdict.state),
-        "because": verdict.because,
-        "findings": {name: {"state": str(f.state), "evidence": f.evidence} for name, f in findings.items()},
     }

@@ -48,9 +48,9 @@ class Scored:
     @cached_property
     def network(self) -> MAAMNet:
         """In evaluation mode."""
-        net = build_network(self.recipe)
+        net = build_network(self.recipe).eval()
         load_weights(net, self.weights)
-        return net.eval()
+        return net
 
     @property
     def calibration(self) -> Calibration:
@@ -92,31 +92,26 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
         with found.leaving_out(SettingError):
             own.setdefault(_name_of(run), []).append(run)
     for name in sorted({*homes, *ALWAYS, *own}, key=_order):
-        of_name, grid = own.get(name, []), None
-        with found.leaving_out(ValueError, before=f"{homes.get(name, name)}: "):  # SettingError among them
+        of_name, home = own.get(name, []), homes.get(name, Path(name))
+        with found.leaving_out(ValueError, before=f"{home}: "):  # SettingError among them
             checked_name(name)
-            is_own = of_name and name.startswith(OWN)
-            base = of_name[0].recipe if is_own else base_recipe(homes.get(name, Path(name)))
-            base = base.model_copy(update={"name": name})
-            grid = grid_results(base, *searched, more=_results(of_name, found))
-        if grid is None:
-            continue
-        found.left_out.extend(grid.left_out)
-        if grid.results or name in ALWAYS:
-            found.grids.append(grid)
-        with found.leaving_out(UnreadableError, after="; remove it and sweep `--part table4` again"):
-            if (cost := read_cost(name, *searched)) is not None:
-                found.costs[name] = cost
-        with found.leaving_out(RunError, ResultError):
-            if (scored := _scored(grid, searched, of_name)) is not None:
-                found.scored[name] = scored
+            base = of_name[0].recipe if of_name and name.startswith(OWN) else base_recipe(home)
+            grid = grid_results(base.model_copy(update={"name": name}), *searched, more=_results(of_name, found))
+            found.left_out.extend(grid.left_out)
+            if grid.results or name in ALWAYS:
+                found.grids.append(grid)
+            with found.leaving_out(UnreadableError, after="; remove it and sweep `--part table4` again"):
+                if (cost := read_cost(name, *searched)) is not None:
+                    found.costs[name] = cost
+            with found.leaving_out(RunError, ResultError):
+                if (scored := _scored(grid, searched, of_name)) is not None:
+                    found.scored[name] = scored
     return found
 
 
 def turned(before: Recipe, after: Recipe) -> str:
     """The settings in which two recipes differ, in words; empty for none."""
-    changed = differences(before, after)
-    return "; ".join(f"{key} {new} instead of {old}" for key, (old, new) in changed.items())
+    return "; ".join(f"{key} {new} instead of {old}" for key, (old, new) in differences(before, after).items())
 
 
 def _name_of(run: RunFolder) -> str:
@@ -142,9 +137,8 @@ def _results(runs: Sequence[RunFolder], found: Collection) -> list[tuple[Path, R
 def _scored(grid: GridResults, folders: Sequence[Path], runs: Sequence[RunFolder]) -> Scored | None:
     """The first network of the recipe as it is, with result, scores and weights at hand."""
     for result in grid.results.get(BASE, []):
-        name = f"seed{result.seed}"
         trained = [run for run in runs if run.recipe.hash() == result.recipe_hash]
-        trained += [RunFolder(folder / grid.recipe.name / BASE / name) for folder in folders]
+        trained += [RunFolder(folder / grid.recipe.name / BASE / f"seed{result.seed}") for folder in folders]
         for run in trained:
             if (run.folder / SCORES).is_file() and run.weights_file().is_file():
                 return Scored(grid.recipe, result, read_scores(run.folder), run.weights_file())

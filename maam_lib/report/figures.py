@@ -1,67 +1,64 @@
-"""The report's figures: of results (Figs. 5, 6, epochs), of kept scores (7), of weights and videos (1, 4, 8, 9)."""
+"""The report's figures: of results (Figs. 5, 6, epochs), of kept scores (7), of weights and videos (1, 4, 8, 9).
 
+Frames are chosen by the scores of all test frames, so a network runs only on the few that are shown. In place of a
+picture that cannot be made stands a text that says why, with `commands` that help.
+"""
+
+import io
+import re
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
+from maam_lib import figures
+from maam_lib.analysis import misleading_pair, worst_false_alarms, worst_misses
 from maam_lib.data import DatasetError, PreparedDataset
-from maam_lib.evaluation import Result
-from maam_lib.figures import epoch_curves, knob_lines, support_bars
+from maam_lib.evaluation import Result, detection_row, score_steps
 from maam_lib.grid import BASE, LOSSES, figure6_variants, paper_values, same_seeds
 from maam_lib.report.collection import Collection, Scored
-from maam_lib.report.pictures import PICTURES, Picture, score_curves
-from maam_lib.report.site import Absent
 from maam_lib.training import RunError, dataset_for
 
+CURVES = 6  # clips of Fig. 7, those with the most change between normal and abnormal first
+ROWS = 4  # clips of Fig. 8
+COLUMNS = (
+    "Left to right: frame, appearance error, motion error, both fused, and the place: blue where the fused patch sum "
+    "passes the threshold calibrated on training frames, orange the truth."
+)
 
-def figures_of(name: str, found: Collection, root: Path) -> list[Picture | Absent]:
-    """One figure of the paper, for every recipe that it can be drawn of; says what is missing and how to get it."""
+
+class Picture(NamedTuple):
+    """A figure with what it shows."""
+
+    figure: Figure
+    caption: str
+
+    @property
+    def png(self) -> str:
+        """As base64."""
+        image = io.BytesIO()
+        self.figure.savefig(image, format="png", dpi=110)
+        return b64encode(image.getvalue()).decode("ascii")
+
+
+def figures_of(name: str, found: Collection, root: Path) -> list[Picture | str]:
+    """One figure of the paper, or the "epochs", for every recipe that it can be drawn of."""
     if name == "figure5":
-        return [support_picture(found) or Absent("Not measured.", "maam sweep RECIPE --part figure5")]
+        return [support_picture(found) or "Not measured: `maam sweep RECIPE --part figure5`"]
     if name == "figure6":
         return [knob_picture(found, "beta"), knob_picture(found, "zeta")]
-    drawn = [_of_network(name, scored, root) for scored in _largest(found)]
-    return drawn or [Absent("No network with its scores is kept.", "maam sweep RECIPE --part table3")]
-
-
-def epoch_pictures(found: Collection) -> list[Picture | Absent]:
-    """The epochs of every recipe that was measured after each of them."""
-    pictures = [epoch_picture(grid.recipe.name, grid.results.get(BASE, [])) for grid in found.grids]
-    none = Absent("No run was measured after each epoch.", "maam sweep RECIPE --part table3")
-    return [picture for picture in pictures if picture] or [none]
-
-
-def _largest(found: Collection) -> list[Scored]:
-    """Of each dataset the first recipe that has a scored network: the largest, since grids are in that order."""
+    if name == "epochs":
+        epochs = [epoch_picture(grid.recipe.name, grid.results.get(BASE, [])) for grid in found.grids]
+        none = "No run was measured after each epoch: `maam sweep RECIPE --part table3`"
+        return [picture for picture in epochs if picture] or [none]
     in_order = [found.scored[grid.recipe.name] for grid in found.grids if grid.recipe.name in found.scored]
-    return list({scored.recipe.data.dataset: scored for scored in reversed(in_order)}.values())[::-1]
-
-
-def _of_network(name: str, scored: Scored, root: Path) -> Picture | Absent:
-    who = f"{scored.recipe.name}, seed {scored.result.seed}"
-    try:
-        picture = score_curves(scored) if name == "figure7" else PICTURES[name](scored, _video(scored, root))
-    except DatasetError as error:
-        return Absent(f"{who}: its video is not under {root}.", str(error))
-    except RunError as error:
-        return Absent(f"{who}: its scores or weights cannot be used.", str(error))
-    if picture is None:
-        remedy = "It needs the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree."
-        return Absent(f"{who}: nothing to show.", remedy)
-    return picture._replace(caption=f"{who}. {picture.caption}")
-
-
-def _video(scored: Scored, root: Path) -> PreparedDataset:
-    """The prepared dataset that the scores were made of; DatasetError where there is none."""
-    prepared = dataset_for(root, scored.recipe)
-    if prepared.content_hash != scored.result.data.content_hash:
-        raise DatasetError(
-            f"{prepared.folder} holds other data than the scores were made of. Prepare the dataset as the recipe asks, "
-            "or evaluate the run on it again."
-        )
-    return prepared
+    largest = {scored.recipe.data.dataset: scored for scored in reversed(in_order)}  # of each dataset
+    drawn = [_of_network(name, scored, root) for scored in reversed(largest.values())]
+    return drawn or ["No network with its scores is kept: `maam sweep RECIPE --part table3`"]
 
 
 # Of results alone
@@ -82,31 +79,28 @@ def support_picture(found: Collection) -> Picture | None:
         f"{name}: {', '.join(f'{words} {np.mean(values):.1f}' for words, values in bars.items())}"
         for name, (bars, _) in panels.items()
     )
-    return Picture(
-        support_bars(panels),
-        f"Mean over seeds (dots; those that all have), of the items in the memory (dashed). {said}.",
-    )
+    caption = f"Mean over seeds (dots; those that all have), of the items in the memory (dashed). {said}."
+    return Picture(figures.support_bars(panels), caption)
 
 
 def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
     """Fig. 6 of every recipe with two values of the knob or more, over the paper's points."""
-    lines = {}
+    variants, lines = figure6_variants(knob), {}
     for grid in found.grids:
-        variants = figure6_variants(knob)
         compared = same_seeds(grid.results, variants.values())
+        aucs = {value: [r.auc for r in compared[name]] for value, name in variants.items() if name in compared}
         if len(compared) > 1:
-            lines[grid.recipe.name] = {
-                value: [r.auc for r in compared[name]] for value, name in variants.items() if name in compared
-            }
-    plotted = paper_values()["figure6"][knob]
+            lines[grid.recipe.name] = aucs
+    plotted = dict(paper_values()["figure6"][knob])
+    values = plotted.pop("values")
     printed = {
-        f"paper, {dataset}": dict(zip(plotted["values"], ([float(v)] for v in plotted[dataset]), strict=True))
-        for dataset in plotted
-        if dataset != "values"
+        f"paper, {dataset}": {value: [float(v)] for value, v in zip(values, points, strict=True)}
+        for dataset, points in plotted.items()
     }
     words = {"beta": "weight beta of the latent loss", "zeta": "margin zeta of the latent loss"}[knob]
     caption = f"Frame AUC against the {words}. Gray: the paper's points. Dots of ours: seeds that every value has."
-    return Picture(knob_lines(lines, printed, words), caption if lines else f"{caption} Ours is not measured.")
+    drawn = figures.knob_lines(lines, printed, words)
+    return Picture(drawn, caption if lines else f"{caption} Ours is not measured.")
 
 
 def epoch_picture(name: str, results: Sequence[Result]) -> Picture | None:
@@ -115,12 +109,112 @@ def epoch_picture(name: str, results: Sequence[Result]) -> Picture | None:
     if not measured:
         return None
     first = measured[0]
+    drawn = figures.epoch_curves(
+        {result.seed: result.curve for result in measured},
+        best=(first.best_no_learning.replace("_", " "), first.best.auc),
+        zero_flow=first.no_learning["zero_flow"].auc,
+    )
     return Picture(
-        epoch_curves(
-            {result.seed: result.curve for result in measured},
-            best=(first.best_no_learning.replace("_", " "), first.best.auc),
-            zero_flow=first.no_learning["zero_flow"].auc,
-        ),
+        drawn,
         f"{name}. Left: frame AUC after each epoch, for showing only; the last one is the result. Right: "
         "the motion branch, a dot per epoch, against its flow error, where 1 is the error of predicting no motion.",
     )
+
+
+# Of one network
+
+
+def _of_network(name: str, scored: Scored, root: Path) -> Picture | str:
+    who = f"{scored.recipe.name}, seed {scored.result.seed}"
+    try:
+        picture = score_curves(scored) if name == "figure7" else OF_VIDEO[name](scored, _video(scored, root))
+    except DatasetError as error:
+        said = re.sub(r"maam prepare .*", r"`\g<0>`", str(error))
+        return f"No picture of {who}, without its prepared video: {said}"
+    except RunError as error:
+        return f"No picture of {who}, whose scores or weights cannot be used: {error}"
+    if picture is None:
+        needs = "the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree"
+        return f"No picture of {who}: it needs {needs}."
+    return picture._replace(caption=f"{who}. {picture.caption}")
+
+
+def _video(scored: Scored, root: Path) -> PreparedDataset:
+    """The prepared dataset that the scores were made of; DatasetError where there is none."""
+    prepared = dataset_for(root, scored.recipe)
+    if prepared.content_hash != scored.result.data.content_hash:
+        raise DatasetError(
+            f"{prepared.folder} holds other data than the scores were made of. Prepare the dataset as the recipe asks, "
+            "or evaluate the run on it again."
+        )
+    return prepared
+
+
+def score_curves(scored: Scored) -> Picture:
+    """Fig. 7: scores over time, abnormal spans shaded; needs no video."""
+    clips = {str(clip): table for clip, table in scored.scores.groupby("clip", sort=False)}
+    names = sorted(sorted(clips, key=lambda clip: clips[clip]["label"].nunique() < 2)[:CURVES])
+    figure = figures.score_curves({clip: clips[clip] for clip in names}, threshold=scored.calibration.threshold)
+    shaded = "abnormal spans orange, dashed the calibrated threshold"
+    return Picture(figure, f"Anomaly score over time, clips {', '.join(names)}; {shaded}.")
+
+
+def first_detections(scored: Scored, prepared: PreparedDataset) -> Picture:
+    """Fig. 1: the two clips with the loudest abnormal frames, and the loudest false alarm."""
+    abnormal, normal = _loudest(scored.scores).head(2), worst_false_alarms(scored.scores, 1)
+    return _rows(scored, prepared, {"abnormal": abnormal, "normal": normal})
+
+
+def more_detections(scored: Scored, prepared: PreparedDataset) -> Picture:
+    """Fig. 8: the loudest abnormal frame of further clips."""
+    loudest = _loudest(scored.scores)
+    return _rows(scored, prepared, {"abnormal": (loudest.tail(-2) if len(loudest) > 2 else loudest).head(ROWS)})
+
+
+def failures(scored: Scored, prepared: PreparedDataset) -> Picture:
+    """Fig. 9: the worst false alarms and the worst misses, found by their scores."""
+    false_alarms, misses = worst_false_alarms(scored.scores, 2), worst_misses(scored.scores, 2)
+    picture = _rows(scored, prepared, {"false alarm": false_alarms, "miss": misses})
+    beats, beaten = (", ".join(map("{:.0%}".format, at)) for at in (false_alarms["beats"], misses["beaten by"]))
+    said = f"The false alarms score above {beats} of the abnormal frames, the misses below {beaten} of the normal ones."
+    return picture._replace(caption=f"{picture.caption} {said}")
+
+
+def why_patches(scored: Scored, prepared: PreparedDataset) -> Picture | None:
+    """Fig. 4: an abnormal and a normal frame whose mean errors say the opposite of their worst patches; None where
+    there is no such pair, or the scores of whole frames were not kept."""
+    table = scored.scores
+    if "whole_frame" not in table:
+        return None
+    means, maxima, labels = (table[column].to_numpy() for column in ("whole_frame", "fused", "label"))
+    pair = misleading_pair(means, maxima, labels)
+    if pair is None:
+        return None
+    net, psi, rows, titles = scored.network, scored.calibration.psi, [], []
+    for kind, at in zip(("abnormal", "normal"), pair, strict=True):
+        clip, frame = table[["clip", "frame"]].iloc[at]
+        rows.append(score_steps(net, prepared, clip, frame, scored.recipe.scoring, psi)._asdict())
+        titles.append(f"{kind}: {clip} {frame}, mean {means[at]:.4f}, patch {maxima[at]:.1f}")
+    caption = (
+        "The mean error of the whole frame says that the normal one is the more abnormal; the worst patch (blue) says "
+        f"the opposite. {titles[0]}; {titles[1]}. The pair that speaks loudest for patches: one pair proves nothing."
+    )
+    return Picture(figures.frames_against_patches(rows, titles), caption)
+
+
+OF_VIDEO = {"figure1": first_detections, "figure4": why_patches, "figure8": more_detections, "figure9": failures}
+
+
+def _loudest(table: pd.DataFrame) -> pd.DataFrame:
+    """The loudest abnormal frame of each clip, the loudest clip first."""
+    abnormal = table.query("label == 1")
+    return abnormal.sort_values("fused", ascending=False, kind="stable").drop_duplicates("clip")
+
+
+def _rows(scored: Scored, prepared: PreparedDataset, chosen: dict[str, pd.DataFrame]) -> Picture:
+    """Rows of frames, by what they are."""
+    named = [(kind, clip, frame) for kind, of in chosen.items() for clip, frame in of[["clip", "frame"]].to_numpy()]
+    net, scoring, calibration = scored.network, scored.recipe.scoring, scored.calibration
+    rows = [detection_row(net, prepared, clip, frame, scoring, calibration) for _, clip, frame in named]
+    titles = [f"{kind}: {clip}, frame {frame}" for kind, clip, frame in named]
+    return Picture(figures.detection_rows(rows, titles), f"{'; '.join(titles)}. {COLUMNS}")

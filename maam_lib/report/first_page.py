@@ -4,8 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -28,11 +27,10 @@ from maam_lib.grid import (
     tables,
 )
 from maam_lib.pages import page
-from maam_lib.report import tables as paper_tables
-from maam_lib.report.collection import ALWAYS, Collection, turned
-from maam_lib.report.figures import epoch_pictures, figures_of
-from maam_lib.report.pictures import Picture
-from maam_lib.report.site import Absent, Site, Table
+from maam_lib.report.collection import ALWAYS, turned
+from maam_lib.report.figures import figures_of
+from maam_lib.report.site import Site, Table
+from maam_lib.report.tables import table2_as_printed, table3_as_printed, table4_as_printed, table5_as_printed
 from maam_lib.training import environment_facts
 
 NAMES = {  # in the paper's order
@@ -48,17 +46,11 @@ NAMES = {  # in the paper's order
     "figure5": "Figure 5: support items",
     "figure6": "Figure 6: beta and zeta",
 }
-LAST = {
-    "epochs": "Epochs: what learning motion does to the AUC",
-    "complete": "What there is, what is missing",
-    "protocol": "Protocol",
-    "machines": "Seeds, machines, versions",
-}
-FORMS = {
-    "table2": "Table 2 in the paper's form",
-    "table3": "Table 3 in the paper's form, percent",
-    "table4": "Table 4 in the paper's form",
-    "table5": "Table 5 as printed",
+FORMS = {  # caption and maker of the tables as printed, with ours
+    "table2": ("Table 2 in the paper's form", lambda found: table2_as_printed(found.grids)),
+    "table3": ("Table 3 in the paper's form, percent", lambda found: table3_as_printed(found.grids)),
+    "table4": ("Table 4 in the paper's form", lambda found: table4_as_printed(found.grids, found.costs)),
+    "table5": ("Table 5 as printed", lambda _: table5_as_printed()),
 }
 MAKERS = {  # the tables of one recipe
     "table2": [tables.table2],
@@ -68,37 +60,17 @@ MAKERS = {  # the tables of one recipe
     "figure6": [tables.figure6],
 }
 SIZES_SAY = "AUC minus that of the recipe as it is, same seeds [95 %] (seeds)"
-PACKAGES = ("torch", "lightning-fabric", "numpy", "opencv-python-headless", "pandas", "scikit-learn")
-
-
-@dataclass(frozen=True)
-class OfRecipe:
-    """What a recipe has of a part."""
-
-    name: str
-    tables: list[Table]
-    why: str = ""  # it deviates
-    missing: Absent | None = None
-
-
-@dataclass
-class Part:
-    """A table or a figure of the paper."""
-
-    name: str
-    title: str
-    figures: list[Picture | Absent] = field(default_factory=list)
-    form: Table | None = None  # as printed, with ours
-    recipes: list[OfRecipe] = field(default_factory=list)
-    missing: Absent | None = None
 
 
 def first_page(site: Site, verdicts: list[Verdict]) -> str:
     """The page; its tables are kept by the site."""
     counts = Counter(verdict.state for verdict in verdicts)
-    measured = [grid for grid in site.found.grids if grid.results.get(BASE)]
+    grids = [grid for grid in site.found.grids if grid.results]
+    measured = [grid for grid in grids if grid.results.get(BASE)]
     real = [grid for grid in measured if not is_generated(grid)]
     rows = summary((grid.recipe.name, grid.results[BASE]) for grid in measured)
+    complete = pd.DataFrame(map(_completeness, site.found.grids))
+    protocols, machines = pd.DataFrame(map(_protocol, measured)), pd.DataFrame(map(_machines, grids))
     return page(
         "report/templates/paper.html",
         full_size=[grid.recipe.name for grid in real if is_full_size(grid)],
@@ -108,48 +80,44 @@ def first_page(site: Site, verdicts: list[Verdict]) -> str:
         summary=site.table("summary", rows, "Every recipe as it is: mean over seeds ± half their range"),
         page_of=site.page_of,
         paper=[_part(site, name) for name in NAMES],
-        last=LAST,
-        epochs=epoch_pictures(site.found),
-        **_what_there_is(site),
+        epochs=figures_of("epochs", site.found, site.root),
+        complete=site.table("complete", complete, "Measured cells of all cells of each part, over the seeds begun"),
+        left_out=site.found.left_out,
+        sizes=list(_sizes(site, grids)),
+        protocol=site.table("protocol", protocols, "How every number was made"),
+        machines=site.table("machines", machines, "Where the results come from"),
         kit_version=__version__,
         environment=environment_facts(),
-        packages=PACKAGES,
     )
 
 
-def _part(site: Site, name: str) -> Part:
-    part = Part(name, NAMES[name])
+# The parts of the paper
+
+
+def _part(site: Site, name: str) -> dict[str, Any]:
+    """A table or a figure of the paper: its figures, the table as printed, what each recipe has of it, what not."""
+    part: dict[str, Any] = {"name": name, "title": NAMES[name], "figures": [], "form": None}
+    recipes, missing = [], ""
     if name.startswith("figure"):
-        part.figures = figures_of(name, site.found, site.root)
+        part["figures"] = figures_of(name, site.found, site.root)
     if name in FORMS:
-        part.form = site.table(name, _as_printed(name, site.found), FORMS[name])
-    if name in MAKERS:
-        part.recipes = [_of_recipe(site, name, grid) for grid in site.found.grids if _has(grid, name)]
-        absent = [grid.recipe.name for grid in site.found.grids if grid.recipe.name in ALWAYS and not _has(grid, name)]
-        if absent:
-            commands = "; ".join(_command(recipe, name) for recipe in absent)
-            part.missing = Absent("Not measured at full size, which needs a GPU:", commands)
-    elif name == "table4":
-        part.recipes = [
-            OfRecipe(recipe, [site.table(f"table4-{recipe}", tables.table4(cost), f"{recipe}: size and speed")])
-            for recipe, cost in site.found.costs.items()
-        ]
-        part.missing = None if part.recipes else Absent("No speed is measured.", _command("RECIPE", name))
-    return part
-
-
-def _as_printed(name: str, found: Collection) -> pd.DataFrame:
-    if name == "table2":
-        return paper_tables.table2_as_printed(found.grids)
-    if name == "table3":
-        return paper_tables.table3_as_printed(found.grids)
+        caption, make = FORMS[name]
+        part["form"] = site.table(name, make(site.found), caption)
     if name == "table4":
-        return paper_tables.table4_as_printed(found.grids, found.costs)
-    return paper_tables.table5_as_printed()
+        for recipe, cost in site.found.costs.items():
+            table = site.table(f"table4-{recipe}", tables.table4(cost), f"{recipe}: size and speed")
+            recipes.append({"name": recipe, "tables": [table], "why": "", "missing": ""})
+        missing = "" if recipes else f"No speed is measured: {_command('RECIPE', name)}"
+    if name in MAKERS:
+        recipes = [_of_recipe(site, name, grid) for grid in site.found.grids if _has(grid, name)]
+        absent = [grid.recipe.name for grid in site.found.grids if grid.recipe.name in ALWAYS and not _has(grid, name)]
+        commands = "; ".join(_command(recipe, name) for recipe in absent)
+        missing = f"Not measured at full size, which needs a GPU: {commands}" if absent else ""
+    return part | {"recipes": recipes, "missing": missing}
 
 
 def _command(recipe: str, part: str) -> str:
-    return f"maam sweep {recipe} --part {part}"
+    return f"`maam sweep {recipe} --part {part}`"
 
 
 def _has(grid: GridResults, part: str) -> bool:
@@ -158,7 +126,7 @@ def _has(grid: GridResults, part: str) -> bool:
     return variants & set(grid.results) > (set() if variants == {BASE} else {BASE})
 
 
-def _of_recipe(site: Site, part: str, grid: GridResults) -> OfRecipe:
+def _of_recipe(site: Site, part: str, grid: GridResults) -> dict[str, Any]:
     """The tables of a recipe, why it deviates, and the command for what is missing."""
     name, variants = grid.recipe.name, set(every_part()[part])
     made = []
@@ -166,9 +134,9 @@ def _of_recipe(site: Site, part: str, grid: GridResults) -> OfRecipe:
         table = make(grid)
         table = table.loc[:, (table != NONE).any()]  # the paper may have no number for a dataset
         made.append(site.table(f"{make.__name__}-{name}", table, f"{name}: {NAMES[part]}"))
-    missing = len(variants - set(grid.results))
-    said = f"{missing} of {len(variants)} variants are not measured."
-    return OfRecipe(name, made, _why(grid), Absent(said, _command(name, part)) if missing else None)
+    absent = len(variants - set(grid.results))
+    missing = f"{absent} of {len(variants)} variants are not measured: {_command(name, part)}" if absent else ""
+    return {"name": name, "tables": made, "why": _why(grid), "missing": missing}
 
 
 def _why(grid: GridResults) -> str:
@@ -187,20 +155,6 @@ def _why(grid: GridResults) -> str:
 # What there is
 
 
-def _what_there_is(site: Site) -> dict[str, Any]:
-    grids = [grid for grid in site.found.grids if grid.results]
-    whole = pd.DataFrame([_completeness(grid) for grid in site.found.grids])
-    protocols = pd.DataFrame([_protocol(grid) for grid in grids if grid.results.get(BASE)])
-    machines = pd.DataFrame([_machines(grid) for grid in grids])
-    return {
-        "complete": site.table("complete", whole, "Measured cells of all cells of each part, over the seeds begun"),
-        "left_out": site.found.left_out,
-        "sizes": list(_sizes(site, grids)),
-        "protocol": site.table("protocol", protocols, "How every number was made"),
-        "machines": site.table("machines", machines, "Where the results come from"),
-    }
-
-
 def _sizes(site: Site, grids: list[GridResults]) -> Iterator[Table]:
     """For each dataset that was measured in two sizes: whether they say the same of the variants."""
     of_dataset: dict[str, dict[str, Results]] = {}
@@ -209,9 +163,8 @@ def _sizes(site: Site, grids: list[GridResults]) -> Iterator[Table]:
         of_dataset.setdefault(dataset, {})[grid.recipe.name] = grid.results
     for dataset, sizes in reversed(of_dataset.items()):
         if len(table := sizes_table(sizes)):
-            yield site.table(
-                f"sizes-{dataset}", table, f"{dataset}: do sizes order the variants in the same way? {SIZES_SAY}"
-            )
+            caption = f"{dataset}: do sizes order the variants in the same way? {SIZES_SAY}"
+            yield site.table(f"sizes-{dataset}", table, caption)
 
 
 def _completeness(grid: GridResults) -> dict[str, str]:
@@ -233,14 +186,16 @@ def _protocol(grid: GridResults) -> dict[str, str]:
 def _machines(grid: GridResults) -> dict[str, str]:
     every = [result for results in grid.results.values() for result in results]
     machines = [result.machine for result in every]
-    names = Counter(m.gpu or m.processor or m.platform or "not kept" for m in machines)
-    formats = Counter(m.precision or "not kept" for m in machines)
     hours = sum(m.training_seconds or 0 for m in machines) / 3600
     return {
         "recipe": grid.recipe.name,
         "trainings": str(len(every)),
         "seeds": ", ".join(str(seed) for seed in sorted({result.seed for result in every})),
-        "machines (trainings)": ", ".join(f"{name} ({count})" for name, count in names.items()),
-        "number formats": ", ".join(f"{name} ({count})" for name, count in formats.items()),
+        "machines (trainings)": _counted(m.gpu or m.processor or m.platform for m in machines),
+        "number formats": _counted(m.precision for m in machines),
         "training, hours": f"{hours:.1f}",
     }
+
+
+def _counted(names: Iterable[str | None]) -> str:
+    return ", ".join(f"{name or 'not kept'} ({count})" for name, count in Counter(names).items())

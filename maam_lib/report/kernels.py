@@ -1,6 +1,7 @@
 """The kernel that a report's notebooks run in: this Python, with sockets and files of its own (ours)."""
 
 import os
+import re
 import shutil
 import socket
 import sys
@@ -33,29 +34,26 @@ def private_files() -> Iterator[Config]:
     So two reports at once never collide on a port, and Jupyter's own folders need not be writable. Where no folder has
     a name short enough for sockets, or the system has none, the kernel takes free ports of this machine.
     """
-    with tempfile.TemporaryDirectory(prefix="maam-", dir=_folder_for_sockets()) as folder:
+    usual = tempfile.gettempdir()
+    short = [place for place in (usual, SHORT_FOLDER) if os.access(place, os.W_OK) and _fits(f"{place}/maam-12345678")]
+    with tempfile.TemporaryDirectory(prefix="maam-", dir=short[0] if short else usual) as folder:
         config = Config()
         config.KernelManager.connection_file = str(Path(folder) / "kernel.json")
-        if hasattr(socket, "AF_UNIX") and _is_short(folder):
+        if short and hasattr(socket, "AF_UNIX"):
             config.KernelManager.transport = "ipc"
             config.KernelManager.ip = f"{folder}/k"
         yield config
 
 
-def _folder_for_sockets() -> str:
-    """The folder for temporary files, or /tmp where its name is too long for sockets."""
-    usual = tempfile.gettempdir()
-    return SHORT_FOLDER if not _is_short(f"{usual}/maam-12345678") and os.access(SHORT_FOLDER, os.W_OK) else usual
-
-
-def _is_short(folder: str) -> bool:
+def _fits(folder: str) -> bool:
+    """Whether the name of a socket in a folder is not too long."""
     return len(os.fsencode(f"{folder}/k-1")) <= LONGEST_SOCKET
 
 
 def foreign_program(spec: kernelspec.KernelSpec) -> str | None:
     """The program that a kernel is started with, where that is not the Python of this process; else None."""
     program = next(iter(spec.argv), "")
-    if program in {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}:
+    if re.fullmatch(rf"python({sys.version_info[0]}(\.{sys.version_info[1]})?)?", program):
         return None  # Jupyter takes the Python that it runs in itself
     ours, theirs = Path(sys.executable), Path(shutil.which(program) or program)
     # Environments share one file by links, each from its own folder, and a folder may hold several versions.

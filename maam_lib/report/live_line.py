@@ -25,45 +25,34 @@ class LiveLine:
         """`expected`: seconds that chapters took before; `run` is the folder of the training."""
         self.chapters, self.plan, self.run, self.expected = list(chapters), plan, RunFolder(run), dict(expected)
         self.took: dict[str, float] = {}  # chapter -> seconds, of those that are done
-        self._cell, self._cells, self._began = 0, 0, time.monotonic()
+        self._began = time.monotonic()  # of the chapter
         self._next = self._began + EVERY
         self._bar = tqdm(bar_format="{desc}", disable=None, leave=False)
 
-    def begin(self, cells: int) -> None:
-        """The next chapter, of so many cells."""
-        self._cell, self._cells, self._began = 0, cells, time.monotonic()
-
-    def at_cell(self, number: int) -> None:
-        """A cell begins; counted from 1."""
-        self._cell = number
+    def show(self, cell: int, cells: int) -> None:
+        """Renew the line, where it is time; so many cells of the chapter have begun."""
+        if not self._bar.disable:
+            self._bar.set_description_str(self.text(cell, cells))
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + EVERY
+            print(self.text(cell, cells), file=sys.stderr, flush=True)
 
     def end_chapter(self, seconds: float) -> None:
         """The chapter is done; the line makes room for what is said of it."""
         self.took[self.chapters[len(self.took)]] = seconds
+        self._began = time.monotonic()
         self._bar.clear()
-
-    def show(self) -> None:
-        """Renew the line, where it is time."""
-        if not self._bar.disable:
-            self._bar.set_description_str(self.text())
-        elif time.monotonic() >= self._next:
-            self._next = time.monotonic() + EVERY
-            print(self.text(), file=sys.stderr, flush=True)
 
     def close(self) -> None:
         self._bar.close()
 
-    def text(self) -> str:
+    def text(self, cell: int, cells: int) -> str:
         """How far it is, in words."""
-        chapter = self.chapters[len(self.took)]
-        words = [
-            f"chapter {len(self.took) + 1} of {len(self.chapters)}, {chapter}",
-            f"cell {self._cell} of {self._cells}",
-        ]
-        if chapter == TRAINING:
-            words.append(f"epoch {len(self._epochs())} of {self.plan.training.epochs} done")
-        left = self.seconds_left(time.monotonic() - self._began)
-        return ", ".join(words) + ("" if left is None else f"; about {clock(left)} left")
+        done, left = len(self.took), self.seconds_left(time.monotonic() - self._began)
+        where = f"chapter {done + 1} of {len(self.chapters)}, {self.chapters[done]}, cell {cell} of {cells}"
+        if self.chapters[done] == TRAINING:
+            where += f", epoch {len(self._epochs())} of {self.plan.training.epochs} done"
+        return where if left is None else f"{where}; about {clock(left)} left"
 
     def seconds_left(self, spent: float) -> float | None:
         """What the chapters took before, at the pace of those that are done; `spent` are this chapter's seconds so far.
@@ -71,27 +60,24 @@ class LiveLine:
         A training that has begun tells its own time. None where nothing is known of a chapter.
         """
         current, *later = self.chapters[len(self.took) :]
-        known = [name for name in self.took if name in self.expected]
+        known = self.took.keys() & self.expected.keys()
         before = sum(self.expected[name] for name in known)
         pace = sum(self.took[name] for name in known) / before if before else 1.0
         epochs = self._epochs() if current == TRAINING else []
+        if not {*later, *([] if epochs else [current])} <= self.expected.keys():
+            return None
         if epochs:
             now = (self.plan.training.epochs - len(epochs)) * sum(epochs) / len(epochs)
-        elif current in self.expected:
-            now = max(0.0, self.expected[current] * pace - spent)
         else:
-            return None
-        if any(name not in self.expected for name in later):
-            return None
+            now = max(0.0, self.expected[current] * pace - spent)
         return now + pace * sum(self.expected[name] for name in later)
 
     def _epochs(self) -> list[float]:
         """The seconds of each epoch of the training that is done."""
         try:
-            history = self.run.history
-        except (ValueError, RunError):  # damaged: the chapter itself says so
+            return self.run.history["seconds"].tolist()
+        except (KeyError, ValueError, RunError):  # none is done, or the file is damaged: the chapter itself says so
             return []
-        return list(history["seconds"]) if "seconds" in history else []
 
 
 def earlier_seconds(out: Path, plan: Recipe) -> dict[str, float]:

@@ -1,23 +1,18 @@
 """Executed notebooks as pages that need no net: pictures embedded, formulas as MathML, one look, no scripts."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from latex2mathml.converter import convert as to_mathml
 from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
 from maam_lib.notebook import recorded_results
 from maam_lib.pages import page
-from maam_lib.report.markdown import as_html
-
-
-class EmbeddedPicture(NamedTuple):
-    """A picture of a notebook."""
-
-    png: str  # base64
-    alt: str
 
 
 @dataclass(frozen=True)
@@ -45,12 +40,12 @@ class Chapter:
         return next((text.splitlines()[0][2:] for text in texts if text.startswith("# ")), self.name)
 
     @property
-    def picture(self) -> EmbeddedPicture | None:
-        """Its first."""
+    def picture(self) -> dict[str, str] | None:
+        """Its first: `png` in base64, and `alt`."""
         for cell in self.notebook.cells:
             for output in cell.get("outputs", []):
                 if "image/png" in output.get("data", {}):
-                    return EmbeddedPicture(output["data"]["image/png"].strip(), cell.metadata.get("alt", ""))
+                    return {"png": output["data"]["image/png"].strip(), "alt": cell.metadata.get("alt", "")}
         return None
 
 
@@ -66,8 +61,28 @@ def chapter_page(chapter: Chapter) -> str:
 
 
 def index_page(summary: Mapping[str, Any], chapters: Sequence[Chapter]) -> str:
-    """The report's first page: what was run, each chapter with its first picture, every recorded number.
-
-    `summary` is what results.json holds.
-    """
+    """The report's first page, of what results.json holds (`summary`), each chapter with its first picture."""
     return page("report/templates/chapters.html", **summary, chapters=chapters)
+
+
+class Renderer(IPythonRenderer):
+    """Formulas are MathML; links to notebooks lead to their pages, those into the repository lead nowhere."""
+
+    def inline_math(self, body: str) -> str:
+        return to_mathml(body)
+
+    def block_math(self, body: str) -> str:
+        return to_mathml(body, display="block")
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        if url.startswith("../"):
+            return text
+        return super().link(text, re.sub(r"^(\w+)\.ipynb(?=#|$)", r"\1.html", url), title)
+
+
+def as_html(markdown: str, *, link_headings: bool = True) -> str:
+    """Markdown of the kit as HTML, by nbconvert; what is HTML in it stays as it is."""
+    return MarkdownWithMath(Renderer(escape=False, exclude_anchor_links=not link_headings)).render(markdown)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -26,6 +25,7 @@ from data_prep import __version__
 from data_prep.files import alone, aside_of, clear_asides, remove, write_json, write_text
 from maam_lib import CLONE, in_clone
 from maam_lib.config import load_recipe
+from maam_lib.report.build import build_report
 from maam_lib.report.kernels import OwnKernel, private_files
 from maam_lib.report.live_line import LiveLine, earlier_seconds
 from maam_lib.report.notebook_pages import Chapter, chapter_page, index_page
@@ -47,6 +47,7 @@ SEQUENCE = (
 PAPER = "paper"  # folder, in that of a report, of the paper's tables and claims
 PATHS = ("source", "footage", "video", "runs", "sweep")  # parameters that a user gives as seen from his own folder
 CELL_LIMIT = 600  # seconds; a notebook whose cells may take longer says so in its metadata: {"maam": {"cell_limit": s}}
+Show = Callable[[int, int], None]  # is told how many cells have begun, of how many
 
 
 class ReportError(RuntimeError):
@@ -68,9 +69,9 @@ def run_notebook(
     parameters: Mapping[str, Any],
     *,
     cell_limit: float | None = None,
-    line: LiveLine | None = None,
+    show: Show = lambda *_: None,
 ) -> Chapter:
-    """Execute one notebook in a fresh kernel into `out`: NAME.ipynb and NAME.html; `line` shows how far it is.
+    """Execute one notebook in a fresh kernel into `out`: NAME.ipynb and NAME.html; `show` is told how far it is.
 
     Where it fails, the part that ran stands in NAME.failed.ipynb and .html, earlier results stay as they were, and
     the chapter's `failure` says why. Raises ReportError for a parameter that the notebook does not declare.
@@ -86,7 +87,7 @@ def run_notebook(
     aside.mkdir()
     try:
         running = aside / notebook.name  # papermill wants this ending
-        failure = _execute_beside(line, notebook, partial(_execute, notebook, running, parameters, cell_limit, line))
+        failure = _execute_beside(notebook, running, parameters, cell_limit, show)
         executed = nbformat.read(running, as_version=4)
         failure = failure or _missing_figure(notebook.stem, executed)
         chapter = Chapter(notebook.stem, executed, time.perf_counter() - began, failure)
@@ -134,25 +135,23 @@ def reproduce(
         raise ReportError(f"{run}: holds a training with other settings ({changed}); name another folder with --out")
     given = {"recipe": recipe, "settings": list(settings), "root": str(root.resolve()), "run": str(run)}
     given |= {name: _from_here(name, value) for name, value in extra.items()}
-    with alone(out / ".lock", ReportError(f"{out}: another process is writing this report; wait for it")):
+    busy = ReportError(f"{out}: another process is writing this report; wait for it")
+    line = LiveLine([path.stem for path in paths], plan, run, earlier_seconds(out, plan))
+    chapters: list[Chapter] = []
+    with closing(line), alone(out / ".lock", busy):
         if follows or recipe.endswith((".yaml", ".yml")):  # as it is now, whatever becomes of the file or the data
             write_text(out / "recipe.yaml", plan.to_yaml())
             given["recipe"] = str(out.resolve() / "recipe.yaml")
             given["settings"] = [word for word in settings if not word.startswith("data.follow")]  # it is fitted
-        line = LiveLine([path.stem for path in paths], plan, run, earlier_seconds(out, plan))
-        with closing(line):
-            chapters: list[Chapter] = []
-            for path in paths:
-                wanted = {name: value for name, value in given.items() if name in declared[path]}
-                chapters.append(run_notebook(path, out, wanted, cell_limit=cell_limit, line=line))
-                line.end_chapter(chapters[-1].seconds)
-                say(f"{path.stem:<20} {'FAILED' if chapters[-1].failure else 'ok':<6} {chapters[-1].seconds:6.0f} s")
-                _write_summary(out, recipe, given, chapters)
-                if chapters[-1].failure:
-                    raise ReportError(f"{chapters[-1].failure}. What ran is in {out / chapters[-1].page}")
+        for path in paths:
+            wanted = {name: value for name, value in given.items() if name in declared[path]}
+            chapters.append(run_notebook(path, out, wanted, cell_limit=cell_limit, show=line.show))
+            line.end_chapter(chapters[-1].seconds)
+            say(f"{path.stem:<20} {'FAILED' if chapters[-1].failure else 'ok':<6} {chapters[-1].seconds:6.0f} s")
+            _write_summary(out, recipe, given, chapters)
+            if chapters[-1].failure:
+                raise ReportError(f"{chapters[-1].failure}. What ran is in {out / chapters[-1].page}")
         if (run / "metrics.json").is_file():
-            from maam_lib.report.build import build_report
-
             began, sweeps = time.perf_counter(), (NOTEBOOK_FOLDER / given.get("sweep", "../runs/sweep")).resolve()
             build_report(out / PAPER, folders=[sweeps], runs=[run], root=root)
             say(f"{'tables and claims':<20} {'ok':<6} {time.perf_counter() - began:6.0f} s")
@@ -167,42 +166,38 @@ def _from_here(name: str, value: Any) -> Any:
     return str(Path(text).resolve()) if is_path else value
 
 
-def _execute_beside(line: LiveLine | None, notebook: Path, execute: Callable[[Config], str | None]) -> str | None:
-    """Run a notebook in a thread, while this one shows the line and hears Ctrl-C at once.
+def _execute_beside(
+    notebook: Path, running: Path, parameters: Mapping[str, Any], cell_limit: float | None, show: Show
+) -> str | None:
+    """Run a notebook in a thread, while this one shows how far it is and hears Ctrl-C at once.
 
     The thread does not outlive the process, nor does the kernel.
     """
+    content = nbformat.read(notebook, as_version=4)
+    limit = cell_limit or content.metadata.get("maam", {}).get("cell_limit", CELL_LIMIT)
     failure: Future[str | None] = Future()
+    begun: list[int] = []  # cells
 
     def run(config: Config) -> None:
         try:
-            failure.set_result(execute(config))
+            failure.set_result(_execute(notebook, running, parameters, limit, begun, config))
         except Exception as error:  # raised again below
             failure.set_exception(error)
         finally:
             ensure_event_loop().close()  # of this thread
 
-    if line is not None:
-        line.begin(len(nbformat.read(notebook, as_version=4).cells) + 1)
     with private_files() as config:
         Thread(target=run, args=(config,), daemon=True).start()
         while not failure.done():
             wait([failure], timeout=0.5)
-            if line is not None:
-                line.show()
+            show(len(begun), len(content.cells) + 1)  # papermill adds the parameters
     return failure.result()
 
 
 def _execute(
-    notebook: Path,
-    running: Path,
-    parameters: Mapping[str, Any],
-    cell_limit: float | None,
-    line: LiveLine | None,
-    config: Config,
+    notebook: Path, running: Path, parameters: Mapping[str, Any], limit: float, begun: list[int], config: Config
 ) -> str | None:
     """Run through papermill; returns why it failed, or None."""
-    limit = cell_limit or nbformat.read(notebook, as_version=4).metadata.get("maam", {}).get("cell_limit", CELL_LIMIT)
     try:
         papermill.execute_notebook(
             str(notebook),
@@ -214,7 +209,7 @@ def _execute(
             execution_timeout=limit,
             kernel_manager_class=OwnKernel,
             config=config,
-            on_cell_start=None if line is None else lambda cell, cell_index: line.at_cell(cell_index + 1),  # noqa: ARG005
+            on_cell_start=lambda cell_index, **_: begun.append(cell_index),
         )
     except PapermillExecutionError as error:
         what = f"{error.ename}: {' '.join(error.evalue.split())}"
@@ -232,7 +227,7 @@ def _missing_figure(name: str, executed: NotebookNode) -> str | None:
     """Cells tagged `figure` must show a picture."""
     for cell in executed.cells:
         if "figure" in cell.metadata.get("tags", []) and not any(
-            "image/png" in output.get("data", {}) for output in cell.get("outputs", [])
+            kind.startswith("image/") for output in cell.get("outputs", []) for kind in output.get("data", {})
         ):
             where = f"cell [{cell.execution_count}], `{_first_line(cell.source)}`,"
             return f"{name}.ipynb: {where} should show a figure and shows none"

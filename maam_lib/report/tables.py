@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 import pandas as pd
 import torch
@@ -81,50 +82,35 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, Cost]) -> p
 def table5_as_printed() -> pd.DataFrame:
     """Table 5 as printed: AUC by losses (rows) and branches, dataset by dataset."""
     table = paper_values()["table5"]
-    rows = [
-        {"losses": losses}
-        | {
-            f"{name}, {branch}": value
-            for dataset, name in DATASETS.items()
-            for branch, value in zip(table["columns"], by_dataset[dataset], strict=True)
-        }
-        for losses, by_dataset in table["rows"].items()
-    ]
-    return pd.DataFrame(rows)
+    columns = [f"{name}, {branch}" for name in DATASETS.values() for branch in table["columns"]]
+    rows = {losses: chain(*(row[dataset] for dataset in DATASETS)) for losses, row in table["rows"].items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("losses").reset_index()
 
 
 def _printed(table: str) -> list[dict[str, TableCell]]:
     """The paper's rows: of other methods, quoted there, and its own."""
     values = paper_values()[table]
-    columns: list[str] = values["columns"]
-    names = [DATASETS.get(column, column) for column in columns]
-    rows: list[dict[str, TableCell]] = []
-    for method, row in values["rows"].items():
-        origin = PRINTED if method.startswith("Ours") else QUOTED
-        rows.append({"method": method, "origin": origin, **dict(zip(names, row, strict=True)), GENERATED: NONE})
-    return rows
+    names = [DATASETS.get(column) or column for column in values["columns"]]
+    origins = {method: PRINTED if method.startswith("Ours") else QUOTED for method in values["rows"]}
+    return [
+        {"method": method, "origin": origins[method], **dict(zip(names, row, strict=True)), GENERATED: NONE}
+        for method, row in values["rows"].items()
+    ]
 
 
 def _with_ours(table: str, grids: Sequence[GridResults], ours: Mapping[str, tuple[str, Measure]]) -> pd.DataFrame:
-    """A table as printed, and for every size our rows (name: variant and measure): full size, measured or not, and
-    those that have results."""
-    measured = {SIZES[""], *(size_of(grid) for grid in grids if grid.results)}
-    sizes = [size for size in SIZES.values() if size in measured]
-    rows = [
-        _ours(grids, size, variant, name.format(size), measure)
-        for size in sizes
-        for name, (variant, measure) in ours.items()
-    ]
-    return pd.DataFrame(_printed(table) + rows)
-
-
-def _ours(grids: Sequence[GridResults], size: str, variant: str, name: str, measure: Measure) -> dict[str, TableCell]:
-    """One row of ours: per dataset the measure of a variant at one size."""
-    row: dict[str, TableCell] = {"method": name, "origin": HERE}
-    for column in COLUMNS:
-        found = [grid.results.get(variant, []) for grid in grids if size_of(grid) == size and _column(grid) == column]
-        row[column] = next((measure(results) for results in found if results), ABSENT)
-    return row
+    """A table as printed, and for every size our rows (name: variant and measure), a dataset in each column: full size,
+    measured or not, and those that have results."""
+    rows, measured = _printed(table), {SIZES[""], *(size_of(grid) for grid in grids if grid.results)}
+    for size in (size for size in SIZES.values() if size in measured):
+        of_size = [(_column(grid), grid.results) for grid in grids if size_of(grid) == size]
+        for name, (variant, measure) in ours.items():
+            row: dict[str, TableCell] = {"method": name.format(size), "origin": HERE}
+            for column in COLUMNS:
+                found = (results[variant] for where, results in of_size if where == column and variant in results)
+                row[column] = next(map(measure, found), ABSENT)
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _column(grid: GridResults) -> str:

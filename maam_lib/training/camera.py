@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,8 +19,7 @@ FRAMES_SEEN = 50_000  # by the training, over all epochs: about 25 minutes on tw
 MOST_EPOCHS = 40
 
 
-@dataclass(frozen=True)
-class MovingThings:
+class MovingThings(NamedTuple):
     """Parts of training frames that move together."""
 
     count: int
@@ -39,12 +38,13 @@ def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
     if not follow:
         return recipe, ""
     height, width = prepared.frame_size
+    frames = sum(prepared.num_frames("train", clip) - 1 for clip in prepared.clips("train"))
     found: dict[str, object] = {
         "data.height": height,
         "data.width": width,
         "data.channels": prepared.channels,
         "data.flow": prepared.manifest.flow.estimator,
-        "training.epochs": _enough_epochs(prepared),
+        "training.epochs": min(MOST_EPOCHS, max(1, math.ceil(FRAMES_SEEN / max(1, frames)))),
     }
     measured = ""
     if "scoring.patch" in follow:
@@ -57,19 +57,10 @@ def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
             f"recipe {recipe.name}: states {fitted.data.height}x{fitted.data.width}, the frames in {prepared.folder} "
             f"are {height}x{width}; state data.height and data.width both, or neither"
         )
-    return fitted, _in_words(fitted) + measured
-
-
-def _enough_epochs(prepared: PreparedDataset) -> int:
-    frames = sum(prepared.num_frames("train", clip) - 1 for clip in prepared.clips("train"))
-    return min(MOST_EPOCHS, max(1, math.ceil(FRAMES_SEEN / max(1, frames))))
-
-
-def _in_words(recipe: Recipe) -> str:
-    data, patch = recipe.data, recipe.scoring.patch
-    return (
-        f"{data.height}x{data.width}, {data.channels} channel(s), flow {data.flow}, {recipe.training.epochs} epochs, "
-        f"patch {patch[0]}x{patch[1]}"
+    data, patch = fitted.data, fitted.scoring.patch
+    return fitted, (
+        f"{data.height}x{data.width}, {data.channels} channel(s), flow {data.flow}, {fitted.training.epochs} epochs, "
+        f"patch {patch[0]}x{patch[1]}{measured}"
     )
 
 
@@ -79,7 +70,9 @@ def moving_things(prepared: PreparedDataset) -> MovingThings:
     Flow is a little wider than the thing itself, and people who walk together are one part: an estimate, which stands
     in the fitted recipe to be looked at. Raises SettingError where nothing moves.
     """
-    flows = (flow.astype(np.float32) for flow in _some_flows(prepared))
+    places = [(clip, t) for clip in prepared.clips("train") for t in range(prepared.num_frames("train", clip) - 1)]
+    chosen = (places[i] for i in spread_evenly(len(places), FLOWS))
+    flows = (prepared.flow("train", clip)[t].astype(np.float32) for clip, t in chosen)
     speeds = [np.hypot(flow[..., 0], flow[..., 1]) for flow in flows]
     fastest = float(np.median([np.quantile(speed, 0.99) for speed in speeds])) if speeds else 0.0
     threshold, area = max(SLOWEST, OF_FASTEST * fastest), SMALLEST * math.prod(prepared.frame_size)
@@ -93,15 +86,6 @@ def moving_things(prepared: PreparedDataset) -> MovingThings:
     return MovingThings(len(sizes), height, width)
 
 
-def _some_flows(prepared: PreparedDataset) -> list[np.ndarray]:
-    places = [(clip, t) for clip in prepared.clips("train") for t in range(prepared.num_frames("train", clip) - 1)]
-    return [prepared.flow("train", places[i][0])[places[i][1]] for i in spread_evenly(len(places), FLOWS)]
-
-
 def _part_sizes(moving: np.ndarray, smallest_area: float) -> list[tuple[int, int]]:
     _, _, stats, _ = cv2.connectedComponentsWithStats(moving.astype(np.uint8), connectivity=8)
-    return [
-        (int(part[cv2.CC_STAT_HEIGHT]), int(part[cv2.CC_STAT_WIDTH]))
-        for part in stats[1:]
-        if part[cv2.CC_STAT_AREA] >= smallest_area
-    ]
+    return [(height, width) for _, _, width, height, area in stats[1:].tolist() if area >= smallest_area]

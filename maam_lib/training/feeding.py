@@ -5,7 +5,8 @@ are stored, a third of their size in float32 or less; gray is repeated on the de
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, pairwise
 from typing import Literal
 
 import numpy as np
@@ -56,14 +57,9 @@ class Feed:
     def _read_ahead(self, order: Iterable[np.ndarray]) -> Iterator[Batch]:
         pinned = self.device.type == "cuda"
         with ThreadPoolExecutor(max_workers=1) as reader:
-            current = None
-            for indices in order:
-                following = reader.submit(self.dataset.stored_batch, indices, pinned=pinned)
-                if current is not None:
-                    yield self._moved(current.result())
-                current = following
-            if current is not None:
-                yield self._moved(current.result())
+            batches = (reader.submit(self.dataset.stored_batch, indices, pinned=pinned) for indices in order)
+            for batch, _following in pairwise(chain(batches, [Future()])):
+                yield self._moved(batch.result())
 
     def _moved(self, batch: Batch) -> Batch:
         frames, flow = (x.to(self.device, non_blocking=True) for x in batch)

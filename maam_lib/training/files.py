@@ -18,7 +18,6 @@ from data_prep.files import written_aside
 
 SCORES = "scores.csv"
 CHECKSUM = "sha256"  # in the metadata of a weights file: of its other metadata and of all its numbers
-HEADER = "header"  # the same of its other metadata alone, so that they can be trusted without reading the numbers
 
 
 class RunError(RuntimeError):
@@ -34,9 +33,10 @@ def load_weights(net: Module, path: Path) -> None:
     wanted = net.state_dict()
     misfits = [f"{name} is missing" for name in wanted if name not in tensors]
     misfits += [f"{name} is unknown" for name in tensors if name not in wanted]
-    for told in (lambda tensor: tuple(tensor.shape), lambda tensor: tensor.dtype):
-        pairs = {name: (told(tensors[name]), told(wanted[name])) for name in wanted if name in tensors}
-        misfits += [f"{name} is {found}, expected {own}" for name, (found, own) in pairs.items() if found != own]
+    pairs = [(name, tensors[name], own) for name, own in wanted.items() if name in tensors]
+    sizes = [(name, tuple(found.shape), tuple(own.shape)) for name, found, own in pairs]
+    kinds = [(name, found.dtype, own.dtype) for name, found, own in pairs]
+    misfits += [f"{name} is {found}, expected {own}" for name, found, own in [*sizes, *kinds] if found != own]
     if misfits:
         more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
         raise RunError(f"{path}: weights of another network: {'; '.join(misfits[:3])}{more}. Was the recipe changed?")
@@ -49,16 +49,16 @@ def load_weights(net: Module, path: Path) -> None:
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a weights file, aside first, with the checksums by which a later damage is noticed."""
+    """Write a weights file, aside first, with the checksum by which a later damage is noticed."""
     whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    said = {**metadata, HEADER: _digest(metadata).hexdigest()[:32]}
     with written_aside(path) as aside:
-        save_file(whole, aside, metadata={**said, CHECKSUM: checksum(whole, said)})
+        save_file(whole, aside, metadata={**metadata, CHECKSUM: checksum(whole, metadata)})
 
 
 def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     """sha256 of a weights file's numbers and what its metadata say, except for this checksum itself (ours)."""
-    digest = _digest({key: value for key, value in metadata.items() if key != CHECKSUM})
+    said = sorted((key, value) for key, value in metadata.items() if key != CHECKSUM)
+    digest = hashlib.sha256(repr(said).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
@@ -67,38 +67,22 @@ def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a weights file; raises RunError for one that is cut or changed."""
+    metadata = read_metadata(path)
     with _named(path):
-        metadata, tensors = _header(path), load_file(path)
+        tensors = load_file(path)
     said = metadata.get(CHECKSUM, next((value for value in metadata.values() if len(value) == 64), None))
     if said not in (None, checksum(tensors, metadata)):  # None: written before there was one
-        raise _changed(path)
+        raise RunError(f"{path}: its numbers are not those that were written (another checksum); copy it again")
     return tensors, metadata
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of a weights file from its header alone; of a file of an earlier kit, which has no checksum of
-    them, the whole is read. Raises RunError for one that is cut or whose metadata were changed."""
-    with _named(path):
-        metadata = _header(path)
-    if HEADER not in metadata:
-        return read_weights(path)[1]
-    others = {key: value for key, value in metadata.items() if key not in (HEADER, CHECKSUM)}
-    if metadata[HEADER] != _digest(others).hexdigest()[:32]:
-        raise _changed(path)
-    return metadata
+    """The metadata of a weights file, from its header alone: unchecked, unlike those of `read_weights`.
 
-
-def _digest(metadata: Mapping[str, str]) -> "hashlib._Hash":
-    return hashlib.sha256(repr(sorted(metadata.items())).encode())
-
-
-def _header(path: Path) -> dict[str, str]:
-    with safe_open(path, "pt") as file:
+    Raises RunError for a file that is cut.
+    """
+    with _named(path), safe_open(path, "pt") as file:
         return file.metadata() or {}
-
-
-def _changed(path: Path) -> RunError:
-    return RunError(f"{path}: its numbers are not those that were written (another checksum); copy it again")
 
 
 @contextmanager

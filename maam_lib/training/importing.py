@@ -18,25 +18,20 @@ def import_weights(prefix: Path, out: Path, *, run: Path | None = None, recipe: 
     """
     net = released.net_from_variables(released.read_checkpoint(prefix), rgb=True)
     if recipe is not None:
-        _check_recipe(recipe, net)
-    if run is not None and recipe is not None:
-        RunFolder(run).adopt(recipe, net, f"imported from {Path(prefix).name}")
+        num_items, width = net.state_dict()["items"].shape
+        needed = {
+            "data.channels": net.frame_channels,
+            "model.num_items": num_items,
+            "model.base_channels": width // 8,
+            "model.similarity": net.similarity,
+        }
+        stated = settings_of(recipe)
+        wrong = [f"{key} is {stated[key]}, the weights need {own}" for key, own in needed.items() if stated[key] != own]
+        if wrong:
+            raise released.VariableError(
+                f"recipe {recipe.name} is of another network: {'; '.join(wrong)}; take a -released recipe"
+            )
+        if run is not None:
+            RunFolder(run).adopt(recipe, net, f"imported from {Path(prefix).name}")
     write_weights(out, net.state_dict(), {"origin": str(prefix), "similarity": "released"})
     return net
-
-
-def _check_recipe(recipe: Recipe, net: MAAMNet) -> None:
-    """Raise VariableError where a recipe describes another network than these released weights are of."""
-    num_items, width = net.state_dict()["items"].shape
-    needed = {
-        "data.channels": net.frame_channels,
-        "model.num_items": num_items,
-        "model.base_channels": width // 8,
-        "model.similarity": net.similarity,
-    }
-    stated = settings_of(recipe)
-    wrong = [f"{key} is {stated[key]}, the weights need {needed[key]}" for key in needed if stated[key] != needed[key]]
-    if wrong:
-        raise released.VariableError(
-            f"recipe {recipe.name} is of another network: {'; '.join(wrong)}; take a -released recipe"
-        )

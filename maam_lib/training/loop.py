@@ -8,11 +8,10 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -27,6 +26,9 @@ from maam_lib.training.feeding import Feed
 from maam_lib.training.machine import environment_facts
 from maam_lib.training.optimizer import build_optimizer
 from maam_lib.training.runs import RunFolder
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _FABRIC_NAMES: dict[str, Literal["bf16-mixed", "32-true"]] = {"bfloat16": "bf16-mixed", "float32": "32-true"}
 EpochCallback = Callable[[dict[str, float]], bool | None]
@@ -94,16 +96,16 @@ def fit(
         there = torch.cuda.device_count() if accelerator == "cuda" else 1
         devices = largest_divisor(recipe.training.batch_size, at_most=there)
     _check_shared(recipe.training.batch_size, len(devices) if isinstance(devices, list) else devices)
+    from lightning_fabric import Fabric  # here, since importing it takes as long as half of torch
+
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its word on the number format is in run.json
     precision = _FABRIC_NAMES[recipe.training.precision]
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
     fabric.launch()
     keep_freed_memory()
     dataset = FrameFlowDataset(prepared, "train", drop_last=recipe.data.drop_last, channels=recipe.data.channels)
-    _check_possible(fabric, recipe, dataset, compiled)
     run = RunFolder(folder)
-    run.check_data(prepared.content_hash)
-    _check_format(run, recipe)
+    _check_possible(fabric, recipe, dataset, run, compiled)
     if fabric.is_global_zero:
         run.claim(recipe, resume=resume)
     fabric.barrier()
@@ -124,8 +126,10 @@ def _check_shared(batch: int, devices: int) -> None:
         )
 
 
-def _check_possible(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, compiled: bool) -> None:
-    """TrainingError where this recipe cannot be trained on these frames, or not compiled."""
+def _check_possible(
+    fabric: "Fabric", recipe: Recipe, dataset: FrameFlowDataset, run: RunFolder, compiled: bool
+) -> None:
+    """TrainingError where this recipe cannot be trained on these frames, in this run's number format, or compiled."""
     batch = recipe.training.batch_size
     if len(dataset) < batch:
         raise TrainingError(
@@ -134,10 +138,7 @@ def _check_possible(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset, c
         )
     if compiled and (trouble := compiler_trouble(fabric.device)):
         raise TrainingError(f"the network cannot be compiled here ({trouble}); train without compiling")
-
-
-def _check_format(run: RunFolder, recipe: Recipe) -> None:
-    """TrainingError for a run that an earlier kit began in a number format of the processor's choice, not this one."""
+    run.check_data(dataset.prepared.content_hash)
     began_in, wanted = run.facts.get("precision"), recipe.training.precision
     if began_in not in (None, wanted) and not run.is_finished:
         raise TrainingError(
@@ -162,7 +163,7 @@ def batches(num_frames: int, batch_size: int, seed: int, rank: int = 0, world_si
 
 
 def _train(
-    fabric: Fabric,
+    fabric: "Fabric",
     recipe: Recipe,
     dataset: FrameFlowDataset,
     run: RunFolder,
@@ -205,7 +206,7 @@ def _so_far(run: RunFolder, epoch: int) -> dict[str, float]:
 
 
 def _train_epoch(
-    fabric: Fabric,
+    fabric: "Fabric",
     recipe: Recipe,
     feed: Feed,
     module: torch.nn.Module,
@@ -255,7 +256,7 @@ def _check_finite(losses: Losses, epoch: int, step: int) -> None:
         )
 
 
-def _facts(fabric: Fabric, recipe: Recipe, dataset: FrameFlowDataset) -> dict[str, object]:
+def _facts(fabric: "Fabric", recipe: Recipe, dataset: FrameFlowDataset) -> dict[str, object]:
     """What run.json says of this run."""
     on_cuda, data = fabric.device.type == "cuda", dataset.prepared
     return {

@@ -12,6 +12,7 @@ detector.json      from `maam evaluate`, or the first `maam detect`: what scores
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +60,37 @@ class RunFolder:
 
     @property
     def epochs_done(self) -> int:
-        """The last epoch whose weights and optimiser state are both whole; 0 before the first."""
-        if not self._path("optimizer").is_file():
+        """The epoch after which a training goes on, as the optimiser state names it; 0 before the first.
+
+        Raises RunError for a cut optimiser state, and for none beside the weights of a later epoch than the first.
+        """
+        path = self._path("optimizer")
+        if not path.is_file():
+            if max(self.kept_epochs, default=0) > 1:
+                raise RunError(f"{path}: not there, so this run can be scored but not resumed; train in another folder")
             return 0
-        epoch = read_metadata(self._path("optimizer")).get("epoch", "none")
+        epoch = read_metadata(path).get("epoch", "none")
         if not re.fullmatch(r"\d{1,6}", epoch):
-            raise RunError(f"{self._path('optimizer')}: of epoch {epoch!r:.40}, expected a number; train anew")
+            raise RunError(f"{path}: of epoch {epoch!r:.40}, expected a number; train anew")
         return int(epoch)
 
     @property
+    def last_epoch(self) -> int:
+        """The last epoch that was trained, by the names of the weights and the history; 0 before the first."""
+        epochs = self.kept_epochs
+        with suppress(RunError):  # a damaged history stops a training alone
+            epochs += self.history["epoch"].tolist()
+        return max(epochs, default=0)
+
+    @property
     def kept_epochs(self) -> list[int]:
-        """The finished epochs whose weights are there, in their order."""
-        return [epoch for epoch in range(1, self.epochs_done + 1) if self.weights_file(epoch).is_file()]
+        """The epochs whose weights are there, in their order."""
+        names = (re.fullmatch(r"epoch_(\d+)", path.stem) for path in self.checkpoints.glob("*.safetensors"))
+        return sorted(int(name[1]) for name in names if name)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the recipe's last epoch is there."""
+        """Whether the recipe's last epoch is there, with all that a longer training would go on from."""
         return self.epochs_done >= self.recipe.training.epochs
 
     @property
@@ -139,8 +155,8 @@ class RunFolder:
 
     def _holds_something(self) -> bool:
         """Whether there is more than a kill in the first epoch, or in `adopt`, leaves."""
-        weights = list(self.checkpoints.glob("epoch_*.safetensors"))
-        return self._path("optimizer").is_file() or (self.folder / "metrics.json").is_file() or len(weights) > 1
+        files = (self._path("optimizer"), self.folder / "metrics.json")
+        return any(path.is_file() for path in files) or len(self.kept_epochs) > 1
 
     def adopt(self, recipe: Recipe, net: Module, origin: str) -> None:
         """Make this new folder the finished run of weights that were trained elsewhere, so that it can be evaluated.
@@ -152,8 +168,8 @@ class RunFolder:
         is_the_same = self.facts.get("weights_from") == origin and not (self.folder / "metrics.json").is_file()
         self.claim(recipe, resume=is_the_same)
         try:
-            self._save(_epoch_name(recipe.training.epochs), net.state_dict(), recipe.training.epochs)
             self.record({"recipe": recipe.name, "recipe_hash": recipe.hash(), "weights_from": origin})
+            self._save(_epoch_name(recipe.training.epochs), net.state_dict(), recipe.training.epochs)
             self._save("optimizer", {}, recipe.training.epochs)
         finally:
             self.release()
@@ -190,16 +206,18 @@ class RunFolder:
 
     def load_weights(self, net: Module, epoch: int | None = None) -> int:
         """Load the weights of an epoch (None: the last finished) into the network; returns the epoch."""
-        epoch = self.epochs_done if epoch is None else epoch
+        epoch = self.last_epoch if epoch is None else epoch
         path = self.weights_file(epoch)
         if not path.is_file():
-            raise RunError(f"{self.folder}: no finished epoch {epoch or ''}; train first, or continue with --resume")
+            if not epoch:
+                raise RunError(f"{self.folder}: no finished epoch; train first, or continue with --resume")
+            raise RunError(f"{path}: the weights of epoch {epoch} are not there; train in another folder")
         load_weights(net, path)
         return epoch
 
     def weights_file(self, epoch: int | None = None) -> Path:
         """The weights of an epoch, by default the last finished."""
-        return self._path(_epoch_name(self.epochs_done if epoch is None else epoch))
+        return self._path(_epoch_name(self.last_epoch if epoch is None else epoch))
 
     def _path(self, name: str) -> Path:
         return self.checkpoints / f"{name}.safetensors"

@@ -16,9 +16,8 @@ def without_secrets(text: str) -> str:
     if not mark:
         return text
     place, asked, query = _parted(rest)
-    host = place[place.rfind("@") + 1 :]
-    host = "/".join(_pairs(part) if "=" in part else part for part in host.split("/"))
-    return f"{scheme}{mark}{host}{asked}{_pairs(query) if asked else ''}"
+    parts = place[place.rfind("@") + 1 :].split("/")
+    return f"{scheme}{mark}{'/'.join(_hidden(part) if '=' in part else part for part in parts)}{asked}{_hidden(query)}"
 
 
 def _parted(rest: str) -> tuple[str, str, str]:
@@ -31,12 +30,10 @@ def _parted(rest: str) -> tuple[str, str, str]:
     return rest, "", ""
 
 
-def _pairs(query: str) -> str:
-    return "&".join(_shown(part) for part in re.split("[&;]", query))
-
-
-def _shown(part: str) -> str:
-    name, mark, value = part.partition("=")
-    if not mark:
-        return HIDDEN if name else ""
-    return part if name.lower() in HARMLESS and "=" not in value and len(value) <= 12 else f"{name}={HIDDEN}"
+def _hidden(query: str) -> str:
+    shown = []
+    for part in re.split("[&;]", query):
+        name, mark, value = part.partition("=")
+        harmless = name.lower() in HARMLESS and "=" not in value and len(value) <= 12 if mark else not name
+        shown.append(part if harmless else f"{name}={HIDDEN}" if mark else HIDDEN)
+    return "&".join(shown)

@@ -1,6 +1,6 @@
 """Pictures of scored footage: the frame with its abnormal regions, the score of the last seconds under it.
 
-Colours as in `maam_lib.figures.plots`, as BGR: the alarm is blue.
+Colours as in `maam_lib.figures`, as BGR: the alarm is blue.
 """
 
 from collections import deque
@@ -10,10 +10,9 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av.container import OutputContainer
-from av.video.stream import VideoStream
 
-from maam_lib.windows import Pair, boxes
+from maam_lib.video.events import Box
+from maam_lib.windows import Pair
 
 ALARM, INK, SOFT, PAPER, LINE = (178, 114, 0), (51, 39, 28), (122, 107, 93), (255, 255, 255), (234, 227, 221)
 STRIP = 96  # pixels under the picture, for the curve
@@ -80,13 +79,22 @@ class Annotator:
 def _mark(shown: np.ndarray, found: np.ndarray) -> None:
     """Tint and outline abnormal regions, in place."""
     height, width = shown.shape[:2]
-    scale_x, scale_y = width / found.shape[1], height / found.shape[0]
     inside = cv2.resize(found.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) == 1
     shown[inside] = (shown[inside] * (1 - TINT) + np.array(ALARM) * TINT).astype(np.uint8)
-    for x, y, w, h in boxes(found):
-        corners = [round(x * scale_x), round(y * scale_y)], [round((x + w) * scale_x) - 1, round((y + h) * scale_y) - 1]
-        cv2.rectangle(shown, *corners, PAPER, 3)
-        cv2.rectangle(shown, *corners, ALARM, 2)
+    for box in boxes(found, (height, width)):
+        cv2.rectangle(shown, box, PAPER, 3)
+        cv2.rectangle(shown, box, ALARM, 2)
+
+
+def boxes(found: np.ndarray, size: Pair) -> list[Box]:
+    """Boxes around the connected parts (8 neighbours) of a mask (H, W), largest first, in pixels of `size` (ours)."""
+    down, across = size[0] / found.shape[0], size[1] / found.shape[1]
+    _, _, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
+    placed = []
+    for x, y, width, height, _ in sorted(stats[1:].tolist(), key=lambda part: -part[cv2.CC_STAT_AREA]):
+        left, top = round(x * across), round(y * down)
+        placed.append((left, top, round((x + width) * across) - left, round((y + height) * down) - top))
+    return placed
 
 
 class AnnotatedVideo:
@@ -95,39 +103,30 @@ class AnnotatedVideo:
     Each picture is shown at its own time, so no frame rate has to be right: the header alone has the announced one.
     """
 
-    def __init__(self, path: Path, frame_rate: float):
-        """frame_rate: that the header announces, per second; to six digits, and within RATES."""
-        self.path = path
-        self._rate = Fraction(min(max(frame_rate, RATES[0]), RATES[1])).limit_denominator(1_000_000)
-        self._opened: tuple[OutputContainer, VideoStream] | None = None
+    def __init__(self, path: Path, frame_rate: float, size: Pair):
+        """frame_rate: that the header announces, per second; to six digits, and within RATES. size: (height, width).
+
+        Raises OSError where the file cannot be written, av.FFmpegError where it cannot be encoded; so do the others.
+        """
+        rate = Fraction(min(max(frame_rate, RATES[0]), RATES[1])).limit_denominator(1_000_000)
+        self._file = av.open(str(path), "w", "matroska", options=WRITTEN_AT_ONCE)
+        self._stream = self._file.add_stream(CODEC, rate=rate, options=QUALITY)
+        self._stream.height, self._stream.width = size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = STAMP
         self._last = -1  # time stamp of the last picture
 
     def write(self, picture: np.ndarray, time: float) -> None:
-        """One picture (H, W, 3) BGR, all of one size, shown from so many seconds on, in whole milliseconds.
-
-        Raises OSError where the file cannot be written, av.FFmpegError where the picture cannot be encoded.
-        """
-        file, stream = self._opened = self._opened or self._open(picture)
+        """One picture (H, W, 3) BGR, shown from so many seconds on, in whole milliseconds."""
         frame = av.VideoFrame.from_ndarray(picture, "bgr24")
         frame.time_base = STAMP
         frame.pts = self._last = max(self._last + 1, round(time / STAMP))
-        file.mux(stream.encode(frame))
-
-    def _open(self, picture: np.ndarray) -> tuple[OutputContainer, VideoStream]:
-        file = av.open(str(self.path), "w", "matroska", options=WRITTEN_AT_ONCE)
-        stream = file.add_stream(CODEC, rate=self._rate, options=QUALITY)
-        stream.height, stream.width = picture.shape[:2]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = STAMP
-        return file, stream
+        self._file.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Finish the file; raises as `write`."""
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            file, stream = opened
-            with file:
-                file.mux(stream.encode(None))
+        """Finish the file."""
+        with self._file:
+            self._file.mux(self._stream.encode(None))
 
 
 def jpeg(picture: np.ndarray) -> bytes:

@@ -9,26 +9,24 @@ index.html      curve, worst moments, events, settings; renewed every minute
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from av.error import FFmpegError
 
 from data_prep import __version__
 from data_prep.files import write_text
 from data_prep.signals import unbroken
 from maam_lib.detector import DetectionError, Detector, Score
-from maam_lib.video.annotation import AnnotatedVideo, Annotator, jpeg, picture_size
-from maam_lib.video.detection_page import Envelope, WorstMoments, detection_page
+from maam_lib.pages import page
+from maam_lib.video.annotation import STRIP, AnnotatedVideo, Annotator, boxes, jpeg, picture_size
+from maam_lib.video.detection_page import Envelope, WorstMoments, clock, listed, svg_curve
 from maam_lib.video.events import Alarms, Box, Event, EventFile
 from maam_lib.video.online import BATCH, Scored, score_online
 from maam_lib.video.result_folder import check_free, check_room, claimed
 from maam_lib.video.trouble import Footage
-from maam_lib.windows import boxes
 
 PAGE_SECONDS = 60.0  # between two renewals of the page
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
@@ -79,14 +77,10 @@ def detect(
     Raises DetectionError for a folder in use, DiskFullError before the disk is full, and whatever stops the scoring.
     """
     check_free(out)
-    began = time.monotonic()
-    threshold = detector.threshold if alarms_per_hour is None else detector.threshold_for(alarms_per_hour)
-    report = _Report(detector, footage, out, threshold, alarms_per_hour, picture_width)
+    report = _Report(detector, footage, out, alarms_per_hour, picture_width)
     early: list[Event] = []  # before the first frame is scored
-    with (
-        closing(score_online(detector, score, footage, picture_width=picture_width)) as items,
-        ExitStack() as finishing,
-    ):
+    with ExitStack() as finishing:
+        items = finishing.enter_context(closing(score_online(detector, score, footage, picture_width=picture_width)))
         for item in items:
             if report.progress.frames:
                 with unbroken():
@@ -98,10 +92,8 @@ def detect(
                 with unbroken(), claimed(out):
                     report.begin([*early, item])
                     finishing.callback(lambda: report.finish(footage.lost()))
-            if isinstance(item, Scored):
-                report.note_time(began, item)
-                if on_progress is not None:
-                    on_progress(report.progress)
+            if isinstance(item, Scored) and on_progress is not None:
+                on_progress(report.progress)
     if not report.progress.frames:
         found = "; ".join(event.note for event in early) or "none came"
         raise DetectionError(f"{footage.name}: no two frames follow each other, so none was scored ({found})")
@@ -112,22 +104,18 @@ class _Report:
     """The files of one scored video: begun with its first scored frame, whole whenever they are finished."""
 
     def __init__(
-        self,
-        detector: Detector,
-        footage: Footage,
-        out: Path,
-        threshold: float,
-        alarms_per_hour: float | None,
-        picture_width: int,
+        self, detector: Detector, footage: Footage, out: Path, alarms_per_hour: float | None, picture_width: int
     ):
-        self.detector, self.footage, self.out, self.threshold = detector, footage, out, threshold
-        self.alarms_per_hour = alarms_per_hour
+        self.detector, self.footage, self.out, self.alarms_per_hour = detector, footage, out, alarms_per_hour
+        self.threshold = detector.threshold if alarms_per_hour is None else detector.threshold_for(alarms_per_hour)
+        self.level = float(detector.training.normalise(self.threshold))
         self.progress = Progress(announced=footage.announced)
-        self.level = float(detector.training.normalise(threshold))
-        self._alarms = Alarms(threshold)
+        self._began = time.monotonic()
+        self._page_at = self._began + PAGE_SECONDS
+        self._alarms = Alarms(self.threshold)
         self._annotator = Annotator(picture_size(footage.size, picture_width), self.level)
+        self._video: AnnotatedVideo | None = None
         self._envelope, self._moments = Envelope(), WorstMoments()
-        self._page_at = time.monotonic() + PAGE_SECONDS
         self._lowest, self._highest = math.inf, -math.inf  # fused scores so far
 
     def begin(self, items: list[Event | Scored]) -> None:
@@ -136,7 +124,9 @@ class _Report:
             self._scores = files.enter_context((self.out / "scores.csv").open("w", encoding="utf-8", newline="\n"))
             self._scores.write(SCORE_COLUMNS + "\n")
             self._events = files.enter_context(closing(EventFile(self.out / "events.csv")))
-            self._video: AnnotatedVideo | None = AnnotatedVideo(self.out / VIDEO, self.footage.frame_rate)
+            with self._encoding():
+                height, width = self._annotator.size
+                self._video = AnnotatedVideo(self.out / VIDEO, self.footage.frame_rate, (height + STRIP, width))
             files.callback(self._close_video)
             for item in items:
                 self.add(item)
@@ -148,28 +138,37 @@ class _Report:
             self._trouble(item)
             return
         self._frame(item)
-        if self.progress.frames % BATCH == 0:
-            self._flush()
+        if self.progress.frames % BATCH == 0:  # what is written goes to the disk, while there is room for more
+            self._scores.flush()
+            check_room(self.out, f"stopped after {self.progress.frames} frames, and what is written is whole")
+            if time.monotonic() > self._page_at:
+                self._write_page()
+                self._page_at = time.monotonic() + PAGE_SECONDS
 
     def _frame(self, scored: Scored) -> None:
-        detector = self.detector
-        found = detector.reached(scored.fused_map, self.threshold)
-        number, time = scored.frame.number, scored.frame.time
-        where = partial(_largest_box, found, scored.source_size)
-        self._write_event(self._alarms.add(number, time, scored.until, scored.fused, where))
+        frame, progress = scored.frame, self.progress
+        found = self.detector.reached(scored.fused_map, self.threshold)
+
+        def largest_box() -> Box | None:
+            return next(iter(boxes(found, scored.source_size)), None)
+
+        self._write_event(self._alarms.add(frame.number, frame.time, scored.until, scored.fused, largest_box))
         on = self._alarms.on
-        normalised = float(detector.training.normalise(scored.fused))
+        normalised = float(self.detector.training.normalise(scored.fused))
         row = f"{scored.appearance:.9g},{scored.motion:.9g},{scored.fused:.9g},{normalised:.5g}"
-        self._scores.write(f"{number},{time:.3f},{row},{int(on)}\n")
-        caption = f"{time:.1f} s   score {normalised:.2f}   threshold {self.level:.2f}"
-        picture = self._annotator.draw(scored.frame.pixels, found, normalised, on, caption)
+        self._scores.write(f"{frame.number},{frame.time:.3f},{row},{int(on)}\n")
+        caption = f"{frame.time:.1f} s   score {normalised:.2f}   threshold {self.level:.2f}"
+        picture = self._annotator.draw(frame.pixels, found, normalised, on, caption)
         with self._encoding():
             if self._video is not None:
-                self._video.write(picture, time)
+                self._video.write(picture, frame.time)
         self._lowest, self._highest = min(self._lowest, scored.fused), max(self._highest, scored.fused)
         self._envelope.add(normalised)
-        self._moments.add(normalised, number, time, lambda: jpeg(picture))
-        self.progress.frames += 1
+        self._moments.add(normalised, frame.number, frame.time, lambda: jpeg(picture))
+        progress.frames += 1
+        now = time.monotonic()
+        progress.seconds, progress.footage_seconds = now - self._began, frame.time
+        progress.lag = max(0.0, now - frame.arrived if self.footage.is_live else progress.seconds - frame.time)
 
     def _close_video(self) -> None:
         with self._encoding():
@@ -184,7 +183,10 @@ class _Report:
         except FFmpegError as error:
             if isinstance(error, OSError):  # of the disk
                 raise
-            written, self._video = self.progress.frames, None
+            written, video, self._video = self.progress.frames, self._video, None
+            if video is not None:
+                with suppress(FFmpegError):
+                    video.close()
             if not written:
                 (self.out / VIDEO).unlink(missing_ok=True)
             self.footage.notes.append(f"{VIDEO} holds {written} frames: FFmpeg cannot encode more ({error.strerror})")
@@ -195,42 +197,38 @@ class _Report:
             self._write_event(self._alarms.finish())
         self._events.write(event)
 
-    def note_time(self, began: float, scored: Scored) -> None:
-        progress, now = self.progress, time.monotonic()
-        progress.seconds, progress.footage_seconds = now - began, scored.frame.time
-        behind = now - scored.frame.arrived if self.footage.is_live else progress.seconds - scored.frame.time
-        progress.lag = max(0.0, behind)
-
-    def _flush(self) -> None:
-        """Hand what is written to the disk, and stop while there is room to do so."""
-        self._scores.flush()
-        check_room(self.out, f"stopped after {self.progress.frames} frames, and what is written is whole")
-        if time.monotonic() > self._page_at:
-            self._write_page()
-            self._page_at = time.monotonic() + PAGE_SECONDS
-
     def _write_event(self, event: Event | None) -> None:
         if event is not None:
             self.progress.alarms += 1
             self._events.write(event)
 
     def _write_page(self) -> None:
-        moments = self._moments.sorted()
-        title = f"{self.footage.name.rpartition('/')[2]}, scored"
-        facts = self._facts()
-        length, events = self.progress.footage_seconds, self.out / "events.csv"
-        page = detection_page(title, self._envelope, self.level, length, moments, events, facts, self.detector.normal)
-        write_text(self.out / "index.html", page)
+        events, left_out = listed(self.out / "events.csv", self.detector.training)
+        shown = page(
+            "video/templates/detection.html",
+            title=f"{self.footage.name.rpartition('/')[2]}, scored",
+            normal=self.detector.normal,
+            curve=svg_curve(self._envelope.values, self.level),
+            times=[clock(self.progress.footage_seconds * quarter / 4) for quarter in range(5)],
+            highest=max(self._envelope.values, default=None),
+            level=self.level,
+            moments=self._moments.sorted(),
+            events=events,
+            left_out=left_out,
+            facts=self._facts(),
+        )
+        write_text(self.out / "index.html", shown)
 
     def _facts(self) -> dict[str, Any]:
-        detector, progress = self.detector, self.progress
+        detector, progress, training = self.detector, self.progress, self.detector.training
         facts = {
             "footage": self.footage.name,
             "frames scored": progress.frames,
             "seconds of footage": progress.footage_seconds,
             "alarms": progress.alarms,
-            "threshold (fused score)": self.threshold,
+            "threshold": f"{self.level:.2f}, which is a fused score of {self.threshold:.5g}",
             "threshold from": self._threshold_origin(),
+            "scores on this page": f"(fused - {training.low:.6g}) / {training.high - training.low or 1:.6g}",
             "recipe": f"{detector.recipe}, epoch {detector.epoch}, trained on {detector.trained_on}",
             "frames resized to": f"{detector.frame_size[0]}x{detector.frame_size[1]}, {detector.channels} channel(s)",
             "flow": f"{detector.flow}, at the footage's size {self.footage.size[0]}x{self.footage.size[1]}",
@@ -244,14 +242,14 @@ class _Report:
         return facts | {f"note {i}": note for i, note in enumerate(footage_notes(detector, self.footage), start=1)}
 
     def _threshold_origin(self) -> str:
-        if self.alarms_per_hour is None:
-            return f"a quantile of the scores of {self.detector.normal}"
-        share = self.detector.share_for(self.alarms_per_hour)
-        said = f"at most {self.alarms_per_hour:g} alarms per hour on footage like {self.detector.normal}"
-        training = self.detector.training
-        beyond = f"; extrapolated beyond the {training.frames} frames scored"
-        far = beyond if training.is_extrapolated(share) else ""
-        return f"{said}: {share:.2g} of the time may be at it{far}"
+        asked, normal, training = self.alarms_per_hour, self.detector.normal, self.detector.training
+        if asked is None:
+            return f"a quantile of the scores of {normal}"
+        share = self.detector.share_for(asked)
+        said = f"at most {asked:g} alarms per hour on footage like {normal}: {share:.2g} of the time may be at it"
+        if training.is_extrapolated(share):
+            said += f"; extrapolated beyond the {training.frames} frames scored"
+        return said
 
     def finish(self, lost: Event | None) -> None:
         """End what is on, and close the files. lost: of a stream that is silent at this end."""
@@ -281,14 +279,3 @@ def progress_line(progress: Progress) -> str:
         f"{'' if left is None else f'{left:.0f} s left  '}{progress.lag:.1f} s behind real time  "
         f"{progress.alarms} alarms"
     )
-
-
-def _largest_box(found: np.ndarray, source_size: tuple[int, int]) -> Box | None:
-    """The box of the largest region of a mask (H, W), in pixels of the source."""
-    regions = boxes(found)
-    if not regions:
-        return None
-    x, y, w, h = regions[0]
-    across, down = source_size[1] / found.shape[1], source_size[0] / found.shape[0]
-    left, top = round(x * across), round(y * down)
-    return left, top, round((x + w) * across) - left, round((y + h) * down) - top

@@ -1,15 +1,14 @@
 """The page of a scored video: what it shows, gathered in constant memory while the footage comes (ours)."""
 
 import csv
-import heapq
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from maam_lib.pages import page
+from maam_lib.detector import TrainingScores
 
 MOMENTS = 12  # pictures on the page
 APART = 5.0  # seconds between two of them, at least
@@ -36,14 +35,13 @@ class Envelope:
             self.stretch *= 2
 
 
-@dataclass(order=True)
-class Moment:
+class Moment(NamedTuple):
     """A frame of high score."""
 
     score: float
     frame: int
-    time: float = field(compare=False)
-    picture: bytes = field(compare=False)  # JPEG
+    time: float
+    picture: bytes  # JPEG
 
     @property
     def said(self) -> str:
@@ -58,59 +56,21 @@ class WorstMoments:
     """The highest-scored moments, at least APART seconds from each other; at most MOMENTS pictures are kept."""
 
     def __init__(self) -> None:
-        self._now: Moment | None = None
         self._kept: list[Moment] = []
 
     def add(self, score: float, frame: int, time: float, picture: Callable[[], bytes]) -> None:
-        """One scored frame; its picture is asked for only where it may be kept."""
-        if self._now is not None and time - self._now.time >= APART:
-            self._keep(self._now)
-            self._now = None
-        if self._now is None or score > self._now.score:
-            full = len(self._kept) == MOMENTS
-            if not full or score > self._kept[0].score:
-                self._now = Moment(score, frame, time, picture())
-
-    def _keep(self, moment: Moment) -> None:
-        heapq.heappush(self._kept, moment)
-        if len(self._kept) > MOMENTS:
-            heapq.heappop(self._kept)
+        """One scored frame; its picture is asked for only where it is kept."""
+        rivals = [moment for moment in self._kept if time - moment.time < APART]
+        if not rivals and len(self._kept) == MOMENTS:
+            rivals = self._kept
+        weakest = min(rivals, default=None)
+        if weakest is None or score > weakest.score:
+            self._kept = [moment for moment in self._kept if moment is not weakest]
+            self._kept.append(Moment(score, frame, time, picture()))
 
     def sorted(self) -> list[Moment]:
         """The worst first."""
-        now = [] if self._now is None else [self._now]
-        return sorted([*self._kept, *now], reverse=True)[:MOMENTS]
-
-
-def detection_page(
-    title: str,
-    envelope: Envelope,
-    level: float,
-    seconds: float,
-    moments: Sequence[Moment],
-    events: Path,
-    facts: Mapping[str, object],
-    normal: str,
-) -> str:
-    """One HTML page, readable offline: curve over so many seconds, worst moments, events, settings.
-
-    Scores, and the threshold `level`, are normalised by those of what `normal` names.
-    """
-    columns, listed, left_out = _listed(events)
-    return page(
-        "video/templates/detection.html",
-        title=title,
-        normal=normal,
-        curve=_curve(envelope.values, level),
-        times=[clock(seconds * quarter / 4) for quarter in range(5)],
-        highest=max(envelope.values, default=None),
-        level=level,
-        moments=moments,
-        columns=columns,
-        events=listed,
-        left_out=left_out,
-        facts=facts,
-    )
+        return sorted(self._kept, reverse=True)
 
 
 def clock(seconds: float) -> str:
@@ -119,7 +79,7 @@ def clock(seconds: float) -> str:
     return f"{timedelta(seconds=tenths // 10)}.{tenths % 10}"
 
 
-def _curve(values: Sequence[float], level: float) -> dict[str, object]:
+def svg_curve(values: Sequence[float], level: float) -> dict[str, object]:
     """The curve and the threshold as SVG draws them, in WIDTH x HEIGHT units."""
     top, bottom = max(1.1 * level, 1.0, *values), min(0.0, level, *values)
 
@@ -131,8 +91,11 @@ def _curve(values: Sequence[float], level: float) -> dict[str, object]:
     return {"width": WIDTH, "height": HEIGHT, "points": points, "level": y(level)}
 
 
-def _listed(events: Path) -> tuple[list[str], list[list[str]], int]:
-    """The columns of events.csv, its first LISTED rows, and how many there are more."""
+def listed(events: Path, training: TrainingScores) -> tuple[list[dict[str, str]], int]:
+    """The first LISTED rows of events.csv, their peaks on the page's scale, and how many rows there are more."""
     with events.open(newline="", encoding="utf-8") as file:
-        rows = csv.reader(file)
-        return next(rows), list(islice(rows, LISTED)), sum(1 for _ in rows)
+        rows = csv.DictReader(file)
+        first = list(islice(rows, LISTED))
+        for row in first:
+            row["peak"] = row["peak"] and f"{training.normalise(float(row['peak'])):.2f}"
+        return first, sum(1 for _ in rows)

@@ -46,10 +46,9 @@ class EventFile:
         self._rows.writerow(COLUMNS)
 
     def write(self, event: Event) -> None:
-        box = ("", "", "", "") if event.where is None else event.where
-        peak = ("", "") if event.peak is None else (f"{event.peak:.6g}", event.peak_frame)
+        peak = None if event.peak is None else f"{event.peak:.6g}"
         span = (f"{event.start:.3f}", f"{event.end:.3f}", event.first, event.last)
-        self._rows.writerow((event.kind, *span, *peak, *box, event.note))
+        self._rows.writerow((event.kind, *span, peak, event.peak_frame, *(event.where or [None] * 4), event.note))
 
     def close(self) -> None:
         self._file.close()

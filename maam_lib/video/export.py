@@ -5,7 +5,6 @@ ONNX and not torch.export's own format: the file is to run where torch is not in
 
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +25,6 @@ BATCHES = (1, 3)  # that the check runs
 
 class ExportError(RuntimeError):
     """The exported graph does not compute what the network does."""
-
-
-@dataclass(frozen=True)
-class ExportCheck:
-    """How far onnxruntime's patch sums are from PyTorch's, on the same inputs."""
-
-    largest: float  # absolute, relative to the largest sum
-
-    def __str__(self) -> str:
-        return f"onnxruntime and PyTorch agree to {self.largest:.1e} of the largest patch sum (allowed {TOLERANCE:g})"
 
 
 class ScoringGraph(nn.Module):
@@ -63,11 +52,12 @@ def check_target(path: Path) -> None:
         raise DetectionError(f"{path}: cannot be written ({nearest} is not a folder that can be written); name another")
 
 
-def write_onnx(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:
-    """Write a network and its detector as an ONNX file, checked against PyTorch before it takes its name.
+def write_onnx(net: MAAMNet, detector: Detector, path: Path) -> str:
+    """Write a network and its detector as an ONNX file, and check it against PyTorch before it takes its name.
 
-    The number of frames per call is free; height, width and channels are the detector's. Raises DetectionError where
-    the extra `onnx` is missing, and ExportError where the graph differs from the network by more than TOLERANCE.
+    The number of frames per call is free; height, width and channels are the detector's. Returns in words how well the
+    two agree. Raises DetectionError where the extra `onnx` is missing, and ExportError where the graph differs from
+    the network by more than TOLERANCE.
     """
     graph = ScoringGraph(net.cpu(), detector)
     any_number = {0: torch.export.Dim.DYNAMIC}
@@ -94,8 +84,8 @@ def write_onnx(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:
         return _checked(net, detector, aside)
 
 
-def _checked(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:
-    """Raises ExportError where the file's patch sums differ from the network's."""
+def _checked(net: MAAMNet, detector: Detector, path: Path) -> str:
+    """How well the file's patch sums and the network's agree. Raises ExportError where they do not."""
     _, exported = open_onnx(path)
     own = score_with(net, detector, "cpu")
     largest = 0.0
@@ -108,7 +98,7 @@ def _checked(net: MAAMNet, detector: Detector, path: Path) -> ExportCheck:
             f"onnxruntime differs from PyTorch by {largest:.1e} of the largest patch sum, allowed {TOLERANCE:g}; "
             "nothing was written. Is onnxruntime too old?"
         )
-    return ExportCheck(largest)
+    return f"onnxruntime and PyTorch agree to {largest:.1e} of the largest patch sum (allowed {TOLERANCE:g})"
 
 
 def _example(detector: Detector, number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ Nothing is kept but the frame before. Trouble is told as an `Event` between the 
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -78,7 +78,7 @@ def _open_folder(folder: Path, frame_rate: float | None) -> Footage:
     notes = [] if frame_rate else [f"taken as {rate:g} frames per second; --frame-rate says otherwise"]
     notes += [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
     announced = sum(max(pages, 1) for pages in pictures.pages)
-    return _begun(str(folder), False, rate, announced, notes, _folder_frames(pictures, scale, rate))
+    return _begun(str(folder), rate, notes, _folder_frames(pictures, scale, rate), announced)
 
 
 def _decodable(pictures: Pictures) -> Iterator[np.ndarray]:
@@ -112,8 +112,8 @@ def _folder_frames(pictures: Pictures, scale: Scale | None, rate: float) -> Gene
 
 
 def _recorded(name: str, video: Video, frame_rate: float | None) -> Footage:
-    rate, notes = _rate(frame_rate, video.frame_rate)
-    return _begun(name, False, rate, video.expected, notes, _file_frames(video, frame_rate, notes))
+    notes: list[str] = []
+    return _begun(name, frame_rate or video.frame_rate, notes, _file_frames(video, frame_rate, notes), video.expected)
 
 
 def _file_frames(video: Video, frame_rate: float | None, notes: list[str]) -> Generator[Frame | Event]:
@@ -150,9 +150,9 @@ def _open_camera(number: int, frame_rate: float | None, patience: float, wait: W
     if capture is None:
         raise DetectionError(f"camera {number}: cannot be opened; is it plugged in, and not in use by another program?")
     said = capture.get(cv2.CAP_PROP_FPS)
-    rate, notes = _rate(frame_rate, said if 0 < said <= 1000 else None)
+    rate = frame_rate or (said if 0 < said <= 1000 else None)
     frames = _live_frames(_camera_frames(capture), lambda: _camera_frames(open_camera(number)), patience, wait)
-    return _begun(f"camera {number}", True, rate, None, notes, frames)
+    return _begun(f"camera {number}", rate, [], frames, is_live=True)
 
 
 def open_camera(number: int) -> cv2.VideoCapture | None:
@@ -185,8 +185,8 @@ def _open_stream(address: str, frame_rate: float | None, patience: float, wait: 
         with suppress(SourceError):
             yield from _stream_frames(open_stream(address, TIMEOUT))
 
-    rate, notes = _rate(frame_rate, video.frame_rate)
-    return _begun(name, True, rate, None, notes, _live_frames(_stream_frames(video), again, patience, wait))
+    frames = _live_frames(_stream_frames(video), again, patience, wait)
+    return _begun(name, frame_rate or video.frame_rate, [], frames, is_live=True)
 
 
 def _stream_frames(video: Video) -> Live:
@@ -233,34 +233,28 @@ def _live_frames(source: Live, again: Callable[[], Live], patience: float, wait:
 # What every source has in common
 
 
-def _rate(asked: float | None, said: float | None) -> tuple[float, list[str]]:
-    """Frames per second as the user or the source says, and a note where neither does."""
-    known = asked or said
-    return known or DEFAULT_RATE, [] if known else [f"says no frame rate; taken as {DEFAULT_RATE:g} per second"]
-
-
 def _begun(
-    name: str, is_live: bool, rate: float, announced: int | None, notes: list[str], frames: Generator[Frame | Event]
+    name: str,
+    rate: float | None,
+    notes: list[str],
+    frames: Generator[Frame | Event],
+    announced: int | None = None,
+    is_live: bool = False,
 ) -> Footage:
-    """Footage whose first two frames are known to be there."""
+    """Footage whose first two frames are known to be there. rate: frames per second, where the source or user says."""
+    if rate is None:
+        notes.append(f"says no frame rate; taken as {DEFAULT_RATE:g} per second")
     head: list[Frame | Event] = []
+    found: list[Frame] = []
     with quiet_opencv():
-        for item in frames:
+        while len(found) < 2 and (item := next(frames, None)) is not None:
             head.append(item)
-            if sum(isinstance(seen, Frame) for seen in head) == 2:
-                break
-    found = [item for item in head if isinstance(item, Frame)]
+            if isinstance(item, Frame):
+                found.append(item)
     if len(found) < 2:
         why = next((f" ({item.note})" for item in head if isinstance(item, Event) and item.note), "")
         raise DetectionError(
             f"{name}: {len(found)} frame{'s'[: len(found) != 1]} can be decoded{why}, expected 2 or more: a frame is "
             "scored together with its flow to the next"
         )
-
-    def all_frames() -> Generator[Frame | Event]:
-        with closing(frames):
-            yield from head
-            yield from frames
-
-    height, width = found[0].pixels.shape[:2]
-    return Footage(name, is_live, rate, announced, (height, width), notes, all_frames())
+    return Footage(name, is_live, rate or DEFAULT_RATE, announced, found[0].pixels.shape[:2], notes, frames, head)

@@ -6,12 +6,12 @@ change of size or a lost stream, has no flow and is not scored.
 """
 
 import atexit
-import queue
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
+from typing import Generic, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -30,16 +30,14 @@ LONGEST_END = 60.0  # seconds that the program's end waits for one that still co
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class FramePair:
+class FramePair(NamedTuple):
     """A frame and the next one, at the source's size."""
 
     frame: Frame
     following: Frame
 
 
-@dataclass(frozen=True)
-class Flowing:
+class Flowing(NamedTuple):
     """A frame with its flow, as prepared data are stored."""
 
     frame: Frame  # its pixels are the source's, no larger than asked for
@@ -49,8 +47,7 @@ class Flowing:
     flow: np.ndarray  # float16 (H, W, 2), pixels per frame at that size
 
 
-@dataclass(frozen=True)
-class Scored:
+class Scored(NamedTuple):
     """One scored frame. Scores are sums before Eq. 11, as in `scores.csv` of a run."""
 
     frame: Frame  # its pixels are the source's, no larger than asked for
@@ -63,12 +60,7 @@ class Scored:
 
 
 def score_online(
-    detector: Detector,
-    score: Score,
-    footage: Footage,
-    *,
-    picture_width: int = 640,
-    stop: threading.Event | None = None,
+    detector: Detector, score: Score, footage: Footage, *, picture_width: int = 640
 ) -> Generator[Scored | Event]:
     """The scored frames of some footage in order, and its events between them (ours).
 
@@ -79,8 +71,7 @@ def score_online(
     Leaving the iterator waits LONGEST_STOP seconds for the threads to end: one that reads a dead stream, or computes
     for longer, ends by itself, at the latest with the program. Raises what goes wrong in any of them.
     """
-    stop = stop or threading.Event()
-    threads = cv2.getNumThreads()
+    stop, threads = threading.Event(), cv2.getNumThreads()
     cv2.setNumThreads(1)  # one core per thread of ours
     pairs = Ahead(frame_pairs(footage), AHEAD, stop, may_pass=footage.is_live)
     flowing = Ahead(with_flow(pairs, detector, picture_width), 2 * BATCH, stop)
@@ -89,16 +80,12 @@ def score_online(
         yield from results
     finally:
         stop.set()
-        _leave(pairs, flowing, results)
+        until = time.monotonic() + LONGEST_STOP
+        for stage in (pairs, flowing, results):
+            stage.thread.join(max(0.0, until - time.monotonic()))
+            if stage.thread.is_alive():
+                atexit.register(stage.thread.join, LONGEST_END)  # the program's end must not cut it
         cv2.setNumThreads(threads)
-
-
-def _leave(*stages: "Ahead") -> None:
-    """Wait a moment for the threads; for those that are still at it when the program ends, which must not cut them."""
-    until = time.monotonic() + LONGEST_STOP
-    for stage in stages:
-        if not stage.join(max(0.0, until - time.monotonic())):
-            atexit.register(stage.join, LONGEST_END)
 
 
 def measured_on(detector: Detector, score: Score, footage: Footage) -> Detector:
@@ -129,9 +116,7 @@ def with_flow(pairs: Iterable[FramePair | Event], detector: Detector, picture_wi
         if isinstance(pair, Event):
             yield pair
             continue
-        first, second = (
-            in_channels(pixels, detector.channels) for pixels in (pair.frame.pixels, pair.following.pixels)
-        )
+        first, second = (in_channels(frame.pixels, detector.channels) for frame in pair)
         flow = resize_flow(estimate_flow(detector.flow, first, second), detector.frame_size)
         stored = resize_frame(first, detector.frame_size)
         height, width = size = first.shape[:2]
@@ -168,23 +153,16 @@ def in_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
 class Ahead(Generic[T]):
     """The items of an iterable, made on a thread of its own and at most `capacity` ahead of who takes them.
 
-    may_pass: where the queue is full, frame pairs are dropped instead of waited with, and counted in an event, which
-    is taken with the next item or, where none comes, as soon as the queue is empty.
+    may_pass: where so many wait already, further frame pairs are dropped, and one event behind those counts them.
     """
 
     def __init__(self, items: Generator[T], capacity: int, stop: threading.Event, *, may_pass: bool = False):
-        self._queue: queue.Queue = queue.Queue(capacity)
-        self._stop, self._may_pass = stop, may_pass
-        self._passed: Event | None = None
-        self._passing = threading.Lock()  # held to decide whether a pair is dropped, and to take what was dropped
-        self._end: _End | None = None
-        self._thread = threading.Thread(target=self._fill, args=(items,), daemon=True)
-        self._thread.start()
-
-    def join(self, longest: float) -> bool:
-        """Wait until the thread has ended what it was at, at most so many seconds; returns whether it has."""
-        self._thread.join(timeout=longest)
-        return not self._thread.is_alive()
+        self._capacity, self._stop, self._may_pass = capacity, stop, may_pass
+        self._waiting: deque[T | Event] = deque()
+        self._changed = threading.Condition()  # held to look at what waits, or to change it
+        self._ended, self._error = False, None
+        self.thread = threading.Thread(target=self._fill, args=(items,), daemon=True)
+        self.thread.start()
 
     def __iter__(self) -> Iterator[T | Event]:
         while taken := self.take(1):
@@ -192,66 +170,45 @@ class Ahead(Generic[T]):
 
     def take(self, at_most: int) -> list[T | Event]:
         """What is waiting, up to so many; waits for the first. Empty at the end. Raises what the thread raised."""
-        taken: list[T | Event] = []
-        while self._end is None and len(taken) < at_most:
-            try:
-                item = self._queue.get_nowait() if taken else self._queue.get(timeout=0.1)
-            except queue.Empty:
-                if taken or self._stop.is_set():
-                    break
-                taken += self._passed_over(if_empty=True)
-                continue
-            if isinstance(item, _End):
-                self._end = item
-            else:
-                taken.append(item)
-        if not taken and self._end is not None and self._end.error is not None:
-            raise self._end.error
+        with self._changed:
+            self._wait_while(lambda: not (self._waiting or self._ended))
+            taken = [self._waiting.popleft() for _ in range(min(at_most, len(self._waiting)))]
+            self._changed.notify()
+        if not taken and self._error is not None:
+            raise self._error
         return taken
 
     def _fill(self, items: Generator[T]) -> None:
-        error: BaseException | None = None
         try:
             for item in items:
-                if self._may_pass and isinstance(item, FramePair) and self._passes(item.frame):
-                    continue
-                self._put(*self._passed_over(), item)
+                self._put(item)
                 if self._stop.is_set():
                     break
-        except BaseException as raised:  # of any kind: it is raised again where the items are taken
-            error = raised
+        except BaseException as error:  # of any kind: it is raised again where the items are taken
+            self._error = error
         finally:
             items.close()  # on the thread that reads: captures are released where they are used
-            self._put(*self._passed_over(), _End(error))
+            with self._changed:
+                self._ended = True
+                self._changed.notify()
 
-    def _passes(self, frame: Frame) -> bool:
-        with self._passing:
-            full = self._queue.full()
-            if full:
-                event = self._passed or Event("behind", frame.number, frame.number, frame.time, frame.time)
-                event.last, event.end, self._passed = frame.number, frame.time, event
-                count = event.last - event.first + 1
-                event.note = f"{count} frames not scored: this machine is slower than the camera"
-            return full
+    def _put(self, item: T) -> None:
+        with self._changed:
+            if self._may_pass and isinstance(item, FramePair) and len(self._waiting) >= self._capacity:
+                self._pass_over(item.frame)
+                return
+            self._wait_while(lambda: len(self._waiting) >= self._capacity)
+            self._waiting.append(item)
+            self._changed.notify()
 
-    def _passed_over(self, *, if_empty: bool = False) -> list[Event]:
-        """What was dropped and not told yet, as one event at most. if_empty: only where nothing waits before it."""
-        with self._passing:
-            if self._passed is None or (if_empty and not self._queue.empty()):
-                return []
-            passed, self._passed = self._passed, None
-            return [passed]
+    def _pass_over(self, frame: Frame) -> None:
+        event = self._waiting[-1]
+        if not (isinstance(event, Event) and event.kind == "behind"):
+            event = Event("behind", frame.number, frame.number, frame.time, frame.time)
+            self._waiting.append(event)
+        event.last, event.end = frame.number, frame.time
+        event.note = f"{event.last - event.first + 1} frames not scored: this machine is slower than the camera"
 
-    def _put(self, *items: object) -> None:
-        for item in items:
-            while not self._stop.is_set():
-                try:
-                    self._queue.put(item, timeout=0.1)
-                    break
-                except queue.Full:
-                    continue
-
-
-@dataclass(frozen=True)
-class _End:
-    error: BaseException | None
+    def _wait_while(self, busy: Callable[[], bool]) -> None:
+        while busy() and not self._stop.is_set():
+            self._changed.wait(timeout=0.1)

@@ -21,7 +21,22 @@ def open_onnx(path: Path, *, threads: int | None = None) -> tuple[Detector, Scor
     threads: of onnxruntime; one core less than there are where left out, since flow takes one.
     Raises DetectionError where onnxruntime is missing, or where the file is not a whole one of `maam export`.
     """
-    session = _session(Path(path), threads or max(1, (os.cpu_count() or 2) - 1))
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise DetectionError("ONNX files need onnxruntime: pip install onnxruntime") from error
+    if not path.is_file():
+        raise DetectionError(f"{path}: no such file; make it with `maam export RUN --onnx {path}`")
+    model = path.read_bytes()
+    if not is_sealed(model):
+        raise DetectionError(
+            f"{path}: not a whole file of `maam export`: its checksum is absent or of other bytes. Was it cut or "
+            "changed, or exported by an earlier kit? Export it again"
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or max(1, (os.cpu_count() or 2) - 1)
+    options.log_severity_level = 3
+    session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     detector = Detector.from_json(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, ""), str(path))
 
     def score(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -42,26 +57,4 @@ def sealed(model: bytes) -> bytes:
 
 def is_sealed(model: bytes) -> bool:
     """Whether an ONNX file ends with the checksum of its other bytes."""
-    return sealed(model[:-SEAL]) == model
-
-
-def _session(path: Path, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise DetectionError("ONNX files need onnxruntime: pip install onnxruntime") from error
-    if not path.is_file():
-        raise DetectionError(f"{path}: no such file; make it with `maam export RUN --onnx {path}`")
-    model = path.read_bytes()
-    if not is_sealed(model):
-        raise DetectionError(
-            f"{path}: not a whole file of `maam export`: its checksum is absent or of other bytes. Was it cut or "
-            "changed, or exported by an earlier kit? Export it again"
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-SEAL = len(sealed(b""))  # bytes of that entry
+    return sealed(model[: -len(sealed(b""))]) == model

@@ -1,5 +1,6 @@
 """A scored video to look at: any frame of it with the whole score curve under it, the place marked (ours)."""
 
+from functools import cached_property
 from pathlib import Path
 
 import av
@@ -29,8 +30,7 @@ class Playback:
         self.scores = pd.read_csv(self.folder / "scores.csv")
         self._video = av.open(str(self.folder / "annotated.mkv"))
         self._stamps = sorted(packet.pts for packet in self._video.demux(video=0) if packet.pts is not None)
-        self._next, self._last = -1, None
-        self._curve: np.ndarray | None = None
+        self._next = -1  # row whose frame is decoded next
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -43,10 +43,7 @@ class Playback:
 
     def picture(self, row: int) -> np.ndarray:
         """uint8 (H, W, 3) BGR: the marked frame of a row of `scores`, over the curve of all of them."""
-        frame = self._frame(row)
-        if self._curve is None:
-            self._curve = self._drawn_curve(frame.shape[1])
-        curve = self._curve.copy()
+        frame, curve = self._frame(row), self._curve.copy()
         x = round(row / max(1, len(self) - 1) * (frame.shape[1] - 1))
         cv2.line(curve, (x, 0), (x, len(curve)), INK, 1)
         now = self.scores.iloc[row]
@@ -54,30 +51,24 @@ class Playback:
         cv2.putText(curve, said, (6, MARGIN - 3), cv2.FONT_HERSHEY_SIMPLEX, 0.4, INK, 1, cv2.LINE_AA)
         return np.vstack([frame, curve])
 
-    def png(self, row: int) -> bytes:
-        """The same as a PNG file, for a page."""
-        return cv2.imencode(".png", self.picture(row))[1].tobytes()
-
     def jpeg(self, row: int) -> bytes:
-        """The same as a JPEG file, for moving pictures."""
+        """The same as a JPEG file."""
         return cv2.imencode(".jpg", self.picture(row))[1].tobytes()
 
     def _frame(self, row: int) -> np.ndarray:
         """The marked frame without its strip; playing on is cheaper than jumping."""
-        if self._last is not None and self._next == row + 1:
-            return self._last
         if row >= len(self._stamps):
             raise DetectionError(f"{self.folder / 'annotated.mkv'}: no frame {row}; was it cut?")
         if self._next != row:
             self._video.seek(self._stamps[row], stream=self._video.streams.video[0])
             self._frames = self._video.decode(video=0)
-        picture = next(frame for frame in self._frames if (frame.pts or 0) >= self._stamps[row]).to_ndarray(
-            format="bgr24"
-        )
-        self._next, self._last = row + 1, picture[:-STRIP]
-        return self._last
+        self._next = row + 1
+        frame = next(frame for frame in self._frames if (frame.pts or 0) >= self._stamps[row])
+        return frame.to_ndarray(format="bgr24")[:-STRIP]
 
-    def _drawn_curve(self, width: int) -> np.ndarray:
+    @cached_property
+    def _curve(self) -> np.ndarray:
+        width = self._video.streams.video[0].width
         curve = np.full((CURVE, width, 3), PAPER, np.uint8)
         scores = self.scores["normalised"].to_numpy()
         top, bottom = max(1.0, scores.max()), min(0.0, scores.min())

@@ -16,21 +16,21 @@ from maam_lib.training import RunFolder, build_network, dataset_for
 from maam_lib.video.inference import prepare_for_inference
 
 
-def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | None = None) -> Detector:
-    """The detector of a run's last epoch: read from `detector.json`, or calibrated now and kept there (ours).
+def run_network(run: RunFolder, root: Path) -> tuple[Detector, MAAMNet]:
+    """A run's network after its last epoch, and its detector: the kept `detector.json`, or calibrated and kept (ours).
 
     root: folder of prepared datasets, needed only where it is calibrated: on the same training frames, by the same
     rule and so with the same psi and threshold as `maam evaluate`. A detector of an earlier epoch is made anew. Where
     the run's folder cannot be written, a note on stderr says that it is not kept.
-    Raises RunError and DatasetError where the run has no epoch or its data are not there.
+    Raises RunError where the run has no epoch, DetectionError where its data are needed and not there.
     """
-    path, epoch = run.folder / DETECTOR, run.epochs_done
+    net = build_network(run.recipe)
+    run.load_weights(net)
+    path, epoch = run.folder / DETECTOR, run.last_epoch
     if path.is_file():
         kept = Detector.from_json(read_text(path), str(path))
         if kept.epoch == epoch:
-            return kept
-    net = build_network(run.recipe)
-    run.load_weights(net)
+            return kept, net
     try:
         prepared = dataset_for(root, run.recipe)
     except DatasetError as error:
@@ -38,21 +38,13 @@ def detector_of_run(run: RunFolder, root: Path, *, device: torch.device | str | 
             f"{run.folder} is not calibrated yet, which needs its training data once ({DETECTOR} is kept): {error}"
         ) from error
     run.check_data(prepared.content_hash)
-    evaluator = Evaluator(run.recipe, prepared, device or best_accelerator())
+    evaluator = Evaluator(run.recipe, prepared, best_accelerator())
     errors = evaluator.errors(network_predictor(net.to(evaluator.device)), "train")
     detector = calibrated_detector(run.recipe, prepared, errors, epoch)
     try:
         write_text(path, detector.to_json())
     except OSError as error:  # a run on a disk that is only read
         print(f"note: {path} cannot be kept ({error.strerror}); it is made anew each time", file=sys.stderr)
-    return detector
-
-
-def run_network(run: RunFolder, root: Path) -> tuple[Detector, MAAMNet]:
-    """The detector of a run's last epoch, and its network."""
-    detector = detector_of_run(run, root)
-    net = build_network(run.recipe)
-    run.load_weights(net)
     return detector, net
 
 

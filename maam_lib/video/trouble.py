@@ -1,8 +1,9 @@
 """Footage as its frames, and the trouble that shows between them: gaps, other resolutions, frozen pictures."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -35,11 +36,12 @@ class Footage:
     size: tuple[int, int]  # of the first frame
     notes: list[str]
     _frames: Generator[Frame | Event]
+    _head: Sequence[Frame | Event] = ()  # read before the others
     _last: Frame | None = None  # that came so far; None once the end has come
 
     def __iter__(self) -> Iterator[Frame | Event]:
         try:
-            for item in watched(self._frames, self._longest_step):
+            for item in watched(chain(self._head, self._frames), self._longest_step):
                 self._last = item if isinstance(item, Frame) else self._last
                 yield item
             self._last = None
@@ -63,30 +65,27 @@ class Footage:
         return Event("lost", last.number + 1, last.number + 1, last.time, last.time + silent, note=note)
 
 
-def watched(frames: Iterator[Frame | Event], longest_step: float) -> Iterator[Frame | Event]:
+def watched(frames: Iterable[Frame | Event], longest_step: float) -> Iterator[Frame | Event]:
     """The same frames and events, with gaps, other resolutions and frozen pictures told too."""
     before: Frame | None = None
     frozen: Event | None = None
-    for item in frames:
+    for item in chain(frames, [None]):  # None: the end
         if isinstance(item, Event):
             yield item
             continue
-        if before is not None:
-            same = item.pixels.shape == before.pixels.shape and _equal(item.pixels, before.pixels)
-            if same:
-                frozen = frozen or Event("frozen", before.number, before.number, before.time, before.time)
-                frozen.last, frozen.end = item.number, item.time
-            elif frozen is not None:
-                yield from _if_long(frozen)
-                frozen = None
-            trouble = _between(before, item, longest_step)
-            if trouble is not None:
-                yield trouble
-                item = replace(item, follows=False)
-        yield item
+        if before is not None and item is not None and _equal(item.pixels, before.pixels):
+            frozen = frozen or Event("frozen", before.number, before.number, before.time, before.time)
+            frozen.last, frozen.end = item.number, item.time
+        elif frozen is not None:
+            if frozen.end - frozen.start >= FROZEN:
+                yield frozen
+            frozen = None
+        if before is not None and item is not None and (trouble := _between(before, item, longest_step)):
+            yield trouble
+            item = replace(item, follows=False)
+        if item is not None:
+            yield item
         before = item
-    if frozen is not None:
-        yield from _if_long(frozen)
 
 
 def _between(before: Frame, frame: Frame, longest_step: float) -> Event | None:
@@ -102,10 +101,6 @@ def _between(before: Frame, frame: Frame, longest_step: float) -> Event | None:
     return None
 
 
-def _if_long(frozen: Event) -> list[Event]:
-    return [frozen] if frozen.end - frozen.start >= FROZEN else []
-
-
 def _equal(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two frames of one shape are the same; a coarse look first, since they hardly ever are."""
-    return bool((a[::8, ::8] == b[::8, ::8]).all()) and np.array_equal(a, b)
+    """Whether two frames are the same; a coarse look first, since they hardly ever are."""
+    return np.array_equal(a[::8, ::8], b[::8, ::8]) and np.array_equal(a, b)

@@ -1,11 +1,12 @@
 """What a user does on the playground, in JupyterLab or Voila: looks at numbers and pictures, moves, clicks, trains."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+SCREENSHOTS = Path(__file__).parent / "screenshots"
 PATIENCE = 120_000  # milliseconds: the machine may be busy
-POLL = 100  # milliseconds between two looks
 
 
 class PlaygroundPage:
@@ -13,24 +14,21 @@ class PlaygroundPage:
 
     def __init__(self, page: Any, screenshots: Path, name: str) -> None:
         self.page, self.screenshots, self.name = page, screenshots, name
-        self.until(lambda: page.get_by_role("button", name="start training").count() > 0, "the last widget is there")
+        page.get_by_role("button", name="start training").wait_for()  # the last widget
 
-    def until(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait until something holds on the page; fails saying what did not come."""
-        for _ in range(PATIENCE // POLL):
-            if holds():
-                return
-            self.page.wait_for_timeout(POLL)
-        raise AssertionError(f"did not come: {what}")
+    def says(self, text: str) -> Any:
+        """Wait for a line of a panel that begins with a pattern; gives its place."""
+        line = self.page.locator(".widget-html div").filter(has_text=re.compile(rf"^\s*(?:{text})")).last
+        line.wait_for()
+        return line
 
-    def number(self, name: str) -> str:
-        """The value that stands under a name."""
-        found = self.page.locator(".widget-html span", has_text=name).locator("b").first
-        return found.text_content()
+    def number(self, name: str) -> Any:
+        """Where the value stands that is under a name."""
+        return self.page.locator(".widget-html span", has_text=name).locator("b").first
 
-    def picture(self, place: int) -> str:
-        """The address of one of the pictures that are shown, which changes with what it shows."""
-        return self.page.locator("img.widget-image:visible").nth(place).get_attribute("src")
+    def picture(self, place: int) -> Any:
+        """One of the pictures that are shown."""
+        return self.page.locator("img.widget-image:visible").nth(place)
 
     def press(self, slider: str, key: str, times: int = 1) -> None:
         """Move a slider with the keyboard."""
@@ -40,22 +38,20 @@ class PlaygroundPage:
         for _ in range(times):
             handle.press(key)
 
-    def changes(self, look: Callable[[], str], act: Callable[[], None]) -> tuple[str, str]:
-        """What stood before and after an act; waits for it to differ."""
-        before = look()
+    def changes(self, look: Any, act: Callable[[], None]) -> None:
+        """Act, and wait for a number or a picture to become another."""
+        from playwright.sync_api import expect
+
+        number, source = look.text_content(), look.get_attribute("src")
         act()
-        self.until(lambda: look() != before, f"a change of {before[:40]!r}")
-        return before, look()
+        if source is None:
+            expect(look).not_to_have_text(number, timeout=PATIENCE)
+        else:
+            expect(look).not_to_have_attribute("src", source, timeout=PATIENCE)
 
     def is_checked(self, switch: str, place: int) -> bool:
         """Whether one of the switches of a name is on."""
         return self.page.locator(".widget-checkbox", has_text=switch).nth(place).locator("input").is_checked()
-
-    def status(self) -> str:
-        """What the training panel says of its training."""
-        texts = self.page.locator(".widget-html div").all_text_contents()
-        words = ("nothing started", "training:", "trained;", "done:", "stopped:", "failed:")
-        return next((text for text in texts if text.startswith(words)), "")
 
     def fill(self, tab: str, setting: str, value: str) -> None:
         """Type a setting into the panel."""

@@ -2,13 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.browser.playground_page import PATIENCE
+from tests.browser.playground_page import PATIENCE, SCREENSHOTS
 
-SCREENSHOTS = Path(__file__).parent / "screenshots"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from urllib3 import PoolManager, Retry
+
 TOKEN = "for-this-test-only"
 LAB = (
     "--no-browser",
@@ -23,39 +25,28 @@ LAB = (
 
 @contextmanager
 def served(program: str, options: tuple[str, ...], folder: Path) -> Iterator[str]:
-    """A program (a module's name) at work in a folder, its log beside it; gives its address."""
+    """A program (a module's name) at work in a folder, its log beside it; gives its address once it answers there."""
     port = _free_port()
     command = [sys.executable, "-m", program, *(option.format(port=port) for option in options)]
-    with (folder.parent / f"{program}.log").open("w") as log:
-        environment = _private_environment(folder.parent)
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(30)
+    address, patient = f"http://127.0.0.1:{port}", Retry(connect=120, backoff_factor=0.5, backoff_max=0.5)
+    with (folder.parent / f"{program}.log").open("wb") as log:
+        output = {"stdout": log, "stderr": subprocess.STDOUT}
+        with subprocess.Popen(command, cwd=folder, env=_private_environment(folder.parent), **output) as server:
+            try:
+                PoolManager(retries=patient).request("GET", f"{address}/nothing-is-here")  # it says so once it answers
+                yield address
+            finally:
+                server.terminate()
+                server.wait(30)
 
 
 def run_all_in_lab(page: Any, address: str, notebook: str) -> None:
     """Open a notebook in JupyterLab and run all its cells; its "idle" sign lies, so its own promises are waited for."""
-    go(page, f"{address}/lab/tree/{notebook}?token={TOKEN}&reset")
+    page.goto(f"{address}/lab/tree/{notebook}?token={TOKEN}&reset", wait_until="commit")
     page.wait_for_function("window.jupyterapp && window.jupyterapp.shell.currentWidget?.context?.isReady")
     page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext.isReady")
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info")
     page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-
-
-def go(page: Any, address: str) -> None:
-    """Open an address as soon as its server answers."""
-    for _ in range(600):
-        try:
-            page.goto(address, wait_until="commit")
-            return
-        except Exception as error:  # playwright's own error, which cannot be named where playwright is absent
-            if "ERR_CONNECTION_REFUSED" not in str(error):
-                raise
-            page.wait_for_timeout(200)
-    raise AssertionError(f"no server at {address}")
 
 
 def _free_port() -> int:

@@ -11,9 +11,8 @@ import pytest
 
 from maam_lib.report.notebooks import NOTEBOOK_FOLDER
 from maam_lib.training.runs import RunFolder
-from tests.browser.playground_page import PlaygroundPage
-from tests.browser.real_browser import SCREENSHOTS
-from tests.browser.servers import LAB, go, run_all_in_lab, served
+from tests.browser.playground_page import SCREENSHOTS, PlaygroundPage
+from tests.browser.servers import LAB, run_all_in_lab, served
 
 pytest_plugins = ("tests.browser.real_browser",)  # its fixtures: `chromium` and `window`
 pytestmark = pytest.mark.browser
@@ -43,7 +42,7 @@ def open_lab(page: Any, address: str) -> PlaygroundPage:
 
 def open_voila(page: Any, address: str) -> PlaygroundPage:
     """The app."""
-    go(page, address)
+    page.goto(address, wait_until="commit")
     return PlaygroundPage(page, SCREENSHOTS, "voila")
 
 
@@ -64,37 +63,37 @@ def test_the_playground_answers(
 
 def moves_scores(page: PlaygroundPage) -> None:
     """psi, patch and frame by keyboard: numbers and picture follow; the rule takes back what a hand had set."""
-    assert page.number("AUC, whole set").startswith("0.")
+    assert page.number("AUC, whole set").text_content().startswith("0.")
     assert page.is_checked("calibrated on training errors", 0), "at first psi is calibrated"
-    page.changes(lambda: page.number("psi"), lambda: page.press("psi", "ArrowLeft", 3))
+    page.changes(page.number("psi"), lambda: page.press("psi", "ArrowLeft", 3))
     assert not page.is_checked("calibrated on training errors", 0), "moved by hand"
-    page.changes(lambda: page.number("threshold"), lambda: page.press("patch height", "ArrowRight", 2))
-    page.changes(lambda: page.picture(0), lambda: page.press("frame", "ArrowLeft"))
+    page.changes(page.number("threshold"), lambda: page.press("patch height", "ArrowRight", 2))
+    page.changes(page.picture(0), lambda: page.press("frame", "ArrowLeft"))
     assert page.is_checked("calibrated on training errors", 1), "the threshold was not moved by hand"
     page.keep("scores")
-    page.changes(lambda: page.number("psi"), lambda: page.page.get_by_role("button", name="back to the recipe").click())
+    page.changes(page.number("psi"), lambda: page.page.get_by_role("button", name="back to the recipe").click())
 
 
 def looks_into_the_memory(page: PlaygroundPage) -> None:
     """A click on the frame asks another query; the temperature changes the answer."""
     place = page.page.get_by_title("query in row 0, column 1", exact=True)
-    page.changes(lambda: page.picture(2), place.click)
-    page.changes(lambda: page.number("support items of this query"), lambda: page.press("temperature", "ArrowLeft", 20))
+    page.changes(page.picture(2), place.click)
+    page.changes(page.number("support items of this query"), lambda: page.press("temperature", "ArrowLeft", 20))
     page.keep("memory")
 
 
 def trains(page: PlaygroundPage, runs: Path) -> None:
     """A setting out of its bounds is refused in words; a training starts, shows its epochs, and is stopped."""
     page.fill("model", "temperature", "0")
-    page.until(lambda: "input should be greater than 0" in page.page.content(), "the refusal of a temperature of 0")
+    page.says(r".*input should be greater than 0")
     page.fill("model", "temperature", "1")
     page.fill("training", "epochs", "500")
-    page.until(lambda: "training.epochs=500" in page.page.content(), "the setting as a word of the command line")
+    page.says(r"differs from the recipe: .*training\.epochs=500")
     page.page.get_by_role("button", name="start training").click()
-    page.until(lambda: page.status().startswith("training: epoch") and "epoch 0" not in page.status(), "an epoch")
+    page.says(r"training: epoch [1-9]")
     page.keep("training")
     page.page.locator("button.jupyter-button", has_text="stop").click()
-    page.until(lambda: page.status().startswith("stopped:"), "the end of the training")
+    stopped = page.says("stopped:")
     [history] = runs.glob("*/history.csv")
     assert 1 <= len(pd.read_csv(history)) < 500, "finished epochs are kept"
-    assert "kept in" in page.status()
+    assert "kept in" in stopped.text_content()

@@ -98,6 +98,7 @@ def warm_up(cache: Path, reference: Path) -> None:
         for module in pkgutil.iter_modules(folder):
             if module.name != "learned_flow":
                 importlib.import_module(f"{package}.{module.name}")
+    importlib.import_module("lightning_fabric")  # the kit imports it where a training starts
     import cv2
 
     cv2.setNumThreads(0)  # a fork has no threads but its own

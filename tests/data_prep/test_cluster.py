@@ -14,6 +14,7 @@ import dask
 import dask_jobqueue  # noqa: F401  its defaults are known to dask before a test changes them
 import pytest
 from distributed import LocalCluster
+from filelock import FileLock
 
 from data_prep import cluster
 from data_prep.cluster import ClusterError, outcomes, unordered
@@ -101,14 +102,16 @@ def test_a_scheduler_that_vanishes(tmp_path: Path) -> None:
         while not (file.is_file() and file.read_text().endswith("}")):
             assert scheduler.poll() is None
         address = json.loads(file.read_text())["address"]
-        with _started("dask_worker", address, "--nthreads", "1", "--no-nanny", "--local-directory", tmp_path):
-            finished = unordered(partial(returns_unless, tmp_path / "end"), ["now", "never"], 1, address)
+        with (
+            FileLock(tmp_path / "lock"),
+            _started("dask_worker", address, "--nthreads", "1", "--no-nanny", "--local-directory", tmp_path),
+        ):
+            finished = unordered(partial(returns_unless, tmp_path / "lock"), ["now", "never"], 1, address)
             assert next(finished) == ("now", "now")
             scheduler.kill()
             told = rf"^{address}: the Dask scheduler is gone; what is finished is kept\."
             with pytest.raises(ClusterError, match=told):
                 next(finished)
-            (tmp_path / "end").touch()
 
 
 @contextmanager

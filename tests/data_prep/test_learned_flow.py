@@ -4,7 +4,6 @@ import ast
 import hashlib
 import json
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -200,7 +199,7 @@ def test_a_second_call_goes_on_and_other_settings_are_refused(
     whole = {path: path.read_bytes() for path in out.rglob("*.npy")}
     (out / "train" / "01.npy").write_bytes(b"there")  # a clip that is there is not made again
     (out / "test" / "07.npy").unlink()
-    (out / "test" / ".07.npy.partial").write_bytes(b"as a killed call leaves it")
+    (out / ".partial").write_bytes(b"as a killed call leaves it")
     run(dataset, out, "--checkpoint", weights)
     assert (out / "train" / "01.npy").read_bytes() == b"there"
     assert (out / "test" / "07.npy").read_bytes() == whole[out / "test" / "07.npy"]
@@ -215,17 +214,20 @@ def test_a_second_call_goes_on_and_other_settings_are_refused(
     assert "holds flow with another frames_sha256" in the_error(dataset, out, "--checkpoint", weights)
 
 
-def test_litter_of_the_killed_goes_and_of_the_living_stays(
+def test_a_folder_that_another_process_writes_is_refused(
     fake: Path, dataset: Path, tmp_path: Path, weights: Path
 ) -> None:
+    fcntl = pytest.importorskip("fcntl")
     out = tmp_path / "flows"
+    out.mkdir()
+    (out / ".partial").write_bytes(b"half of what the other one writes")
+    other = os.open(out, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    assert "flows: another process writes flow there" in the_error(dataset, out, "--checkpoint", weights)
+    assert [path.name for path in out.iterdir()] == [".partial"]
+    os.close(other)
     run(dataset, out, "--checkpoint", weights)
-    dead, living = (out / "test" / f".{platform.node()}.{process}.partial" for process in (2**22 + 1, os.getppid()))
-    elsewhere = out / "train" / ".another-machine.1.partial"
-    for path in (dead, living, elsewhere):
-        path.write_bytes(b"half")
-    run(dataset, out, "--checkpoint", weights)
-    assert sorted(out.rglob("*.partial")) == sorted([living, elsewhere])
+    assert sorted(path.name for path in out.rglob("*.*")) == ["01.npy", "07.npy", "flow.json"]
 
 
 def test_flow_that_is_none_leaves_no_clip(fake: Path, dataset: Path, tmp_path: Path, weights: Path) -> None:

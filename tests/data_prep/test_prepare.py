@@ -337,6 +337,7 @@ def test_failure_while_writing_keeps_finished_clips(
         ({"flow": "exact"}, "flow 'exact' is known for the generated scenes"),
         ({"size": (8, 360)}, "size 8x360: both sides must have at least 16"),
         ({"source": None}, "ped2 needs a source: --source PATH"),
+        ({"dataset": "synthetic"}, "synthetic is drawn by the kit and reads nothing; leave out --source source"),
     ],
 )
 def test_wrong_arguments(arguments: dict[str, Any], message: str, root: Path) -> None:

@@ -40,7 +40,14 @@ NOTEBOOKS = {
 SCENE = SceneSettings(train_clips=2, test_clips=2, frames_per_clip=72)
 TRAINING = ("03_train", "05_pscd")  # the chapters that begin the training and that score it
 RECIPE, SETTINGS = "synthetic-mini", ["training.epochs=1", "model.base_channels=4"]
-SMALL = {"estimators": ["dis"], "num_frames": 16, "num_training_frames": 20, "epochs": 1, "base_channels": 4}
+SMALL = {
+    "estimators": ["dis"],
+    "num_frames": 16,
+    "num_training_frames": 20,
+    "training_videos": 2,
+    "epochs": 1,
+    "base_channels": 4,
+}
 
 
 # As committed. Every test looks at all notebooks and names each that is at fault.

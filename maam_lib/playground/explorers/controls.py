@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
-from typing import TypeVar
+from io import BytesIO
+from typing import Generic, Protocol, TypeVar
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
-from maam_lib.playground.live_figures import figure_png
+from maam_lib.playground.live_figures import DPI, LiveFigure
 
 Choice = TypeVar("Choice")
 Slider = widgets.IntSlider
@@ -18,26 +19,36 @@ FULL = widgets.Layout(width="100%", max_width="1040px")
 PLAY_STEP = 150  # milliseconds between frames
 
 
-class Scrubber(widgets.HBox):
-    """Which clip, which frame; plays. `frames`: number of scored frames per clip."""
+class View(Protocol):
+    """What an explorer is put around: one frame of one of some clips, as a picture and as numbers."""
 
-    def __init__(self, frames: Mapping[str, int]) -> None:
-        self._frames = dict(frames)
-        self.clip = widgets.Dropdown(
-            options=list(self._frames), description="clip", style=LABEL, layout=widgets.Layout(width="260px")
-        )
-        self.frame = widgets.IntSlider(
-            0, description="frame", style={"description_width": "50px"}, layout=widgets.Layout(width="480px")
-        )
-        self.play = widgets.Play(value=0, min=0, interval=PLAY_STEP, show_repeat=False)
-        self.go_to(next(iter(self._frames)), 0)
-        widgets.jslink((self.play, "value"), (self.frame, "value"))
-        super().__init__([self.clip, self.play, self.frame], layout=ROW)
+    clips: dict[str, int]  # name -> frames
+    clip: str
+    place: int  # of the frame in its clip, from 0
 
     @property
-    def chosen(self) -> str:
-        """The name of the clip."""
-        return choice_of(self.clip, self._frames)
+    def figure(self) -> LiveFigure: ...
+
+    def show_frame(self, clip: str, place: int) -> None: ...
+
+    def facts(self) -> dict[str, str]: ...
+
+
+Shown = TypeVar("Shown", bound=View)
+
+
+class Scrubber(widgets.HBox):
+    """Which clip, which frame; plays. `frames`: number of frames per clip."""
+
+    def __init__(self, frames: Mapping[str, int], clip: str, place: int) -> None:
+        self._frames = frames
+        wide, wider = widgets.Layout(width="260px"), widgets.Layout(width="480px")
+        self.clip = widgets.Dropdown(options=list(frames), description="clip", style=LABEL, layout=wide)
+        self.frame = Slider(0, description="frame", style={"description_width": "50px"}, layout=wider)
+        self.play = widgets.Play(value=0, min=0, interval=PLAY_STEP, show_repeat=False)
+        self.go_to(clip, place)
+        widgets.jslink((self.play, "value"), (self.frame, "value"))
+        super().__init__([self.clip, self.play, self.frame], layout=ROW)
 
     def go_to(self, clip: str, place: int) -> None:
         """Stand at a frame of a clip, the slider fitted to its length."""
@@ -47,18 +58,42 @@ class Scrubber(widgets.HBox):
             control.value = place
 
 
-class Explorer(widgets.VBox):
-    """A scrubber over clips, numbers and a picture.
+class Explorer(widgets.VBox, Generic[Shown]):
+    """A scrubber over the clips of a view, its picture and its numbers; a subclass adds what else can be moved.
 
-    What a user moves calls `answer`; what code moves inside `quietly` does not.
+    What a user moves calls what listens; what code moves inside `quietly` does not. `back` is the text of a button that
+    brings back everything as it was at first.
     """
 
-    def __init__(self, frames: Mapping[str, int], clip: str, place: int) -> None:
+    def __init__(self, view: Shown, back: str) -> None:
         super().__init__()
-        self.scrubber = Scrubber(frames)
-        self.scrubber.go_to(clip, place)
+        self.view = view
+        self.scrubber = Scrubber(view.clips, view.clip, view.place)
         self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
+        self.back = widgets.Button(description=back, icon="undo", layout=widgets.Layout(width="220px"))
+        self.back.on_click(lambda _: self.reset())
         self._is_quiet = False
+        self.listen(self.show_clip, self.scrubber.clip)
+        self.listen(self.show_frame, self.scrubber.frame)
+
+    def reset(self) -> None:
+        """Everything that can be moved as it was at first, clip and frame apart."""
+        raise NotImplementedError
+
+    def show_clip(self) -> None:
+        """Another clip, from its first frame."""
+        with self.quietly():
+            self.scrubber.go_to(str(self.scrubber.clip.value), 0)
+        self.show_frame()
+
+    def show_frame(self) -> None:
+        """Another frame."""
+        self.view.show_frame(str(self.scrubber.clip.value), self.scrubber.frame.value)
+        self.draw()
+
+    def draw(self) -> None:
+        """Show the view as it is now."""
+        self.picture.value, self.numbers.value = self.view.figure.png(), numbers(self.view.facts())
 
     @contextmanager
     def quietly(self) -> Iterator[None]:
@@ -84,7 +119,8 @@ class Plot(widgets.Image):
     def show(self, figure: Figure | None) -> None:
         """Show a figure, or nothing."""
         if figure is not None:
-            self.value = figure_png(figure)
+            figure.savefig(buffer := BytesIO(), format="png", dpi=DPI)
+            self.value = buffer.getvalue()
         self.layout.display = "none" if figure is None else ""
 
 
@@ -101,6 +137,12 @@ def numbers(values: Mapping[str, str]) -> str:
 def note(text: str, colour: str = "inherit") -> str:
     """One line of words, as HTML."""
     return f'<div style="color:{colour};line-height:1.4">{escape(text)}</div>'
+
+
+def dropdown(description: str, texts: Mapping[Choice, str], width: str) -> widgets.Dropdown:
+    """A choice between values, shown by their texts."""
+    options, layout = [(text, value) for value, text in texts.items()], widgets.Layout(width=width)
+    return widgets.Dropdown(options=options, description=description, style=LABEL, layout=layout)
 
 
 def choice_of(dropdown: widgets.Dropdown, options: Iterable[Choice]) -> Choice:

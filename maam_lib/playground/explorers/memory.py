@@ -4,31 +4,44 @@ The clickable places are plain buttons, one per query, laid over the picture in 
 beyond ipywidgets, the same in JupyterLab and Voila, and reachable from the keyboard.
 """
 
+from itertools import product
+
 import ipywidgets as widgets
 
 from maam_lib.memory import Similarity
-from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, numbers, whole
-from maam_lib.playground.memory_view import MOST_ITEMS, MemoryView
-from maam_lib.playground.queries import Addressing
+from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, dropdown, whole
+from maam_lib.playground.memory_view import MOST_ITEMS, Addressing, MemoryView
 
 MOST_PLACES = 700  # buttons on a picture; finer grids have the sliders alone
 SIMILARITIES: dict[Similarity, str] = {"cosine": "cosine (Eq. 1)", "released": "as the released code computes it"}
-WIDTH = "370px"  # of a slider
-SLIDER = widgets.Layout(width=WIDTH)
+WIDTH = "370px"  # of a control
 PICTURE = "460px"  # beside the sliders, also in the narrower page of JupyterLab
 SAME_CELL = "1 / 1 / 2 / 2"
 
 
-class MemoryExplorer(Explorer):
+class MemoryExplorer(Explorer[MemoryView]):
     """Sliders and clickable places over a view; a button goes back to the network's own addressing."""
 
     def __init__(self, view: MemoryView) -> None:
-        super().__init__(view.clips, view.clip, view.place)
-        self.view = view
+        super().__init__(view, "back to the network's own")
         self.trained = Addressing.of(view.net)
-        self._build_controls()
-        self._arrange()
-        self._listen()
+        rows, columns = view.grid
+        self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width=PICTURE))
+        self.row = whole("row", 0, rows - 1, view.cell[0], WIDTH)
+        self.column = whole("column", 0, columns - 1, view.cell[1], WIDTH)
+        self.similarity = dropdown("similarity", SIMILARITIES, WIDTH)
+        looks = {"style": LABEL, "layout": widgets.Layout(width=WIDTH)}
+        self.temperature = widgets.FloatLogSlider(
+            1, min=-2, max=1, step=0.05, description="temperature", readout_format=".3g", **looks
+        )
+        self.threshold = widgets.FloatSlider(1, min=0, max=10, step=0.1, description="lambda x N", **looks)
+        self.count = whole("items shown", 1, MOST_ITEMS, view.count, WIDTH)
+        over = widgets.GridBox([self.frame, *self._places()], layout=widgets.Layout(width=PICTURE))
+        knobs = [self.row, self.column, self.similarity, self.temperature, self.threshold, self.count, self.back]
+        upper = widgets.HBox([over, widgets.VBox(knobs)], layout=ROW)
+        self.children = [self.scrubber, upper, self.numbers, self.picture]
+        self.listen(self.address, self.similarity, self.temperature, self.threshold)
+        self.listen(self.look, self.row, self.column, self.count)
         self.reset()
 
     def addressing(self) -> Addressing:
@@ -43,26 +56,15 @@ class MemoryExplorer(Explorer):
             self.threshold.value = self.trained.threshold(self.view.items) * self.view.items
         self.address()
 
-    def show_clip(self) -> None:
-        """Another clip, from its first frame."""
-        with self.quietly():
-            self.scrubber.go_to(self.scrubber.chosen, 0)
-        self.show_frame()
-
-    def show_frame(self) -> None:
-        """Another frame."""
-        self.view.show_frame(self.scrubber.chosen, self.scrubber.frame.value)
-        self._draw()
-
     def address(self) -> None:
         """Another addressing."""
         self.view.address(self.addressing())
-        self._draw()
+        self.draw()
 
     def look(self) -> None:
         """Another query, or another number of items."""
         self.view.look_at((self.row.value, self.column.value), self.count.value)
-        self._draw()
+        self.draw()
 
     def look_at(self, row: int, column: int) -> None:
         """Choose the query at a place of the latent grid: what a click on the picture does."""
@@ -70,63 +72,22 @@ class MemoryExplorer(Explorer):
             self.row.value, self.column.value = row, column
         self.look()
 
-    def _draw(self) -> None:
-        self.frame.value, self.picture.value = self.view.frame_png(), self.view.figure.png()
-        self.numbers.value = numbers(self.view.facts())
-
-    # The controls
-
-    def _build_controls(self) -> None:
-        rows, columns = self.view.grid
-        self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width=PICTURE))
-        self.row = whole("row", 0, rows - 1, self.view.cell[0], WIDTH)
-        self.column = whole("column", 0, columns - 1, self.view.cell[1], WIDTH)
-        self.similarity = widgets.Dropdown(
-            options=[(text, name) for name, text in SIMILARITIES.items()],
-            description="similarity",
-            style=LABEL,
-            layout=SLIDER,
-        )
-        self.temperature = widgets.FloatLogSlider(
-            1, min=-2, max=1, step=0.05, description="temperature", readout_format=".3g", style=LABEL, layout=SLIDER
-        )
-        self.threshold = widgets.FloatSlider(
-            1, min=0, max=10, step=0.1, description="lambda x N", style=LABEL, layout=SLIDER
-        )
-        self.count = whole("items shown", 1, MOST_ITEMS, self.view.count, WIDTH)
-        self.back = widgets.Button(
-            description="back to the network's own", icon="undo", layout=widgets.Layout(width="220px")
-        )
-
-    def _arrange(self) -> None:
-        over = widgets.GridBox([self.frame, *self._places()], layout=widgets.Layout(width=PICTURE))
-        knobs = [self.row, self.column, self.similarity, self.temperature, self.threshold, self.count, self.back]
-        upper = widgets.HBox([over, widgets.VBox(knobs)], layout=ROW)
-        self.children = [self.scrubber, upper, self.numbers, self.picture]
+    def draw(self) -> None:
+        """Show the view as it is now."""
+        super().draw()
+        self.frame.value = self.view.frame_png()
 
     def _places(self) -> list[widgets.Widget]:
         """One see-through button per query over the picture, in a grid of the picture's size."""
         rows, columns = self.view.grid
         if rows * columns > MOST_PLACES:
             return []
-        layout = widgets.Layout(
-            width="auto", height="auto", margin="0", padding="0", border="0", min_width="0", min_height="0"
-        )
-        style = {"button_color": "transparent"}
-        buttons = [
-            widgets.Button(tooltip=f"query in row {i}, column {j}", layout=layout, style=style)
-            for i in range(rows)
-            for j in range(columns)
-        ]
-        for place, button in enumerate(buttons):
-            button.on_click(lambda _, place=place: self.look_at(*divmod(place, columns)))
+        bare = dict.fromkeys(("margin", "padding", "border", "min_width", "min_height"), "0")
+        layout, style = widgets.Layout(width="auto", height="auto", **bare), {"button_color": "transparent"}
+        buttons = []
+        for i, j in product(range(rows), range(columns)):
+            buttons.append(widgets.Button(tooltip=f"query in row {i}, column {j}", layout=layout, style=style))
+            buttons[-1].on_click(lambda _, cell=(i, j): self.look_at(*cell))
         shape = {"grid_template_rows": f"repeat({rows}, 1fr)", "grid_template_columns": f"repeat({columns}, 1fr)"}
         layout = widgets.Layout(grid_area=SAME_CELL, width="100%", height="100%", grid_gap="0", **shape)
         return [widgets.GridBox(buttons, layout=layout)]
-
-    def _listen(self) -> None:
-        self.listen(self.show_clip, self.scrubber.clip)
-        self.listen(self.show_frame, self.scrubber.frame)
-        self.listen(self.address, self.similarity, self.temperature, self.threshold)
-        self.listen(self.look, self.row, self.column, self.count)
-        self.back.on_click(lambda _: self.reset())

@@ -1,12 +1,10 @@
 """The score explorer: every choice of Algorithm 1 on a slider, and what it does to frame, clip and whole set."""
 
-from collections.abc import Callable
-
 import ipywidgets as widgets
 import numpy as np
 
 from maam_lib.metrics import PROTOCOLS
-from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, numbers, whole
+from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, dropdown, whole
 from maam_lib.playground.rescoring import ScoreChoice
 from maam_lib.playground.score_view import ScoreView
 
@@ -14,14 +12,13 @@ STEPS = 256  # of a slider; a power of two, so that the browser's arithmetic giv
 SLIDER = widgets.Layout(width="400px")
 
 
-class ScoreExplorer(Explorer):
+class ScoreExplorer(Explorer[ScoreView]):
     """Sliders over a view; a button goes back to the choice that the view began with."""
 
     def __init__(self, view: ScoreView) -> None:
-        super().__init__(view.clips, view.clip, view.place)
-        self.view, self.start = view, view.start
-        self._build_controls()
-        self._arrange()
+        super().__init__(view, "back to the recipe")
+        self.start = view.start
+        self._build()
         self._listen()
         self.reset()
 
@@ -55,24 +52,11 @@ class ScoreExplorer(Explorer):
                 self.threshold.max, self.threshold.step = top, top / STEPS
                 if self.calibrated_threshold.value:
                     _place(self.threshold, found.threshold)
-        self.numbers.value = numbers(self.view.facts())
-        self.picture.value = self.view.figure.png()
-
-    def show_clip(self) -> None:
-        """Another clip, from its first frame."""
-        with self.quietly():
-            self.scrubber.go_to(self.scrubber.chosen, 0)
-        self.view.show_clip(self.scrubber.chosen)
-        self.picture.value = self.view.figure.png()
-
-    def show_frame(self) -> None:
-        """Another frame."""
-        self.view.show_frame(self.scrubber.frame.value)
-        self.picture.value = self.view.figure.png()
+        self.draw()
 
     # The controls
 
-    def _build_controls(self) -> None:
+    def _build(self) -> None:
         height, width = self.view.rescorer.test.size
         finest = self.view.rescorer.finest_stride()
         smallest = max(1, 4 * finest - 2)  # whose quarter is the finest stride
@@ -91,12 +75,7 @@ class ScoreExplorer(Explorer):
             widgets.Checkbox(True, description=text, indent=False, layout=widgets.Layout(width="auto"))
             for text in (_rule(self.start.psi), _rule(self.start.threshold), "a quarter of the patch")
         )
-        protocols = [(text, name) for name, text in PROTOCOLS.items()]
-        wide = widgets.Layout(width="520px")
-        self.protocol = widgets.Dropdown(options=protocols, description="scores read as", style=LABEL, layout=wide)
-        self.back = widgets.Button(description="back to the recipe", icon="undo", layout=widgets.Layout(width="180px"))
-
-    def _arrange(self) -> None:
+        self.protocol = dropdown("scores read as", PROTOCOLS, "520px")
         sliders = (self.psi, self.threshold, self.stride_down)
         rules = (self.calibrated_psi, self.calibrated_threshold, self.quarter)
         left = widgets.VBox([widgets.HBox(pair, layout=ROW) for pair in zip(sliders, rules, strict=True)])
@@ -106,22 +85,16 @@ class ScoreExplorer(Explorer):
         self.children = [self.scrubber, self.picture, self.numbers, knobs, below]
 
     def _listen(self) -> None:
-        self.listen(self.show_clip, self.scrubber.clip)
-        self.listen(self.show_frame, self.scrubber.frame)
         self.listen(self.rescore, self.patch_height, self.patch_width, self.protocol)
         self.listen(self.rescore, self.calibrated_psi, self.calibrated_threshold, self.quarter)
-        for control in (self.stride_down, self.stride_across):
-            self.listen(lambda: self._set_by_hand(self.quarter), control)
-        for slider, switch, rule in (
-            (self.psi, self.calibrated_psi, lambda: self.view.found.psi),
-            (self.threshold, self.calibrated_threshold, lambda: self.view.found.threshold),
-        ):
-            self.listen(lambda *_, of=(slider, switch, rule): self._unless_rounded(*of), slider)
-        self.back.on_click(lambda _: self.reset())
+        self.listen(lambda: self._set_by_hand(self.quarter), self.stride_down, self.stride_across)
+        self.listen(lambda: self._moved(self.psi, self.calibrated_psi, self.view.found.psi), self.psi)
+        switch = self.calibrated_threshold
+        self.listen(lambda: self._moved(self.threshold, switch, self.view.found.threshold), self.threshold)
 
-    def _unless_rounded(self, slider: widgets.FloatSlider, switch: widgets.Checkbox, rule: Callable[[], float]) -> None:
+    def _moved(self, slider: widgets.FloatSlider, switch: widgets.Checkbox, by_rule: float) -> None:
         """A move of less than half a step is the browser's rounding of what a rule had set, not the user's."""
-        if not switch.value or abs(slider.value - rule()) > 0.51 * _step(slider):
+        if not switch.value or abs(slider.value - by_rule) > 0.51 * slider.max / STEPS:
             self._set_by_hand(switch)
 
     def _set_by_hand(self, switch: widgets.Checkbox) -> None:
@@ -142,10 +115,6 @@ def _steps(description: str, digits: str) -> widgets.FloatSlider:
     )
 
 
-def _step(slider: widgets.FloatSlider) -> float:
-    return float(slider.step or 0)
-
-
 def _place(slider: widgets.FloatSlider, value: float) -> None:
     """Set a slider to the step that is nearest to a value."""
-    slider.value = round(value / _step(slider)) * _step(slider)
+    slider.value = round(value * STEPS / slider.max) * slider.max / STEPS

@@ -39,7 +39,6 @@ class SettingsForm(widgets.Tab):
         for key, value in settings_of(recipe).items():
             self.controls[key].set(value)
         self._is_filling = False
-        self._changed()
 
     def values(self) -> dict[str, Any]:
         """`section.key` -> what stands in the form; nothing is checked yet."""
@@ -52,36 +51,34 @@ class SettingsForm(widgets.Tab):
             box.observe(lambda _: None if self._is_filling else self._changed(), "value")
         allowed = f" ({field.allowed})" if field.allowed else ""
         text = widgets.HTML(note(f"{field.help}{allowed}; {field.origin}"), layout=widgets.Layout(flex="0 1 640px"))
-        return widgets.HBox([widgets.Label(field.name, layout=NAME), control.widget, text], layout=LINE)
+        return widgets.HBox(
+            [widgets.Label(field.key.partition(".")[2], layout=NAME), control.widget, text], layout=LINE
+        )
 
 
 class _Control:
     """The widget of one setting: by its kind, with a box before it where it may be left to a rule."""
 
     def __init__(self, field: SettingField) -> None:
-        self.field = field
+        self.is_pair = field.kind == "pair"
         self.values = self._value_boxes(field)
         self.by_rule = widgets.Checkbox(False, description="none", indent=False, layout=widgets.Layout(width="70px"))
         self.boxes = [*self.values, *([self.by_rule] if field.optional else [])]
         self.widget = widgets.HBox(self.boxes, layout=VALUE)
-        self.by_rule.observe(lambda _: self._grey_out(), "value")
+        for box in self.values:
+            widgets.dlink((self.by_rule, "value"), (box, "disabled"))
 
     def get(self) -> Any:
-        if self.field.optional and self.by_rule.value:
+        if self.by_rule.value:
             return None
         found = [list(box.value) if isinstance(box.value, tuple) else box.value for box in self.values]
-        return found if self.field.kind == "pair" else found[0]
+        return found if self.is_pair else found[0]
 
     def set(self, value: Any) -> None:
         self.by_rule.value = value is None
         if value is not None:
-            for box, one in zip(self.values, value if self.field.kind == "pair" else [value], strict=True):
+            for box, one in zip(self.values, value if self.is_pair else [value], strict=True):
                 box.value = one
-        self._grey_out()
-
-    def _grey_out(self) -> None:
-        for box in self.values:
-            box.disabled = self.field.optional and self.by_rule.value
 
     @staticmethod
     def _value_boxes(field: SettingField) -> list[Box]:

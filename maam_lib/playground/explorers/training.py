@@ -4,13 +4,12 @@ import asyncio
 from pathlib import Path
 
 import ipywidgets as widgets
-from matplotlib.figure import Figure
 
 from maam_lib.config import SettingError, load_recipe, recipe_names
 from maam_lib.figures import plots as figures
 from maam_lib.grid import ResultError
 from maam_lib.playground.background import BackgroundTraining, as_command, training_words
-from maam_lib.playground.comparison import compared, histories, runs_under
+from maam_lib.playground.comparison import compared, history_figure, runs_under
 from maam_lib.playground.explorers.controls import LABEL, ROW, Plot, note
 from maam_lib.playground.explorers.settings import SettingsForm
 from maam_lib.playground.settings_form import set_words
@@ -33,9 +32,8 @@ class TrainingPanel(widgets.VBox):
         self.training: BackgroundTraining | None = None
         self._watcher: asyncio.Task | None = None
         self._build(own)
-        self.form = SettingsForm(load_recipe(own), self.show_words)
-        self._arrange()
-        self._listen()
+        self.show_words()
+        self.compare()
         self.list_runs()
 
     @property
@@ -48,6 +46,11 @@ class TrainingPanel(widgets.VBox):
         """Whether a training that the panel started works still."""
         return self.training is not None and self.training.is_running
 
+    def choose(self) -> None:
+        """Another recipe: its settings."""
+        self.form.fill(load_recipe(self.chosen))
+        self.show_words()
+
     def words(self) -> list[str]:
         """The settings away from the recipe, as for `--set`; raises SettingError for one that is not allowed."""
         return set_words(self.chosen, self.form.values())
@@ -59,8 +62,6 @@ class TrainingPanel(widgets.VBox):
 
     def show_words(self) -> None:
         """What differs from the recipe, and the command line that does the same."""
-        if not hasattr(self, "form"):
-            return  # the form is being filled for the first time
         try:
             words, run = self.words(), self.run_folder()
         except SettingError as error:
@@ -92,7 +93,7 @@ class TrainingPanel(widgets.VBox):
         training.poll()
         self.status.value = note(training.in_words(), WRONG if training.state == "failed" else "inherit")
         self.start.disabled, self.stop.disabled = training.is_running, not training.is_running
-        history = training.history
+        history = training.run.history
         if len(history) != self._epochs_drawn:
             self._epochs_drawn = len(history)
             self.curves.show(figures.training_curves(history))
@@ -121,7 +122,7 @@ class TrainingPanel(widgets.VBox):
             return
         shown = table.to_html(float_format="{:.3f}".format, na_rep="", border=0)
         self.table.value = f'<div style="overflow-x:auto">{shown}</div>'
-        self.histories.show(_history_figure(histories(chosen)))
+        self.histories.show(history_figure(chosen))
 
     async def _watch(self) -> None:
         while self.is_training:
@@ -141,8 +142,7 @@ class TrainingPanel(widgets.VBox):
         self.curves, self.histories = Plot(), Plot()
         self.finished = widgets.SelectMultiple(description="finished runs", rows=5, style=LABEL, layout=WIDE)
         self.again = widgets.Button(description="look again", icon="refresh")
-
-    def _arrange(self) -> None:
+        self.form = SettingsForm(load_recipe(own), self.show_words)
         self.children = [
             self.recipe,
             self.form,
@@ -154,23 +154,8 @@ class TrainingPanel(widgets.VBox):
             self.table,
             self.histories,
         ]
-        self.show_words()
-        self.compare()
-
-    def _listen(self) -> None:
-        self.recipe.observe(lambda _: self.form.fill(load_recipe(self.chosen)), "value")
+        self.recipe.observe(lambda _: self.choose(), "value")
         self.start.on_click(lambda _: self.begin())
         self.stop.on_click(lambda _: None if self.training is None else self.training.stop())
         self.again.on_click(lambda _: self.list_runs())
         self.finished.observe(lambda _: self.compare(), "value")
-
-
-def _history_figure(lines: dict) -> Figure:
-    figure = Figure(figsize=(10.4, 3), layout="constrained")
-    for axis, (title, runs) in zip(figure.subplots(1, len(lines)), lines.items(), strict=True):
-        for name, (epochs, values) in runs.items():
-            axis.plot(epochs, values, marker=".", label=name)
-        axis.set_title(title, fontsize=9)
-        axis.set_xlabel("epoch", fontsize=9)
-    figure.legend(*axis.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center")
-    return figure

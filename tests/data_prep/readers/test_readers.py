@@ -35,11 +35,12 @@ def sources(ped1: Path, ped2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_every_reader_says_what_it_read(sources: dict[str, Path], tmp_path: Path) -> None:
     assert set(sources) == {name for name, reader in READERS.items() if not reader.generated}
     for dataset, source in sources.items():
-        read = READERS[dataset].read(Request(source, tmp_path / "scratch"))
+        request = Request(dataset, source, tmp_path / "data")
+        read = READERS[dataset].read(request, tmp_path / "scratch")
         assert len(read.clips) == 4
         assert read.name
         assert read.label_source
-        parts = READERS[dataset].parts(Request(source, tmp_path / "scratch"))
+        parts = READERS[dataset].parts(request)
         assert sum(len(part.files()) for part in parts) >= 4
         assert read.notes == []
 

@@ -212,6 +212,21 @@ def test_folders_in_either_case(source: Path, tmp_path: Path) -> None:
         prepare("videos", source, root, workers=1)
 
 
+@pytest.mark.parametrize("root", ["train", "train/data", "masks"])
+def test_a_root_among_the_footage_is_refused(root: str, source: Path) -> None:
+    before = sorted(source.rglob("*"))
+    with pytest.raises(PreparationError, match=rf"--root .*{root} lies in .*; choose a --root outside of it"):
+        prepare("videos", source, source / root, workers=1)
+    assert sorted(source.rglob("*")) == before
+
+
+@pytest.mark.parametrize("root", [".", "data"])
+def test_the_prepared_dataset_is_no_footage_that_was_passed_over(root: str, source: Path) -> None:
+    folder = prepare("videos", source, source / root, workers=1)
+    assert notes(folder) == []
+    assert prepare("videos", source, source / root, workers=1) == folder
+
+
 # Sizes
 
 

@@ -12,8 +12,8 @@ from data_prep.clip import Clip, SourceError
 from data_prep.prepare import prepare
 from data_prep.scenes import campus, plaza, synthetic
 from data_prep.scenes.card import scene_card
-from data_prep.scenes.difficulty import DIFFICULTIES
 from data_prep.scenes.render import MIN_VISIBLE
+from data_prep.scenes.stage import DIFFICULTIES
 from data_prep.scenes.synthetic import (
     SCENES,
     SceneSettings,

@@ -12,6 +12,7 @@ from data_prep.clip import Clip, SourceError
 from data_prep.scenes import lane
 from data_prep.scenes.parts import Actor, Part
 from data_prep.scenes.render import MIN_VISIBLE, Footage, render
+from data_prep.scenes.stage import DIFFICULTIES
 from data_prep.scenes.synthetic import SceneSettings, events, read_synthetic
 from maam_lib.metrics import roc_auc
 from maam_lib.pscd import patch_sums
@@ -45,7 +46,7 @@ def stacked(clip: Clip, name: str) -> np.ndarray:
 def two_frames(part: Part) -> Footage:
     """Two frames of one abnormal actor of a single part."""
     actor = Actor([part], np.zeros((2, 2, 3, 2)), np.zeros(2), np.ones(2, bool), track=1)
-    return render([actor], np.full((96, 144, 1), 100, np.uint8), np.random.default_rng(0))
+    return render([actor], np.full((96, 144, 1), 100, np.uint8), np.random.default_rng(0), DIFFICULTIES["standard"])
 
 
 def test_the_bytes_are_the_same_on_every_machine():

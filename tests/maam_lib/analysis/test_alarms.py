@@ -101,3 +101,8 @@ def test_the_worst_failures_have_names_and_stand_apart() -> None:
 
 def test_fewer_failures_than_asked_for_are_all_of_them() -> None:
     assert len(alarms.worst_misses(TABLE, 50, apart=1)) == 5
+
+
+def test_the_threshold_above_all_scores_holds_in_their_own_precision() -> None:
+    loud = TABLE.assign(fused=np.where(TABLE["label"] == 0, 9.1, 1.0).astype(np.float32))
+    assert not (loud["fused"] >= alarms.threshold_for(loud, 0, 10)).any()

@@ -55,7 +55,7 @@ def test_saved_maps_give_what_the_evaluator_gives(
         psi = calibrate(calibrated, scoring).psi
         scores = tested.scores(psi)
         assert table.loc[name, "psi"] == pytest.approx(psi, rel=1e-4)
-        np.testing.assert_allclose(sensitivity.scores_under(test, scoring, [psi])[0], scores["fused"], rtol=1e-4)
+        np.testing.assert_allclose(sensitivity.scores_under(test, [(scoring, [psi])])[0][0], scores["fused"], rtol=1e-4)
         for column, branch in (("auc", "fused"), ("auc_appearance", "appearance"), ("auc_motion", "motion")):
             assert table.loc[name, column] == pytest.approx(metrics.roc_auc(labels, scores[branch]), abs=2e-3)
 
@@ -69,12 +69,6 @@ def test_maps_are_kept_on_disk_for_the_frames_asked_for(
     assert isinstance(few.motion, np.memmap)
     np.testing.assert_allclose(few.motion, saved[1].motion[[3, 50, 9]], rtol=1e-5)
     np.testing.assert_array_equal(np.load(tmp_path / "few" / "appearance.npy"), few.appearance)
-
-
-def test_frame_means_are_means_of_the_fused_maps(saved: tuple[SavedErrors, SavedErrors]) -> None:
-    _, test = saved
-    fused = pscd.fuse(test.appearance.astype(np.float64), test.motion.astype(np.float64), 0.3)
-    np.testing.assert_allclose(sensitivity.frame_means(test, 0.3), fused.mean(axis=(1, 2)), rtol=1e-5)
 
 
 def test_the_misleading_pair_is_the_one_a_full_search_finds() -> None:

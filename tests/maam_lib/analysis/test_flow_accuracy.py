@@ -12,6 +12,7 @@ from data_prep.scenes.synthetic import read_synthetic
 from maam_lib.analysis.flow_accuracy import compare_estimators, end_point_error, largest_patch_auc
 from maam_lib.data import DatasetError, PreparedDataset
 from maam_lib.evaluation.measuring import Evaluator
+from maam_lib.evaluation.protocols import no_learning_rows
 from tests.conftest import PROJECT, SMALL_SCENE, prepare_clips, tiny_recipe
 
 
@@ -42,7 +43,7 @@ def test_the_truth_has_no_error(exact: PreparedDataset) -> None:
 
 
 def test_auc_is_the_row_of_evaluation(scene: PreparedDataset) -> None:
-    rows = Evaluator(tiny_recipe(), scene).no_learning_rows()
+    rows = no_learning_rows(Evaluator(tiny_recipe(), scene).no_learning_scores())
     assert largest_patch_auc(tiny_recipe(), scene) == rows["zero_flow"]["auc"]
 
 

@@ -56,10 +56,10 @@ def test_a_clip_without_masks_is_named(
 def test_answers_are_the_strongest_and_only_those_that_answer() -> None:
     weights = torch.zeros(6, 2, 3)
     weights[[1, 4, 5], 1, 2] = torch.tensor([0.2, 0.5, 0.3])
-    table = items.answers(weights, (1, 2), at_most=5)
+    table = items.answering_items(weights, (1, 2), at_most=5)
     assert table["item"].tolist() == [4, 5, 1]
     np.testing.assert_allclose(table["times 1/N"], [3.0, 1.8, 1.2], rtol=1e-6)
-    assert items.answers(weights, (1, 2), at_most=2)["item"].tolist() == [4, 5]
+    assert items.answering_items(weights, (1, 2), at_most=2)["item"].tolist() == [4, 5]
 
 
 @pytest.mark.parametrize("alike", [1, 3, 8])

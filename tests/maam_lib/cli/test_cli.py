@@ -12,6 +12,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from data_prep.files import write_text
 from data_prep.scenes import synthetic
 from data_prep.scenes.synthetic import read_synthetic
 from maam_lib import cli
@@ -121,6 +122,18 @@ def test_the_root_comes_from_the_environment(maam: Maam, tmp_path: Path, monkeyp
 def test_evaluating_what_is_no_run(maam: Maam, tmp_path: Path) -> None:
     line = the_error(maam("evaluate", "--run", tmp_path, "--root", tmp_path))
     assert f"{tmp_path}: no run here (no recipe.yaml); train one with `maam train RECIPE --run {tmp_path}`" in line
+
+
+def test_a_run_that_was_not_trained_to_its_end_is_used_and_says_so(
+    maam: Maam, finished_run: RunFolder, scene_root: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished_run.folder, run)
+    write_text(run / "recipe.yaml", finished_run.recipe.with_settings("training.epochs=9").to_yaml())
+    answer = maam("detect", run, tmp_path / "no.mp4", "--root", scene_root, "--out", tmp_path / "out")
+    note, error = answer.err.splitlines()
+    assert note == f"note: {run} was trained for 2 of 9 epochs; `maam train ... --resume` finishes it"
+    assert "no.mp4" in error
 
 
 def test_training_over_a_run(maam: Maam, finished_run: RunFolder, scene_root: Path) -> None:
@@ -233,9 +246,10 @@ def test_prepare_train_resume_evaluate(maam: Maam, tmp_path: Path, monkeypatch: 
     prepared = maam("prepare", "synthetic", "--root", root, "--workers", 1)
     assert (prepared.status, prepared.out) == (0, f"prepared: {root / 'synthetic'}\n")
     train = ["train", "synthetic-mini", *SET, "--root", root, "--run", run]
-    trained = maam(*train)
+    trained = maam(*train, "--resume")
     assert trained.status == 0
-    *epochs, last = trained.out.splitlines()
+    first, *epochs, last = trained.out.splitlines()
+    assert first == f"{run}: no finished epoch to resume; training begins at epoch 1"
     assert [line.split("  loss")[0] for line in epochs] == ["epoch   1", "epoch   2"]
     assert last == f"trained: {run}, 2 epochs; next: maam evaluate --run {run} --root {root}"
     resumed = maam(*train, "--resume", "--set", "training.epochs=3")
@@ -263,6 +277,7 @@ def test_verify_prints_a_table_and_fails_on_any_mismatch(maam: Maam, tmp_path: P
     damaged = maam("verify", "videos", "--root", root)
     assert damaged.status == 1
     assert "PROBLEM: test/night: frames is missing" in damaged.out.splitlines()
+    assert f"delete {root / 'videos' / 'manifest.json'} and prepare again" in damaged.out
     assert "no prepared avenue" in the_error(maam("verify", "avenue", "--root", root))
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from maam_lib.evaluation import intervals
-from maam_lib.evaluation.intervals import clip_interval, compare_runs, paired_clip_interval, seed_interval, seed_spread
+from maam_lib.evaluation.intervals import clip_interval, compare_runs, seed_interval, seed_spread
 from maam_lib.metrics import PROTOCOLS, MetricError, measure
 
 
@@ -79,7 +79,7 @@ def test_what_both_runs_share_does_not_widen_their_difference():
     second = first.assign(fused=first["fused"] + np.random.default_rng(9).normal(0, 0.05, len(first)))
     labels, one, clips = arrays(first)
     low, high = clip_interval(labels, one, clips, "micro", random=np.random.default_rng(0))
-    paired = paired_clip_interval(labels, one, second["fused"], clips, "micro", random=np.random.default_rng(0))
+    paired = clip_interval(labels, one, clips, "micro", minus=second["fused"], random=np.random.default_rng(0))
     assert paired.high - paired.low < (high - low) / 5
 
 

@@ -12,15 +12,16 @@ import torch
 from maam_lib import baselines, pscd
 from maam_lib.config import ScoringSettings
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation.measuring import Evaluator, evaluate, memory_facts
+from maam_lib.evaluation.error_maps import Predict, error_maps
+from maam_lib.evaluation.measuring import Evaluator, evaluate
 from maam_lib.evaluation.one_frame import detection_row
+from maam_lib.evaluation.protocols import no_learning_rows
+from maam_lib.evaluation.reintegration import memory_facts
 from maam_lib.evaluation.scores import (
     Calibration,
     EvaluationError,
     PatchErrors,
-    Predict,
     calibrate,
-    patch_errors_under,
     score_table,
 )
 from maam_lib.metrics import roc_auc
@@ -110,7 +111,7 @@ def test_a_whole_frame_scores_the_mean_of_its_error_maps(
     x, flow = evaluator.dataset("test").__getitems__([0, 7])
     frame_hat, flow_hat = predict(x)
     appearance, motion = (m.mean(dim=(1, 2)).numpy() for m in pscd.error_maps(x, frame_hat, flow, flow_hat))
-    scores = errors.whole_frame_scores(0.25)
+    scores = errors.of_whole_frames().scores(0.25)
     assert scores["appearance"][[0, 7]] == pytest.approx(appearance, rel=1e-4)
     assert scores["motion"][[0, 7]] == pytest.approx(motion, rel=1e-4)
     assert scores["fused"] == pytest.approx(0.25 * scores["appearance"] + 0.75 * scores["motion"])
@@ -120,13 +121,13 @@ def test_whole_frames_are_measured_with_a_psi_of_their_own(
     result: dict, evaluator: Evaluator, predict: Predict, finished_run: RunFolder
 ) -> None:
     train, test = (evaluator.errors(predict, split) for split in ("train", "test"))
-    spread = {branch: s.std() for branch, s in train.whole_frame_scores(0.5).items()}
+    spread = {branch: s.std() for branch, s in train.of_whole_frames().scores(0.5).items()}
     psi = spread["motion"] / (spread["appearance"] + spread["motion"])
     labels = score_table(test, 0.5, evaluator.prepared)["label"].to_numpy()
     assert result["whole_frame"]["psi"] == pytest.approx(psi)
-    assert result["whole_frame"]["auc"] == pytest.approx(roc_auc(labels, test.whole_frame_scores(psi)["fused"]))
+    assert result["whole_frame"]["auc"] == pytest.approx(roc_auc(labels, test.of_whole_frames().scores(psi)["fused"]))
     kept = pd.read_csv(finished_run.folder / "scores.csv")["whole_frame"]
-    assert kept.to_numpy() == pytest.approx(test.whole_frame_scores(psi)["fused"])
+    assert kept.to_numpy() == pytest.approx(test.of_whole_frames().scores(psi)["fused"])
 
 
 def test_yardsticks_are_scored_once_for_the_same_data_and_scoring(
@@ -235,8 +236,8 @@ def test_labels_that_measure_nothing_are_refused_before_any_frame_is_scored(
 ) -> None:
     run = RunFolder.open(shutil.copytree(finished_run.folder, tmp_path / "run"))
     before = (run.folder / "metrics.json").read_bytes()
-    optional = scene._optional
-    monkeypatch.setattr(scene, "_optional", lambda name, clip: labels if name == "labels" else optional(name, clip))
+    monkeypatch.setitem(scene._arrays, ("test", "Test001", "labels"), labels)
+    monkeypatch.setitem(scene._arrays, ("test", "Test002", "labels"), labels)
     monkeypatch.setattr(Evaluator, "errors", lambda *_: pytest.fail("a frame was scored"))
     with pytest.raises(EvaluationError, match=message):
         evaluate(run, scene)
@@ -324,14 +325,14 @@ def test_single_branch_rows_are_what_their_names_say(evaluator: Evaluator) -> No
         "median_background": (frames - background).square().sum(dim=1),
     }
     labels = [evaluator.prepared.labels(clip)[frame] for clip, frame in test.keys()]  # noqa: SIM118
-    rows = evaluator.no_learning_rows()
+    rows = no_learning_rows(evaluator.no_learning_scores())
     for name, error in errors.items():
         scores = pscd.patch_sums(error, PATCH).amax(dim=(1, 2)).tolist()
         assert rows[name]["auc"] == pytest.approx(reference.roc_auc(labels, scores), abs=1e-3), name
 
 
 def test_every_yardstick_has_its_own_calibrated_psi(evaluator: Evaluator) -> None:
-    rows = evaluator.no_learning_rows()
+    rows = no_learning_rows(evaluator.no_learning_scores())
     answers = baselines.constant_answers(evaluator.dataset("train"))
     for name, (answer, column) in baselines.ROWS.items():
         train = evaluator.errors(answers[answer], "train")
@@ -373,12 +374,12 @@ def test_detection_row_agrees_with_the_score(
 def test_patch_errors_do_not_depend_on_the_batch_size(evaluator: Evaluator, predict: Predict) -> None:
     dataset, scoring = evaluator.dataset("test"), evaluator.recipe.scoring
     chosen = np.array([70, 3, 41])
-    [one], [all_at_once] = (
-        patch_errors_under([scoring], predict, dataset, frames=chosen, batch_size=b) for b in (1, 3)
+    one, all_at_once = (
+        [maps.sums(scoring) for maps in error_maps(predict, dataset, frames=chosen, batch_size=b)] for b in (1, 3)
     )
-    assert one.keys == [dataset.keys()[i] for i in chosen]
-    np.testing.assert_allclose(one.appearance, all_at_once.appearance, rtol=1e-4)
-    np.testing.assert_allclose(one.motion, all_at_once.motion, rtol=1e-4)
+    assert [len(one), len(all_at_once)] == [3, 1]
+    for branch, together in enumerate(all_at_once[0]):
+        np.testing.assert_allclose(torch.cat([sums[branch] for sums in one]), together, rtol=1e-4)
 
 
 def test_several_scorings_in_one_pass_are_each_as_if_alone(evaluator: Evaluator, predict: Predict) -> None:

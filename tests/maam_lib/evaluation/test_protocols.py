@@ -10,8 +10,9 @@ import torch
 from maam_lib import baselines, pscd
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation.error_maps import network_predictor
+from maam_lib.evaluation.localisation import localised
 from maam_lib.evaluation.measuring import Evaluator
-from maam_lib.evaluation.protocols import frame_protocols, localised
+from maam_lib.evaluation.protocols import frame_protocols
 from maam_lib.evaluation.scores import PatchErrors
 from maam_lib.metrics import PROTOCOLS, measure, roc_auc
 from maam_lib.training.loop import build_network

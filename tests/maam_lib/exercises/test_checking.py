@@ -1,6 +1,7 @@
 """Checkers say what they got and expected, take nothing for right that is not, and never raise for a wrong answer."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -86,3 +87,49 @@ def test_an_exercise_that_does_not_exist_is_refused() -> None:
 
 def test_cases_are_the_same_at_every_check() -> None:
     assert (verdicts.fixed_random().random(3) == verdicts.fixed_random().random(3)).all()
+
+
+def test_a_function_that_writes_into_its_arguments_is_judged_by_what_it_returns() -> None:
+    def doubled(values: np.ndarray) -> np.ndarray:
+        values *= 2
+        return values
+
+    cases = [(np.ones(3),)]
+    assert function(doubled, lambda values: 2 * values, cases).passed
+    assert cases[0][0].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pd.Series(["a", "b"]),
+        pd.DataFrame({"a": [1]}),
+        np.array(["x", "y"]),
+        pd.NA,
+        10**400,
+        [10**400, 1],
+        torch.ones(2, dtype=torch.bfloat16),
+        torch.ones(2).to_sparse(),
+        torch.ones(2, device="meta"),
+        {"a": 1},
+    ],
+    ids=lambda answer: type(answer).__name__,
+)
+@pytest.mark.parametrize("expected", [1.0, "text", (1.0, "text")], ids=str)
+def test_no_wrong_answer_makes_a_checker_raise(
+    answer: object, expected: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(EXERCISES, "99.1", lambda given: value(given, expected))
+    assert not verdicts.check("99.1", answer).passed
+    assert not verdicts.check("99.1", (answer, "text")).passed
+    assert not function(lambda: answer, lambda: expected, [()]).passed
+
+
+@pytest.mark.parametrize("answer", [0.5, np.float32(0.5), np.array(0.5), torch.tensor(0.5)])
+def test_a_number_of_any_kind_is_one(answer: object) -> None:
+    assert verdicts.number(answer) == 0.5
+
+
+@pytest.mark.parametrize("answer", ["0.5", None, [0.5, 1.0], 10**400, torch.ones(2)])
+def test_what_is_no_number_is_nan(answer: object) -> None:
+    assert np.isnan(verdicts.number(answer))

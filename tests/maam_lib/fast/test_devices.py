@@ -18,7 +18,6 @@ from maam_lib.fast import dropout
 from maam_lib.fast.devices import Place, largest_divisor
 from maam_lib.fast.dropout import DropoutReLU, drop
 from maam_lib.model import MAAMNet
-from maam_lib.training import loop
 from maam_lib.training.loop import TrainingError, fit
 from maam_lib.training.runs import RunFolder
 from tests.conftest import PROJECT, tiny_recipe
@@ -95,7 +94,7 @@ def test_a_batch_that_the_devices_cannot_share(scene_root: Path, tmp_path: Path)
 def test_more_devices_than_can_share_a_batch_are_refused_before_they_start(
     scene: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(loop, "Fabric", None)  # nothing is started with it
+    monkeypatch.setattr("lightning_fabric.Fabric", None)  # nothing is started with it
     with pytest.raises(TrainingError, match="is 8, which 99 devices cannot share equally; take 8"):
         fit(tiny_recipe(), scene, tmp_path / "run", devices=99)
 

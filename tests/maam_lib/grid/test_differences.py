@@ -21,8 +21,7 @@ from maam_lib.grid.differences import (
     sizes_table,
 )
 from maam_lib.grid.experiments import IN_DEPTH, reference_grid
-from maam_lib.grid.numbers import as_text
-from maam_lib.grid.pairing import paired
+from maam_lib.grid.numbers import as_text, paired
 from maam_lib.grid.results import BASE
 from maam_lib.metrics import roc_auc
 from maam_lib.training.loop import build_network

@@ -98,6 +98,13 @@ def test_the_papers_settings_on_its_datasets_decide(states: dict, expected: Stat
     assert list(judged.findings) == [name.replace("_", "-") for name in states]
 
 
+def test_the_generated_scene_is_not_named_among_those_that_decide():
+    judged = verdict(
+        made_up_claim(ped2_mini=State.HOLDS, synthetic_mini=State.HOLDS), [grid("ped2-mini"), grid("synthetic-mini")]
+    )
+    assert judged.because == "at reduced size: ped2-mini"
+
+
 # The claims
 
 

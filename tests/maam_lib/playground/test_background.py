@@ -7,7 +7,7 @@ import pytest
 from maam_lib.config import SettingError
 from maam_lib.grid.results import ResultError
 from maam_lib.playground.background import BackgroundTraining, as_command, training_words
-from maam_lib.playground.comparison import compared, histories, runs_under
+from maam_lib.playground.comparison import compared, history_figure, runs_under
 from maam_lib.training.runs import RunFolder
 from tests.conftest import TINY_SETTINGS
 
@@ -16,7 +16,7 @@ PATIENCE = 240  # seconds: the machine may be busy
 
 def wait_for_epochs(training: BackgroundTraining, number: int) -> None:
     """Wait until so many epochs are finished, or the training has ended, however it did."""
-    while len(training.history) < number and training.is_running:
+    while len(training.run.history) < number and training.is_running:
         with suppress(subprocess.TimeoutExpired):
             training.wait(0.05)
 
@@ -27,7 +27,7 @@ def test_a_stopped_training_keeps_its_epochs_and_goes_on(scene_root: Path, tmp_p
     wait_for_epochs(first, 1)
     first.stop()
     assert first.wait(PATIENCE) == "stopped", first.error
-    kept = len(first.history)
+    kept = len(first.run.history)
     assert 1 <= kept < 2000
     assert f"stopped: epoch {kept} of 2000 finished, kept in" in first.in_words()
     assert RunFolder.open(tmp_path / "run").epochs_done in (kept, kept - 1)  # whole: weights, row and optimiser
@@ -80,8 +80,8 @@ def test_compared_runs_show_results_and_what_differs(finished_run: RunFolder, tm
     assert table["model.dropout"].tolist() == [0.3, 0.5]
     assert table["training.seed"].tolist() == [0, 3]
     assert not {"model.num_items", "training.epochs"} & set(table.columns), "the same in both"
-    lines = histories({"mine": finished_run})
-    assert [len(values) for values in lines["loss"]["mine"]] == [2, 2]
+    drawn = history_figure({"mine": finished_run}).axes[0].lines[0]
+    assert [len(values) for values in drawn.get_data()] == [2, 2]
 
 
 def test_a_damaged_result_is_named(finished_run: RunFolder, tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from maam_lib import pscd
 from maam_lib.config import load_recipe
-from maam_lib.data import FrameFlowDataset, PreparedDataset
+from maam_lib.data import PreparedDataset
 from maam_lib.evaluation.error_maps import network_predictor
 from maam_lib.evaluation.measuring import Evaluator
-from maam_lib.evaluation.scores import patch_errors_under
 from maam_lib.grid.results import read_result
 from maam_lib.metrics import normalise_per_clip, roc_auc
 from maam_lib.playground.integral_maps import IntegralMaps, KeptErrors
@@ -53,11 +53,14 @@ def test_under_the_recipes_choice_the_numbers_are_those_of_maam_evaluate(
 def test_any_choice_gives_the_scores_that_a_pass_of_the_network_gives(
     settings: list[str], rescorer: Rescorer, scene: PreparedDataset, finished_run: RunFolder
 ):
-    scoring = finished_run.recipe.with_settings(*settings).scoring
-    [errors] = patch_errors_under([scoring], predictor(finished_run), FrameFlowDataset(scene, "test"))
-    found = rescorer.under(ScoreChoice.of(scoring))
+    recipe = finished_run.recipe.with_settings(*settings)
+    errors = Evaluator(recipe, scene).errors(predictor(finished_run), "test")
+    found = rescorer.under(ScoreChoice.of(recipe.scoring))
     np.testing.assert_allclose(found.scores, errors.scores(found.psi)["fused"], rtol=1e-5)
-    np.testing.assert_allclose(rescorer.patch_scores(20), errors.maps(found.psi)["fused"][20], rtol=1e-4)
+    fused = torch.from_numpy(errors.maps(found.psi)["fused"][20:21])
+    patch, stride, padding = found.choice.windows
+    places = pscd.pixel_scores(fused, scene.frame_size, patch=patch, stride=stride, padding=padding)[0]
+    np.testing.assert_allclose(rescorer.places(found, 20)[0], places, rtol=1e-4)
 
 
 def test_changes_one_after_another_give_what_each_gives_alone(rescorer: Rescorer, start: ScoreChoice):
@@ -88,7 +91,7 @@ def test_places_are_found_where_patches_reach_the_threshold(rescorer: Rescorer, 
     found = rescorer.under(start)
     frame = int(found.scores.argmax())
     found = rescorer.under(start._replace(threshold=float(found.scores[frame]) * 0.9))
-    places, alarm = rescorer.places(frame)
+    places, alarm = rescorer.places(found, frame)
     assert places.max() == pytest.approx(found.scores[frame])
     assert 0 < alarm.sum() < alarm.size
     assert (alarm == (places >= found.threshold)).all()
@@ -141,29 +144,28 @@ def view(rescorer: Rescorer, scene: PreparedDataset, start: ScoreChoice) -> Scor
 def test_the_picture_follows_choice_frame_and_clip(view: ScoreView, start: ScoreChoice):
     pictures = [view.figure.png()]
     for act in (
-        lambda: view.show_frame(7),
+        lambda: view.show_frame(view.clip, 7),
         lambda: view.choose(start._replace(psi=0.01)),
         lambda: view.choose(start._replace(patch=(30, 30))),
-        lambda: view.show_clip(list(view.clips)[1], 3),
+        lambda: view.show_frame(list(view.clips)[1], 3),
         lambda: view.choose(start._replace(protocol="micro_per_clip")),
     ):
         act()
         pictures.append(view.figure.png())
     assert len(set(pictures)) == len(pictures)
     view.choose(start)
-    view.show_clip(next(iter(view.clips)))
+    view.show_frame(next(iter(view.clips)), 0)
     view.choose(start)
     assert view.figure.png().startswith(b"\x89PNG")
 
 
 def test_a_view_keeps_its_choice_when_someone_else_asks_for_another(view: ScoreView, start: ScoreChoice):
-    view.show_frame(7)
+    view.show_frame(view.clip, 7)
     before = view.figure.png()
     view.rescorer.under(start._replace(patch=(30, 30)))
-    view.show_frame(3)
-    view.show_frame(7)
+    view.show_frame(view.clip, 3)
+    view.show_frame(view.clip, 7)
     assert view.figure.png() == before
-    assert view.rescorer.choice == start
 
 
 def test_the_facts_are_those_of_the_whole_set(view: ScoreView, start: ScoreChoice):

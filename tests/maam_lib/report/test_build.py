@@ -18,7 +18,7 @@ from maam_lib.report.build import MARK, build_report, settings_in_words
 from maam_lib.report.collection import OWN, collect
 from maam_lib.report.figures import epoch_picture, figures_of
 from maam_lib.report.first_page import NAMES
-from maam_lib.report.site import Absent, Site, Table
+from maam_lib.report.site import Site, Table
 from maam_lib.training.files import RunError
 from maam_lib.training.runs import RunFolder
 from tests.maam_lib.report.test_notebook_pages import Resources
@@ -26,12 +26,21 @@ from tests.results import made_up_result
 
 
 @pytest.fixture(scope="module")
-def report(finished_run: RunFolder, scene_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def said() -> list[str]:
+    """What is told while the report is built."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def report(
+    finished_run: RunFolder, scene_root: Path, tmp_path_factory: pytest.TempPathFactory, said: list[str]
+) -> Path:
     """A report of the kit's results and of the tiny run; a damaged file lies among a sweep's."""
     folder = tmp_path_factory.mktemp("report")
     damaged = folder / "sweep" / "synthetic-mini" / "no-memory" / "seed7.json"
     write_text(damaged, '{"recipe": "synth')
-    return build_report(folder / "out", folders=[folder / "sweep"], runs=[finished_run.folder], root=scene_root).parent
+    sources = {"folders": [folder / "sweep"], "runs": [finished_run.folder], "root": scene_root}
+    return build_report(folder / "out", **sources, say=said.append).parent
 
 
 @pytest.fixture(scope="module")
@@ -151,10 +160,11 @@ def test_the_kits_scores_are_never_shown_as_those_of_a_training_of_ones_own(tmp_
     assert "ped2-laptop" not in found.scored
 
 
-def test_a_damaged_file_is_named_and_left_out(report: Path, page: str):
+def test_a_damaged_file_is_named_and_left_out(report: Path, page: str, said: list[str]):
     [reason] = json.loads((report / "results.json").read_text(encoding="utf-8"))["left_out"]
     assert "seed7.json: not readable as JSON" in reason
     assert "seed7.json" in page
+    assert said == [f"left out: {reason}"]
 
 
 def test_machines_read_verdicts_and_tables(report: Path):
@@ -208,7 +218,8 @@ def test_a_report_killed_between_its_renames_is_put_back_and_replaced(report: Pa
 
 def test_without_prepared_videos_the_report_says_how_to_get_the_pictures(tmp_path: Path):
     page = build_report(tmp_path / "out", root=tmp_path).read_text(encoding="utf-8")
-    assert "maam prepare ped2" in page
+    assert "No picture of ped2-laptop, seed 0, without its prepared video: no prepared ped2 " in html.unescape(page)
+    assert "Prepare it: <code>maam prepare ped2 --source PATH" in page
     assert "Anomaly score over time" in page, "curves need no video"
 
 
@@ -217,8 +228,8 @@ def test_a_result_without_a_threshold_costs_a_picture_and_not_the_report(tmp_pat
     scored = found.scored["ped2-laptop"]
     found.scored["ped2-laptop"] = replace(scored, result=scored.result.with_values(threshold=None))
     absent = figures_of("figure7", found, tmp_path)[0]
-    assert isinstance(absent, Absent)
-    assert "no psi or threshold" in absent.remedy
+    assert isinstance(absent, str)
+    assert "no psi or threshold" in absent
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):

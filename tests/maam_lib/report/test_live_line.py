@@ -27,19 +27,17 @@ def test_time_left_is_what_it_took_before_at_the_pace_of_now(line: LiveLine) -> 
 
 def test_a_training_tells_its_own_time(line: LiveLine, tmp_path: Path) -> None:
     line.end_chapter(10)
-    line.begin(17)
-    line.at_cell(7)
     write_text(tmp_path / "run" / "history.csv", "epoch,total,motion,zero_flow,seconds\n1,1,1,1,100\n2,1,1,1,300\n")
     assert line.seconds_left(spent=400) == 2 * 200 + 20
-    assert line.text() == ("chapter 2 of 3, 03_train, cell 7 of 17, epoch 2 of 4 done; about 7 min 00 s left")
+    assert line.text(7, 17) == ("chapter 2 of 3, 03_train, cell 7 of 17, epoch 2 of 4 done; about 7 min 00 s left")
     write_text(tmp_path / "run" / "history.csv", "")
-    assert "epoch 0 of 4" in line.text(), "a damaged file ends no report"
+    assert "epoch 0 of 4" in line.text(7, 17), "a damaged file ends no report"
 
 
 def test_nothing_is_told_of_what_is_not_known(tmp_path: Path) -> None:
     line = LiveLine(["a", "c"], tiny_recipe(), tmp_path, {"a": 10.0})
     assert line.seconds_left(spent=1) is None
-    assert line.text() == "chapter 1 of 2, a, cell 0 of 0"
+    assert line.text(0, 3) == "chapter 1 of 2, a, cell 0 of 3"
 
 
 def test_earlier_times_are_of_the_same_recipe(tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ def test_killed_after_its_last_epoch_and_resumed_a_run_tells_of_all_its_epochs(
             fit(recipe, scene, tmp_path / "run")
     resumed = fit(recipe, scene, tmp_path / "run", resume=True)
     assert resumed.facts["epochs"] == 1
-    assert resumed.facts["training_seconds"] == pytest.approx(resumed.history["seconds"].sum(), abs=0.05)
+    assert resumed.facts["training_seconds"] == pytest.approx(resumed.history["seconds"].sum(), abs=0.06)
 
 
 # What stops it

@@ -164,7 +164,7 @@ RunFolder(Path(sys.argv[1])).adopt(recipe, build_network(recipe), "elsewhere")
 
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_a_run_that_was_killed_before_it_held_anything_goes_on_with_the_same_command(at: int, tmp_path: Path) -> None:
-    """Before recipe, weights, facts and optimiser state take their places."""
+    """Before recipe, facts, weights and optimiser state take their places."""
     recipe, run = tiny_recipe(), RunFolder(tmp_path / "run")
     command = [sys.executable, "-c", KILLED, str(run.folder), str(at), *TINY_SETTINGS]
     assert subprocess.run(command, check=False).returncode == -9
@@ -226,11 +226,47 @@ def test_a_flipped_bit_in_a_checkpoint_is_noticed(name: str, run: RunFolder, sce
         fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
 
 
-def test_another_epoch_in_a_checkpoint_is_noticed(run: RunFolder) -> None:
+def test_another_epoch_in_a_checkpoint_is_noticed(run: RunFolder, scene: PreparedDataset) -> None:
     path = run.checkpoints / "optimizer.safetensors"
     path.write_bytes(path.read_bytes().replace(b'"epoch":"2"', b'"epoch":"1"'))
     with pytest.raises(RunError, match="its numbers are not those that were written"):
-        _ = run.epochs_done
+        fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
+    assert run.last_epoch == 2
+
+
+def damage_optimizer(run: RunFolder, how: str) -> None:
+    path = run.checkpoints / "optimizer.safetensors"
+    if how == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize("how", ["cut", "gone"])
+def test_a_run_is_scored_without_its_optimiser_state(how: str, run: RunFolder, scene: PreparedDataset) -> None:
+    kept = (run.folder / "metrics.json").read_bytes()
+    damage_optimizer(run, how)
+    assert (run.last_epoch, run.kept_epochs) == (2, [1, 2])
+    evaluate(run, scene, every_epoch=True)
+    assert (run.folder / "metrics.json").read_bytes() == kept
+    run.weights_file(2).unlink()
+    with pytest.raises(RunError, match="the weights of epoch 2 are not there"):
+        evaluate(run, scene)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [("cut", "not a whole safetensors file"), ("gone", "not there, so this run can be scored but not resumed")],
+)
+def test_a_run_does_not_go_on_without_its_optimiser_state(
+    how: str, said: str, run: RunFolder, scene: PreparedDataset
+) -> None:
+    """Trained again from the start, its finished epochs would be lost."""
+    damage_optimizer(run, how)
+    before = {path.name: path.read_bytes() for path in run.checkpoints.iterdir()}
+    with pytest.raises(RunError, match=rf"optimizer\.safetensors: {said}"):
+        fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
+    assert {path.name: path.read_bytes() for path in run.checkpoints.iterdir()} == before
 
 
 def test_the_last_epoch_is_known_from_a_header(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +306,7 @@ def test_a_damaged_history_stops_a_training_before_its_first_epoch(run: RunFolde
 
 def test_weights_that_are_gone_are_named(run: RunFolder) -> None:
     run.weights_file(2).unlink()
-    with pytest.raises(RunError, match="no finished epoch 2; train first, or continue with --resume"):
+    with pytest.raises(RunError, match="the weights of epoch 2 are not there; train in another folder"):
         run.load_weights(build_network(run.recipe))
     assert run.load_weights(build_network(run.recipe), 1) == 1
 
@@ -278,7 +314,7 @@ def test_weights_that_are_gone_are_named(run: RunFolder) -> None:
 def test_no_epoch_is_finished_yet(run: RunFolder) -> None:
     shutil.rmtree(run.checkpoints)
     assert run.epochs_done == 0
-    with pytest.raises(RunError, match="train first"):
+    with pytest.raises(RunError, match="train in another folder"):
         run.load_weights(build_network(run.recipe))
 
 

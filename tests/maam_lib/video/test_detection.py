@@ -35,7 +35,7 @@ from maam_lib.video.export import check_target
 from maam_lib.video.footage import open_footage
 from maam_lib.video.online import measured_on
 from maam_lib.video.onnx_file import CHECKSUM_KEY, open_onnx
-from maam_lib.video.scorer import detector_of_run, open_run
+from maam_lib.video.scorer import open_run, run_network
 from tests.conftest import PROJECT, SMALL_SCENE
 from tests.fake_sources import cut, moving, write_images, write_video
 from tests.maam_lib.report.test_notebook_pages import Resources
@@ -90,6 +90,10 @@ def test_video_scores_events_and_page_agree(video: Path, tmp_path: Path) -> None
     assert (event["start"], event["end"]) == ("2.000", "3.900")
     assert [event[side] for side in ("x", "y", "width", "height")] == ["0", "0", "64", "48"]
     assert float(event["peak"]) == pytest.approx(scores["fused"].max())
+    page = (out / "index.html").read_text(encoding="utf-8")
+    highest = f"{scores['normalised'].max():.2f}"
+    assert f"<td>{highest}</td>" in page, "the page has one scale: the peak of the alarm as its worst moment"
+    assert f"score {highest}" in page
     assert scores["alarm"].tolist() == [0] * 21 + [1] * (49 - 21) + [0] * 10, "from the second frame to a quiet second"
     pictures = decoded(out / "annotated.mkv")
     assert len(pictures) == len(scores)
@@ -533,10 +537,10 @@ def test_a_run_that_cannot_be_written_is_scored_all_the_same(
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
     run = RunFolder(shutil.copytree(finished_run.folder, tmp_path / "run"))
-    kept = detector_of_run(run, scene_root)
+    kept = run_network(run, scene_root)[0]
     (run.folder / "detector.json").unlink()
     monkeypatch.setattr("maam_lib.video.scorer.write_text", read_only)
-    assert detector_of_run(run, scene_root) == kept
+    assert run_network(run, scene_root)[0] == kept
     said = capsys.readouterr().err
     assert said.startswith("note: ")
     assert "detector.json cannot be kept (Read-only file system)" in said
@@ -544,7 +548,7 @@ def test_a_run_that_cannot_be_written_is_scored_all_the_same(
 
 @pytest.mark.parametrize("rate", [0.00076, 0.01, 0.5, 23.976, 66.123, 119.8765, 1000, 1e6])
 def test_any_frame_rate_writes_its_video(rate: float, tmp_path: Path) -> None:
-    video = AnnotatedVideo(tmp_path / "a.mkv", rate)
+    video = AnnotatedVideo(tmp_path / "a.mkv", rate, (64, 320))
     pictures = [np.full((64, 320, 3), 10 * t, np.uint8) for t in range(8)]
     for t, picture in enumerate(pictures):
         video.write(picture, t / rate)
@@ -556,6 +560,23 @@ def test_any_frame_rate_writes_its_video(rate: float, tmp_path: Path) -> None:
     np.testing.assert_allclose([frame.time for frame in frames], expected, atol=1e-3)
     means = [frame.to_ndarray(format="gray").mean() for frame in frames]
     assert means == sorted(means)
+
+
+def test_scoring_goes_on_where_the_video_cannot(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, times = AnnotatedVideo.write, []
+
+    def write(self: AnnotatedVideo, picture: np.ndarray, time: float) -> None:
+        times.append(time)
+        if len(times) > 10:
+            raise av.error.ExternalError(1, "no more")
+        whole(self, picture, time)
+
+    monkeypatch.setattr(AnnotatedVideo, "write", write)
+    footage = open_footage(video)
+    detect(DETECTOR, bright, footage, tmp_path / "out")
+    assert footage.notes == ["annotated.mkv holds 10 frames: FFmpeg cannot encode more (no more)"]
+    assert len(decoded(tmp_path / "out" / "annotated.mkv")) == 10
+    assert len(pd.read_csv(tmp_path / "out" / "scores.csv")) == 59
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from maam_lib.grid.results import reference_network
 from maam_lib.metrics import roc_auc
 from maam_lib.model import MAAMNet
 from maam_lib.training.loop import dataset_for
-from maam_lib.video.inference import FewChannels, InferenceNet, prepare_for_inference
+from maam_lib.video.inference import FewChannels, prepare_for_inference
 from tests.conftest import prepare_clips
 
 
@@ -81,7 +81,7 @@ def assert_scores_stay(name: str, root: Path) -> None:
     recipe, net = reference_network(name)
     evaluator = Evaluator(recipe, dataset_for(root, recipe))
     tables = []
-    for ready in (net, InferenceNet(net)):
+    for ready in (net, prepare_for_inference(net)):
         errors = evaluator.errors(network_predictor(ready), "test")
         tables.append(score_table(errors, 0.9, evaluator.prepared))
     expected, found = tables

@@ -19,7 +19,7 @@ from maam_lib.training.runs import RunFolder
 from maam_lib.video.events import Event
 from maam_lib.video.footage import open_footage
 from maam_lib.video.online import Ahead, FramePair, Scored, frame_pairs, score_online
-from maam_lib.video.scorer import detector_of_run, open_run
+from maam_lib.video.scorer import open_run, run_network
 from maam_lib.video.trouble import Footage, Frame
 from tests.conftest import tiny_recipe
 from tests.fake_sources import moving, write_images
@@ -104,21 +104,24 @@ def prepare_sized(root: Path, clips: list[Clip], size: tuple[int, int]) -> Path:
 
 
 def test_a_detector_is_kept_beside_its_run_until_the_run_goes_on(run: RunFolder, scene_root: Path, tmp_path) -> None:
-    first = detector_of_run(run, tmp_path / "no data here")  # as `evaluate` left it
+    first = run_network(run, tmp_path / "no data here")[0]  # as `evaluate` left it
     (run.folder / "detector.json").unlink()
-    assert detector_of_run(run, scene_root) == first, "calibrated now"
-    assert detector_of_run(run, tmp_path / "no data here") == first
+    assert run_network(run, scene_root)[0] == first, "calibrated now"
+    assert run_network(run, tmp_path / "no data here")[0] == first
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert (first.psi, first.threshold) == (metrics["psi"], metrics["threshold"]), "the rule of evaluate"
     kept = run.folder / "detector.json"
     kept.write_text(json.dumps(json.loads(kept.read_text()) | {"epoch": 1, "psi": 0.5}))
-    assert detector_of_run(run, scene_root) == first, "of another epoch: made anew"
+    assert run_network(run, scene_root)[0] == first, "of another epoch: made anew"
+    optimizer = run.checkpoints / "optimizer.safetensors"
+    optimizer.write_bytes(optimizer.read_bytes()[:-100])
+    assert run_network(run, tmp_path / "no data here")[0] == first, "detection needs the weights alone"
 
 
 def test_what_a_detector_needs_is_said(run: RunFolder, tmp_path: Path) -> None:
     (run.folder / "detector.json").unlink()
     with pytest.raises(DetectionError, match="not calibrated yet, which needs its training data once"):
-        detector_of_run(run, tmp_path)
+        run_network(run, tmp_path)
     with pytest.raises(RunError, match="no run here"):
         RunFolder.open(tmp_path)
 

@@ -5,8 +5,7 @@ import torch
 from maam_lib import memory
 from maam_lib.data import FrameFlowDataset, PreparedDataset
 from maam_lib.model import MAAMNet
-from maam_lib.playground.memory_view import MemoryView
-from maam_lib.playground.queries import Addressing, QueryError, answers, queries_of
+from maam_lib.playground.memory_view import Addressing, MemoryView, QueryError, answers, queries_of
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from jinja2 import UndefinedError
 
 import maam_lib
-from maam_lib.pages.look import TEMPLATES, page
+from maam_lib.pages import TEMPLATES, page
 
 FILES = sorted(Path(maam_lib.__file__).parent.glob("*/templates/*"))
 MADE_AS_HTML = {"notebook", "code_colours", "differences"}  # by nbconvert and Pygments, of files of the kit
