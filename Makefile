@@ -67,17 +67,16 @@ bench: env   ## measure speed as ratios (BENCH='forward training' for some group
 lab: env     ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir notebooks
 
-app: env     ## the playground as an app in the browser, at http://127.0.0.1:$(APP_PORT) (APP_PORT=8866)
-	$(BIN)/maam prepare synthetic --root data
-	@echo "the playground: http://127.0.0.1:$(APP_PORT) (Ctrl-C ends it)"
-	@cd notebooks && exec $(abspath $(BIN))/voila 07_playground.ipynb --port=$(APP_PORT) --Voila.port_retries=0
+app: env     ## the app: scores, memory, training and runs in the browser, at http://127.0.0.1:$(APP_PORT) (APP_PORT=8866)
+	@echo "the app: http://127.0.0.1:$(APP_PORT) (Ctrl-C ends it)"
+	@cd notebooks && exec $(abspath $(BIN))/voila app.ipynb --port=$(APP_PORT) --Voila.port_retries=0
 
 check: env   ## style: ruff, formatting, types, arrows between the wings, notebooks without outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo >$(VENV)/arrows.txt || { cat $(VENV)/arrows.txt; false; }
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/nbstripout --verify --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb notebooks/solutions/*.ipynb
+	$(BIN)/nbstripout --verify --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb
 
 tree: env    ## print the wings with their lines, and count the arrows between them
 	$(BIN)/python docs/make_tree.py
@@ -85,7 +84,7 @@ tree: env    ## print the wings with their lines, and count the arrows between t
 format: env  ## let ruff and nbstripout put code and notebooks in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/nbstripout --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb notebooks/solutions/*.ipynb
+	$(BIN)/nbstripout --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb
 
 clean:       ## delete the environment, caches and generated reports; prepared data and runs stay
 	rm -rf $(VENV) $(FLOW_VENV) .pytest_cache .ruff_cache *.egg-info

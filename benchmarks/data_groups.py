@@ -136,7 +136,7 @@ def _stages(recipe: Recipe, net: MAAMNet, prepared: PreparedDataset, rounds: int
     grid, random = sums[0].shape[1:], np.random.default_rng(0)
     maps = [random.random((len(dataset), *grid), np.float32) for _ in range(2)]
     size = np.ones(len(dataset), np.float32)
-    errors = PatchErrors(dataset.keys(), *maps, size, size)
+    errors = PatchErrors(dataset.keys(), *maps, size, size, size, size)
     began = time.perf_counter()
     frame_metrics(score_table(errors, 0.5, prepared))
     medians = {name: statistics.median(values) for name, values in seconds.items()}

@@ -27,6 +27,7 @@ _HOME = {
     "build_network": "training",
     "dataset_for": "training",
     "evaluate": "evaluation",
+    "explain": "notebook",
     "find_dataset": "data",
     "fit": "training",
     "load_recipe": "config",

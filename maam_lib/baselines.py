@@ -14,6 +14,7 @@ MEDIAN_FRAMES = 200  # training frames, evenly spread, that a median is taken ov
 
 # name of the row -> (which constant answer, which column of its score table)
 ROWS = {
+    "speed": ("still", "motion"),
     "zero_flow": ("zero", "motion"),
     "median_flow": ("median", "motion"),
     "median_background": ("zero", "appearance"),
@@ -23,7 +24,7 @@ ROWS = {
 
 
 class ConstantAnswer:
-    """Answers every batch of frames (B, C, H, W) with one frame (C, H, W) and one flow (2, H, W)."""
+    """Answers every batch of frames (B, C, H, W) with one frame (C, H, W) and one flow (2, H, W) or speed (1, H, W)."""
 
     def __init__(self, frame: Tensor, flow: Tensor):
         self.frame, self.flow = frame, flow
@@ -34,13 +35,25 @@ class ConstantAnswer:
 
 
 def constant_answers(train: FrameFlowDataset) -> dict[str, ConstantAnswer]:
-    """The yardsticks of a training set: its median frame, with no motion ("zero") or its median flow ("median")."""
+    """The yardsticks of a training set: its median frame, with no flow ("zero"), no speed ("still") or its median flow
+    ("median")."""
     frames, flow = train.__getitems__(spread_evenly(len(train), MEDIAN_FRAMES).tolist())
     background, median_flow = (torch.from_numpy(np.median(x.numpy(), axis=0)) for x in (frames, flow))
     return {
         "zero": ConstantAnswer(background, torch.zeros_like(median_flow)),
+        "still": ConstantAnswer(background, torch.zeros_like(median_flow[:1])),
         "median": ConstantAnswer(background, median_flow),
     }
+
+
+def motionless_answers(dataset: FrameFlowDataset) -> dict[str, ConstantAnswer]:
+    """Of these, "zero" and "still" as far as no training frame is needed: for the rows of motion alone.
+
+    Their frame is gray (0 of [-1, 1]), so what they say of appearance means nothing.
+    """
+    size = dataset.prepared.frame_size
+    frame, flow = torch.zeros(dataset.channels, *size), torch.zeros(2, *size)
+    return {"zero": ConstantAnswer(frame, flow), "still": ConstantAnswer(frame, flow[:1])}
 
 
 def spread_evenly(total: int, at_most: int) -> np.ndarray:

@@ -20,7 +20,8 @@ Positive = Annotated[int, Field(gt=0)]
 def knob(origin: Origin, default: Any, text: str, unit: str = "", *, differs: int | None = None, **bounds: Any) -> Any:
     """One hyperparameter: where its default comes from, the default, what it does, its unit and bounds.
 
-    `differs` is the number in docs/differences.md under which paper and released code disagree on it.
+    `differs` is the number in docs/differences.md under which paper and released code disagree on it, or an extension
+    of ours is described.
     """
     extra = {"origin": origin, "unit": unit, "differs": differs}
     return Field(default, description=text, json_schema_extra=extra, **bounds)
@@ -80,6 +81,18 @@ class LossSettings(Section):
     sparse_weight: float = paper(3e-4, "alpha of Eq. 10", ge=0, le=1e6)
     latent_weight: float = paper(1e-3, "beta of Eq. 10", ge=0, le=1e6)
     margin: float = paper(0.1, "zeta of Eq. 9 (Sec. 4.3 also says 0.001)", ge=0, le=1)
+    motion_target: Literal["flow", "speed"] = ours(
+        "flow",
+        "what the motion decoder predicts: the flow, or its length, since one frame does not tell a direction. The "
+        "error of a speed is signed: only what is faster than predicted scores high",
+        differs=28,
+    )
+    motion_form: Literal["pixels", "patches"] = ours(
+        "pixels",
+        "what the motion loss (Eq. 6) compares: every pixel, or the means over whole patches (scoring.patch), a "
+        "quarter of a patch apart; of the flow, each component's",
+        differs=28,
+    )
     sparse_form: Literal["paper", "released"] = paper("paper", "Eq. 8, or its mean over all entries", differs=9)
     latent_form: Literal["paper", "released", "attract"] = paper(
         "paper",
@@ -99,6 +112,21 @@ class TrainingSettings(Section):
         "float32", "number format of the convolutions; on a GPU, float32 multiplies in TF32"
     )
     seed: int = ours(0, "initial values, order of the frames, dropout: all randomness", differs=12, ge=0, lt=2**31)
+    augment: bool = ours(
+        False,
+        "whether training frames are mirrored, shifted and changed in contrast and brightness at random, their flow "
+        "mirrored and shifted with them",
+        differs=28,
+    )
+    hold_out: int = ours(
+        0,
+        "training clips, the last by name, that are neither trained nor calibrated on: the spread of the largest "
+        "errors on them, beside that on training frames, tells without labels whether a network learns its clips by "
+        "heart",
+        "clips",
+        ge=0,
+        le=10_000,
+    )
     keep_epochs: int = ours(
         20,
         "epochs whose weights stay on disk, spread evenly up to the last; they are the points of the curve over "
@@ -149,6 +177,17 @@ class Recipe(Section):
             raise ValueError(
                 f"loss.branches = {self.loss.branches} trains one branch, so only that one can be scored; "
                 f"set scoring.psi={only} as well"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _compared_patches_fit(self) -> "Recipe":
+        (height, width), frame, follow = self.scoring.patch, (self.data.height, self.data.width), self.data.follow
+        known = {"data.height", "data.width", "scoring.patch"}.isdisjoint(follow)  # else checked once they are
+        if self.loss.motion_form == "patches" and known and (height > frame[0] or width > frame[1]):
+            raise ValueError(
+                f"loss.motion_form = patches compares whole patches, and scoring.patch = {height}x{width} does not fit "
+                f"into frames of {frame[0]}x{frame[1]}; set a smaller scoring.patch, or loss.motion_form=pixels"
             )
         return self
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,7 +27,9 @@ from data_prep.layout import (
     read_manifest,
     stored_form,
 )
+from maam_lib.config import Recipe
 
+Part = Literal["train", "held_out", "test"]
 Indices = Sequence[int] | np.ndarray  # of items
 DEFAULT_FLOW = "dis"  # what `maam prepare` takes when it is not told
 
@@ -270,6 +272,33 @@ class FrameFlowDataset(Dataset):
         """What all items take as stored: 1 byte per pixel and channel, 4 of flow."""
         height, width = self.prepared.frame_size
         return len(self) * height * width * (self.prepared.channels + 4)
+
+
+def recipe_frames(recipe: Recipe, prepared: PreparedDataset, part: Part) -> FrameFlowDataset:
+    """The frames that a recipe trains on, holds back from its training, or scores.
+
+    Raises DatasetError as `FrameFlowDataset` and `training_clips` do.
+    """
+    clips = None if part == "test" else training_clips(prepared, recipe.training.hold_out)[part]
+    split: Split = "test" if part == "test" else "train"
+    return FrameFlowDataset(
+        prepared, split, drop_last=recipe.data.drop_last, clips=clips, channels=recipe.data.channels
+    )
+
+
+def training_clips(prepared: PreparedDataset, hold_out: int) -> dict[Part, list[str]]:
+    """The training clips that are trained on, in the source's order, and the last `hold_out` by name, held back (ours).
+
+    Raises DatasetError where none would be left to train on.
+    """
+    clips = prepared.clips("train")
+    if hold_out and hold_out >= len(clips):
+        raise DatasetError(
+            f"{prepared.folder}: training.hold_out = {hold_out} leaves none of its {len(clips)} training clips to "
+            f"train on; it can be {len(clips) - 1} at most here"
+        )
+    held_out = sorted(clips)[len(clips) - hold_out :]
+    return {"train": [clip for clip in clips if clip not in held_out], "held_out": held_out}
 
 
 def to_model_input(

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -26,7 +26,8 @@ TAIL = 0.1  # share of the training scores, the highest, that the tail is fitted
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")  # of what is read from a file
 Count = Annotated[int, Field(ge=1)]
 Sides = tuple[Annotated[int, Field(ge=1, le=100_000)], Annotated[int, Field(ge=1, le=100_000)]]  # (height, width)
-# uint8 (B, H, W, C) and float16 (B, H, W, 2), as prepared data are stored -> two float32 (B, ph, pw) of patch sums
+# uint8 (B, H, W, C) and float16 (B, H, W, 2), as prepared data are stored -> two float32 (B, ph, pw) of patch sums, of
+# motion signed where speed is predicted
 Score = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -93,6 +94,10 @@ class Detector:
     threshold: float  # tau of Eq. 12, on fused scores before Eq. 11
     training: TrainingScores
     normal: str = TRAINING_FRAMES  # what `threshold` and `training` were measured on
+    motion_target: Literal["flow", "speed"] = "flow"  # what the network predicts; earlier kits knew flow alone
+    normal_test: tuple[
+        float, ...
+    ] = ()  # quantiles 0, 0.01 ... 1 of the fused scores of `trained_on`'s normal test frames
 
     def __post_init__(self) -> None:
         if self.flow not in FLOW_ESTIMATORS:
@@ -132,6 +137,16 @@ class Detector:
             raise DetectionError(f"{alarms_per_hour:g} alarms per hour: expected a finite number above 0")
         return min(1.0, alarms_per_hour * SHORTEST / 3600)
 
+    def knowing(self, normal_test: np.ndarray) -> "Detector":
+        """The same with the fused scores (T,) of its dataset's normal *test* frames, which judge a threshold (ours)."""
+        return replace(self, normal_test=tuple(np.quantile(normal_test, np.linspace(0, 1, 101)).tolist()))
+
+    def reached_by_normal_test(self, threshold: float) -> float | None:
+        """The share of those frames that reach a threshold, to about 0.01; None where their scores are not known."""
+        if not self.normal_test:
+            return None
+        return float(1 - np.interp(threshold, self.normal_test, np.linspace(0, 1, len(self.normal_test))))
+
     def reached(self, fused: np.ndarray, threshold: float) -> np.ndarray:
         """Where one frame's patch sums (ph, pw) reach a threshold: bool (H, W) at `frame_size`."""
         where = {"patch": self.patch, "stride": self.stride, "padding": self.padding}
@@ -142,7 +157,10 @@ class Detector:
         return self.psi * appearance + (1 - self.psi) * motion
 
     def to_json(self) -> str:
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        content = {"format": FORMAT, **asdict(self)}
+        if not self.normal_test:  # so that earlier kits read the file
+            del content["normal_test"]
+        return json.dumps(content, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, where: str) -> "Detector":

@@ -10,6 +10,8 @@ from maam_lib import memory
 from maam_lib.config import LossSettings
 from maam_lib.fast import mean_over_devices
 from maam_lib.model import MAAMOutput
+from maam_lib.pscd import motion_target
+from maam_lib.windows import Pair, default_stride
 
 
 class Losses(NamedTuple):
@@ -30,9 +32,17 @@ def appearance_loss(frames: Tensor, frame_hat: Tensor) -> Tensor:
     return (frames - frame_hat).square().mean()  # Eq. 5: |I - I_hat|_2
 
 
-def motion_loss(flow: Tensor, flow_hat: Tensor) -> Tensor:
-    """Mean absolute difference over batch, components, pixels; both (B, 2, H, W), pixels per frame (Eq. 6, item 8)."""
-    return (flow - flow_hat).abs().mean()  # Eq. 6: |F - F_hat|_1
+def motion_loss(flow: Tensor, flow_hat: Tensor, patch: Pair | None = None) -> Tensor:
+    """Mean absolute difference over batch, components, pixels; both (B, 2, H, W), pixels per frame (Eq. 6, item 8).
+
+    Ours (item 28): a predicted speed, flow_hat (B, 1, H, W), is compared with the length of the flow. With a `patch`
+    (height, width), means over patches are compared in place of pixels, each component's by itself: whole patches, a
+    quarter of a patch apart.
+    """
+    target = motion_target(flow, flow_hat)
+    if patch is not None:
+        target, flow_hat = (F.avg_pool2d(x, patch, default_stride(patch)) for x in (target, flow_hat))
+    return (target - flow_hat).abs().mean()  # Eq. 6: |F - F_hat|_1
 
 
 def sparse_loss(weights: Tensor, form: Literal["paper", "released"] = "paper") -> Tensor:
@@ -68,13 +78,16 @@ def latent_loss(
     return F.relu(cosine.abs() - margin).mean()  # Eq. 9: max(|cosine| - zeta, 0)
 
 
-def total_loss(output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossSettings) -> Losses:
+def total_loss(
+    output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossSettings, patch: Pair | None = None
+) -> Losses:
     """All terms and their sum L (Eq. 7 and 10), in float32 or finer.
 
     Without memory the sparse and latent terms are 0. With one branch trained, the other's term is shown but not summed.
+    `patch` (height, width): the one that is scored; raises ValueError where `settings.motion_form` needs it.
     """
     appearance = appearance_loss(frames, _at_least_float32(output.frame_hat))
-    motion = motion_loss(flow, _at_least_float32(output.flow_hat))
+    motion = recipe_motion_loss(flow, _at_least_float32(output.flow_hat), settings, patch)
     sparse = latent = torch.zeros_like(appearance)
     if output.weights is not None:
         sparse = sparse_loss(output.weights, settings.sparse_form)
@@ -85,6 +98,15 @@ def total_loss(output: MAAMOutput, frames: Tensor, flow: Tensor, settings: LossS
     generative = parts[settings.branches]  # Eq. 7: L_gen = L_app + lambda_m L_mot
     total = generative + alpha * sparse + beta * latent  # Eq. 10: L = L_gen + alpha L_spa + beta L_lat
     return Losses(total, appearance, motion, sparse, latent)
+
+
+def recipe_motion_loss(flow: Tensor, flow_hat: Tensor, settings: LossSettings, patch: Pair | None) -> Tensor:
+    """`motion_loss` in the form that the settings name; the patch (height, width) is used by "patches" alone."""
+    if settings.motion_form == "pixels":
+        return motion_loss(flow, flow_hat)
+    if patch is None:
+        raise ValueError("loss.motion_form = patches compares means over patches; give the recipe's scoring.patch too")
+    return motion_loss(flow, flow_hat, patch)
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

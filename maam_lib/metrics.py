@@ -8,11 +8,13 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from maam_lib import pscd
 
-Protocol = Literal["micro", "micro_per_clip", "macro"]
+Protocol = Literal["micro", "micro_per_clip", "macro", "macro_padded"]
 PROTOCOLS: dict[Protocol, str] = {
     "micro": "raw scores of all test frames together",
     "micro_per_clip": "scores of each clip brought to [0, 1], then all test frames together",
     "macro": "mean of the clips' own AUC; clips of one class left out",
+    "macro_padded": "mean of the clips' own AUC, each with one more normal frame at the lowest score of all and one "
+    "more abnormal frame at the highest (as in the code of AI-VAD)",
 }
 
 
@@ -70,16 +72,19 @@ def normalise_per_clip(scores: np.ndarray, clips: np.ndarray) -> np.ndarray:
 def measure(labels: np.ndarray, scores: np.ndarray, clips: np.ndarray, protocol: Protocol) -> dict[str, float | None]:
     """What a protocol says of labels (T,), scores (T,) and the clip of each frame (T,).
 
-    micro, micro_per_clip: `auc`, `average_precision`, `eer` and the `eer_threshold` on the protocol's scores. macro:
-    `auc` over `clips` clips, None where every clip has one class only, and how many have: `single_class_clips`.
+    micro, micro_per_clip: `auc`, `average_precision`, `eer` and the `eer_threshold` on the protocol's scores. macro,
+    macro_padded: `auc` over `clips` clips, None where there is none, and `single_class_clips`, how many were left out.
     Raises MetricError as `roc_auc`, and for an unknown protocol.
     """
     if protocol not in PROTOCOLS:
         raise MetricError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
     labels, scores = _checked(labels, scores)
     clips = np.asarray(clips)
-    if protocol == "macro":
-        return _macro(labels, scores, clips)
+    if protocol in ("macro", "macro_padded"):
+        aucs = clip_aucs(labels, scores, clips, padded=protocol == "macro_padded")
+        of_both = aucs[~np.isnan(aucs)]
+        auc = float(of_both.mean()) if len(of_both) else None
+        return {"auc": auc, "clips": len(of_both), "single_class_clips": len(aucs) - len(of_both)}
     if protocol == "micro_per_clip":
         scores = normalise_per_clip(scores, clips)
     rate, threshold = equal_error_point(labels, scores)
@@ -91,11 +96,18 @@ def measure(labels: np.ndarray, scores: np.ndarray, clips: np.ndarray, protocol:
     }
 
 
-def _macro(labels: np.ndarray, scores: np.ndarray, clips: np.ndarray) -> dict[str, float | None]:
-    of_clip = [clips == clip for clip in np.unique(clips)]
-    both = [frames for frames in of_clip if 0 < labels[frames].sum() < frames.sum()]
-    auc = float(np.mean([roc_auc(labels[frames], scores[frames]) for frames in both])) if both else None
-    return {"auc": auc, "clips": len(both), "single_class_clips": len(of_clip) - len(both)}
+def clip_aucs(labels: np.ndarray, scores: np.ndarray, clips: np.ndarray, *, padded: bool = False) -> np.ndarray:
+    """The AUC of each clip by itself, in the order of their names: (clips,), nan for a clip of one class only.
+
+    `padded`: every clip gets one more normal frame at the lowest score of all, and one more abnormal frame at the
+    highest, so that each has both classes (as in the code of AI-VAD).
+    """
+    extra = ([0, 1], [scores.min(), scores.max()]) if padded else ([], [])
+    aucs = []
+    for clip in np.unique(clips):
+        own, own_scores = (np.append(x[clips == clip], more) for x, more in zip((labels, scores), extra, strict=True))
+        aucs.append(roc_auc(own, own_scores) if 0 < own.sum() < len(own) else np.nan)
+    return np.array(aucs)
 
 
 def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

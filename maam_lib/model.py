@@ -84,7 +84,7 @@ class MAAMOutput(NamedTuple):
     """What the network returns for a batch of frames."""
 
     frame_hat: Tensor  # (B, C, H, W) reconstructed frame
-    flow_hat: Tensor  # (B, 2, H, W) predicted flow to the next frame, pixels per frame, (dx, dy)
+    flow_hat: Tensor  # (B, 2, H, W) predicted flow to the next frame, pixels per frame, (dx, dy); or speed (B, 1, H, W)
     query: Tensor  # (B, D, h, w) encoder output z, >= 0
     read_out: Tensor  # (B, D, h, w) what the decoders see: z_hat, or z without memory
     weights: Tensor | None  # (B, N, h, w) addressing weights; None without memory
@@ -107,6 +107,7 @@ class MAAMNet(nn.Module):
         use_memory: without memory the query itself goes to the decoders (Table 2).
         dropout: share of decoder activations dropped in training.
         norm_momentum: weight of a new batch in the running batch-norm statistics.
+        motion_channels: 2, the motion decoder predicts flow; 1, its length, the speed (ours; item 28).
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class MAAMNet(nn.Module):
         use_memory: bool = True,
         dropout: float = 0.3,
         norm_momentum: float = 0.01,
+        motion_channels: int = 2,
     ):
         super().__init__()
         self.frame_channels = frame_channels
@@ -130,7 +132,7 @@ class MAAMNet(nn.Module):
         self.encoder = Encoder(frame_channels, base_channels, norm_momentum)
         self.items = nn.Parameter(torch.empty(num_items, 8 * base_channels)) if use_memory else None  # M, (N, D)
         self.appearance_decoder = Decoder(base_channels, frame_channels, dropout, norm_momentum)
-        self.motion_decoder = Decoder(base_channels, 2, dropout, norm_momentum)
+        self.motion_decoder = Decoder(base_channels, motion_channels, dropout, norm_momentum)
         self.reset_parameters()
         speed_up_same_padding(self.encoder, self.appearance_decoder, self.motion_decoder)
 
@@ -170,7 +172,7 @@ class MAAMNet(nn.Module):
             return memory.read(weights, self.items), weights
 
     def decode(self, read_out: Tensor, sizes: list[Size]) -> tuple[Tensor, Tensor]:
-        """Frame (B, C, H, W) and flow (B, 2, H, W) from a read-out (B, D, h, w)."""
+        """Frame (B, C, H, W) and flow (B, 2, H, W), or speed (B, 1, H, W), from a read-out (B, D, h, w)."""
         z = _fork(read_out)
         return self.appearance_decoder(z, sizes), self.motion_decoder(z, sizes)
 

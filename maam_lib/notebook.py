@@ -1,8 +1,11 @@
-"""Numbers that a notebook hands to its report: recorded in an output of the cell, read from the executed file."""
+"""What a notebook shows besides figures and tables: explanations that are folded, and numbers for its report.
+
+Numbers are recorded in an output of the cell and read from the executed file.
+"""
 
 from typing import Any
 
-from IPython.display import display
+from IPython.display import Markdown, display
 from nbformat import NotebookNode
 
 RESULT_MIME = "application/vnd.maam.result+json"
@@ -15,6 +18,11 @@ def record(name: str, value: Any) -> None:
     """
     shown = f"{value:.4g}" if isinstance(value, float) else str(value)
     display({RESULT_MIME: {"name": name, "value": value}, "text/plain": f"{name} = {shown}"}, raw=True)
+
+
+def explain(text: str, title: str = "What came out, and why") -> None:
+    """Show Markdown, folded under a title: the answer to a prediction, with the numbers that just came."""
+    display(Markdown(f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"))
 
 
 def recorded_results(notebook: NotebookNode) -> dict[str, Any]:

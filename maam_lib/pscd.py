@@ -19,16 +19,34 @@ class ScoreMaps(NamedTuple):
     """Sums over every patch of every frame, and the anomaly scores before Eq. 11."""
 
     appearance: Tensor  # (B, ph, pw) squared frame error summed over channels and patch
-    motion: Tensor  # (B, ph, pw) absolute flow error summed over both components and patch
+    motion: Tensor  # (B, ph, pw) absolute flow error summed over both components and patch; of a speed, signed
     fused: Tensor  # (B, ph, pw) psi * appearance + (1 - psi) * motion
     scores: Tensor  # (B,) the largest fused patch sum, higher = more abnormal
 
 
+def predicts_speed(flow_hat: Tensor) -> bool:
+    """Whether a prediction (B, C, H, W) is of speed, C = 1 (ours; item 28), and not of flow, C = 2 (the paper)."""
+    return flow_hat.shape[1] == 1
+
+
+def motion_target(flow: Tensor, flow_hat: Tensor) -> Tensor:
+    """What a prediction is compared with: the flow (B, 2, H, W), or its length (B, 1, H, W) where it is of speed.
+
+    All in pixels per frame.
+    """
+    return flow.square().sum(dim=1, keepdim=True).sqrt() if predicts_speed(flow_hat) else flow
+
+
 def error_maps(frames: Tensor, frame_hat: Tensor, flow: Tensor, flow_hat: Tensor) -> tuple[Tensor, Tensor]:
-    """d_app and d_mot of Algorithm 1, errors summed over channels: two (B, H, W), >= 0."""
+    """d_app and d_mot of Algorithm 1, errors summed over channels: two (B, H, W), >= 0.
+
+    Of a predicted speed, flow_hat (B, 1, H, W), d_mot is the signed |F| - flow_hat: above 0 where things are faster
+    than predicted, below 0 where they are slower (ours; item 28).
+    """
     appearance = (frames - frame_hat).square_().sum(dim=1)  # d_app = |I - I_hat|^2
-    motion = (flow - flow_hat).abs_().sum(dim=1)  # d_mot = |F - F_hat|
-    return appearance, motion
+    motion = motion_target(flow, flow_hat) - flow_hat
+    motion = motion if predicts_speed(flow_hat) else motion.abs_()
+    return appearance, motion.sum(dim=1)  # d_mot = |F - F_hat|
 
 
 def patch_sums(error: Tensor, patch: Pair, stride: Pair | None = None, padding: Padding = "same") -> Tensor:
@@ -58,7 +76,8 @@ def score_maps(
 ) -> ScoreMaps:
     """Algorithm 1 without its last line: patch maps and one anomaly score per frame.
 
-    Frames (B, C, H, W) in [-1, 1] and flows (B, 2, H, W) in pixels per frame with what the network made of them.
+    Frames (B, C, H, W) in [-1, 1] and flows (B, 2, H, W) in pixels per frame with what the network made of them; of a
+    predicted speed, flow_hat (B, 1, H, W), see `error_maps`.
     `psi` in [0, 1] weighs appearance; the paper prints none. `stride=None` is a quarter of the patch.
     The released strides and psi can be given as settings of a recipe (items 19 and 21).
     """
@@ -71,6 +90,7 @@ def score_maps(
 
 def normalise(scores: np.ndarray) -> np.ndarray:
     """Eq. 11: scores (T,) to [0, 1] by the smallest and largest of them; all equal gives zeros. The AUC stays."""
+    scores = scores if np.issubdtype(scores.dtype, np.floating) else scores.astype(np.float64)
     low, high = scores.min(), scores.max()
     return np.zeros_like(scores) if high == low else (scores - low) / (high - low)
 
@@ -103,16 +123,17 @@ def pixel_scores(
 ) -> Tensor:
     """A score for every pixel: the largest of the sums of the patches that cover it (ours); (B, ph, pw) -> (B, H, W).
 
-    It reaches a threshold exactly where `localise` finds something. Pixels that no patch covers have 0, the
-    smallest sum that there is. The largest over a rectangle is the largest over its rows of the largest over its
-    columns, so the sums are spread along one axis after the other.
+    It reaches a threshold exactly where `localise` finds something. Pixels that no patch covers, which `localise` never
+    finds, have 0, or their frame's smallest sum where that is below. The largest over a rectangle is the largest over
+    its rows of the largest over its columns, so the sums are spread along one axis after the other.
     """
     (tops, bottoms), (lefts, rights) = patch_bounds(size, patch, stride, padding)
-    rows = fused.new_zeros(len(fused), size[0], fused.shape[2])  # (B, H, pw)
+    least = fused.amin(dim=(1, 2), keepdim=True).clamp(max=0)  # (B, 1, 1)
+    rows = least.repeat(1, size[0], fused.shape[2])  # (B, H, pw)
     for i, (top, bottom) in enumerate(zip(tops, bottoms, strict=True)):
         covered = rows[:, top:bottom]
         torch.maximum(covered, fused[:, i, None], out=covered)
-    pixels = fused.new_zeros(len(fused), *size)
+    pixels = least.repeat(1, *size)
     for j, (left, right) in enumerate(zip(lefts, rights, strict=True)):
         covered = pixels[:, :, left:right]
         torch.maximum(covered, rows[:, :, j, None], out=covered)

@@ -73,10 +73,12 @@ def variables_from_net(
 
     Biases that batch norm follows are 0, or those of `biases` by name, and the moving means are raised by them: the
     outputs are the same for any. `rgb` says that the network takes RGB; the variables are blue first.
-    Raises VariableError for a network without memory, which has no released layout.
+    Raises VariableError for a network without memory, or one that predicts speed: neither has a released layout.
     """
     if net.items is None:
         raise VariableError("a network without memory has no released layout: their variables include mem")
+    if net.motion_decoder.output.out_channels == 1:
+        raise VariableError("a network that predicts speed has no released layout: theirs predict flow")
     names = variable_names(net)
     state = {key: value.detach().cpu() for key, value in net.state_dict().items() if key in names}
     state = _turned(state) if rgb else state

@@ -49,11 +49,12 @@ TINY_SETTINGS = (
     "training.batch_size=8",
     "scoring.patch=[12, 8]",
 )
+SPEED = ("loss.motion_target=speed", "loss.motion_form=patches", "training.augment=true")
 # What `pytest -m "not slow"` leaves out, so that it ends within a minute: tests that train, that execute notebooks or
 # drive a browser, that read real data, and the files below, which train, start processes or draw whole scenes. A test
 # may also be marked by hand.
 SLOW_MARKS = {"browser", "data", "golden", "notebooks"}
-SLOW_FIXTURES = {"finished_run"}  # a training
+SLOW_FIXTURES = {"finished_run", "speed_run"}  # a training
 SLOW_FILES = {
     "benchmarks/test_timing.py",
     "data_prep/scenes/test_scenes.py",
@@ -65,6 +66,7 @@ SLOW_FILES = {
     "maam_lib/cli/test_cli.py",
     "maam_lib/cli/test_stopping.py",
     "maam_lib/evaluation/test_localisation.py",
+    "maam_lib/evaluation/test_no_learning.py",
     "maam_lib/fast/test_devices.py",
     "maam_lib/grid/test_runner.py",
     "maam_lib/playground/test_background.py",
@@ -72,6 +74,7 @@ SLOW_FILES = {
     "maam_lib/report/test_notebooks.py",
     "maam_lib/test_golden.py",
     "maam_lib/training/test_camera.py",
+    "maam_lib/training/test_held_out.py",
     "maam_lib/training/test_loop.py",
     "maam_lib/training/test_runs.py",
     "maam_lib/video/test_detection.py",
@@ -158,6 +161,14 @@ def finished_run(scene: PreparedDataset, tmp_path_factory: pytest.TempPathFactor
     """Two epochs of the tiny recipe on the small scene, evaluated. For reading only."""
     run = fit(tiny_recipe(), scene, tmp_path_factory.mktemp("runs") / "finished")
     evaluate(run, scene, every_epoch=True)
+    return run
+
+
+@pytest.fixture(scope="session")
+def speed_run(scene: PreparedDataset, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The same of a network that predicts speed, whose loss compares patches of augmented frames. For reading only."""
+    run = fit(tiny_recipe(*SPEED), scene, tmp_path_factory.mktemp("runs") / "speed")
+    evaluate(run, scene)
     return run
 
 

@@ -277,11 +277,16 @@ def _overlap(a: set[tuple[int, int]], b: set[tuple[int, int]]) -> float:
 
 
 def _area_below(curve: list[tuple[float, float, float]], column: int) -> float:
-    """From 0 to 1, step by step: the highest rate of the points that are not to the right."""
+    """From 0 to 1 by trapezoids, from (0, 0): the highest rate of the points that are not to the right, with the lowest
+    and the highest of those at one place."""
     stops = sorted({point[0] for point in curve} | {0.0, 1.0})
-    area = 0.0
+    area = left_rate = 0.0
     for left, right in itertools.pairwise(stops):
-        area += (right - left) * max([point[column] for point in curve if point[0] <= left], default=0.0)
+        at_left = max([left_rate, *(point[column] for point in curve if point[0] == left)])
+        inside = [point[column] for point in curve if point[0] == right]
+        first_at_right = max(at_left, inside[0]) if inside else at_left
+        area += (right - left) * (at_left + first_at_right) / 2
+        left_rate = max([at_left, *inside])
     return area
 
 

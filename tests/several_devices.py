@@ -34,7 +34,8 @@ def first_step(recipe: Recipe) -> dict[str, Tensor]:
     net = training.build_network(recipe).double().train().to(memory_format=torch.channels_last)
     module = net if world_size == 1 else DistributedDataParallel(share_statistics(net, "cpu"))
     torch.manual_seed(1)
-    losses = total_loss(module(frames.contiguous(memory_format=torch.channels_last)), frames, flow, recipe.loss)
+    output = module(frames.contiguous(memory_format=torch.channels_last))
+    losses = total_loss(output, frames, flow, recipe.loss, recipe.scoring.patch)
     losses.total.backward()
     found = {f"loss {name}": mean_over_devices(value.detach()) for name, value in losses._asdict().items()}
     found |= {f"gradient {name}": value.grad for name, value in net.named_parameters() if value.requires_grad}

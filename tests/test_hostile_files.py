@@ -18,10 +18,11 @@ from data_prep.files.reading import UnreadableError, open_npy, read_json, read_t
 from data_prep.layout import DatasetError, checked_name, read_manifest
 from data_prep.prepare import prepare
 from data_prep.verify import verify
+from maam_lib.analysis.events import events_of, read_event_labels
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import PreparedDataset, find_dataset
 from maam_lib.evaluation.result import Plan, Word
-from maam_lib.grid.results import REFERENCE, ResultError, read_result
+from maam_lib.grid.results import REFERENCE, ResultError, no_learning_table, read_no_learning, read_result
 from maam_lib.grid.status import sweep_states
 from maam_lib.grid.tables import read_cost
 from maam_lib.recipes import plain_yaml
@@ -33,6 +34,7 @@ from maam_lib.training.loop import build_network
 from maam_lib.training.runs import RunFolder
 from tests.conftest import tiny_recipe
 from tests.mutations import damaged_bytes, damaged_json, damaged_yaml, holds
+from tests.results import rows_without_learning
 
 fuzz = settings(
     max_examples=80,
@@ -136,6 +138,15 @@ def test_a_damaged_result_is_shown_or_named(folder: Path, content: bytes) -> Non
         assert "<img" not in page
 
 
+@fewer
+@given(damaged_json(rows_without_learning().as_json()))
+def test_damaged_rows_without_learning_are_shown_or_named(folder: Path, content: bytes) -> None:
+    path = folder / "no_learning.json"
+    found = holds(path, content, lambda: read_no_learning(path), ResultError)
+    if found is not None:
+        assert str(no_learning_table(found))
+
+
 @fuzz
 @given(damaged_json(json.loads(COST.read_text())))
 def test_damaged_costs_are_read_or_named(folder: Path, content: bytes) -> None:
@@ -173,6 +184,14 @@ def test_a_damaged_recipe_is_read_or_named(folder: Path, content: bytes) -> None
     path = folder / "mine.yaml"
     recipe = holds(path, content, lambda: load_recipe(path), SettingError)
     assert recipe is None or load_recipe(written(folder, recipe.to_yaml())) == recipe
+
+
+@fuzz
+@given(damaged_yaml((REFERENCE.parent / "ped2_events.yaml").read_text()))
+def test_damaged_labels_of_events_are_read_or_named(folder: Path, content: bytes) -> None:
+    path = folder / "events.yaml"
+    labels = holds(path, content, lambda: read_event_labels(path), UnreadableError)
+    assert labels is None or len(events_of(labels.table()))
 
 
 @fuzz

@@ -29,9 +29,12 @@ class DiskFullError(OSError):
 def written_aside(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it fails.
 
-    What killed processes left of earlier tries is deleted first. Raises DiskFullError, which names the file.
+    What killed processes left of earlier tries is deleted first. Raises DiskFullError, which names the file, and
+    FileExistsError where the path is anything but a file, as a folder or a device.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"{path}: is no plain file, so nothing is written there; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
     clear_asides(path.parent)
     aside = aside_of(path)

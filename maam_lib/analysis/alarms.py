@@ -5,6 +5,7 @@ abnormal. An alarm is an unbroken span of frames of a clip that reach the thresh
 frame of it is abnormal. The paper counts frames only; alarms per hour are ours.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,6 +24,8 @@ class OperatingPoint(NamedTuple):
     false_alarm_rate: float  # share of the normal frames that reach it
     events: int  # unbroken spans of abnormal frames
     events_found: int  # of them, with at least one frame that reaches it
+    median_delay: float  # frames from the start of a found event to its first alarm; nan where none is found
+    median_delay_seconds: float  # the same in seconds
     false_alarms: int  # spans of alarm frames without an abnormal one
     false_alarms_per_hour: float  # of normal video
 
@@ -40,19 +43,24 @@ def spans(table: pd.DataFrame, chosen: np.ndarray) -> pd.DataFrame:
 def operating_point(table: pd.DataFrame, threshold: float, frames_per_second: float) -> OperatingPoint:
     """What a threshold on the fused scores gives. The rate per hour is of *normal* video, at the given frame rate.
 
+    The delay is of the events that are found: a higher threshold that misses the hard ones may shorten it.
     Raises ValueError for a frame rate that is not positive: a score table does not know how fast its camera was.
     """
     alarm, abnormal = (table["fused"] >= threshold).to_numpy(), (table["label"] == 1).to_numpy()
     hours = _normal_hours(abnormal, frames_per_second)
     events, alarms = spans(table, abnormal), spans(table, alarm)
-    found = sum(alarm[start:stop].any() for start, stop in zip(events["start"], events["stop"], strict=True))
+    seen = [alarm[start:stop] for start, stop in zip(events["start"], events["stop"], strict=True)]
+    delays = [int(of_event.argmax()) for of_event in seen if of_event.any()]
+    median_delay = float(np.median(delays)) if delays else math.nan
     false = sum(not abnormal[start:stop].any() for start, stop in zip(alarms["start"], alarms["stop"], strict=True))
     return OperatingPoint(
         threshold=float(threshold),
         hit_rate=float(alarm[abnormal].mean()),
         false_alarm_rate=float(alarm[~abnormal].mean()),
         events=len(events),
-        events_found=int(found),
+        events_found=len(delays),
+        median_delay=median_delay,
+        median_delay_seconds=median_delay / frames_per_second,
         false_alarms=int(false),
         false_alarms_per_hour=float(false / hours),
     )

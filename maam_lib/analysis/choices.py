@@ -25,7 +25,7 @@ class SavedErrors(NamedTuple):
 
     keys: list[tuple[str, int]]  # T times (clip, frame)
     appearance: np.ndarray  # (T, H, W) float32, |I - I_hat|^2
-    motion: np.ndarray  # (T, H, W) float32, |F - F_hat|, pixels per frame
+    motion: np.ndarray  # (T, H, W) float32, |F - F_hat|, pixels per frame; of a speed, signed
 
 
 def save_errors(

@@ -92,7 +92,8 @@ def usage(weights: Tensor) -> Usage:
 
 @torch.no_grad()
 def decoded_items(net: MAAMNet, chosen: Sequence[int], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Frames (K, C, H, W) and flows (K, 2, H, W) that the decoders make when every place reads one item alone."""
+    """Frames (K, C, H, W) and flows (K, 2, H, W), or speeds (K, 1, H, W), that the decoders make when every place reads
+    one item alone."""
     net.eval()
     empty, sizes = net.encode(torch.zeros(1, net.frame_channels, *size))
     alone = items_of(net)[list(chosen), :, None, None].expand(-1, -1, *empty.shape[2:])

@@ -49,14 +49,54 @@ def evaluate(
 ) -> None:
     """Score a run beside the no-learning rows; writes scores.csv and metrics.json into it."""
     from maam_lib.evaluation import evaluate as evaluate_run
+    from maam_lib.evaluation import in_words
     from maam_lib.grid import result_table
     from maam_lib.training import RunFolder, dataset_for
 
     opened = RunFolder.open(run)
     result = evaluate_run(opened, dataset_for(root, opened.recipe), every_epoch=every_epoch)
     print(result_table(result).to_string(float_format="{:.3f}".format, na_rep=""))
+    if result.generalisation is not None:
+        print(in_words(result.generalisation))
     if not result.protocol.complete:
         print("note: the prepared data are INCOMPLETE; these numbers are of the clips that there are")
+
+
+@app.command()
+def baselines(
+    recipe: Recipe,
+    root: Root = DEFAULT_ROOT,
+    out: Annotated[
+        Path | None, Option(help="File for all numbers (.json); the scores go beside it (.csv).", dir_okay=False)
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Measure the no-learning rows of a recipe's data; trains nothing."""
+    from data_prep.files import write_json, write_text
+    from maam_lib.config import SettingError, load_recipe
+    from maam_lib.evaluation import measure_no_learning
+    from maam_lib.grid import no_learning_table
+    from maam_lib.training import dataset_for, fit_recipe
+
+    if out is not None:
+        if out.suffix != ".json":
+            raise SettingError(f"--out {out}: expected a name that ends in .json; the scores go beside it, in .csv")
+        out.parent.mkdir(parents=True, exist_ok=True)
+    plan = load_recipe(recipe, *(settings or []))
+    prepared = dataset_for(root, plan)
+    resolved, chosen = fit_recipe(plan, prepared)
+    if chosen:
+        print(f"{recipe}: {chosen}", flush=True)
+    found, scores = measure_no_learning(resolved, prepared)
+    print(no_learning_table(found).to_string(float_format="{:.3f}".format, na_rep=""))
+    for name, reason in found.absent.items():
+        print(f"not measured: {name.replace('_', ' ')} ({reason})")
+    if not found.protocol.complete:
+        print("note: the prepared data are INCOMPLETE; these numbers are of the clips that there are")
+    if out is not None:
+        write_text(out.with_suffix(".csv"), scores.to_csv(index=False))
+        write_json(out, found.as_json())
+        print(f"written: {out}, {out.with_suffix('.csv')}")
 
 
 @app.command()
@@ -185,9 +225,14 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
 
 def _print_epoch(row: dict[str, float]) -> None:
     """One line per epoch, in a terminal or not."""
+    widths = [
+        f"  {branch} width {row[key]:.2f} (held out: {row[f'{branch}_width_held_out']:.2f})"
+        for branch in ("motion", "appearance")
+        if (key := f"{branch}_width_train") in row
+    ]
     print(
         f"epoch {row['epoch']:3.0f}  loss {row['total']:.4f}  appearance {row['appearance']:.4f}  "
         f"motion {row['motion']:.4f} (no motion: {row['zero_flow']:.4f})  support items {row['support_items']:.0f}  "
-        f"{row['frames_per_second']:.0f} frames/s",
+        f"{row['frames_per_second']:.0f} frames/s" + "".join(widths),
         flush=True,
     )

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,6 @@ from maam_lib.cli.options import DEFAULT_ROOT, Root, app
 if TYPE_CHECKING:
     from maam_lib.detector import Detector
     from maam_lib.model import MAAMNet
-    from maam_lib.video import Progress
 
 
 @app.command()
@@ -43,10 +43,13 @@ def detect(
     ] = None,
     patience: Annotated[float, Option(min=0, help="Seconds to try to get a lost stream back.")] = 600.0,
     picture_width: Annotated[int, Option(min=320, max=3840, help="Of the annotated video, at most.")] = 640,
+    browser_video: Annotated[
+        bool, Option(help="At the end write the annotated video anew, so that the page plays it; else it stays .mkv.")
+    ] = True,
 ) -> None:
     """Score any video: annotated video, scores, events and one page; Ctrl-C ends it and leaves everything whole."""
     from maam_lib.detector import DetectionError
-    from maam_lib.video import check_free, footage_notes, measured_on, open_footage, open_onnx, progress_line
+    from maam_lib.video import check_free, footage_notes, measured_on, open_footage, open_onnx, progress_line, untrusted
     from maam_lib.video import detect as detect_in
 
     if (onnx is None) == (video is None):
@@ -65,16 +68,35 @@ def detect(
     footage = open_footage(video or run, frame_rate=frame_rate, patience=patience)
     if normal is not None:
         detector = measured_on(detector, score, open_footage(normal, frame_rate=frame_rate))
+    elif warning := untrusted(detector, alarms_per_hour):
+        print(f"note: {warning}", file=sys.stderr)
     wanted = {"alarms_per_hour": alarms_per_hour, "picture_width": picture_width}
     try:
         with _shown() as show:
-            done = detect_in(detector, score, footage, out, **wanted, on_progress=show)
+            done = detect_in(
+                detector, score, footage, out, **wanted, on_progress=lambda progress: show(progress_line(progress))
+            )
+        print(progress_line(done))
+        if browser_video:
+            try:
+                _write_for_browsers(out)
+            except DetectionError as error:
+                print(f"note: {error}")
     except KeyboardInterrupt as stop:
         stop.add_note(f"what was scored is in {out}" if out.is_dir() else "no frame was scored yet")
         raise
     for note in footage_notes(detector, footage):
         print(f"note: {note}")
-    print(f"{progress_line(done)}\ndetected: {out / 'index.html'}")
+    print(f"detected: {out / 'index.html'}")
+
+
+@app.command()
+def playable(
+    folder: Annotated[Path, Argument(metavar="DIR", help="Folder that `maam detect` wrote.", file_okay=False)],
+) -> None:
+    """Write the annotated video anew for browsers where `maam detect` was stopped before it did."""
+    _write_for_browsers(folder)
+    print(f"plays: {folder / 'index.html'}")
 
 
 @app.command()
@@ -114,18 +136,33 @@ def _detector(run: str, root: Path) -> "tuple[Detector, MAAMNet]":
     return run_network(opened, root)
 
 
-@contextmanager
-def _shown() -> "Iterator[Callable[[Progress], None]]":
-    """Progress on stderr: in a terminal one line that is renewed, else a line every half minute."""
-    from tqdm import tqdm
+def _write_for_browsers(folder: Path) -> None:
+    """Raises DetectionError where it cannot be; annotated.mkv stays then."""
+    from maam_lib.video import for_browsers
 
-    from maam_lib.video import progress_line
+    began, written = time.monotonic(), 0
+    with _shown() as show:
+
+        def on_frame(frame: int, of: int) -> None:
+            nonlocal written
+            written, seconds = frame, time.monotonic() - began
+            left = max(0, of - frame) * seconds / frame
+            show(f"writing the video anew: {frame} of {of} frames  {frame / seconds:.0f} frames/s  {left:.0f} s left")
+
+        made = for_browsers(folder, on_frame)
+    print(f"{made}: {written} frames written anew for browsers in {time.monotonic() - began:.1f} s")
+
+
+@contextmanager
+def _shown() -> "Iterator[Callable[[str], None]]":
+    """A line of progress on stderr: in a terminal one that is renewed, else one every half minute."""
+    from tqdm import tqdm
 
     every, form = (0.5, "{desc}") if sys.stderr.isatty() else (30.0, "{desc}\n")
     with tqdm(bar_format=form, delay=every, mininterval=every, miniters=1) as line:
 
-        def show(progress: "Progress") -> None:
-            line.set_description_str(progress_line(progress), refresh=False)
+        def show(said: str) -> None:
+            line.set_description_str(said, refresh=False)
             line.update()
 
         yield show

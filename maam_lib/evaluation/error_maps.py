@@ -17,7 +17,7 @@ from maam_lib.data import FrameFlowDataset, to_model_input
 from maam_lib.detector import Detector
 from maam_lib.model import MAAMNet, MAAMOutput
 
-# frames (B, C, H, W) -> frame_hat (B, C, H, W), flow_hat (B, 2, H, W)
+# frames (B, C, H, W) -> frame_hat (B, C, H, W), flow_hat (B, 2, H, W), or the speed (B, 1, H, W)
 Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
@@ -28,9 +28,9 @@ class ErrorMaps:
     frames: Tensor  # (B, C, H, W) in [-1, 1]
     frame_hat: Tensor  # (B, C, H, W)
     flow: Tensor  # (B, 2, H, W), pixels per frame
-    flow_hat: Tensor  # (B, 2, H, W)
+    flow_hat: Tensor  # (B, 2, H, W), or the speed (B, 1, H, W)
     appearance: Tensor  # (B, H, W) |I - I_hat|^2, summed over channels
-    motion: Tensor  # (B, H, W) |F - F_hat|, summed over dx and dy
+    motion: Tensor  # (B, H, W) |F - F_hat|, summed over dx and dy; of a speed, signed
 
     @classmethod
     def of(cls, predict: Predict, frames: Tensor, flow: Tensor) -> "ErrorMaps":
@@ -51,10 +51,11 @@ class ErrorMaps:
             pscd.patch_sums(self.motion, patch, stride, padding),
         )
 
-    def means(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Of every frame (B,), over its pixels: the means of the appearance map, of |F - F_hat| and of |F|."""
-        flow_error, flow_size = ((self.flow - self.flow_hat).abs(), self.flow.abs())
-        return self.appearance.mean(dim=(1, 2)), flow_error.mean(dim=(1, 2, 3)), flow_size.mean(dim=(1, 2, 3))
+    def means(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of every frame (B,), over its pixels: the means of both maps, of |F - F_hat| and of |F|, F flow or speed."""
+        target = pscd.motion_target(self.flow, self.flow_hat)
+        flow_error, flow_size = (target - self.flow_hat).abs().mean(dim=(1, 2, 3)), target.abs().mean(dim=(1, 2, 3))
+        return self.appearance.mean(dim=(1, 2)), self.motion.mean(dim=(1, 2)), flow_error, flow_size
 
 
 def as_predictor(net: Callable[[Tensor], MAAMOutput]) -> Predict:

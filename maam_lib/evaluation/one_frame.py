@@ -19,9 +19,9 @@ class ScoreSteps(NamedTuple):
     frame: np.ndarray  # uint8 (H, W, C)
     frame_hat: np.ndarray  # uint8 (H, W, C), rebuilt
     flow: np.ndarray  # (H, W, 2), pixels per frame
-    flow_hat: np.ndarray  # (H, W, 2), predicted
+    flow_hat: np.ndarray  # (H, W, 2), predicted; or the predicted speed (H, W, 1)
     appearance: np.ndarray  # (H, W), |I - I_hat|^2
-    motion: np.ndarray  # (H, W), |F - F_hat|
+    motion: np.ndarray  # (H, W), |F - F_hat|; of a speed, signed
     appearance_sums: np.ndarray  # (ph, pw)
     motion_sums: np.ndarray  # (ph, pw)
     fused: np.ndarray  # (ph, pw)

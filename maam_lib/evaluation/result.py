@@ -1,7 +1,7 @@
 """What the kit's JSON files of results hold, checked whole where a file is read, before a table or page takes a number.
 
-`Result` is a metrics.json or seed0.json, `Machine` what run.json says, `Cost` a cost.json, `Plan` and `Word` what a
-sweep leaves. Keys that are not named here are kept as they are.
+`Result` is a metrics.json or seed0.json, `NoLearning` a no_learning.json, `Machine` what run.json says, `Cost` a
+cost.json, `Plan` and `Word` what a sweep leaves. Keys that are not named here are kept as they are.
 """
 
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from data_prep.layout import Name
 from maam_lib import metrics
+from maam_lib.evaluation.protocols import Smoothing
 from maam_lib.training import Amount, Hash, Machine, Part
 
 Rate = Annotated[float, Field(ge=0, le=1)]  # AUC and its like
@@ -36,6 +37,30 @@ class MotionError(Part):
     test_normal: float
 
 
+class ByPart(Part):
+    """The width of the largest errors on training frames and on held-out normal ones, in patch sums."""
+
+    train: Amount
+    held_out: Amount
+
+
+class Widths(ByPart):
+    """The same relative to no learning; `ratio` is held out over training."""
+
+    ratio: Amount | None
+    no_learning: ByPart
+
+
+class Generalisation(Part):
+    """What clips say that were held back from training (`training.hold_out`), without labels."""
+
+    clips: list[str]
+    frames: Count
+    motion: Widths | None = None
+    appearance: Widths | None = None
+    above_threshold: Rate | None = None  # share of held-out frames; by the rule, 1 % of the training frames are
+
+
 class Memory(Part):
     items: Count
     support_items: Amount
@@ -49,6 +74,8 @@ class Protocol(Part):
 
 class UnderProtocol(Part):
     auc: Rate | None
+    auc_appearance: Rate | None = None
+    auc_motion: Rate | None = None
     eer: Rate | None = None
     average_precision: Rate | None = None
     auc_interval: tuple[Rate, Rate] | None = None
@@ -82,6 +109,7 @@ class Epoch(Part):
     auc_motion: Rate
     motion_error_to_zero_flow: MotionError
     best_on_test: bool = False
+    generalisation: Generalisation | None = None
 
 
 class Scoring(Part):
@@ -98,6 +126,7 @@ class Scoring(Part):
 class Seconds(Part):
     training: Amount
     measuring: Amount
+    cpu: Amount | None = None  # of the process, however busy the machine
 
 
 class Result(Part):
@@ -121,6 +150,8 @@ class Result(Part):
     psi: Rate | None = None
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
     protocols: dict[metrics.Protocol, UnderProtocol] = Field(default_factory=dict)
+    smoothed: dict[Smoothing, dict[metrics.Protocol, UnderProtocol]] = Field(default_factory=dict)
+    generalisation: Generalisation | None = None
     whole_frame: WholeFrame | None = None
     localisation: Localisation | None = None
     curve: list[Epoch] = Field(default_factory=list)
@@ -150,6 +181,43 @@ class Result(Part):
     def with_values(self, **values: Any) -> "Result":
         """The same with other or more values, checked."""
         return Result.model_validate(self.as_json() | values)
+
+
+class NoLearningRow(Part):
+    """What one row without learning gives; `psi` where it fuses, places where masks are known."""
+
+    protocols: dict[metrics.Protocol, UnderProtocol]
+    smoothed: dict[Smoothing, dict[metrics.Protocol, UnderProtocol]]
+    psi: Rate | None = None
+    localisation: Places | None = None
+
+    @model_validator(mode="after")
+    def _has_the_first_protocol(self) -> "NoLearningRow":
+        if "micro" not in self.protocols or self.micro.auc is None or self.micro.eer is None:
+            raise ValueError("expected the AUC and EER of the protocol micro")
+        return self
+
+    @property
+    def micro(self) -> UnderProtocol:
+        """Raw scores of all test frames together."""
+        return self.protocols["micro"]
+
+
+class NoLearning(Part):
+    """The rows without learning of one prepared dataset under a recipe's data and scoring; no network, no training."""
+
+    recipe: str
+    data: Data
+    protocol: Protocol
+    rows: dict[Name, NoLearningRow]
+    absent: dict[Name, str]  # rows that could not be measured, and why
+    machine: Machine
+    seconds: Amount
+    settings: dict[str, JsonValue]  # of the recipe's sections data and scoring
+
+    def as_json(self) -> dict[str, Any]:
+        """What its file holds."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 class Work(Part):

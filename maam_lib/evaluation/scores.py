@@ -28,9 +28,10 @@ class PatchErrors:
 
     keys: list[tuple[str, int]]  # T times (clip, frame)
     appearance: np.ndarray  # (T, ph, pw) patch sums of squared frame errors
-    motion: np.ndarray  # (T, ph, pw) patch sums of absolute flow errors
-    frame_error: np.ndarray  # (T,) mean over the frame's pixels of squared frame errors, summed over channels
-    flow_error: np.ndarray  # (T,) mean |F - F_hat|, pixels per frame
+    motion: np.ndarray  # (T, ph, pw) patch sums of absolute flow errors; of speed, signed
+    appearance_mean: np.ndarray  # (T,) mean of the appearance map over the frame
+    motion_mean: np.ndarray  # (T,) mean of the motion map over the frame
+    flow_error: np.ndarray  # (T,) mean |F - F_hat|, pixels per frame; F is flow or speed
     flow_size: np.ndarray  # (T,) mean |F|: the flow error of predicting no motion
 
     def maps(self, psi: float) -> dict[str, np.ndarray]:
@@ -44,8 +45,8 @@ class PatchErrors:
 
     def of_whole_frames(self) -> "PatchErrors":
         """What PSCD stands against (Sec. 3.4): the whole frame as its one patch, with the mean of each error map."""
-        motion = 2 * self.flow_error  # the motion map is a sum over dx and dy
-        return replace(self, appearance=self.frame_error[:, None, None], motion=motion[:, None, None])
+        appearance, motion = (means[:, None, None] for means in (self.appearance_mean, self.motion_mean))
+        return replace(self, appearance=appearance, motion=motion)
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def calibrated_detector(recipe: Recipe, prepared: PreparedDataset, train: PatchE
         psi=float(calibration.psi),
         threshold=calibration.threshold,
         training=TrainingScores.of(train.scores(calibration.psi)["fused"]),
+        motion_target=recipe.loss.motion_target,
     )
 
 
@@ -93,12 +95,13 @@ def calibrated_psi(given: float | None, appearance: np.ndarray, motion: np.ndarr
     """The psi that is given, or else the weight of appearance that gives both branches' scores (T,) on training frames
     the same standard deviation (ours).
 
-    So neither drowns the other: psi = sd_motion / (sd_appearance + sd_motion); 0.5 where no score varies.
+    So neither drowns the other: psi = sd_motion / (sd_appearance + sd_motion); 0.5 where a branch does not vary, which
+    no weight helps. Scores may be negative.
     """
     if given is not None:
         return given
     spread = float(appearance.std()), float(motion.std())
-    return spread[1] / sum(spread) if sum(spread) > 0 else 0.5
+    return spread[1] / sum(spread) if min(spread) > 0 else 0.5
 
 
 def score_table(errors: PatchErrors, psi: float, prepared: PreparedDataset) -> pd.DataFrame:

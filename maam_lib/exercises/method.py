@@ -11,11 +11,12 @@ from torch import Tensor
 from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import Recall, alarms, items
 from maam_lib.config import Recipe
-from maam_lib.data import FrameFlowDataset, PreparedDataset, to_model_input
+from maam_lib.data import FrameFlowDataset, PreparedDataset, recipe_frames, to_model_input
 from maam_lib.evaluation import Calibration, PatchErrors, reintegration
 from maam_lib.exercises.checking import EXERCISES, Judgement, acts_like, between, expects, fixed_random, number
 from maam_lib.figures import abnormal_spans
 from maam_lib.model import MAAMNet
+from maam_lib.training import width_10_90
 
 # 00 Start here: the clip that scores highest, the share of alarms (Eq. 12), AUC from pairs of frames
 
@@ -70,19 +71,23 @@ acts_like("02.3", lambda: [(SHARES, 1 / 9), (SHARES, 0.2), (FLAT, 0.25)])(memory
 acts_like("02.4", lambda: [(memory.shrink(SHARES, 1 / 9),), (torch.full((1, 8, 2, 2), 1 / 8),)])(losses.sparse_loss)
 
 
-# 03 Training: its steps, Eq. 10, motion error relative to predicting none, what learning adds to the best row without
+# 03 Training: its steps, Eq. 10, motion error relative to predicting none, what learning adds to the best row without,
+# the width of the largest errors relative to no learning
+
+LARGEST = [tuple(fixed_random().gamma(2, scale, 30) for scale in scales) for scales in ((1, 2), (3, 1))]
 
 
 @expects("03.1", tolerance=0)
 def optimiser_steps(plan: Recipe, prepared: PreparedDataset) -> int:
     """Steps of a whole training."""
-    frames = len(FrameFlowDataset(prepared, "train", drop_last=plan.data.drop_last))
+    frames = len(recipe_frames(plan, prepared, "train"))
     return plan.training.epochs * (frames // plan.training.batch_size)
 
 
 expects("03.2")(lambda terms: terms.total)
 acts_like("03.3", lambda history: [(history,), (history.iloc[:1],)])(lambda of: of["motion"] / of["zero_flow"])
 expects("03.4", tolerance=0.01)(lambda result: result.auc - result.best.auc)
+acts_like("03.5", lambda: LARGEST)(lambda learned, without: width_10_90(learned) / width_10_90(without))
 
 
 # 04 The memory: the effective number of items, queries without support, a temperature, 1 - cos of every place

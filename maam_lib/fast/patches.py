@@ -46,4 +46,5 @@ def _running_sums(error: Tensor, down: Side, across: Side, padding: Padding) -> 
     for one, out in zip(error.numpy(), sums, strict=True):
         shape, before = (across[1], down[1]), (left, top)
         out[:] = cv2.boxFilter(one, -1, shape, None, before, False, cv2.BORDER_CONSTANT)[rows, columns]
-    return torch.from_numpy(sums).clamp_(min=0)
+    whole = torch.from_numpy(sums)
+    return whole.clamp_(min=0) if error.min() >= 0 else whole  # rounding leaves a little below 0

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 ABNORMAL, ALARM, QUIET = "#E69F00", "#0072B2", "#5d6b7a"
 BRANCH_COLOURS = {"appearance": "#009E73", "motion": "#CC79A7", "fused": ALARM}
-HEAT = "inferno"
+HEAT = "inferno"  # of errors: black is none
+SIGNED = "PuOr_r"  # of errors with a sign, those of a speed: orange above 0, white 0, purple below
 
 
 def canvas(rows: int, columns: int, shape: tuple[int, ...]) -> tuple[Figure, np.ndarray]:
@@ -48,6 +49,24 @@ def picture(
     axis.imshow(values, cmap=cmap, vmin=low, vmax=high, extent=(0, w, h, 0))
     axis.set_title(title, fontsize=8, parse_math=False)  # names of clips may hold dollars
     axis.set(xticks=[], yticks=[])
+
+
+def error_picture(
+    axis: Axes, values: np.ndarray, title: str, over: tuple[int, ...] | None = None, like: np.ndarray | None = None
+) -> None:
+    """A map of errors, or of their patch sums, in a panel as `picture`, in its own range or in that of others, `like`.
+
+    Where some are below 0 it is of a predicted speed: purple goes as far as orange does, and the title says so.
+    """
+    range_of = values if like is None else like
+    if range_of.min() >= 0:
+        picture(axis, values, title, HEAT, over)
+        if like is not None:
+            axis.images[0].set_clim(0, like.max())
+        return
+    picture(axis, values, f"{title} (orange > 0)", SIGNED, over)
+    most = np.abs(range_of).max()
+    axis.images[0].set_clim(-most, most)
 
 
 def mark(axis: Axes, places: Mapping[str, float] | None, height: float) -> None:

@@ -1,6 +1,6 @@
 """Figures of frames, flows and maps: pictures side by side, in rows, or one over the other.
 
-Frames are (H, W) or (H, W, C) uint8, flows (H, W, 2) in pixels per frame, maps (H, W).
+Frames are (H, W) or (H, W, C) uint8, flows (H, W, 2) and speeds (H, W, 1) in pixels per frame, maps (H, W).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from maam_lib.figures.panels import ABNORMAL, ALARM, HEAT, canvas, closed, panels, picture, tint
+from maam_lib.figures.panels import ABNORMAL, ALARM, canvas, closed, error_picture, panels, picture, tint
 
 
 def filmstrip(
@@ -39,20 +39,30 @@ def frame_and_flow(frame: np.ndarray, flows: Mapping[str, np.ndarray]) -> Figure
         picture(axis, flow_colours(flow, largest), title)
     y, x = np.mgrid[-1:1:101j, -1:1:101j]
     wheel = flow_colours(np.stack([x, y], axis=-1) * (np.hypot(x, y) <= 1)[..., None], 1)
-    picture(axes[0, -1], wheel, f"rim: {largest:.1f} pixels per frame")
+    picture(axes[0, -1], wheel, f"edge: {largest:.1f} pixels per frame")
     return figure
 
 
 def fastest(*flows: np.ndarray) -> float:
-    """The largest speed in some flows (H, W, 2), in their pixels per frame."""
-    return max(float(np.hypot(flow[..., 0], flow[..., 1]).max()) for flow in flows)
+    """The largest speed in some flows (H, W, 2) or speeds (H, W, 1), in their pixels per frame."""
+    return max(float(_speed(flow).max()) for flow in flows)
 
 
 def flow_colours(flow: np.ndarray, largest: float) -> np.ndarray:
-    """A flow (H, W, 2) as RGB in [0, 1]: hue its direction, saturation its speed relative to `largest`."""
-    speed = np.clip(np.hypot(flow[..., 0], flow[..., 1]) / max(largest, 1e-6), 0, 1)
+    """A flow (H, W, 2) as RGB in [0, 1]: hue its direction, saturation its speed relative to `largest`.
+
+    A speed (H, W, 1) has no direction and is gray: white where nothing moves, black where it is `largest`.
+    """
+    speed = np.clip(_speed(flow) / max(largest, 1e-6), 0, 1)
+    if flow.shape[2] == 1:
+        return np.repeat(1 - speed[..., None], 3, axis=2)
     hue = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1
     return hsv_to_rgb(np.stack([hue, speed, np.ones_like(speed)], axis=-1))
+
+
+def _speed(flow: np.ndarray) -> np.ndarray:
+    """The speed (H, W) of a flow (H, W, 2), or as it is predicted, (H, W, 1)."""
+    return flow[..., 0] if flow.shape[2] == 1 else np.hypot(flow[..., 0], flow[..., 1])
 
 
 def detection_rows(
@@ -60,7 +70,8 @@ def detection_rows(
 ) -> Figure:
     """Per row: frame, appearance error, motion error, fused, and where the alarm is (paper Fig. 1, 8 and 9).
 
-    Each row holds `frame` and maps `appearance`, `motion`, `fused` (H, W, any scale), `found` and `mask` (bool).
+    Each row holds `frame` and maps `appearance`, `motion`, `fused` (H, W, any scale), `found` and `mask` (bool). Motion
+    errors of a speed are signed: orange is faster than predicted, purple slower.
     palette: "safe" is blue for the alarm and an orange outline for the truth; "paper" the paper's red (alarm),
     green (truth) and yellow (both), which not every eye tells apart.
     """
@@ -68,7 +79,7 @@ def detection_rows(
     for line, row, title in zip(axes, rows, titles, strict=True):
         picture(line[0], row["frame"], title)
         for axis, name in zip(line[1:4], ("appearance", "motion", "fused"), strict=True):
-            picture(axis, row[name], name, cmap=HEAT)
+            error_picture(axis, row[name], name)
         if palette == "paper":
             picture(line[4], row["frame"], "alarm red, truth green, both yellow")
             parts = {"red": row["found"] & ~row["mask"], "lime": row["mask"] & ~row["found"]}
@@ -130,8 +141,8 @@ def query_answers(
 def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """One row per item: the frame and the flow decoded from it alone, then the training patches most like it.
 
-    Each row holds `title`, `frame` uint8 (H, W, C), `flow` (H, W, 2) in pixels per frame, all in one colour scale, and
-    `patches`, a list of (title, uint8 square).
+    Each row holds `title`, `frame` uint8 (H, W, C), `flow` (H, W, 2) or speed (H, W, 1) in pixels per frame, all in one
+    colour scale, and `patches`, a list of (title, uint8 square).
     """
     most = max(len(row["patches"]) for row in rows)
     largest = fastest(*(row["flow"] for row in rows))
@@ -144,7 +155,8 @@ def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
     )
     for line, row in zip(axes, rows, strict=True):
         picture(line[0], row["frame"], row["title"])
-        picture(line[1], flow_colours(row["flow"], largest), f"flow, full colour {largest:.1f} px")
+        scale = "speed, black" if row["flow"].shape[2] == 1 else "flow, full colour"
+        picture(line[1], flow_colours(row["flow"], largest), f"{scale} {largest:.1f} px")
         for axis, (title, patch) in zip(line[2:], row["patches"], strict=False):
             picture(axis, patch, title)
         for axis in line[2 + len(row["patches"]) :]:
@@ -156,19 +168,21 @@ def slow_motion(steps: Mapping[str, np.ndarray]) -> Figure:
     """Algorithm 1 on one frame, left to right: input, output, error, patch sums; above appearance, below motion; then
     the fused sums, and the worst patch (blue) on the frame.
 
-    steps: `frame`, `frame_hat` uint8 (H, W, C), `flow`, `flow_hat` (H, W, 2), `appearance`, `motion` (H, W),
-    `appearance_sums`, `motion_sums`, `fused` (ph, pw), `worst` bool (H, W).
+    steps: `frame`, `frame_hat` uint8 (H, W, C), `flow`, `flow_hat` (H, W, 2), or (H, W, 1) of a speed, `appearance`,
+    `motion` (H, W), `appearance_sums`, `motion_sums`, `fused` (ph, pw), `worst` bool (H, W).
     """
     shape, largest = steps["frame"].shape, fastest(steps["flow"], steps["flow_hat"])
     figure, axes = canvas(2, 5, shape)
     picture(axes[0, 0], steps["frame"], "frame I")
     picture(axes[0, 1], steps["frame_hat"], "rebuilt")
     picture(axes[1, 0], flow_colours(steps["flow"], largest), f"flow F (full colour: {largest:.1f} px)")
-    picture(axes[1, 1], flow_colours(steps["flow_hat"], largest), "predicted")
+    of_speed = steps["flow_hat"].shape[2] == 1
+    predicted = f"predicted speed (black: {largest:.1f} px)" if of_speed else "predicted"
+    picture(axes[1, 1], flow_colours(steps["flow_hat"], largest), predicted)
     for line, branch in zip(axes, ("appearance", "motion"), strict=True):
-        picture(line[2], steps[branch], f"{branch} error", cmap=HEAT)
-        picture(line[3], steps[f"{branch}_sums"], "patch sums", cmap=HEAT, over=shape)
-    picture(axes[0, 4], steps["fused"], "fused patch sums", cmap=HEAT, over=shape)
+        error_picture(line[2], steps[branch], f"{branch} error")
+        error_picture(line[3], steps[f"{branch}_sums"], "patch sums", shape)
+    error_picture(axes[0, 4], steps["fused"], "fused patch sums", shape)
     picture(axes[1, 4], steps["frame"], "the worst patch: the score")
     axes[1, 4].contour(steps["worst"], levels=[0.5], colors=ALARM, linewidths=2)
     return figure
@@ -181,12 +195,11 @@ def frames_against_patches(rows: Sequence[Mapping[str, np.ndarray]], titles: Seq
     Each row holds `frame` uint8 (H, W, C), `appearance`, `motion` (H, W) and `worst` bool (H, W).
     """
     figure, axes = canvas(len(rows), 3, rows[0]["frame"].shape)
-    top = {name: max(float(row[name].max()) for row in rows) for name in ("appearance", "motion")}
+    errors = {name: np.stack([row[name] for row in rows]) for name in ("appearance", "motion")}
     for line, row, title in zip(axes, rows, titles, strict=True):
         picture(line[0], row["frame"], title)
-        for axis, name in zip(line[1:], top, strict=True):
-            picture(axis, row[name], f"{name} error", cmap=HEAT)
-            axis.images[0].set_clim(0, top[name])
+        for axis, name in zip(line[1:], errors, strict=True):
+            error_picture(axis, row[name], f"{name} error", like=errors[name])
         for axis in line:
             axis.contour(row["worst"], levels=[0.5], colors=ALARM, linewidths=2)
     return figure

@@ -15,6 +15,7 @@ from maam_lib.grid.experiments import (
     reference_grid,
 )
 from maam_lib.grid.judging import (
+    AT_THIS_SIZE,
     DATASETS,
     SIZES,
     State,
@@ -25,20 +26,28 @@ from maam_lib.grid.judging import (
     verdict,
     verdict_table,
 )
+from maam_lib.grid.learning import COMPARED, learning_table, trainings_table
+from maam_lib.grid.motion import motion_learned
 from maam_lib.grid.numbers import ABSENT, NONE, Deviation, Number, TableCell, as_text, number, paired, same_seeds, shown
-from maam_lib.grid.paper_claims import claims
+from maam_lib.grid.paper_claims import claims, questions
+from maam_lib.grid.power import Decider, deciders, deciders_table
 from maam_lib.grid.results import (
     BASE,
     REFERENCE,
+    REPORTS,
     WEIGHTS,
     ResultError,
     Results,
     kept_weights,
+    no_learning_table,
     paper_values,
+    read_no_learning,
+    read_no_learning_scores,
     read_result,
     reference_detector,
     reference_network,
     result_table,
+    scores_side_by_side,
 )
 from maam_lib.grid.runner import sweep
 from maam_lib.grid.status import clock, sweep_states

@@ -81,7 +81,7 @@ def memory_needed(recipe: Recipe) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
-        _ = total_loss(net(frames), frames, flow, recipe.loss).total
+        _ = total_loss(net(frames), frames, flow, recipe.loss, recipe.scoring.patch).total
     per_frame = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
     optimizer = 4 * sum(parameter.nbytes for parameter in net.parameters())  # weights, gradients, Adam's two means
     return int(BESIDE_TRAINING + optimizer + HELD_TO_SAVED * recipe.training.batch_size * per_frame)

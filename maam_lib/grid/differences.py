@@ -16,6 +16,7 @@ from maam_lib.config import ScoringSettings
 from maam_lib.evaluation import BRANCHES, Evaluator, Predict, Result, Scoring, calibrate, score_table, seed_interval
 from maam_lib.grid.numbers import ABSENT, auc, auc_motion, difference, number, paired, shown, support_items
 from maam_lib.grid.results import BASE, Results
+from maam_lib.grid.scene_patches import ONE_PATCH, PER_SCENE, scene_patch_tables
 
 RAISES, LOWERS = "raises it", "lowers it"
 
@@ -36,6 +37,10 @@ RELEASED = (
     "loss.latent_form=released",
     "training.adam_form=released",
 )
+SCENE_PATCHES = {
+    ONE_PATCH: "means over one patch, the size of what moves in all scenes",
+    PER_SCENE: "means over a patch for each scene, the size of what moves in it",
+}
 ATTRACT = ("loss.latent_form=attract",)
 SWITCHES = {
     BASE: Switch(None, "the recipe as it is", "the paper's forms", "the paper's forms", ()),
@@ -75,14 +80,19 @@ def scoring_effects(evaluator: Evaluator, predict: Predict) -> dict[str, Scoring
     """AUC and EER of one network under every scoring variant, and the best no-learning AUC under the same.
 
     Besides `scoring_variants`: "drop two" leaves out two frames a clip instead of one (item 16), "per clip" brings
-    the scores of each clip to [0, 1] before all frames are taken together, as most of Table 2's methods do (item 22).
+    the scores of each clip to [0, 1] before all frames are taken together, as most of Table 2's methods do (item 22);
+    where clips name their scene, one patch for all scenes and one for each, both measured in the training clips.
     """
     variants = scoring_variants(evaluator.recipe.scoring)
     scorings = {name: settings for name, (_, _, settings) in variants.items()}
     predictors = {"network": predict} | constant_answers(evaluator.dataset("train"))
-    tables = {who: _tables(evaluator, answer, scorings) for who, answer in predictors.items()}
+    tables = {
+        who: _tables(evaluator, answer, scorings) | scene_patch_tables(evaluator, answer)
+        for who, answer in predictors.items()
+    }
     words = {name: (number, said) for name, (number, said, _) in variants.items()}
     words |= {"drop two": (16, "two frames of each clip left out"), "per clip": (22, "each clip brought to [0, 1]")}
+    words |= {name: (19, SCENE_PATCHES[name]) for name in SCENE_PATCHES if name in tables["network"]}
     effects = {}
     for name, (place, said) in words.items():
         learned = tables["network"][name]

@@ -17,13 +17,26 @@ from typing import Any, NamedTuple
 
 from maam_lib.config import LossSettings, Recipe, SettingError, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Evaluator, Result, evaluate, network_predictor
+from maam_lib.evaluation import Evaluator, NoLearning, Result, evaluate, network_predictor
 from maam_lib.fast import best_accelerator
 from maam_lib.grid.differences import SWITCHES, Switch, scoring_effects
-from maam_lib.grid.results import BASE, REFERENCE, ResultError, Results, paper_values, read_result, result_files
+from maam_lib.grid.results import (
+    BASE,
+    NO_LEARNING,
+    REFERENCE,
+    ResultError,
+    Results,
+    paper_values,
+    read_no_learning,
+    read_result,
+    result_files,
+)
 from maam_lib.training import RunFolder, build_network
 
-IN_DEPTH = (BASE, "channels")  # variants that are also scored at every epoch and under every scoring variant
+RATES = ("0.0001", "0.0005", "0.00002")  # of learning, ours; the last is the paper's on Ped2
+# Variants that are also scored at every epoch and under every scoring variant.
+IN_DEPTH = (BASE, "channels", *(f"lr-{rate}" for rate in RATES))
+HELD_OUT = "held-out"  # of three clips, since the widths of single ones differ much
 
 # Variants
 
@@ -47,6 +60,7 @@ BRANCHES = {
     "-motion": Variant("motion trained alone", ("loss.branches=motion", "scoring.psi=0")),
     "": Variant("both branches", ()),
 }
+SPEED, PATCHES = ("loss.motion_target=speed",), "loss.motion_form=patches"
 FAR_BETA = "2"  # ours: beyond the points of Fig. 6, since the text speaks of weights larger than 1
 
 
@@ -73,6 +87,13 @@ def every_variant() -> dict[str, Variant | Switch]:
     }
     ours = {
         "no-memory": Variant("without memory", ("model.use_memory=false",)),
+        "speed-pixels": Variant("speed as the target (ours)", SPEED),
+        "speed-patches": Variant("speed of patches as the target (ours)", (*SPEED, PATCHES)),
+        "speed": Variant(
+            "speed of patches as the target, augmented (ours)", (*SPEED, PATCHES, "training.augment=true")
+        ),
+        HELD_OUT: Variant("three training clips held out of training (ours)", ("training.hold_out=3",)),
+        **{f"lr-{rate}": Variant(f"learning rate {rate}", (f"training.learning_rate={rate}",)) for rate in RATES},
         "temperature": Variant("softmax temperature 0.1 (ours)", ("model.temperature=0.1",)),
     }
     return figure6 | SWITCHES | ours | table5
@@ -139,10 +160,11 @@ def cells_of(base: Recipe, variants: Iterable[str], seeds: Sequence[int]) -> lis
 def measure_cell(run: RunFolder, cell: Cell, prepared: PreparedDataset, device: str | None = None) -> Result:
     """The result of one finished training: what `evaluate` measures of it, with its machine and seconds.
 
-    Those IN_DEPTH get the curve over their epochs and their "scoring" under every scoring variant.
+    Those IN_DEPTH get the curve over their epochs and their "scoring" under every scoring variant; "held-out" gets the
+    curve, since what its held-out clips say is to be seen at every epoch.
     """
     began, device, in_depth = time.perf_counter(), device or best_accelerator(), cell.variant in IN_DEPTH
-    result = evaluate(run, prepared, every_epoch=in_depth, device=device)
+    result = evaluate(run, prepared, every_epoch=in_depth or cell.variant == HELD_OUT, device=device)
     more: dict[str, Any] = {"variant": cell.variant, "machine": run.machine}
     if in_depth:
         net = build_network(run.recipe).to(device)
@@ -163,6 +185,7 @@ class GridResults:
     recipe: Recipe
     results: Results
     left_out: list[str]
+    no_learning: NoLearning | None = None  # of `maam baselines`, on the same data
 
 
 def base_recipe(home: Path) -> Recipe:
@@ -209,7 +232,35 @@ def grid_results(
         if is_told or path.is_relative_to(folders[0]) or (path, result) in more:
             left_out.append(f"{path}: {why}")
     results = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
-    return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out)
+    no_learning = _no_learning(base, folders, content_hash, left_out)
+    return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out, no_learning)
+
+
+def _no_learning(
+    base: Recipe, folders: Iterable[Path], content_hash: str | None, left_out: list[str]
+) -> NoLearning | None:
+    """The first file of `maam baselines` on the same data (None: any) under the same data and scoring settings, of
+    whatever recipe.
+
+    A damaged one of the recipe itself is named in left_out.
+    """
+    settings = base.model_dump(mode="json", include={"data", "scoring"})
+
+    def is_as_asked(found: NoLearning) -> bool:
+        kept = {part: found.settings.get(part) for part in settings}
+        same = (isinstance(of, dict) and of.items() <= settings[part].items() for part, of in kept.items())
+        return content_hash in (None, found.data.content_hash) and all(same)
+
+    for path in (path for folder in folders for path in sorted(folder.glob(f"*/{NO_LEARNING}"))):
+        try:
+            found = read_no_learning(path)
+        except ResultError as error:
+            if path.parent.name == base.name:
+                left_out.append(str(error))
+            continue
+        if is_as_asked(found):
+            return found
+    return None
 
 
 def reference_grid(recipe: str) -> Results:

@@ -2,7 +2,7 @@
 
 A claim is judged for each recipe that has results, from results of the same seeds, and then as a whole: the paper's
 settings on the paper's datasets decide; where they were not measured, the smaller recipes on the same datasets do, and
-the verdict says so. The generated scene is shown, and never decides.
+the verdict is one "at this size", none on the paper. The generated scene is shown, and never decides.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,17 @@ from maam_lib.grid.numbers import difference
 
 DATASETS = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}  # the paper's, and what it calls them
 # what the end of a recipe's name says
-SIZES = {"": "full size", "-released": "released settings", "-laptop": "laptop size", "-mini": "mini size"}
+SIZES = {
+    "": "full size",
+    "-released": "released settings",
+    "-half": "half resolution, full width",
+    "-laptop": "laptop size",
+    "-mini": "mini size",
+}
+AT_THIS_SIZE, ON_THE_SCENE = (
+    "at this size",
+    "on the generated scene",
+)  # what a verdict not on the paper is of
 WORTH_NOTING = 0.005  # AUC: a claimed gain for which less than this is left room does not hold
 
 
@@ -31,12 +41,23 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """How many seeds would decide a claim on one recipe, and how, if mean and spread stay as they are (`power`)."""
+
+    state: State
+    seeds: int | None  # None: no number of them would
+    variants: tuple[str, ...]  # to be trained with each seed
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
     """A claim on one recipe: what is known of it, the measured numbers in words, and the variants they came from."""
 
     state: State
     evidence: str
     variants: tuple[str, ...] = ()
+    outlook: Outlook | None = None  # None: it does not hang on the number of seeds
 
 
 Judge = Callable[[GridResults], Finding | None]  # None: nothing of it is measured
@@ -44,7 +65,7 @@ Judge = Callable[[GridResults], Finding | None]  # None: nothing of it is measur
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of the paper, the rule that it is judged by, and what would decide it where the results do not."""
+    """One claim, the rule that it is judged by, and what would decide it where the results do not."""
 
     name: str
     text: str
@@ -54,6 +75,7 @@ class Claim:
     judge: Judge
     paper: str = ""  # the paper's own numbers for it
     differences: Sequence[int] = ()  # of docs/differences.md, that bear on it
+    ours: bool = False  # a question of ours, which the paper does not speak of
 
 
 @dataclass(frozen=True)
@@ -64,6 +86,18 @@ class Verdict:
     findings: dict[str, Finding] = field(default_factory=dict)  # name of a recipe -> finding
     state: State = State.OPEN
     because: str = ""
+    reach: dict[str, str] = field(default_factory=dict)  # name of a recipe -> how far it reaches, if not to the paper
+    is_reduced: bool = False  # decided at a smaller size than the paper's
+
+    @property
+    def words(self) -> str:
+        """The state, and that it holds "at this size" only where that is not the paper's."""
+        return f"{self.state} {AT_THIS_SIZE}" if self.is_reduced and self.state is not State.OPEN else str(self.state)
+
+    def words_of(self, recipe: str) -> str:
+        """The same of one recipe."""
+        state = self.findings[recipe].state
+        return str(state) if state is State.OPEN else f"{state} {self.reach.get(recipe, '')}".strip()
 
 
 def verdict(claim: Claim, grids: Sequence[GridResults]) -> Verdict:
@@ -81,13 +115,19 @@ def verdict(claim: Claim, grids: Sequence[GridResults]) -> Verdict:
     else:
         because = "no result bears on it"
     findings = {grid.recipe.name: finding for grid, finding in found}
-    return Verdict(claim, findings, states.pop() if len(states) == 1 else State.OPEN, because)
+    state = states.pop() if len(states) == 1 else State.OPEN
+    reach = {grid.recipe.name: _reach(grid) for grid, _ in found}
+    return Verdict(claim, findings, state, because, reach, is_reduced=bool(decided) and not full_size)
+
+
+def _reach(grid: GridResults) -> str:
+    return ON_THE_SCENE if is_generated(grid) else "" if is_full_size(grid) else AT_THIS_SIZE
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """One row per claim: what is claimed, where, the verdict, and what it rests on."""
     measured = ["; ".join(f"{recipe}: {found.evidence}" for recipe, found in v.findings.items()) for v in verdicts]
-    rows = [(v.claim.text, v.claim.place, str(v.state), v.because, m) for v, m in zip(verdicts, measured, strict=True)]
+    rows = [(v.claim.text, v.claim.place, v.words, v.because, m) for v, m in zip(verdicts, measured, strict=True)]
     return pd.DataFrame(rows, columns=["claim", "place", "verdict", "because", "measured"])
 
 

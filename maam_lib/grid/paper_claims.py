@@ -9,14 +9,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import yaml
 
 from maam_lib.evaluation import Result, seed_spread
 from maam_lib.grid.cost import multiply_adds
 from maam_lib.grid.experiments import FAR_BETA, GridResults, figure6_variants
 from maam_lib.grid.judging import (
-    DATASETS,
     WORTH_NOTING,
     Claim,
     Finding,
@@ -28,8 +26,11 @@ from maam_lib.grid.judging import (
     said,
     steady,
 )
-from maam_lib.grid.numbers import Measure, number, paired, shared_seeds
+from maam_lib.grid.numbers import Measure, interval, number, paired, shared_seeds
+from maam_lib.grid.power import gain_outlook, joint_outlook, steady_outlook
+from maam_lib.grid.printed import printed_auc, printed_numbers
 from maam_lib.grid.results import BASE, REPORTS, paper_values
+from maam_lib.grid.scene_patches import ONE_PATCH, PER_SCENE
 from maam_lib.grid.tables import support_changes
 from maam_lib.training import build_network
 
@@ -41,7 +42,7 @@ HALF_THE_FALL = 0.5  # of the smallest printed fall of support items
 FILLED_IN = {  # into claims.yaml
     "gain": "differences of the same seeds: holds where their 95 % interval over seeds lies above 0, does not hold "
     f"where it leaves no room for a gain of {WORTH_NOTING} AUC",
-    "more_seeds": "more seeds: `maam sweep RECIPE --seeds 5`; at full size on a GPU",
+    "more_seeds": "the paper's size on a GPU, with more seeds (docs/full_size.md)",
     "worth": str(WORTH_NOTING),
     "as_printed": str(AS_PRINTED),
     "steady": str(STEADY),
@@ -50,9 +51,18 @@ FILLED_IN = {  # into claims.yaml
 
 
 def claims() -> list[Claim]:
-    """All claims, in the order of the paper."""
+    """All claims of the paper, in its order."""
+    return [claim for claim in _every_claim() if not claim.ours]
+
+
+def questions() -> list[Claim]:
+    """What the kit asks beside them: no claims of the paper, judged by rules of the same kind."""
+    return [claim for claim in _every_claim() if claim.ours]
+
+
+def _every_claim() -> list[Claim]:
     texts = yaml.safe_load(Path(__file__).with_name("claims.yaml").read_text(encoding="utf-8"))
-    judges, numbers, made = _judges(), _printed_numbers(), []
+    judges, numbers, made = _judges(), printed_numbers(), []
     for text in texts:
         filled = {key: text[key].format_map(FILLED_IN) for key in ("rule", "decide")}
         made.append(Claim(**text | filled, judge=judges[text["name"]], paper=numbers.get(text["name"], "")))
@@ -81,53 +91,10 @@ def _judges() -> dict[str, Judge]:
         "items-speed": _dense,
         "speed": _speed,
         "places": partial(_single, _pixel_gain, "pixel AUC minus the best no-learning one"),
-        "patch-size": _nobody,
+        "patch-size": partial(_single, _patch_per_scene, "AUC with a patch for each scene minus with one for all"),
+        "learning": partial(_learning, BASE),
+        "learning-speed": partial(_learning, "speed"),
     }
-
-
-# The paper's own numbers, in words
-
-
-def _printed_numbers() -> dict[str, str]:
-    values = paper_values()
-    table2, table3, table4, table5 = (values[f"table{n}"]["rows"] for n in (2, 3, 4, 5))
-    fused = {losses: [row[dataset][2] for dataset in DATASETS] for losses, row in table5.items()}
-    gains = {losses: _in_words(_gains(row, fused["none"])) for losses, row in fused.items() if losses != "none"}
-    swings = "; ".join(
-        f"{dataset} {np.ptp([float(v) for v in values['figure6'][knob][dataset]]):.3f} over {knob}"
-        for knob in ("zeta", "beta")
-        for dataset in ("ped2", "avenue")
-    )
-    both = table5["sparse and latent"]
-    return {
-        "auc": _in_words(table2["Ours"]),
-        "best": _against_others(),
-        "eer": f"ours {table3['Ours'][0]}, NM-GAN {table3['NM-GAN [16]'][0]}; lower is better",
-        "memory": _in_words(_gains(table2["Ours"], table2["Ours (w/o memory)"])),
-        "fusion": "; ".join(f"{d} {' / '.join(both[d])}" for d in DATASETS) + " (appearance / motion / fused)",
-        "losses": "; ".join(f"{losses} {words}" for losses, words in gains.items())
-        + ": the paper's own table does not hold on every dataset",
-        "beta": swings,
-        "zeta": swings,
-        "latent-items": _in_words([f"{fall} %" for fall in values["figure5"]["latent_fall_percent"]]),
-        "speed": "; ".join(f"{name} {' / '.join(row[1:])}" for name, row in table4.items()) + " frames/s",
-    }
-
-
-def _gains(ours: list[str], others: list[str]) -> list[str]:
-    return [f"{float(a) - float(b):+.3f}" for a, b in zip(ours, others, strict=True)]
-
-
-def _in_words(values: list[str]) -> str:
-    return ", ".join(f"{dataset} {value}" for dataset, value in zip(DATASETS, values, strict=True))
-
-
-def _against_others() -> str:
-    """The printed rank of the paper's row per dataset."""
-    printed = pd.DataFrame.from_dict(paper_values()["table2"]["rows"], orient="index", columns=list(DATASETS))
-    ranks = printed.apply(pd.to_numeric, errors="coerce").rank(ascending=False, method="first")
-    said = [f"{dataset} {ranks.loc['Ours', dataset]:.0f}. of {ranks[dataset].max():.0f}" for dataset in DATASETS]
-    return "printed: " + ", ".join(said)
 
 
 # Judges
@@ -141,13 +108,16 @@ def _pairs(comparisons: dict[str, tuple[str, str]], grid: GridResults) -> Findin
         return None
     states = [gain(values) for values in gaps.values()]
     variants = tuple(dict.fromkeys(name for pair in comparisons.values() for name in pair if name in grid.results))
-    return Finding(all_of(states), "; ".join(f"{words} {said(v)}" for words, v in measured.items()), variants)
+    outlook = joint_outlook([gain_outlook(gaps[words], pair) for words, pair in comparisons.items()])
+    return Finding(all_of(states), "; ".join(f"{words} {said(v)}" for words, v in measured.items()), variants, outlook)
 
 
 def _single(measure: Measure, words: str, grid: GridResults) -> Finding | None:
     """A gain that each result of the recipe as it is holds by itself."""
     values = [value for result in grid.results.get(BASE, []) if (value := measure(result)) is not None]
-    return Finding(gain(values), f"{words}: {said(values)}", (BASE,)) if values else None
+    if not values:
+        return None
+    return Finding(gain(values), f"{words}: {said(values)}", (BASE,), gain_outlook(values, (BASE,)))
 
 
 def _steady(knob: str, grid: GridResults) -> Finding | None:
@@ -156,11 +126,13 @@ def _steady(knob: str, grid: GridResults) -> Finding | None:
     seeds = shared_seeds(grid.results, variants)
     if not all(grid.results.get(name) for name in variants) or not seeds:
         return None
-    means = [seed_spread([r.auc for r in grid.results[name] if r.seed in seeds])[0] for name in variants]
+    aucs = np.array([[r.auc for r in grid.results[name] if r.seed in seeds] for name in variants])
+    means = [seed_spread(of_value)[0] for of_value in aucs.tolist()]
     own = [r.auc for r in grid.results[BASE]]
     spread = 2 * seed_spread(own)[1] if len(own) > 1 else math.inf
     words = f"mean AUC {min(means):.3f} to {max(means):.3f} ({len(seeds)} seeds); spread over seeds {spread:.3f}"
-    return Finding(steady(means, spread, STEADY), words, tuple(variants))
+    state, outlook = steady(means, spread, STEADY), steady_outlook(aucs, tuple(variants), STEADY)
+    return Finding(state, words, tuple(variants), outlook)
 
 
 def _fall(name: str, beside: str, least: float, grid: GridResults) -> Finding | None:
@@ -169,20 +141,51 @@ def _fall(name: str, beside: str, least: float, grid: GridResults) -> Finding | 
     if not falls:
         return None
     words = f"falls by {said([100 * fall for fall in falls], digits=1, unit=' %')}"
-    return Finding(gain(falls, above=least, worth=least), words, (name, beside))
+    state, outlook = gain(falls, least, least), gain_outlook(falls, (name, beside), least, least)
+    return Finding(state, words, (name, beside), outlook)
 
 
 def _as_printed(grid: GridResults) -> Finding | None:
-    results, table = grid.results.get(BASE, []), paper_values()["table2"]
-    if not results or grid.recipe.data.dataset not in table["columns"]:
+    results, printed = grid.results.get(BASE, []), printed_auc(grid)
+    if not results or printed is None:
         return None
-    printed = float(table["rows"]["Ours"][table["columns"].index(grid.recipe.data.dataset)])
     aucs = [result.auc for result in results]
-    best = max(row.auc for row in results[0].no_learning.values())
-    words = f"{number(aucs)} (seeds: {len(aucs)}), printed {printed:.3f}; no learning reaches {best:.3f}"
+    words = f"{number(aucs)} (seeds: {len(aucs)}), printed {printed:.3f}; {_yardstick(grid, results[0])}"
     if not is_full_size(grid):
         return Finding(State.OPEN, f"{words}; another size than the paper's", (BASE,))
     return Finding(State.HOLDS if abs(np.mean(aucs) - printed) <= AS_PRINTED else State.FAILS, words, (BASE,))
+
+
+def _yardstick(grid: GridResults, result: Result) -> str:
+    """The best row without learning, its interval over the test clips, and whether the printed AUC lies in it."""
+    printed = printed_auc(grid)
+    if grid.no_learning is None:
+        return f"no learning reaches {max(row.auc for row in result.no_learning.values()):.3f}"
+    name, row = max(grid.no_learning.rows.items(), key=lambda item: item[1].micro.auc or 0)
+    reached = f"no learning ({name.replace('_', ' ')}) reaches {row.micro.auc:.3f}"
+    if row.micro.auc_interval is None:
+        return reached
+    low, high = row.micro.auc_interval
+    clips = f"{row.protocols['macro_padded'].clips} test clips" if "macro_padded" in row.protocols else "test clips"
+    reached += f" {interval((low, high))} over the {clips}"
+    if printed is None or not low <= printed <= high:
+        return reached
+    return f"{reached}, which cannot tell it from the printed {printed:.3f}"
+
+
+def _learning(variant: str, grid: GridResults) -> Finding | None:
+    """Whether the AUC minus that of the best row without learning excludes 0 over the test clips, seed by seed."""
+    micro = {result.seed: result.protocols.get("micro") for result in grid.results.get(variant, [])}
+    gains = {seed: of.learning_adds_interval for seed, of in micro.items() if of and of.learning_adds_interval}
+    if not gains:
+        return None
+    words = ", ".join(f"seed {seed} {interval(bounds, '+.3f')}" for seed, bounds in gains.items())
+    states = [
+        State.HOLDS if low > 0 else State.FAILS if high < WORTH_NOTING else State.OPEN for low, high in gains.values()
+    ]
+    row = _yardstick(grid, grid.results[variant][0])
+    state = all_of(states) if len(states) > 1 or State.HOLDS not in states else State.OPEN
+    return Finding(state, f"AUC minus no learning's over the test clips: {words}; {row}", (variant,))
 
 
 def _printed_eer(grid: GridResults) -> Finding | None:
@@ -239,6 +242,11 @@ def _above_chance(result: Result) -> float | None:
 
 def _patch_gain(result: Result) -> float | None:
     return result.auc - result.whole_frame.auc if result.whole_frame else None
+
+
+def _patch_per_scene(result: Result) -> float | None:
+    one, each = (result.scoring.get(name) for name in (ONE_PATCH, PER_SCENE))
+    return each.auc - one.auc if one and each else None
 
 
 def _pixel_gain(result: Result) -> float | None:

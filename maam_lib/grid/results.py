@@ -5,14 +5,18 @@ per cell, as `<recipe>/<variant>/seed0.json` ...; the kit's hold some weights as
 
 reports/reference/<recipe>/paper/seed0.json    "paper" is the recipe as it is
 reports/reference/<recipe>/weights.safetensors of its seed 0, with recipe.yaml, detector.json and scores.csv
+reports/reference/<recipe>/no_learning.json    the rows without learning alone, from `maam baselines`; their scores of
+                                               every frame beside it, in no_learning.csv
 """
 
 import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -20,19 +24,26 @@ from data_prep.files import UnreadableError, in_form, read_json, read_text, writ
 from maam_lib import CLONE, in_clone
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.detector import DETECTOR, Detector
-from maam_lib.evaluation import Result
+from maam_lib.evaluation import NoLearning, Result, Smoothing, UnderProtocol
 from maam_lib.model import MAAMNet
-from maam_lib.training import SCORES, RunFolder, build_network, load_weights
+from maam_lib.training import SCORES, RunFolder, build_network, load_weights, read_score_table, read_scores
 
 REPORTS = CLONE / "reports"
 REFERENCE = REPORTS / "reference"
 WEIGHTS = "weights.safetensors"
+NO_LEARNING = "no_learning.json"
+MOTION_ALONE = ("speed", "zero_flow")  # the rows without learning that a motion branch is read against
 BASE = "paper"  # the variant that is the recipe as it is
 NEEDED = {name for name, field in Result.model_fields.items() if field.is_required()}
 PROTOCOL_ROWS = {  # of a result's table
     "micro": "fused",
     "micro_per_clip": "fused, each clip to [0, 1]",
     "macro": "fused, mean of {measured.clips} clips ({measured.single_class_clips} of one class left out)",
+    "macro_padded": "fused, mean of {measured.clips} padded clips (AI-VAD)",
+}
+SMOOTHING_ROWS: dict[Smoothing, str] = {
+    "gaussian_3": "Gaussian over time, sigma 3",
+    "median_17": "median over time, 17 frames",
 }
 PLACES_ROWS = {
     "pixel_auc": "pixels",
@@ -69,6 +80,46 @@ def read_result(path: Path) -> Result:
         raise ResultError(f"{error}; evaluate the run again") from error
 
 
+def read_no_learning(path: Path) -> NoLearning:
+    """One file of `maam baselines`; raises ResultError where it is not one."""
+    again = f"`maam baselines RECIPE --out {path}`"
+    try:
+        return in_form(read_json(path), NoLearning, str(path))
+    except FileNotFoundError:
+        raise ResultError(f"{path}: no such result; make it with {again}") from None
+    except UnreadableError as error:
+        raise ResultError(f"{error}; make it again with {again}") from error
+
+
+def read_no_learning_scores(path: Path) -> pd.DataFrame:
+    """The scores beside one file of `maam baselines`: clip, frame, label, and a column per row that it has.
+
+    path: of the JSON file. Raises ResultError where that is damaged, and RunError where the table is.
+    """
+    rows = read_no_learning(path).rows
+    return read_score_table(
+        path.with_suffix(".csv"), list(rows), f"make it again with `maam baselines RECIPE --out {path}`"
+    )
+
+
+def scores_side_by_side(recipe: str, runs: Mapping[str, Path] = MappingProxyType({})) -> pd.DataFrame:
+    """Every frame's scores by the rows of motion without learning, by the kept network, and by other evaluated runs.
+
+    Columns: clip, frame, label, a score per row, and "network, motion", "network, fused" and the same of each run, by
+    its name. Raises ResultError for a run whose scores are of other frames or labels.
+    """
+    folder, keys = REFERENCE / recipe, ["clip", "frame", "label"]
+    rows = read_no_learning_scores(folder / NO_LEARNING)
+    table = rows[keys].assign(**{name.replace("_", " "): rows[name] for name in MOTION_ALONE})
+    for name, of in {"network": folder, **runs}.items():
+        scores = read_scores(of)
+        scores = scores[keys].assign(**{f"{name}, {branch}": scores[branch] for branch in ("motion", "fused")})
+        before, table = len(table), table.merge(scores, on=keys)
+        if not before == len(table) == len(scores):
+            raise ResultError(f"{of}: its scores are of other frames or labels; evaluate it on the same data")
+    return table
+
+
 def result_files(home: Path) -> list[Path]:
     """The result files of every cell in the folder of one recipe, those of the recipe as it is first."""
     return sorted(home.glob("*/seed*.json"), key=lambda path: (path.parent.name != BASE, path))
@@ -91,9 +142,10 @@ def reference_network(name: str) -> tuple[Recipe, MAAMNet]:
 
 
 def reference_detector(name: str) -> Detector:
-    """What scores any video with those weights: their settings and calibration; needs no data."""
-    path = REFERENCE / name / DETECTOR
-    return Detector.from_json(read_text(path), str(path))
+    """What scores any video with those weights: settings, calibration, scores of normal test frames; needs no data."""
+    path, scores = REFERENCE / name / DETECTOR, read_scores(REFERENCE / name)
+    detector = Detector.from_json(read_text(path), str(path))
+    return detector.knowing(np.asarray(scores.loc[scores["label"] == 0, "fused"]))
 
 
 def keep_reference(run: RunFolder, variant: str = BASE, *, weights: bool = False) -> Path:
@@ -116,7 +168,8 @@ def result_table(result: Result) -> pd.DataFrame:
     """A metrics.json as a table: the learned rows, then the no-learning rows; columns AUC and EER.
 
     Where the result has them: the average precision, the 95 % interval over clips and the best yardstick under the
-    same protocol; rows for the other protocols; and pixel, region and track criteria, areas as well.
+    same protocol; rows for the other protocols; for smoothed scores, all frames together; and pixel, region and track
+    criteria, areas as well.
     """
     rows: dict[str, dict[str, float | None]] = {
         "fused": {"AUC": result.auc, "EER": result.eer},
@@ -124,18 +177,13 @@ def result_table(result: Result) -> pd.DataFrame:
         "motion alone": {"AUC": result.auc_motion},
     }
     for name, measured in result.protocols.items():
-        low, high = measured.auc_interval or (None, None)
-        columns = {
-            "AUC": measured.auc,
-            "EER": measured.eer,
-            "AP": measured.average_precision,
-            "AUC from": low,
-            "to": high,
-            "best no-learning": max(measured.no_learning.values(), default=None),
-        }
         if measured.auc is not None:  # else no clip has frames of both kinds
-            row = rows.setdefault(PROTOCOL_ROWS[name].format(measured=measured), {})
-            row |= {column: value for column, value in columns.items() if value is not None}
+            rows.setdefault(PROTOCOL_ROWS[name].format(measured=measured), {}).update(_columns(measured))
+    for smoothing, words in SMOOTHING_ROWS.items():
+        if measured := result.smoothed.get(smoothing, {}).get("micro"):
+            rows[f"fused, {words}"] = _columns(measured)
+            rows[f"appearance alone, {words}"] = {"AUC": measured.auc_appearance}
+            rows[f"motion alone, {words}"] = {"AUC": measured.auc_motion}
     if places := result.localisation:
         for criterion, row in PLACES_ROWS.items():
             if (ours := getattr(places, criterion)) is not None:
@@ -143,3 +191,30 @@ def result_table(result: Result) -> pd.DataFrame:
     for name, without in result.no_learning.items():
         rows[f"no learning: {name.replace('_', ' ')}"] = {"AUC": without.auc, "EER": without.eer}
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _columns(measured: UnderProtocol) -> dict[str, float | None]:
+    """What a result says of the fused scores under one protocol, by the columns of its table."""
+    low, high = measured.auc_interval or (None, None)
+    columns = {
+        "AUC": measured.auc,
+        "EER": measured.eer,
+        "AP": measured.average_precision,
+        "AUC from": low,
+        "to": high,
+        "best no-learning": max(measured.no_learning.values(), default=None),
+    }
+    return {column: value for column, value in columns.items() if value is not None}
+
+
+def no_learning_table(found: NoLearning) -> pd.DataFrame:
+    """The rows without learning as a table: AUC and EER of the raw scores with the 95 % interval over clips, the AUC of
+    smoothed scores, and pixel, region and track criteria; columns without any number are left out."""
+    rows: dict[str, dict[str, float | None]] = {}
+    for name, row in found.rows.items():
+        low, high = row.micro.auc_interval or (None, None)
+        columns = {"AUC": row.micro.auc, "EER": row.micro.eer, "AUC from": low, "to": high}
+        columns |= {smoothing: of["micro"].auc for smoothing, of in row.smoothed.items() if "micro" in of}
+        columns |= {words: getattr(row.localisation, criterion, None) for criterion, words in PLACES_ROWS.items()}
+        rows[name.replace("_", " ")] = columns
+    return pd.DataFrame.from_dict(rows, orient="index").astype(float).dropna(axis="columns", how="all")

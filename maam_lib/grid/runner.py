@@ -28,7 +28,7 @@ from maam_lib.grid.cost import measure_cost, memory_needed
 from maam_lib.grid.experiments import OF_THE_PAPER, Cell, GridResults, cells_of, grid_results, measure_cell, variants_of
 from maam_lib.grid.results import REFERENCE, ResultError, read_result
 from maam_lib.grid.status import clock
-from maam_lib.training import changed_settings, fit, fit_recipe, usable_cores
+from maam_lib.training import RunFolder, changed_settings, fit, fit_recipe, usable_cores
 
 _ONE_AT_A_TIME = threading.Lock()  # a worker with several threads would mix up the random numbers of two trainings
 
@@ -147,6 +147,7 @@ def run_cell(task: Task) -> str:
     cell, path = task.cell, task.cell.result_file(task.home)
     with _ONE_AT_A_TIME, _one_thread(), _running(task) as tell:
         device, used = _device_number(), time.process_time()
+        begun = RunFolder(path.with_suffix("")).epochs_done > 0
         run = fit(
             cell.recipe,
             task.prepared,
@@ -158,7 +159,8 @@ def run_cell(task: Task) -> str:
         )
         result = measure_cell(run, cell, task.prepared, None if device is None else f"cuda:{device}")
         content = result.as_json()
-        content["seconds"]["cpu"] = round(time.process_time() - used, 1)  # of this process, however busy the machine
+        if not begun:  # of this process, however busy the machine; of a training that went on, it is a part
+            content["seconds"]["cpu"] = round(time.process_time() - used, 1)
         write_json(path, content)
     return f"AUC {result.auc:.3f}, best no-learning {result.best.auc:.3f}"
 

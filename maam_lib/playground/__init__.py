@@ -2,6 +2,8 @@
 
 from maam_lib.playground.background import as_command, training_words
 from maam_lib.playground.comparison import compared, runs_under
+from maam_lib.playground.explorers.app import app
+from maam_lib.playground.explorers.comparison import RunComparison
 from maam_lib.playground.explorers.memory import MemoryExplorer
 from maam_lib.playground.explorers.player import player
 from maam_lib.playground.explorers.scores import ScoreExplorer
@@ -10,3 +12,4 @@ from maam_lib.playground.memory_view import MemoryView
 from maam_lib.playground.rescoring import Rescorer, ScoreChoice, rescorer_for
 from maam_lib.playground.score_view import ScoreView
 from maam_lib.playground.settings_form import form_fields
+from maam_lib.playground.subject import Subject, subject_of

@@ -5,12 +5,13 @@ touches only its own positions. Sums are kept as whole numbers of a unit of each
 four bytes they are several hundred times finer than float32 would be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from maam_lib import pscd
 from maam_lib.data import FrameFlowDataset
 from maam_lib.evaluation import Predict, error_maps
 from maam_lib.windows import Padding, Pair, patch_bounds
@@ -28,7 +29,7 @@ class IntegralMaps:
     """Integral images of one error map per frame, for T frames of H x W pixels."""
 
     table: np.ndarray  # int32 (H + 1, W + 1, T): the error above and left of each pixel corner, in units
-    unit: np.ndarray  # float32 (T,): the error that one step of the table counts
+    unit: np.ndarray  # float32 (T,): the error that one step of the table counts, of either sign
     _room: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32), repr=False)
 
     @classmethod
@@ -37,9 +38,9 @@ class IntegralMaps:
         return cls(np.zeros((size[0] + 1, size[1] + 1, frames), np.int32), np.ones(frames, np.float32))
 
     def keep(self, first: int, errors: np.ndarray) -> None:
-        """Take in the error maps (B, H, W), >= 0, of the frames first, first + 1 ..."""
+        """Take in the error maps (B, H, W) of the frames first, first + 1 ..."""
         integral = errors.astype(np.float64).cumsum(axis=1).cumsum(axis=2)
-        total = integral[:, -1, -1]
+        total = np.abs(errors).sum(axis=(1, 2), dtype=np.float64)  # what no sum exceeds, of either sign
         unit = np.where(total > 0, total / _STEPS, 1).astype(np.float32)
         frames = slice(first, first + len(errors))
         self.unit[frames] = unit
@@ -61,7 +62,7 @@ class IntegralMaps:
         size = self.table.shape[0] - 1, self.table.shape[1] - 1
         (tops, bottoms), (lefts, rights) = patch_bounds(size, patch, stride, padding)
         sums = self.room(len(tops) * len(lefts)).reshape(len(tops), len(lefts), -1)
-        largest = np.zeros(len(self.unit), np.float32)
+        largest = np.full(len(self.unit), -np.inf, np.float32)
         for row, top, bottom in zip(sums, tops, bottoms, strict=True):
             band = self.table[bottom] - self.table[top]  # (W + 1, T)
             np.multiply(band[rights] - band[lefts], self.unit, out=row, dtype=np.float32, casting="unsafe")
@@ -84,6 +85,7 @@ class KeptErrors:
     size: Pair
     appearance: IntegralMaps
     motion: IntegralMaps
+    of_speed: bool = False  # whether motion errors have a sign: above 0 is faster than predicted
 
     def frames_of(self, clip: str) -> slice:
         """Where a clip's frames stand among the T."""
@@ -98,8 +100,11 @@ def keep_errors(
     frames: Sequence[int] | np.ndarray | None = None,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
+    tell: Callable[[int], None] = lambda _: None,
 ) -> KeptErrors:
     """Error maps of a predictor over a dataset, or its frames of the given numbers, in one pass of the network.
+
+    `tell` is told after every batch how many frames are done.
 
     Raises KeptErrorsError, before anything is computed, where they would need more than MOST_BYTES of memory.
     """
@@ -113,9 +118,10 @@ def keep_errors(
             "smaller frames (--size)"
         )
     appearance, motion = (IntegralMaps.empty(size, len(frames)) for _ in range(2))
-    first = 0
+    first, of_speed = 0, False
     for errors in error_maps(predict, dataset, frames=frames, batch_size=batch_size, device=device):
         appearance.keep(first, errors.appearance.cpu().numpy())
         motion.keep(first, errors.motion.cpu().numpy())
-        first += len(errors.frames)
-    return KeptErrors(dataset.keys(frames), size, appearance, motion)
+        first, of_speed = first + len(errors.frames), pscd.predicts_speed(errors.flow_hat)
+        tell(first)
+    return KeptErrors(dataset.keys(frames), size, appearance, motion, of_speed)

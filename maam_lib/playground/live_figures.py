@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.typing import HashableList
 
-from maam_lib.figures import ABNORMAL, ALARM, HEAT, QUIET, abnormal_spans
+from maam_lib.figures import ABNORMAL, ALARM, HEAT, QUIET, SIGNED, abnormal_spans
 
 DPI = 100
 WIDTH = 10.4  # inches
@@ -69,11 +69,14 @@ class LiveFigure:
 
 
 class ScoreFigure(LiveFigure):
-    """One frame with its error maps, patch scores and alarm, above the score curve of its clip (paper Fig. 7, 8)."""
+    """One frame with its error maps, patch scores and alarm, above the score curve of its clip (paper Fig. 7, 8).
+
+    of_speed: motion errors have a sign; orange is faster than predicted, purple slower.
+    """
 
     TITLES = ("alarm (blue), truth (orange)", "appearance error", "motion error", "largest patch sum of each place")
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], *, of_speed: bool = False) -> None:
         super().__init__(WIDTH / 4 * size[0] / size[1] + 2.2)
         names = ["frame", "appearance", "motion", "places"]
         mosaic: Mosaic = [[*names], ["curve"] * 4]
@@ -81,6 +84,10 @@ class ScoreFigure(LiveFigure):
         self._pictures = {name: self.moves(picture(axes[name], size)) for name in names}
         for name, title in zip(names, self.TITLES, strict=True):
             axes[name].set_title(title, fontsize=9)
+        self._of_speed = of_speed
+        if of_speed:
+            self._pictures["motion"].set_cmap(SIGNED)
+            axes["motion"].set_title("faster (orange), slower (purple)", fontsize=9)
         self._curve_axis = axes["curve"]
         self._curve_axis.set_xlabel("frame", fontsize=9)
         self._curve = self.moves(self._curve_axis.plot([], [], color=ALARM, linewidth=1.4)[0])
@@ -90,7 +97,7 @@ class ScoreFigure(LiveFigure):
         self._spans: list[Artist] = []
 
     def show_clip(self, clip: str, frames: np.ndarray, labels: np.ndarray | None, tops: dict[str, float]) -> None:
-        """Another clip: its frame numbers (T,), labels (T,) or None, and the brightest value of both error maps."""
+        """Another clip: its frame numbers (T,), labels (T,) or None, and the largest size of an error in both maps."""
         for span in self._spans:
             span.remove()
         self._spans = [
@@ -101,30 +108,31 @@ class ScoreFigure(LiveFigure):
         title = f"{clip}: score over time, abnormal span shaded, threshold dashed"
         self._curve_axis.set_title(title, fontsize=9, parse_math=False)
         for name, top in tops.items():
-            self._pictures[name].set_clim(0, top)
+            self._pictures[name].set_clim(-top if self._of_speed and name == "motion" else 0, top)
         self._curve.set_xdata(frames)
         self._curve.set_ydata(np.zeros(len(frames)))
         self.changed()
 
     def show_scores(self, scores: np.ndarray, threshold: float, top: float, name: str) -> None:
-        """Other scores (T,) of the clip, on an axis from 0 to about `top`, with the axis' name."""
+        """Other scores (T,) of the clip, on an axis from 0, or the least below it, to about `top`, with its name."""
         self._curve.set_ydata(scores)
         self._threshold.set_ydata([threshold, threshold])
-        old_top = self._curve_axis.get_ylim()[1]
-        if not 0.6 * old_top < top < 0.98 * old_top or name != self._curve_axis.get_ylabel():
-            self._curve_axis.set_ylim(0, 1.15 * top or 1)
+        least, (bottom, old_top) = min(0.0, float(scores.min())), self._curve_axis.get_ylim()
+        fits = 0.6 * old_top < top < 0.98 * old_top and bottom <= least <= 0.5 * bottom
+        if not fits or name != self._curve_axis.get_ylabel():
+            self._curve_axis.set_ylim(1.15 * least, 1.15 * max(top, 0) or 1)
             self._curve_axis.set_ylabel(name, fontsize=9)
             self.changed()
 
     def show_frame(self, number: int, score: float, pictures: Mapping[str, np.ndarray], top: float) -> None:
-        """Another frame, its number in the clip and its score; `top` is the brightest value of `places`.
+        """Another frame, its number in the clip and its score; `top` is the brightest of `places`, black 0 or less.
 
         pictures: `frame` uint8 (H, W, C), maps `appearance`, `motion`, `places` (H, W), bool (H, W) `found` and `mask`.
         """
         self._pictures["frame"].set_data(marked(pictures["frame"], pictures["found"], pictures["mask"]))
         for name in ("appearance", "motion", "places"):
             self._pictures[name].set_data(pictures[name])
-        self._pictures["places"].set_clim(0, top or 1)
+        self._pictures["places"].set_clim(0, max(top, 0) or 1)
         self._now.set_xdata([number, number])
         self._dot.set_data([number], [score])
 

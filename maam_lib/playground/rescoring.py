@@ -4,7 +4,7 @@ No network runs here. Under a recipe's own settings the numbers are those of `ma
 on training errors, the same metrics. Only what a change touches is computed anew: psi alone needs no patch sums.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from maam_lib.config import ScoringSettings
 from maam_lib.data import DatasetError, FrameFlowDataset
 from maam_lib.evaluation import CALIBRATION_FRAMES, Evaluator, Predict, calibrated_psi
 from maam_lib.metrics import MetricError, Protocol
+from maam_lib.playground.error_cache import cached, errors_key
 from maam_lib.playground.integral_maps import KeptErrors, keep_errors
 from maam_lib.windows import Padding, Pair, default_stride
 
@@ -77,7 +78,7 @@ class _Sums(NamedTuple):
     def fused(self, psi: float) -> np.ndarray:
         """The largest fused patch sum of every frame, float32 (T,): fuse first, then the maximum; a row at a time."""
         weight = float(np.float32(psi))
-        best = np.zeros(self.appearance.shape[-1], np.float32)
+        best = np.full(self.appearance.shape[-1], -np.inf, np.float32)
         for appearance, motion in zip(self.appearance, self.motion, strict=True):
             np.maximum(best, pscd.fuse(appearance, motion, weight).max(axis=0), out=best)
         return best
@@ -145,22 +146,45 @@ class Rescorer:
         return measured | {"hit_rate": hit_rate, "false_alarm_rate": false_alarm_rate}
 
 
-def rescorer_for(evaluator: Evaluator, predict: Predict, clips: Sequence[str] | None = None) -> Rescorer:
+def rescorer_for(
+    evaluator: Evaluator,
+    predict: Predict,
+    clips: Sequence[str] | None = None,
+    *,
+    network: str | None = None,
+    tell: Callable[[int, int], None] = lambda _, __: None,
+) -> Rescorer:
     """A rescorer of a predictor's answers on an evaluator's dataset, or on some of its test clips.
 
     One pass of the network over the test frames and over the training frames that `maam evaluate` calibrates on.
+    network: a text that no predictor with other weights or settings has, where the error maps are to be kept on disk
+    and taken from there (`error_cache`); None: neither. `tell` is told after every batch how many frames are done, and
+    of how many.
     Raises KeptErrorsError where the errors do not fit into memory.
     """
-    recipe, train = evaluator.recipe, evaluator.dataset("train")
-    dataset = FrameFlowDataset(
+    recipe, train, device = evaluator.recipe, evaluator.dataset("train"), evaluator.device
+    test = FrameFlowDataset(
         evaluator.prepared, "test", drop_last=recipe.data.drop_last, channels=recipe.data.channels, clips=clips
     )
-    test = keep_errors(predict, dataset, device=evaluator.device)
     calibration = spread_evenly(len(train), CALIBRATION_FRAMES)
-    of_train = keep_errors(predict, train, frames=calibration, device=evaluator.device)
+    total = len(test) + len(calibration)
+
+    def errors(dataset: FrameFlowDataset, frames: np.ndarray | None, before: int) -> KeptErrors:
+        keys = dataset.keys(frames)
+
+        def compute() -> KeptErrors:
+            return keep_errors(
+                predict, dataset, frames=frames, device=device, tell=lambda done: tell(before + done, total)
+            )
+
+        if network is None:
+            return compute()
+        return cached(errors_key(network, dataset, keys, device), keys, evaluator.prepared.frame_size, compute)
+
+    of_test, of_train = errors(test, None, 0), errors(train, calibration, len(test))
     try:
-        of_clip = {clip: evaluator.prepared.labels(clip) for clip in dict.fromkeys(clip for clip, _ in test.keys)}
-        labels = np.array([of_clip[clip][frame] for clip, frame in test.keys])  # by key, never by position
+        of_clip = {clip: evaluator.prepared.labels(clip) for clip in dict.fromkeys(clip for clip, _ in of_test.keys)}
+        labels = np.array([of_clip[clip][frame] for clip, frame in of_test.keys])  # by key, never by position
     except DatasetError:  # a clip without labels
         labels = None
-    return Rescorer(of_train, test, labels, recipe.scoring.alarm_quantile)
+    return Rescorer(of_train, of_test, labels, recipe.scoring.alarm_quantile)

@@ -16,7 +16,7 @@ class ScoreView:
         self.rescorer, self.prepared, self.start = rescorer, prepared, choice
         clips, counts = np.unique(rescorer.clips, return_counts=True)
         self.clips: dict[str, int] = dict(zip(clips.tolist(), counts.tolist(), strict=True))  # scored frames of each
-        self.figure = ScoreFigure(rescorer.test.size)
+        self.figure = ScoreFigure(rescorer.test.size, of_speed=rescorer.test.of_speed)
         self.found: Rescored = rescorer.under(choice)
         self.clip, self.place = "", 0
         self.show_frame(next(iter(self.clips)), 0)
@@ -68,7 +68,7 @@ class ScoreView:
         self.frames = np.array([frame for _, frame in test.keys[self._at]])  # (T,) their numbers in the clip
         sampled = np.linspace(self._at.start, self._at.stop - 1, BRIGHTNESS_FRAMES, dtype=int)
         tops = {
-            name: max(float(branch.error(i).max()) for i in sampled)
+            name: max(float(np.abs(branch.error(i)).max()) for i in sampled)
             for name, branch in (("appearance", test.appearance), ("motion", test.motion))
         }
         self.figure.show_clip(clip, self.frames, None if labels is None else labels[self._at], tops)

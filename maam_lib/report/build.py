@@ -21,7 +21,7 @@ from data_prep.files import folder_aside, write_json, write_text
 from maam_lib import in_clone
 from maam_lib.config import Recipe, load_recipe, recipe_names
 from maam_lib.evaluation import Result
-from maam_lib.grid import Verdict, claims, every_variant, result_table, verdict
+from maam_lib.grid import Verdict, claims, deciders, every_variant, questions, result_table, verdict
 from maam_lib.pages import page
 from maam_lib.report.collection import OWN, collect, turned
 from maam_lib.report.first_page import first_page
@@ -56,7 +56,7 @@ def build_report(
         site = Site(folder, found, root)
         _write_variant_pages(site)
         _write_differences(site)
-        verdicts = [verdict(claim, found.grids) for claim in claims()]
+        verdicts = [verdict(claim, found.grids) for claim in (*claims(), *questions())]
         write_text(folder / "index.html", first_page(site, verdicts))
         write_json(folder / "results.json", _for_machines(site, verdicts))
         write_text(folder / MARK, f"made by maam {__version__}\n")
@@ -109,11 +109,14 @@ def _for_machines(site: Site, verdicts: list[Verdict]) -> dict[str, Any]:
     judged = [
         {
             "claim": verdict.claim.name,
+            "of_the_paper": not verdict.claim.ours,
             "text": verdict.claim.text,
             "place": verdict.claim.place,
             "rule": verdict.claim.rule,
             "state": str(verdict.state),
+            "in_words": verdict.words,
             "because": verdict.because,
+            "would_decide": [str(of) for of in deciders(verdict, site.found.grids)],
             "findings": {name: {"state": str(f.state), "evidence": f.evidence} for name, f in verdict.findings.items()},
         }
         for verdict in verdicts

@@ -19,7 +19,17 @@ from maam_lib import figures
 from maam_lib.analysis import misleading_pair, worst_false_alarms, worst_misses
 from maam_lib.data import DatasetError, PreparedDataset
 from maam_lib.evaluation import Result, detection_row, score_steps
-from maam_lib.grid import BASE, LOSSES, figure6_variants, paper_values, same_seeds
+from maam_lib.grid import (
+    BASE,
+    DATASETS,
+    LOSSES,
+    GridResults,
+    figure6_variants,
+    motion_learned,
+    paper_values,
+    same_seeds,
+    tables,
+)
 from maam_lib.report.collection import Collection, Scored
 from maam_lib.training import RunError, dataset_for
 
@@ -29,6 +39,7 @@ COLUMNS = (
     "Left to right: frame, appearance error, motion error, both fused, and the place: blue where the fused patch sum "
     "passes the threshold calibrated on training frames, orange the truth."
 )
+SIGNED = "Motion errors are of speed, with their sign: orange is faster than predicted, purple slower."
 
 
 class Picture(NamedTuple):
@@ -46,11 +57,16 @@ class Picture(NamedTuple):
 
 
 def figures_of(name: str, found: Collection, root: Path) -> list[Picture | str]:
-    """One figure of the paper, or the "epochs", for every recipe that it can be drawn of."""
+    """One figure of the paper, or the "epochs" or "motion", for every recipe or dataset that it can be drawn of."""
     if name == "figure5":
         return [support_picture(found) or "Not measured: `maam sweep RECIPE --part figure5`"]
     if name == "figure6":
         return [knob_picture(found, "beta"), knob_picture(found, "zeta")]
+    if name == "motion":
+        of_dataset: dict[str, list[GridResults]] = {}
+        for grid in found.grids:
+            of_dataset.setdefault(grid.recipe.data.dataset, []).append(grid)
+        return [picture for name, grids in of_dataset.items() if (picture := motion_picture(name, grids))]
     if name == "epochs":
         epochs = [epoch_picture(grid.recipe.name, grid.results.get(BASE, [])) for grid in found.grids]
         none = "No run was measured after each epoch: `maam sweep RECIPE --part table3`"
@@ -100,7 +116,31 @@ def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
     words = {"beta": "weight beta of the latent loss", "zeta": "margin zeta of the latent loss"}[knob]
     caption = f"Frame AUC against the {words}. Gray: the paper's points. Dots of ours: seeds that every value has."
     drawn = figures.knob_lines(lines, printed, words)
-    return Picture(drawn, caption if lines else f"{caption} Ours is not measured.")
+    return Picture(drawn, caption if lines else f"{caption} This kit has not measured it.")
+
+
+def motion_picture(dataset: str, grids: Sequence[GridResults]) -> Picture | None:
+    """AUC of the motion branch against the motion learned, of all networks of a dataset; None without a curve."""
+    points = motion_learned(grids)
+    if not points.duplicated(["training", "seed"]).any():  # no training was measured at several epochs
+        return None
+    rows: dict[str, float] = {}
+    for grid in grids:
+        for result in grid.results.get(BASE, [])[:1]:
+            rows |= {name: row.auc for name, row in result.no_learning.items()}
+        for name, row in grid.no_learning.rows.items() if grid.no_learning else ():
+            rows |= {name: row.micro.auc} if row.micro.auc is not None else {}
+    best = max(rows, key=lambda name: rows[name])
+    shown = {f"no learning, {name.replace('_', ' ')}": rows[name] for name in dict.fromkeys((best, "zero_flow"))}
+    printed = tables.paper(dataset, "table5", "sparse and latent", "motion")
+    marks = {f"the paper, full size: {printed}": float(printed)} if dataset in DATASETS else {}
+    words = f" The paper prints {printed}, and not how much motion its network learned." if marks else ""
+    shown_of = DATASETS.get(dataset, f"Generated scene {dataset}")
+    return Picture(
+        figures.auc_against_motion(points, shown, marks),
+        f"{shown_of}: frame AUC of the motion branch against how much motion it has learned, on normal test frames. At "
+        f"0 a network predicts motion no better than by predicting none, which is the row zero flow.{words}",
+    )
 
 
 def epoch_picture(name: str, results: Sequence[Result]) -> Picture | None:
@@ -136,7 +176,8 @@ def _of_network(name: str, scored: Scored, root: Path) -> Picture | str:
     if picture is None:
         needs = "the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree"
         return f"No picture of {who}: it needs {needs}."
-    return picture._replace(caption=f"{who}. {picture.caption}")
+    signed = f" {SIGNED}" if name != "figure7" and scored.recipe.loss.motion_target == "speed" else ""
+    return picture._replace(caption=f"{who}. {picture.caption}{signed}")
 
 
 def _video(scored: Scored, root: Path) -> PreparedDataset:

@@ -12,16 +12,20 @@ import pandas as pd
 from data_prep import __version__
 from maam_lib.config import load_recipe, recipe_names
 from maam_lib.grid import (
+    AT_THIS_SIZE,
     BASE,
+    DATASETS,
     NONE,
     GridResults,
     Results,
     State,
     Verdict,
+    deciders,
     ending_of,
     every_part,
     is_full_size,
     is_generated,
+    learning_table,
     sizes_table,
     summary,
     tables,
@@ -59,12 +63,17 @@ MAKERS = {  # the tables of one recipe
     "figure5": [tables.figure5],
     "figure6": [tables.figure6],
 }
+VERDICTS = (  # in words, in this order
+    *(f"{state}{reach}" for reach in ("", f" {AT_THIS_SIZE}") for state in (State.HOLDS, State.FAILS)),
+    str(State.OPEN),
+)
 SIZES_SAY = "AUC minus that of the recipe as it is, same seeds [95 %] (seeds)"
 
 
 def first_page(site: Site, verdicts: list[Verdict]) -> str:
     """The page; its tables are kept by the site."""
-    counts = Counter(verdict.state for verdict in verdicts)
+    cards = [(verdict, deciders(verdict, site.found.grids)) for verdict in verdicts]
+    counts = Counter(verdict.words for verdict in verdicts if not verdict.claim.ours)
     grids = [grid for grid in site.found.grids if grid.results]
     measured = [grid for grid in grids if grid.results.get(BASE)]
     real = [grid for grid in measured if not is_generated(grid)]
@@ -75,10 +84,14 @@ def first_page(site: Site, verdicts: list[Verdict]) -> str:
         "report/templates/paper.html",
         full_size=[grid.recipe.name for grid in real if is_full_size(grid)],
         on_paper_data=[grid.recipe.name for grid in real],
-        verdicts=verdicts,
-        counts={state: counts[state] for state in State},
+        cards=[card for card in cards if not card[0].claim.ours],
+        questions=[card for card in cards if card[0].claim.ours],
+        counts={words: counts[words] for words in VERDICTS},
+        at_this_size=AT_THIS_SIZE,
         summary=site.table("summary", rows, "Every recipe as it is: mean over seeds ± half their range"),
         page_of=site.page_of,
+        motion=figures_of("motion", site.found, site.root),
+        learning=list(_learning(site)),
         paper=[_part(site, name) for name in NAMES],
         epochs=figures_of("epochs", site.found, site.root),
         complete=site.table("complete", complete, "Measured cells of all cells of each part, over the seeds begun"),
@@ -89,6 +102,15 @@ def first_page(site: Site, verdicts: list[Verdict]) -> str:
         kit_version=__version__,
         environment=environment_facts(),
     )
+
+
+def _learning(site: Site) -> Iterator[Table]:
+    """What learning adds on each dataset of the paper that has rows without a network, or networks."""
+    for dataset, name in DATASETS.items():
+        grids = [grid for grid in site.found.grids if grid.recipe.data.dataset == dataset]
+        if any(grid.results or grid.no_learning for grid in grids):
+            caption = f"{name}: rows without a network first, then the paper's, then networks; frame AUC, micro"
+            yield site.table(f"learning-{dataset}", learning_table(grids), caption)
 
 
 # The parts of the paper

@@ -1,5 +1,6 @@
 """Executed notebooks as pages that need no net: pictures embedded, formulas as MathML, one look, no scripts."""
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pygments.formatters import HtmlFormatter
 
 from maam_lib.notebook import recorded_results
 from maam_lib.pages import page
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,20 @@ def chapter_page(chapter: Chapter) -> str:
     The alternative text of a picture is `alt` in the metadata of the cell that draws it: nbconvert looks for it there.
     """
     exporter = HTMLExporter(template_name="basic", filters={"markdown2html": as_html})
-    body, _ = exporter.from_notebook_node(chapter.notebook)
+    body, _ = exporter.from_notebook_node(_without_widgets(chapter.notebook))
     code_colours = HtmlFormatter(style="friendly").get_style_defs(".highlight")
     return page("report/templates/chapter.html", title=chapter.title, notebook=body, code_colours=code_colours)
+
+
+def _without_widgets(notebook: NotebookNode) -> NotebookNode:
+    """The same without progress bars and sliders: without a kernel they are dead, and nbconvert makes scripts of them
+    that need jQuery, which the page has not."""
+    still = copy.deepcopy(notebook)
+    still.metadata.pop("widgets", None)
+    for cell in still.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+    return still
 
 
 def index_page(summary: Mapping[str, Any], chapters: Sequence[Chapter]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, SettingError
-from maam_lib.data import PreparedDataset
+from maam_lib.data import PreparedDataset, training_clips
 
 FLOWS = 300  # training flows, evenly spread, that moving things are measured in
 OF_FASTEST = 0.25  # of the speed that 1 % of a frame's pixels typically exceed: from there a pixel counts as moving
@@ -38,7 +39,8 @@ def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
     if not follow:
         return recipe, ""
     height, width = prepared.frame_size
-    frames = sum(prepared.num_frames("train", clip) - 1 for clip in prepared.clips("train"))
+    clips = training_clips(prepared, recipe.training.hold_out)["train"]
+    frames = sum(prepared.num_frames("train", clip) - 1 for clip in clips)
     found: dict[str, object] = {
         "data.height": height,
         "data.width": width,
@@ -48,7 +50,7 @@ def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
     }
     measured = ""
     if "scoring.patch" in follow:
-        things = moving_things(prepared)
+        things = moving_things(prepared, clips)
         found["scoring.patch"] = [things.height, things.width]
         measured = f" (median of {things.count} moving parts)"
     fitted = recipe.with_settings(*(f"{key}={json.dumps(found[key])}" for key in follow), "data.follow=[]")
@@ -64,13 +66,15 @@ def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
     )
 
 
-def moving_things(prepared: PreparedDataset) -> MovingThings:
-    """The size of what moves in the training clips: connected parts of the flow that are faster than its surroundings.
+def moving_things(prepared: PreparedDataset, clips: Sequence[str] | None = None) -> MovingThings:
+    """The size of what moves in the training clips, or in some of them: connected parts of the flow, faster
+    than their surroundings.
 
     Flow is a little wider than the thing itself, and people who walk together are one part: an estimate, which stands
     in the fitted recipe to be looked at. Raises SettingError where nothing moves.
     """
-    places = [(clip, t) for clip in prepared.clips("train") for t in range(prepared.num_frames("train", clip) - 1)]
+    clips = prepared.clips("train") if clips is None else clips
+    places = [(clip, t) for clip in clips for t in range(prepared.num_frames("train", clip) - 1)]
     chosen = (places[i] for i in spread_evenly(len(places), FLOWS))
     flows = (prepared.flow("train", clip)[t].astype(np.float32) for clip, t in chosen)
     speeds = [np.hypot(flow[..., 0], flow[..., 1]) for flow in flows]

@@ -103,11 +103,15 @@ def read_scores(folder: Path) -> pd.DataFrame:
 
     The names of clips are text, 001 and NA among them. Raises RunError for a damaged file.
     """
-    path, columns = folder / SCORES, ("frame", "label", "appearance", "motion", "fused")
-    scores = read_numbers(path, columns, "make it again: maam evaluate", text=("clip",))
+    return read_score_table(folder / SCORES, ("appearance", "motion", "fused"), "make it again: maam evaluate")
+
+
+def read_score_table(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
+    """A CSV file of frames' scores: clip (text), frame, label, `columns`, and others; RunError where it is damaged."""
+    scores = read_numbers(path, ("frame", "label", *columns), remedy, text=("clip",))
     wrong = ~scores["label"].isin((0, 1)) | (scores["frame"] < 0) | scores.duplicated(["clip", "frame"])
     if wrong.to_numpy().any():
-        raise RunError(f"{path}: expected every frame once, with label 0 or 1; make it again: maam evaluate")
+        raise RunError(f"{path}: expected every frame once, with label 0 or 1; {remedy}")
     return scores
 
 

@@ -24,6 +24,7 @@ def import_weights(prefix: Path, out: Path, *, run: Path | None = None, recipe: 
             "model.num_items": num_items,
             "model.base_channels": width // 8,
             "model.similarity": net.similarity,
+            "loss.motion_target": "flow",
         }
         stated = settings_of(recipe)
         wrong = [f"{key} is {stated[key]}, the weights need {own}" for key, own in needed.items() if stated[key] != own]

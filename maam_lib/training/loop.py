@@ -16,13 +16,15 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from maam_lib.config import Recipe, SettingError
-from maam_lib.data import FrameFlowDataset, PreparedDataset, find_dataset, to_model_input
+from maam_lib.data import FrameFlowDataset, PreparedDataset, find_dataset, recipe_frames, to_model_input
 from maam_lib.fast import best_accelerator, compiler_trouble, keep_freed_memory, largest_divisor, share_statistics
-from maam_lib.losses import Losses, total_loss
+from maam_lib.losses import Losses, recipe_motion_loss, total_loss
 from maam_lib.memory import support_count
 from maam_lib.model import MAAMNet, MAAMOutput
+from maam_lib.training.augmentation import Augmenter
 from maam_lib.training.camera import fit_recipe
 from maam_lib.training.feeding import Feed
+from maam_lib.training.held_out import HeldOut
 from maam_lib.training.machine import environment_facts
 from maam_lib.training.optimizer import build_optimizer
 from maam_lib.training.runs import RunFolder
@@ -48,7 +50,8 @@ def build_network(recipe: Recipe) -> MAAMNet:
             f"recipe {recipe.name} takes {', '.join(recipe.data.follow)} from prepared data and describes no network "
             "before that: recipe, _ = fit_recipe(recipe, dataset_for(root, recipe))"
         )
-    net = MAAMNet(recipe.data.channels, **recipe.model.model_dump())
+    motion_channels = 2 if recipe.loss.motion_target == "flow" else 1
+    net = MAAMNet(recipe.data.channels, **recipe.model.model_dump(), motion_channels=motion_channels)
     net.appearance_decoder.requires_grad_(recipe.loss.branches != "motion")
     net.motion_decoder.requires_grad_(recipe.loss.branches != "appearance")
     return net
@@ -86,9 +89,10 @@ def fit(
     `progress` shows a bar where there is a terminal.
     `on_epoch` gets each new row of the history, on the first device's process; when it returns True the training
     stops there, whole and resumable.
+    With `training.hold_out`, the row of each epoch also holds the widths of `HeldOut`; its seconds leave them out.
     Raises RunError for a folder in use, TrainingError for a loss that is not finite, too few frames, a batch that
     the devices cannot share equally, a run begun in another number format, or where compiling is asked for and
-    impossible.
+    impossible, and DatasetError where too many clips are held back.
     """
     recipe, _ = fit_recipe(recipe, prepared)
     accelerator = best_accelerator() if accelerator == "auto" else accelerator
@@ -103,14 +107,14 @@ def fit(
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
     fabric.launch()
     keep_freed_memory()
-    dataset = FrameFlowDataset(prepared, "train", drop_last=recipe.data.drop_last, channels=recipe.data.channels)
-    run = RunFolder(folder)
+    dataset, run = recipe_frames(recipe, prepared, "train"), RunFolder(folder)
     _check_possible(fabric, recipe, dataset, run, compiled)
+    held_out = HeldOut(recipe, prepared, fabric.device) if recipe.training.hold_out else None
     if fabric.is_global_zero:
         run.claim(recipe, resume=resume)
     fabric.barrier()
     try:
-        _train(fabric, recipe, dataset, run, compiled, progress, on_epoch)
+        _train(fabric, recipe, dataset, held_out, run, compiled, progress, on_epoch)
     finally:
         if fabric.is_global_zero:
             run.release()
@@ -148,7 +152,7 @@ def _check_possible(
 
 
 def epoch_seed(seed: int, epoch: int, purpose: int) -> int:
-    """One seed per (run, epoch, purpose), well spread; purpose 0 orders the frames, 1 drops activations."""
+    """One seed per (run, epoch, purpose), well spread: 0 orders the frames, 1 drops activations, 2 augments."""
     return int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1)[0])
 
 
@@ -166,6 +170,7 @@ def _train(
     fabric: "Fabric",
     recipe: Recipe,
     dataset: FrameFlowDataset,
+    held_out: HeldOut | None,
     run: RunFolder,
     compiled: bool,
     shows_progress: bool,
@@ -176,6 +181,8 @@ def _train(
     net = build_network(recipe)
     adam = build_optimizer(recipe, net)
     facts = _facts(fabric, recipe, dataset) | {"compiled": compiled}
+    if held_out is not None:
+        facts["held_out"] = held_out.clips
     if fabric.world_size > 1:
         net = share_statistics(net, fabric.device.type)
     if compiled:
@@ -193,6 +200,8 @@ def _train(
         for epoch in range(done + 1, settings.epochs + 1):
             row = _train_epoch(fabric, recipe, feed, module, optimizer, epoch, progress)
             if fabric.is_global_zero:
+                if held_out is not None:
+                    row |= _checked_widths(held_out, net, epoch)
                 run.save_epoch(net, adam, row)
                 run.record(facts | _so_far(run, epoch))
             wants_to_stop = on_epoch is not None and fabric.is_global_zero and on_epoch(row)
@@ -219,12 +228,19 @@ def _train_epoch(
     torch.manual_seed(epoch_seed(settings.seed, epoch, 1))  # one for all devices: see dropout.py
     order_seed = epoch_seed(settings.seed, epoch, 0)
     order = batches(len(feed.dataset), settings.batch_size, order_seed, fabric.global_rank, fabric.world_size)
+    augmenter = None
+    if settings.augment:
+        draws = np.random.default_rng(epoch_seed(settings.seed, epoch, 2))
+        augmenter = Augmenter(draws, settings.batch_size, fabric.global_rank, fabric.world_size)
     sums, steps = torch.zeros((), device=fabric.device), 0
     for raw_frames, raw_flow in feed.batches(order):
         frames, flow = to_model_input(raw_frames, raw_flow, feed.dataset.channels)
+        if augmenter is not None:
+            frames, flow = augmenter(frames, flow)
         output = module(frames.contiguous(memory_format=torch.channels_last))
-        losses = total_loss(output, frames, flow, recipe.loss)
-        terms = torch.stack([*losses, flow.abs().mean(), _mean_support(output, losses.total)]).detach()
+        losses = total_loss(output, frames, flow, recipe.loss, recipe.scoring.patch)
+        nothing = recipe_motion_loss(flow, torch.zeros_like(output.flow_hat), recipe.loss, recipe.scoring.patch)
+        terms = torch.stack([*losses, nothing, _mean_support(output, losses.total)]).detach()
         # before the check, so that all devices stop together; of a tensor, a tensor
         terms: Tensor = fabric.all_reduce(terms, reduce_op="mean")  # pyright: ignore[reportAssignmentType]
         _check_finite(Losses(*terms[: len(losses)]), epoch, steps + 1)
@@ -254,6 +270,17 @@ def _check_finite(losses: Losses, epoch: int, step: int) -> None:
             f"the loss is not finite at epoch {epoch}, step {step}: {terms}; earlier epochs are kept. "
             "A lower training.learning_rate usually helps"
         )
+
+
+def _checked_widths(held_out: HeldOut, net: MAAMNet, epoch: int) -> dict[str, float]:
+    """The row of `HeldOut`; TrainingError where it is not finite, as no history can hold that."""
+    row = held_out.row(net)
+    if not np.isfinite(list(row.values())).all():
+        raise TrainingError(
+            f"the errors after epoch {epoch} are not finite: {row}; earlier epochs are kept. "
+            "A lower training.learning_rate usually helps"
+        )
+    return row
 
 
 def _facts(fabric: "Fabric", recipe: Recipe, dataset: FrameFlowDataset) -> dict[str, object]:

@@ -25,6 +25,7 @@ class Machine(Part):
     gpu: str | None = None
     platform: str | None = None
     precision: str | None = None
+    threads: int | None = None
     training_seconds: Amount | None = None
     weights_from: str = ""
     data: "_TrainedOn | None" = None

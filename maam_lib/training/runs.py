@@ -2,7 +2,7 @@
 
 recipe.yaml        the resolved recipe
 run.json           seed, device, number format, determinism, versions, data, git revision, wall time
-history.csv        one row per epoch
+history.csv        one row per epoch; with `training.hold_out`, also the widths of held_out.py
 checkpoints/       epoch_001.safetensors ... weights, as many as `training.keep_epochs` says and the last;
                    optimizer.safetensors for exact resume
 scores.csv         from `maam evaluate`: clip, frame, label, appearance, motion, fused

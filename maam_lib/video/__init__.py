@@ -1,7 +1,8 @@
 """Any video scored: footage, scores, events, page. `scorer` and `export` need torch: import them by name."""
 
 from maam_lib.video.annotation import AnnotatedVideo, Annotator, picture_size
-from maam_lib.video.detection import Progress, detect, footage_notes, progress_line
+from maam_lib.video.browser_video import for_browsers
+from maam_lib.video.detection import Progress, detect, footage_notes, progress_line, untrusted
 from maam_lib.video.footage import open_footage
 from maam_lib.video.online import BATCH, in_channels, measured_on
 from maam_lib.video.onnx_file import open_onnx

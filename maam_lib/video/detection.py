@@ -1,9 +1,10 @@
 """Score any footage into a folder: annotated video, scores, events, one page. Runs without torch for an ONNX file.
 
-annotated.mkv   one picture per row of scores.csv: abnormal regions marked, the score of the last seconds under it
+annotated.mkv   one picture per row of scores.csv: abnormal regions marked, the score of the last seconds under it;
+                `browser_video` writes it anew as annotated.mp4, which the page plays
 scores.csv      frame, time, appearance, motion, fused, normalised, alarm
 events.csv      alarms and trouble with the footage, one line each, written when it has ended
-index.html      curve, worst moments, events, settings; renewed every minute
+index.html      what was found and how far to trust it, curve, video, events, worst moments; renewed every minute
 """
 
 import math
@@ -19,10 +20,11 @@ from av.error import FFmpegError
 from data_prep import __version__
 from data_prep.files import write_text
 from data_prep.signals import unbroken
-from maam_lib.detector import DetectionError, Detector, Score
+from maam_lib.detector import ALARM_SHARE, TRAINING_FRAMES, DetectionError, Detector, Score
 from maam_lib.pages import page
 from maam_lib.video.annotation import STRIP, AnnotatedVideo, Annotator, boxes, jpeg, picture_size
-from maam_lib.video.detection_page import Envelope, WorstMoments, clock, listed, svg_curve
+from maam_lib.video.browser_video import VIDEO, browser_files
+from maam_lib.video.detection_page import Envelope, WorstMoments, clock, drawn, listed, percent
 from maam_lib.video.events import Alarms, Box, Event, EventFile
 from maam_lib.video.online import BATCH, Scored, score_online
 from maam_lib.video.result_folder import check_free, check_room, claimed
@@ -30,7 +32,10 @@ from maam_lib.video.trouble import Footage
 
 PAGE_SECONDS = 60.0  # between two renewals of the page
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
-VIDEO = "annotated.mkv"
+MOTION_ERROR = {
+    "flow": "absolute difference of flow and predicted flow",
+    "speed": "speed minus predicted speed: above 0 where things are faster, below 0 where they are slower",
+}
 SCORE_COLUMNS = "frame,time,appearance,motion,fused,normalised,alarm"
 
 
@@ -117,6 +122,7 @@ class _Report:
         self._video: AnnotatedVideo | None = None
         self._envelope, self._moments = Envelope(), WorstMoments()
         self._lowest, self._highest = math.inf, -math.inf  # fused scores so far
+        self._ended = False
 
     def begin(self, items: list[Event | Scored]) -> None:
         """Open the files and write the first events and the first frame; nothing stays open where that fails."""
@@ -163,7 +169,7 @@ class _Report:
             if self._video is not None:
                 self._video.write(picture, frame.time)
         self._lowest, self._highest = min(self._lowest, scored.fused), max(self._highest, scored.fused)
-        self._envelope.add(normalised)
+        self._envelope.add(normalised, frame.time)
         self._moments.add(normalised, frame.number, frame.time, lambda: jpeg(picture))
         progress.frames += 1
         now = time.monotonic()
@@ -203,21 +209,41 @@ class _Report:
             self._events.write(event)
 
     def _write_page(self) -> None:
-        events, left_out = listed(self.out / "events.csv", self.detector.training)
+        curve = drawn(self._envelope.values, self._envelope.times, self.progress.footage_seconds, self.level)
+        events = listed(self.out / "events.csv", self.detector.training, curve.start, curve.end)
+        moments = self._moments.sorted()
         shown = page(
             "video/templates/detection.html",
-            title=f"{self.footage.name.rpartition('/')[2]}, scored",
-            normal=self.detector.normal,
-            curve=svg_curve(self._envelope.values, self.level),
-            times=[clock(self.progress.footage_seconds * quarter / 4) for quarter in range(5)],
-            highest=max(self._envelope.values, default=None),
-            level=self.level,
-            moments=self._moments.sorted(),
+            name=self.footage.name.rpartition("/")[2],
+            ended=self._ended,
+            of_speed=self.detector.motion_target == "speed",
+            alarms=self.progress.alarms,
+            highest=moments[0],
+            threshold=self._threshold(),
+            curve=curve,
             events=events,
-            left_out=left_out,
+            moments=moments,
+            videos=browser_files(),
+            clock=clock,
+            percent=percent,
             facts=self._facts(),
         )
         write_text(self.out / "index.html", shown)
+
+    def _threshold(self) -> dict[str, Any]:
+        """Where the threshold came from, and what is known of how far it can be trusted."""
+        detector, asked = self.detector, self.alarms_per_hour
+        share = detector.share_for(asked) if asked else ALARM_SHARE
+        return {
+            "normal": detector.normal,
+            "of_training": detector.normal == TRAINING_FRAMES,
+            "trained_on": detector.trained_on,
+            "frames": detector.training.frames,
+            "reached": _reached(detector, self.threshold),
+            "share": percent(share),
+            "above": share * detector.training.frames,  # frames that are meant to reach it
+            "alarms_per_hour": asked,
+        }
 
     def _facts(self) -> dict[str, Any]:
         detector, progress, training = self.detector, self.progress, self.detector.training
@@ -231,6 +257,7 @@ class _Report:
             "scores on this page": f"(fused - {training.low:.6g}) / {training.high - training.low or 1:.6g}",
             "recipe": f"{detector.recipe}, epoch {detector.epoch}, trained on {detector.trained_on}",
             "frames resized to": f"{detector.frame_size[0]}x{detector.frame_size[1]}, {detector.channels} channel(s)",
+            "motion error": MOTION_ERROR[detector.motion_target],
             "flow": f"{detector.flow}, at the footage's size {self.footage.size[0]}x{self.footage.size[1]}",
             "patch, stride, padding": f"{detector.patch}, {detector.stride}, {detector.padding}",
             "psi": detector.psi,
@@ -253,6 +280,7 @@ class _Report:
 
     def finish(self, lost: Event | None) -> None:
         """End what is on, and close the files. lost: of a stream that is silent at this end."""
+        self._ended = True
         with unbroken(), ExitStack() as last:  # the last one named is done first, and one that fails stops no other
             last.callback(self._write_page)
             last.push(self._files)
@@ -269,6 +297,26 @@ def footage_notes(detector: Detector, footage: Footage) -> list[str]:
         return footage.notes
     seen = f"{detector.frame_size[0]}x{detector.frame_size[1]}"
     return [*footage.notes, f"{height}x{width} is seen at {seen}, {stretch:.2f} times as wide for its height"]
+
+
+def untrusted(detector: Detector, alarms_per_hour: float | None) -> str | None:
+    """What to say of a threshold of training frames, where the scores of normal test frames are known."""
+    threshold = detector.threshold if alarms_per_hour is None else detector.threshold_for(alarms_per_hour)
+    if (reached := _reached(detector, threshold)) is None:
+        return None
+    return (
+        f"the threshold comes from the training frames of {detector.trained_on}; of the *normal* frames of its own "
+        f"test clips {reached} reach it too, so expect false alarms. Give ordinary footage of your view: "
+        "--normal FOOTAGE"
+    )
+
+
+def _reached(detector: Detector, threshold: float) -> str | None:
+    """How many normal test frames reach a threshold of training frames, as far as their quantiles can tell."""
+    share = detector.reached_by_normal_test(threshold)
+    if share is None or detector.normal != TRAINING_FRAMES:
+        return None
+    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
 
 
 def progress_line(progress: Progress) -> str:

@@ -4,9 +4,10 @@ import csv
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from maam_lib.detector import TrainingScores
 
@@ -14,6 +15,7 @@ MOMENTS = 12  # pictures on the page
 APART = 5.0  # seconds between two of them, at least
 BINS = 600  # of the curve
 LISTED = 200  # events in the table; all of them are in events.csv
+FEW = 4  # alarms that are told one by one at the top
 WIDTH, HEIGHT = 1000, 160  # of the curve, in its own units
 
 
@@ -22,16 +24,19 @@ class Envelope:
 
     def __init__(self) -> None:
         self.values: list[float] = []
+        self.times: list[float] = []  # seconds at which each stretch begins
         self.stretch = 1  # frames per value
         self._filled = 0
 
-    def add(self, score: float) -> None:
+    def add(self, score: float, time: float) -> None:
         if self._filled == 0:
             self.values.append(score)
+            self.times.append(time)
         self.values[-1] = max(self.values[-1], score)
         self._filled = (self._filled + 1) % self.stretch
         if len(self.values) == 2 * BINS and self._filled == 0:
             self.values = [max(pair) for pair in zip(self.values[::2], self.values[1::2], strict=True)]
+            self.times = self.times[::2]
             self.stretch *= 2
 
 
@@ -79,23 +84,74 @@ def clock(seconds: float) -> str:
     return f"{timedelta(seconds=tenths // 10)}.{tenths % 10}"
 
 
-def svg_curve(values: Sequence[float], level: float) -> dict[str, object]:
-    """The curve and the threshold as SVG draws them, in WIDTH x HEIGHT units."""
+class Curve(NamedTuple):
+    """A curve and its threshold as SVG draws them, in WIDTH x HEIGHT units, and as numbers for the page's script."""
+
+    start: float  # seconds
+    end: float
+    level: float  # the threshold, in normalised scores
+    points: str
+    level_at: float
+    data: dict[str, object]
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def drawn(values: Sequence[float], times: Sequence[float], end: float, level: float) -> Curve:
+    """The curve of normalised scores over time. times: seconds at which each value begins; end: of the last frame."""
     top, bottom = max(1.1 * level, 1.0, *values), min(0.0, level, *values)
+    start = times[0] if times else 0.0
+    across = WIDTH / ((end - start) or 1.0)
 
     def y(score: float) -> float:
         return round(HEIGHT - (score - bottom) / (top - bottom) * HEIGHT, 1)
 
-    step = WIDTH / max(1, len(values) - 1)
-    points = " ".join(f"{i * step:.1f},{y(value)}" for i, value in enumerate(values))
-    return {"width": WIDTH, "height": HEIGHT, "points": points, "level": y(level)}
+    places = [(round((time - start) * across, 1), y(value)) for time, value in zip(times, values, strict=True)]
+    points = " ".join(f"{x},{down}" for x, down in places)
+    numbers: dict[str, object] = {"start": start, "end": end, "width": WIDTH}
+    numbers |= {"times": [round(time, 3) for time in times], "scores": [round(value, 3) for value in values]}
+    return Curve(start, end, level, points, y(level), numbers)
 
 
-def listed(events: Path, training: TrainingScores) -> tuple[list[dict[str, str]], int]:
-    """The first LISTED rows of events.csv, their peaks on the page's scale, and how many rows there are more."""
+class Listed(NamedTuple):
+    """What events.csv holds, as the page shows it."""
+
+    rows: list[dict[str, str]]  # the first LISTED, their peaks on the page's scale
+    left_out: int  # rows after these
+    alarm_seconds: float  # of all alarms together
+    alarms: list[dict[str, str]]  # the first FEW
+    last: dict[str, str] | None  # alarm
+    worst: dict[str, str] | None  # alarm
+    shaded: dict[str, list[tuple[int, int]]]  # "alarm", "trouble": first unit of the curve's WIDTH, and how many
+
+
+def listed(events: Path, training: TrainingScores, start: float, end: float) -> Listed:
+    """Reads events.csv in one pass. start, end: seconds that the curve spans."""
+    marks = {kind: np.zeros(WIDTH, bool) for kind in ("alarm", "trouble")}
+    across, rows, count, seconds = WIDTH / ((end - start) or 1.0), [], 0, 0.0
+    alarms, last, worst = [], None, None
     with events.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        first = list(islice(rows, LISTED))
-        for row in first:
+        for count, row in enumerate(csv.DictReader(file), start=1):
+            begun, ended = float(row["start"]), float(row["end"])
+            from_unit = min(max(int((begun - start) * across), 0), WIDTH - 1)
+            kind = "alarm" if row["kind"] == "alarm" else "trouble"
+            marks[kind][from_unit : max(from_unit + 1, int((ended - start) * across))] = True
             row["peak"] = row["peak"] and f"{training.normalise(float(row['peak'])):.2f}"
-        return first, sum(1 for _ in rows)
+            if kind == "alarm":
+                seconds, last, alarms = seconds + ended - begun, row, [*alarms, row][:FEW]
+                worst = row if worst is None or float(row["peak"]) > float(worst["peak"]) else worst
+            if count <= LISTED:
+                rows.append(row)
+    shaded = {kind: _stretches(mark) for kind, mark in marks.items()}
+    return Listed(rows, max(0, count - LISTED), seconds, alarms, last, worst, shaded)
+
+
+def _stretches(marks: np.ndarray) -> list[tuple[int, int]]:
+    """(first, length) of the True stretches of a row of flags."""
+    turns = np.flatnonzero(np.diff(marks.astype(np.int8), prepend=0, append=0)).tolist()
+    return [(first, after - first) for first, after in zip(turns[::2], turns[1::2], strict=True)]
+
+
+def percent(share: float) -> str:
+    """A share (0 to 1) in words that do not claim more than two digits."""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"

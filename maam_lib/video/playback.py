@@ -9,6 +9,7 @@ import numpy as np
 
 from maam_lib.detector import DetectionError
 from maam_lib.video.annotation import ALARM, INK, LINE, PAPER, SOFT, STRIP
+from maam_lib.video.browser_video import VIDEO, annotated_video
 
 CURVE = 120  # pixels of the curve's height
 MARGIN = 14  # above and below it
@@ -22,13 +23,14 @@ class Playback:
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
-        missing = [name for name in ("scores.csv", "annotated.mkv") if not (self.folder / name).is_file()]
-        if missing:
-            raise DetectionError(f"{folder}: no {missing[0]} here; make it with `maam detect RUN VIDEO --out {folder}`")
+        video, has_scores = annotated_video(self.folder), (self.folder / "scores.csv").is_file()
+        if video is None or not has_scores:
+            missing = VIDEO if has_scores else "scores.csv"
+            raise DetectionError(f"{folder}: no {missing} here; make it with `maam detect RUN VIDEO --out {folder}`")
         import pandas as pd  # only here: scoring an exported file does not need it
 
         self.scores = pd.read_csv(self.folder / "scores.csv")
-        self._video = av.open(str(self.folder / "annotated.mkv"))
+        self._video = av.open(str(video))
         self._stamps = sorted(packet.pts for packet in self._video.demux(video=0) if packet.pts is not None)
         self._next = -1  # row whose frame is decoded next
 
@@ -58,7 +60,7 @@ class Playback:
     def _frame(self, row: int) -> np.ndarray:
         """The marked frame without its strip; playing on is cheaper than jumping."""
         if row >= len(self._stamps):
-            raise DetectionError(f"{self.folder / 'annotated.mkv'}: no frame {row}; was it cut?")
+            raise DetectionError(f"{self._video.name}: no frame {row}; was it cut?")
         if self._next != row:
             self._video.seek(self._stamps[row], stream=self._video.streams.video[0])
             self._frames = self._video.decode(video=0)

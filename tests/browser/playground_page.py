@@ -10,11 +10,10 @@ PATIENCE = 120_000  # milliseconds: the machine may be busy
 
 
 class PlaygroundPage:
-    """One open page with all its widgets there."""
+    """One open page."""
 
     def __init__(self, page: Any, screenshots: Path, name: str) -> None:
         self.page, self.screenshots, self.name = page, screenshots, name
-        page.get_by_role("button", name="start training").wait_for()  # the last widget
 
     def says(self, text: str) -> Any:
         """Wait for a line of a panel that begins with a pattern; gives its place."""
@@ -24,7 +23,7 @@ class PlaygroundPage:
 
     def number(self, name: str) -> Any:
         """Where the value stands that is under a name."""
-        return self.page.locator(".widget-html span", has_text=name).locator("b").first
+        return self.page.locator(".widget-html:visible span", has_text=name).locator("b").first
 
     def picture(self, place: int) -> Any:
         """One of the pictures that are shown."""
@@ -32,7 +31,7 @@ class PlaygroundPage:
 
     def press(self, slider: str, key: str, times: int = 1) -> None:
         """Move a slider with the keyboard."""
-        handle = self.page.locator(".widget-hslider", has_text=slider).locator(".noUi-handle").first
+        handle = self.page.locator(".widget-hslider:visible", has_text=slider).locator(".noUi-handle").first
         handle.scroll_into_view_if_needed()
         handle.focus()
         for _ in range(times):

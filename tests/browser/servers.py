@@ -28,7 +28,7 @@ def served(program: str, options: tuple[str, ...], folder: Path) -> Iterator[str
     """A program (a module's name) at work in a folder, its log beside it; gives its address once it answers there."""
     port = _free_port()
     command = [sys.executable, "-m", program, *(option.format(port=port) for option in options)]
-    address, patient = f"http://127.0.0.1:{port}", Retry(connect=120, backoff_factor=0.5, backoff_max=0.5)
+    address, patient = f"http://127.0.0.1:{port}", Retry(total=None, connect=120, backoff_factor=0.5, backoff_max=0.5)
     with (folder.parent / f"{program}.log").open("wb") as log:
         output = {"stdout": log, "stderr": subprocess.STDOUT}
         with subprocess.Popen(command, cwd=folder, env=_private_environment(folder.parent), **output) as server:

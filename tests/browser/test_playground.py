@@ -1,7 +1,5 @@
-"""The playground as a user meets it: run all, move sliders, click on the frame, start and stop a training."""
+"""The playground in JupyterLab, as a user meets it: run all, move sliders, click on the frame, train and stop."""
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +15,37 @@ from tests.browser.servers import LAB, run_all_in_lab, served
 pytest_plugins = ("tests.browser.real_browser",)  # its fixtures: `chromium` and `window`
 pytestmark = pytest.mark.browser
 NAME = "07_playground.ipynb"
-VOILA = (NAME, "--port={port}", "--Voila.port_retries=0")
 
 
 @pytest.fixture
 def playground(tmp_path: Path, scene_root: Path, finished_run: RunFolder) -> Path:
-    """A folder with the notebook, set to the small scene and run, and the app's settings beside it."""
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    notebook = nbformat.read(NOTEBOOK_FOLDER / NAME, as_version=4)
-    [cell] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    """A folder with the notebook, set to the small scene and run."""
     values = {"root": str(scene_root), "run": str(finished_run.folder), "runs": str(tmp_path / "runs")}
-    cell.source += "".join(f"\n{name} = {value!r}" for name, value in values.items())
-    nbformat.write(notebook, folder / NAME)
-    shutil.copy(NOTEBOOK_FOLDER / "voila.json", folder)
+    return with_values(NAME, values, tmp_path / "notebooks")
+
+
+def with_values(name: str, values: dict[str, str], folder: Path) -> Path:
+    """A folder with one of the notebooks, some of its parameters set."""
+    notebook = nbformat.read(NOTEBOOK_FOLDER / name, as_version=4)
+    [cell] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cell.source += "".join(f"\n{parameter} = {value!r}" for parameter, value in values.items())
+    folder.mkdir()
+    nbformat.write(notebook, folder / name)
     return folder
 
 
 def open_lab(page: Any, address: str) -> PlaygroundPage:
     """The notebook in JupyterLab, all its cells run."""
     run_all_in_lab(page, address, NAME)
+    page.get_by_role("button", name="start training").wait_for()  # in the last cell with widgets
     return PlaygroundPage(page, SCREENSHOTS, "lab")
 
 
-def open_voila(page: Any, address: str) -> PlaygroundPage:
-    """The app."""
-    page.goto(address, wait_until="commit")
-    return PlaygroundPage(page, SCREENSHOTS, "voila")
-
-
-@pytest.mark.parametrize(
-    ("program", "options", "open_page"),
-    [("jupyterlab", LAB, open_lab), ("voila", VOILA, open_voila)],
-    ids=["lab", "voila"],
-)
-def test_the_playground_answers(
-    program: str, options: tuple[str, ...], open_page: Callable, playground: Path, window: Any, tmp_path: Path
-) -> None:
-    with served(program, options, playground) as address:
-        page = open_page(window, address)
+def test_the_playground_answers(playground: Path, window: Any, tmp_path: Path) -> None:
+    with served("jupyterlab", LAB, playground) as address:
+        page = open_lab(window, address)
         moves_scores(page)
-        looks_into_the_memory(page)
+        looks_into_the_memory(page, picture=2)  # after that of the scores, and the frame to click on
         trains(page, tmp_path / "runs")
 
 
@@ -74,10 +62,10 @@ def moves_scores(page: PlaygroundPage) -> None:
     page.changes(page.number("psi"), lambda: page.page.get_by_role("button", name="back to the recipe").click())
 
 
-def looks_into_the_memory(page: PlaygroundPage) -> None:
-    """A click on the frame asks another query; the temperature changes the answer."""
+def looks_into_the_memory(page: PlaygroundPage, picture: int) -> None:
+    """A click on the frame asks another query; the temperature changes the answer in the picture of that place."""
     place = page.page.get_by_title("query in row 0, column 1", exact=True)
-    page.changes(page.picture(2), place.click)
+    page.changes(page.picture(picture), place.click)
     page.changes(page.number("support items of this query"), lambda: page.press("temperature", "ArrowLeft", 20))
     page.keep("memory")
 

@@ -17,8 +17,11 @@ def test_the_tables_are_those_of_the_kept_results(page: str) -> None:
 
 def test_a_table_replaces_what_stood_between_its_marks() -> None:
     begins, ends = "<!-- sizes: python docs/make_tables.py -->", "<!-- /sizes -->"
-    made = MADE["made_anew"]("docs/sweeps.md", f"before\n{begins}\nold\n{ends}\nafter\n")
-    assert "old" not in made
+    other = "".join(f"<!-- {mark} -->" for mark in ("would_decide: python docs/make_tables.py", "/would_decide"))
+    made = MADE["made_anew"]("docs/sweeps.md", f"before\n{begins}\nstale\n{ends}\nafter\n{other}")
+    assert "stale" not in made
     assert "| no-memory | fused |" in made
     assert made.startswith(f"before\n{begins}\n")
-    assert made.endswith(f"\n{ends}\nafter\n")
+    between = made[made.index(ends) : made.index("<!-- would_decide")]
+    assert between == f"{ends}\nafter\n"
+    assert made.endswith("\n<!-- /would_decide -->")

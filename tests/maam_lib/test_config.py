@@ -16,7 +16,7 @@ KNOBS = [
     for key, info in Recipe.model_fields[section].annotation.model_fields.items()
 ]
 FREE_TEXT = {"data.dataset", "data.flow"}  # names of things outside the recipe
-YES_OR_NO = {"model.use_memory"}
+YES_OR_NO = {"model.use_memory", "training.augment"}
 
 
 def written(folder: Path, text: str, name: str = "mine.yaml") -> Path:
@@ -37,7 +37,7 @@ def test_every_recipe_of_the_kit_loads(name: str):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.about, "each says what it is for"
-    dataset = re.sub(r"-(laptop|mini|released)$", "", name)
+    dataset = re.sub(r"-(half|laptop|mini|released)$", "", name)
     assert dataset in (recipe.data.dataset, "camera")
 
 
@@ -54,7 +54,7 @@ def test_every_knob_says_what_it_is_where_it_comes_from_and_what_is_allowed(key:
 def test_every_switch_to_the_released_form_leads_to_its_number_in_the_docs():
     text = (PROJECT / "docs" / "differences.md").read_text(encoding="utf-8")
     numbers = {int(number) for number in re.findall(r"^\| (\d+) \|", text, flags=re.MULTILINE)}
-    assert numbers == set(range(1, 28))
+    assert numbers == set(range(1, 29))
     led = {key: info.json_schema_extra["differs"] for key, info in KNOBS}
     assert {number for number in led.values() if number is not None} <= numbers
     switches = {key for key, info in KNOBS if "released" in str(info.annotation)}
@@ -63,13 +63,13 @@ def test_every_switch_to_the_released_form_leads_to_its_number_in_the_docs():
 
 
 def test_every_number_of_a_difference_in_the_code_is_in_the_docs():
-    """Docstrings say "item 9" or "items 15 and 16"; the docs have 1 to 27."""
+    """Docstrings say "item 9" or "items 15 and 16"; the docs have 1 to 28."""
     cited = {}
     for path in [*PROJECT.glob("maam_lib/**/*.py"), *PROJECT.glob("data_prep/**/*.py")]:
         for numbers in re.findall(r"\bitems? (\d+(?:(?:, | and | to )\d+)*)", path.read_text(encoding="utf-8")):
             cited |= {int(number): path.name for number in re.findall(r"\d+", numbers)}
-    assert {number: where for number, where in cited.items() if not 1 <= number <= 27} == {}
-    assert set(cited) >= {1, 2, 7, 8, 9, 10, 11, 14, 15, 16, 19, 20, 21, 24, 26}
+    assert {number: where for number, where in cited.items() if not 1 <= number <= 28} == {}
+    assert set(cited) >= {1, 2, 7, 8, 9, 10, 11, 14, 15, 16, 19, 20, 21, 24, 26, 28}
 
 
 def released(name: str) -> Recipe:
@@ -153,6 +153,33 @@ def test_a_wrong_override_names_key_value_and_what_is_allowed(override: str, par
     with pytest.raises(SettingError) as error:
         load_recipe("synthetic-mini", override)
     assert [part for part in parts if part not in str(error.value)] == []
+
+
+def test_the_defaults_are_the_papers_target_and_no_augmentation():
+    recipe = Recipe(name="plain")
+    found = (recipe.loss.motion_target, recipe.loss.motion_form, recipe.training.augment)
+    assert found == ("flow", "pixels", False)
+
+
+@pytest.mark.parametrize(("patch", "wrong"), [("[97, 12]", "97x12"), ("[24, 145]", "24x145")])
+def test_patches_that_are_compared_must_fit_into_the_frame(patch: str, wrong: str):
+    """Frames are 96x144. What is scored may hang over the border; what the loss compares may not."""
+    assert load_recipe("synthetic-mini", f"scoring.patch={patch}").loss.motion_form == "pixels"
+    expected = (
+        f"scoring.patch = {wrong} does not fit into frames of 96x144; set a smaller scoring.patch, or loss.motion_form"
+    )
+    with pytest.raises(SettingError, match=expected):
+        load_recipe("synthetic-mini", "loss.motion_form=patches", f"scoring.patch={patch}")
+    load_recipe("synthetic-mini", "loss.motion_form=patches", "scoring.patch=[96, 144]")
+
+
+def test_a_recipe_that_follows_its_data_learns_from_them_whether_patches_fit():
+    settings = ("loss.motion_form=patches", "data.height=48", "data.width=64")
+    recipe = load_recipe("camera", *settings)
+    assert recipe.data.follow
+    assert recipe.with_settings("scoring.patch=[40, 20]", "data.follow=[]").loss.motion_form == "patches"
+    with pytest.raises(SettingError, match="50x20 does not fit into frames of 48x64"):
+        recipe.with_settings("scoring.patch=[50, 20]", "data.follow=[]")
 
 
 def test_an_override_that_is_not_yaml_is_named():
@@ -245,6 +272,8 @@ def test_the_hash_changes_with_every_setting_that_can_change_a_result(key: str):
     other = {
         "channels": 3,
         "similarity": "released",
+        "motion_target": "speed",
+        "motion_form": "patches",
         "sparse_form": "released",
         "latent_form": "attract",
         "precision": "bfloat16",

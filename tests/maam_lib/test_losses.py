@@ -28,6 +28,52 @@ def test_appearance_and_motion_losses_are_means():
     assert losses.motion_loss(flow, out.flow_hat).item() == pytest.approx(motion, rel=1e-12)
 
 
+def test_a_predicted_speed_is_compared_with_the_length_of_the_flow():
+    """Lengths 5 and 0, predicted 7 and -1: differences of 2 and 1."""
+    flow = torch.tensor([[3.0, 0.0], [-4.0, 0.0]]).view(1, 2, 1, 2)  # dx 3, dy -4, and none
+    speed_hat = torch.tensor([7.0, -1.0]).view(1, 1, 1, 2)
+    assert losses.motion_loss(flow, speed_hat).item() == pytest.approx((2 + 1) / 2)
+
+
+def test_of_patches_the_means_are_compared_and_each_component_by_itself():
+    """Errors of dx that cancel in the patch cost nothing there; those of dy stay."""
+    flow = torch.zeros(1, 2, 2, 2)
+    flow_hat = torch.tensor([[[1.0, -1.0], [1.0, -1.0]], [[0.5, 0.5], [0.5, 0.5]]])[None]
+    assert losses.motion_loss(flow, flow_hat).item() == pytest.approx((1 + 0.5) / 2)
+    assert losses.motion_loss(flow, flow_hat, (2, 2)).item() == pytest.approx((0 + 0.5) / 2)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_loss_of_patches_is_that_of_loops(channels: int):
+    """Whole patches of 6x9 in 13x17 pixels, 2 apart both ways: 4 x 5 of them, whose last edges are 12 and 17."""
+    generator = torch.Generator().manual_seed(3)
+    flow, flow_hat = (torch.randn(2, c, 13, 17, generator=generator, dtype=torch.float64) for c in (2, channels))
+    truth = flow.numpy() if channels == 2 else np.hypot(*flow.numpy().swapaxes(0, 1))[:, None]
+    error = truth - flow_hat.numpy()
+    means = [
+        error[b, c, y : y + 6, x : x + 9].mean()
+        for b in range(2)
+        for c in range(channels)
+        for y in range(0, 13 - 6 + 1, 2)
+        for x in range(0, 17 - 9 + 1, 2)
+    ]
+    assert len(means) == 2 * channels * 4 * 5
+    assert losses.motion_loss(flow, flow_hat, (6, 9)).item() == pytest.approx(np.abs(means).mean(), rel=1e-12)
+
+
+def test_patches_are_compared_where_the_settings_say_so_and_need_their_size():
+    out, frames, flow = random_output(7)
+    pixels, patches = LossSettings(), LossSettings(motion_form="patches")
+    assert losses.total_loss(out, frames, flow, pixels, (2, 3)) == losses.total_loss(out, frames, flow, pixels)
+    found = losses.total_loss(out, frames, flow, patches, (2, 3))
+    assert found.motion == losses.motion_loss(flow, out.flow_hat, (2, 3))
+    assert found.motion < losses.motion_loss(flow, out.flow_hat)
+    expected = found.appearance + 2 * found.motion + 3e-4 * found.sparse + 1e-3 * found.latent
+    assert found.total.item() == pytest.approx(expected.item(), rel=1e-12)
+    with pytest.raises(ValueError, match=r"compares means over patches; give the recipe's scoring\.patch too"):
+        losses.total_loss(out, frames, flow, patches)
+
+
 @pytest.mark.parametrize("form", ["paper", "released"])
 def test_sparse_loss_in_both_forms(form: str):
     out, _, _ = random_output(1)

@@ -7,6 +7,7 @@ from maam_lib.metrics import (
     PROTOCOLS,
     MetricError,
     average_precision,
+    clip_aucs,
     equal_error_point,
     equal_error_rate,
     measure,
@@ -96,7 +97,7 @@ def test_each_clip_is_brought_to_0_and_1_wherever_its_frames_stand():
 
 
 def test_protocols_differ_as_their_names_say():
-    micro, per_clip, macro = (measure(LABELS, SCORES, CLIPS, protocol) for protocol in PROTOCOLS)
+    micro, per_clip, macro, padded = (measure(LABELS, SCORES, CLIPS, protocol) for protocol in PROTOCOLS)
     assert micro["auc"] == pytest.approx(reference.roc_auc(LABELS.tolist(), SCORES.tolist()))
     assert micro["average_precision"] == average_precision(LABELS, SCORES)
     assert (micro["eer"], micro["eer_threshold"]) == equal_error_point(LABELS, SCORES)
@@ -104,6 +105,26 @@ def test_protocols_differ_as_their_names_say():
     assert per_clip["auc"] == pytest.approx(reference.roc_auc(LABELS.tolist(), scaled.tolist()))
     assert (per_clip["eer"], per_clip["eer_threshold"]) == equal_error_point(LABELS, scaled)
     assert macro == {"auc": pytest.approx((1 + 1 / 2) / 2), "clips": 2, "single_class_clips": 1}
+    assert padded["auc"] == pytest.approx((5 / 6 + 1 + 1) / 3)  # a, b, c: see the next test
+    assert (padded["clips"], padded["single_class_clips"]) == (3, 0)
+
+
+def test_a_padded_clip_has_a_normal_frame_at_the_lowest_and_an_abnormal_one_at_the_highest_score_of_all():
+    # a: abnormal 30, 10 and the highest, 30; normal 20 and the lowest, 1: 5 of 6 pairs, but the pair 10, 20
+    # b: abnormal 9 and 30; normal 1, 2 and 1: all pairs.  c: abnormal 5, 7 and 30; normal 1: all pairs
+    np.testing.assert_allclose(clip_aucs(LABELS, SCORES, CLIPS, padded=True), [5 / 6, 1, 1])
+    np.testing.assert_array_equal(clip_aucs(LABELS, SCORES, CLIPS), [1 / 2, 1, np.nan])  # c has no normal frame
+    lowest = np.where((CLIPS == "c") & (np.arange(8) == 6), 1.0, SCORES)  # ties with the normal frame that is added
+    np.testing.assert_allclose(clip_aucs(LABELS, lowest, CLIPS, padded=True), [5 / 6, 1, 2.5 / 3])
+
+
+def test_whole_numbers_are_brought_to_0_and_1_as_numbers():
+    scaled = normalise_per_clip(SCORES.astype(int), CLIPS)
+    np.testing.assert_array_equal(scaled, normalise_per_clip(SCORES, CLIPS))
+    assert scaled[2] == 1 / 8
+    whole = measure(LABELS, SCORES.astype(int), CLIPS, "micro_per_clip")
+    assert whole == measure(LABELS, SCORES, CLIPS, "micro_per_clip")
+    np.testing.assert_array_equal(normalise_per_clip(np.array([-4, -2, 0]), np.array(["a"] * 3)), [0, 0.5, 1])
 
 
 def test_macro_without_a_clip_of_both_classes_has_no_auc():

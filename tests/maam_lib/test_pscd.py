@@ -109,6 +109,27 @@ def test_score_maps_are_algorithm_1(padding: str):
         assert maps.scores[b].item() == pytest.approx((0.3 * e_app + 0.7 * e_mot).max(), rel=1e-11)
 
 
+def test_of_a_predicted_speed_the_motion_error_has_a_sign():
+    """5 pixels per frame where 2 are predicted count 3; 1 where nothing moves, -1; patches of one pixel and of both."""
+    frames = torch.zeros(1, 1, 1, 2)
+    flow = torch.tensor([[3.0, 0.0], [-4.0, 0.0]]).view(1, 2, 1, 2)
+    speed_hat = torch.tensor([2.0, 1.0]).view(1, 1, 1, 2)
+    appearance, motion = pscd.error_maps(frames, frames + 1, flow, speed_hat)
+    assert (appearance.tolist(), motion.tolist()) == ([[[1, 1]]], [[[3, -1]]])
+    alone, both = (
+        pscd.score_maps(frames, frames + 1, flow, speed_hat, patch=(1, w), stride=(1, w), psi=0.25, padding="valid")
+        for w in (1, 2)
+    )
+    assert (alone.motion.tolist(), alone.scores.tolist()) == ([[[3, -1]]], [0.25 * 1 + 0.75 * 3])
+    assert (both.motion.tolist(), both.scores.tolist()) == ([[[2]]], [0.25 * 2 + 0.75 * 2])
+
+
+def test_where_everything_is_slower_than_predicted_the_score_is_below_zero():
+    still, speed_hat = torch.zeros(1, 2, 9, 9), torch.full((1, 1, 9, 9), 0.5)
+    maps = pscd.score_maps(torch.zeros(1, 1, 9, 9), torch.zeros(1, 1, 9, 9), still, speed_hat, patch=(3, 3), psi=0.5)
+    assert maps.scores.item() == maps.motion.max() / 2 == -0.5 * 4 / 2  # at a corner, the patch is partly empty
+
+
 @pytest.mark.parametrize(("psi", "branch"), [(1.0, "appearance"), (0.0, "motion")])
 def test_psi_of_one_or_zero_is_one_branch(psi: float, branch: str):
     maps = pscd.score_maps(*random_pair(), patch=(6, 4), psi=psi)
@@ -166,12 +187,17 @@ def test_a_pixel_reaches_a_threshold_where_something_is_localised(
     if padding == "valid":
         patch = tuple(min(sides) for sides in zip(patch, size, strict=True))
     where = {"patch": patch, "stride": stride, "padding": padding}
-    fused = pscd.patch_sums(random_error(2, *size), **where)
+    shift = data.draw(st.sampled_from([0.0, 0.5, 2.0]))  # of a speed, sums may be of either sign, or all below 0
+    fused = pscd.patch_sums(random_error(2, *size), **where) - shift
     pixels = pscd.pixel_scores(fused, size, **where)
     assert pixels.shape == (2, *size)
+    covered = pscd.localise(fused, -torch.inf, size, **where)
     threshold = data.draw(st.sampled_from(fused.flatten().tolist()))
     for tau in (threshold, threshold + 1e-9):
-        assert torch.equal(pixels >= tau, pscd.localise(fused, tau, size, **where))
+        assert torch.equal((pixels >= tau) & covered, pscd.localise(fused, tau, size, **where))
+        assert shift or not (pixels >= tau)[~covered].any()
+    least = fused.amin(dim=(1, 2), keepdim=True).clamp(max=0).expand(-1, *size)
+    assert torch.equal(pixels[~covered], least[~covered])
 
 
 def test_normalise_is_equation_11():

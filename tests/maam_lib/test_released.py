@@ -119,6 +119,11 @@ def test_rgb_takes_and_gives_the_channels_in_opposite_order(weights: dict[str, n
     np.testing.assert_array_equal(back[f"{ENCODER}/w"], weights[f"{ENCODER}/w"])
 
 
+def test_a_network_that_predicts_speed_has_no_released_layout():
+    with pytest.raises(VariableError, match="a network that predicts speed has no released layout"):
+        variables_from_net(MAAMNet(1, 6, base_channels=4, motion_channels=1))
+
+
 def test_a_network_without_memory_has_no_released_layout():
     with pytest.raises(VariableError, match="without memory"):
         variables_from_net(MAAMNet(3, 8, base_channels=4, use_memory=False))
@@ -213,6 +218,7 @@ def test_imported_weights_are_evaluated_like_a_training(checkpoint: Path, tmp_pa
         ("model.num_items=7", "model.num_items is 7, the weights need 6"),
         ("data.channels=1", "data.channels is 1, the weights need 3"),
         ("model.base_channels=8", "model.base_channels is 8, the weights need 4"),
+        ("loss.motion_target=speed", "loss.motion_target is speed, the weights need flow"),
     ],
 )
 def test_weights_of_another_network_than_the_recipe_s(checkpoint: Path, tmp_path: Path, override: str, message: str):

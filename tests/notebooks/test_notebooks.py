@@ -30,10 +30,11 @@ from tests.conftest import prepare_clips
 from tests.maam_lib.report.test_notebook_pages import Resources
 
 MOST_LINES = 25
+APP = NOTEBOOK_FOLDER / "app.ipynb"  # the page of `make app`, no chapter
 NOTEBOOKS = {
     path: nbformat.read(path, as_version=4)
     for path in sorted(NOTEBOOK_FOLDER.rglob("*.ipynb"))
-    if ".ipynb_checkpoints" not in path.parts
+    if ".ipynb_checkpoints" not in path.parts and path != APP
 }
 
 # The frame size of the recipe and of the kept networks, with as few frames as the cells need (09 shows frame 130).
@@ -76,6 +77,15 @@ def each_code_cell() -> Iterator[tuple[Path, NotebookNode]]:
 
 def test_every_chapter_is_there() -> None:
     assert {path.stem for path in NOTEBOOKS if path.parent == NOTEBOOK_FOLDER} == set(SEQUENCE)
+
+
+def test_the_page_of_the_app_is_a_title_parameters_and_one_call() -> None:
+    title, parameters, call = nbformat.read(APP, as_version=4).cells
+    assert (title.cell_type, parameters.cell_type, call.cell_type) == ("markdown", "code", "code")
+    [chapter] = [c for c in NOTEBOOKS[NOTEBOOK_FOLDER / "07_playground.ipynb"].cells if "parameters" in tags(c)]
+    assert parameters.source == chapter.source, "as the chapter that teaches it"
+    assert parameters.outputs == call.outputs == []
+    assert call.source == "from maam_lib.playground import app\n\napp(run, weights, root, runs, clips)"
 
 
 def test_outputs_are_stripped_and_the_kernel_is_the_one_that_everybody_has() -> None:

@@ -15,7 +15,11 @@ Choice = TypeVar("Choice")
 Slider = widgets.IntSlider
 LABEL = {"description_width": "110px"}
 ROW = widgets.Layout(flex_flow="row wrap", align_items="center")
-FULL = widgets.Layout(width="100%", max_width="1040px")
+# As many columns as fit: three on a wide page, two at 900 pixels, one on a phone.
+COLUMNS = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(min(100%, 390px), 1fr))", grid_gap="0 12px")
+FULL = widgets.Layout(width="auto", max_width="1040px")
+FILLING = widgets.Layout(width="auto")  # a control as wide as its column
+WRONG = "var(--maam-wrong, #b3261e)"  # lighter on a dark page
 PLAY_STEP = 150  # milliseconds between frames
 
 
@@ -42,7 +46,7 @@ class Scrubber(widgets.HBox):
 
     def __init__(self, frames: Mapping[str, int], clip: str, place: int) -> None:
         self._frames = frames
-        wide, wider = widgets.Layout(width="260px"), widgets.Layout(width="480px")
+        wide, wider = (widgets.Layout(flex=flex, width="auto") for flex in ("1 1 200px", "3 1 300px"))
         self.clip = widgets.Dropdown(options=list(frames), description="clip", style=LABEL, layout=wide)
         self.frame = Slider(0, description="frame", style={"description_width": "50px"}, layout=wider)
         self.play = widgets.Play(value=0, min=0, interval=PLAY_STEP, show_repeat=False)
@@ -70,6 +74,7 @@ class Explorer(widgets.VBox, Generic[Shown]):
         self.view = view
         self.scrubber = Scrubber(view.clips, view.clip, view.place)
         self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
+        self.picture.add_class(f"maam-{type(self).__name__}")  # by which the page of the app says what it shows
         self.back = widgets.Button(description=back, icon="undo", layout=widgets.Layout(width="220px"))
         self.back.on_click(lambda _: self.reset())
         self._is_quiet = False
@@ -114,7 +119,7 @@ class Plot(widgets.Image):
     """A whole figure that changes seldom; takes no room before the first."""
 
     def __init__(self) -> None:
-        super().__init__(format="png", layout=widgets.Layout(width="100%", max_width="1040px", display="none"))
+        super().__init__(format="png", layout=widgets.Layout(width="auto", max_width="1040px", display="none"))
 
     def show(self, figure: Figure | None) -> None:
         """Show a figure, or nothing."""
@@ -136,13 +141,13 @@ def numbers(values: Mapping[str, str]) -> str:
 
 def note(text: str, colour: str = "inherit") -> str:
     """One line of words, as HTML."""
-    return f'<div style="color:{colour};line-height:1.4">{escape(text)}</div>'
+    return f'<div style="color:{colour};line-height:1.4;overflow-wrap:anywhere">{escape(text)}</div>'
 
 
-def dropdown(description: str, texts: Mapping[Choice, str], width: str) -> widgets.Dropdown:
+def dropdown(description: str, texts: Mapping[Choice, str]) -> widgets.Dropdown:
     """A choice between values, shown by their texts."""
-    options, layout = [(text, value) for value, text in texts.items()], widgets.Layout(width=width)
-    return widgets.Dropdown(options=options, description=description, style=LABEL, layout=layout)
+    options = [(text, value) for value, text in texts.items()]
+    return widgets.Dropdown(options=options, description=description, style=LABEL, layout=FILLING)
 
 
 def choice_of(dropdown: widgets.Dropdown, options: Iterable[Choice]) -> Choice:
@@ -150,8 +155,7 @@ def choice_of(dropdown: widgets.Dropdown, options: Iterable[Choice]) -> Choice:
     return next(option for option in options if option == dropdown.value)
 
 
-def whole(description: str, lowest: int, highest: int, value: int | None = None, width: str = "400px") -> Slider:
+def whole(description: str, lowest: int, highest: int, value: int | None = None) -> Slider:
     """A slider over whole numbers; it begins at the lowest, or at a value."""
-    layout = widgets.Layout(width=width)
     begin = lowest if value is None else value
-    return Slider(begin, min=lowest, max=highest, description=description, style=LABEL, layout=layout)
+    return Slider(begin, min=lowest, max=highest, description=description, style=LABEL, layout=FILLING)

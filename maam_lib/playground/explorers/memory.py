@@ -9,13 +9,13 @@ from itertools import product
 import ipywidgets as widgets
 
 from maam_lib.memory import Similarity
-from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, dropdown, whole
+from maam_lib.playground.explorers.controls import FILLING, LABEL, ROW, Explorer, choice_of, dropdown, whole
 from maam_lib.playground.memory_view import MOST_ITEMS, Addressing, MemoryView
 
 MOST_PLACES = 700  # buttons on a picture; finer grids have the sliders alone
 SIMILARITIES: dict[Similarity, str] = {"cosine": "cosine (Eq. 1)", "released": "as the released code computes it"}
-WIDTH = "370px"  # of a control
-PICTURE = "460px"  # beside the sliders, also in the narrower page of JupyterLab
+KNOBS = widgets.Layout(flex="1 1 300px", max_width="520px")
+PICTURE = "min(100%, 460px)"  # beside the sliders, also in the narrower page of JupyterLab; above them on a phone
 SAME_CELL = "1 / 1 / 2 / 2"
 
 
@@ -26,19 +26,19 @@ class MemoryExplorer(Explorer[MemoryView]):
         super().__init__(view, "back to the network's own")
         self.trained = Addressing.of(view.net)
         rows, columns = view.grid
-        self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width=PICTURE))
-        self.row = whole("row", 0, rows - 1, view.cell[0], WIDTH)
-        self.column = whole("column", 0, columns - 1, view.cell[1], WIDTH)
-        self.similarity = dropdown("similarity", SIMILARITIES, WIDTH)
-        looks = {"style": LABEL, "layout": widgets.Layout(width=WIDTH)}
+        self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width="100%", margin="0"))
+        self.row = whole("row", 0, rows - 1, view.cell[0])
+        self.column = whole("column", 0, columns - 1, view.cell[1])
+        self.similarity = dropdown("similarity", SIMILARITIES)
+        looks = {"style": LABEL, "layout": FILLING}
         self.temperature = widgets.FloatLogSlider(
             1, min=-2, max=1, step=0.05, description="temperature", readout_format=".3g", **looks
         )
         self.threshold = widgets.FloatSlider(1, min=0, max=10, step=0.1, description="lambda x N", **looks)
-        self.count = whole("items shown", 1, MOST_ITEMS, view.count, WIDTH)
+        self.count = whole("items shown", 1, MOST_ITEMS, view.count)
         over = widgets.GridBox([self.frame, *self._places()], layout=widgets.Layout(width=PICTURE))
         knobs = [self.row, self.column, self.similarity, self.temperature, self.threshold, self.count, self.back]
-        upper = widgets.HBox([over, widgets.VBox(knobs)], layout=ROW)
+        upper = widgets.HBox([over, widgets.VBox(knobs, layout=KNOBS)], layout=ROW)
         self.children = [self.scrubber, upper, self.numbers, self.picture]
         self.listen(self.address, self.similarity, self.temperature, self.threshold)
         self.listen(self.look, self.row, self.column, self.count)

@@ -4,12 +4,11 @@ import ipywidgets as widgets
 import numpy as np
 
 from maam_lib.metrics import PROTOCOLS
-from maam_lib.playground.explorers.controls import LABEL, ROW, Explorer, choice_of, dropdown, whole
+from maam_lib.playground.explorers.controls import COLUMNS, FILLING, LABEL, Explorer, choice_of, dropdown, whole
 from maam_lib.playground.rescoring import ScoreChoice
 from maam_lib.playground.score_view import ScoreView
 
 STEPS = 256  # of a slider; a power of two, so that the browser's arithmetic gives back exactly what was set
-SLIDER = widgets.Layout(width="400px")
 
 
 class ScoreExplorer(Explorer[ScoreView]):
@@ -75,14 +74,16 @@ class ScoreExplorer(Explorer[ScoreView]):
             widgets.Checkbox(True, description=text, indent=False, layout=widgets.Layout(width="auto"))
             for text in (_rule(self.start.psi), _rule(self.start.threshold), "a quarter of the patch")
         )
-        self.protocol = dropdown("scores read as", PROTOCOLS, "520px")
-        sliders = (self.psi, self.threshold, self.stride_down)
-        rules = (self.calibrated_psi, self.calibrated_threshold, self.quarter)
-        left = widgets.VBox([widgets.HBox(pair, layout=ROW) for pair in zip(sliders, rules, strict=True)])
-        right = widgets.VBox([self.patch_height, self.patch_width, self.stride_across])
-        knobs = widgets.HBox([left, right], layout=ROW)
-        below = widgets.HBox([self.protocol, self.back], layout=ROW)
-        self.children = [self.scrubber, self.picture, self.numbers, knobs, below]
+        self.protocol = dropdown("scores read as", PROTOCOLS)
+        by_rule = (
+            (self.psi, self.calibrated_psi),
+            (self.threshold, self.calibrated_threshold),
+            (self.stride_down, self.quarter),
+        )
+        sliders = [widgets.VBox(pair) for pair in by_rule]
+        others = [self.stride_across, self.patch_height, self.patch_width, self.protocol, self.back]
+        knobs = widgets.GridBox([*sliders, *others], layout=COLUMNS)
+        self.children = [self.scrubber, knobs, self.numbers, self.picture]
 
     def _listen(self) -> None:
         self.listen(self.rescore, self.patch_height, self.patch_width, self.protocol)
@@ -111,7 +112,7 @@ def _rule(given: float | None) -> str:
 
 def _steps(description: str, digits: str) -> widgets.FloatSlider:
     return widgets.FloatSlider(
-        min=0, max=1, step=1 / STEPS, readout_format=digits, description=description, style=LABEL, layout=SLIDER
+        min=0, max=1, step=1 / STEPS, readout_format=digits, description=description, style=LABEL, layout=FILLING
     )
 
 

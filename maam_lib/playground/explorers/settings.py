@@ -14,7 +14,7 @@ Box = Chooser | widgets.BoundedIntText | widgets.FloatText | widgets.Text
 TOO_LARGE = 2**31  # for a box that nothing else bounds
 FIELD = widgets.Layout(width="150px")
 HALF = widgets.Layout(width="73px")
-LINE = widgets.Layout(align_items="center")
+LINE = widgets.Layout(flex_flow="row wrap", align_items="center")
 NAME = widgets.Layout(flex="0 0 130px")
 VALUE = widgets.Layout(flex="0 0 240px")
 
@@ -50,7 +50,7 @@ class SettingsForm(widgets.Tab):
         for box in control.boxes:
             box.observe(lambda _: None if self._is_filling else self._changed(), "value")
         allowed = f" ({field.allowed})" if field.allowed else ""
-        text = widgets.HTML(note(f"{field.help}{allowed}; {field.origin}"), layout=widgets.Layout(flex="0 1 640px"))
+        text = widgets.HTML(note(f"{field.help}{allowed}; {field.origin}"), layout=widgets.Layout(flex="1 1 300px"))
         return widgets.HBox(
             [widgets.Label(field.key.partition(".")[2], layout=NAME), control.widget, text], layout=LINE
         )

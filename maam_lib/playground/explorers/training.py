@@ -1,4 +1,4 @@
-"""The training panel: change any setting, start a short training, stop it, compare what is finished."""
+"""The training panel: change any setting, start a short training, stop it; below, finished runs are compared."""
 
 import asyncio
 from pathlib import Path
@@ -7,34 +7,33 @@ import ipywidgets as widgets
 
 from maam_lib.config import SettingError, load_recipe, recipe_names
 from maam_lib.figures import plots as figures
-from maam_lib.grid import ResultError
 from maam_lib.playground.background import BackgroundTraining, as_command, training_words
-from maam_lib.playground.comparison import compared, history_figure, runs_under
-from maam_lib.playground.explorers.controls import LABEL, ROW, Plot, note
+from maam_lib.playground.explorers.comparison import RunComparison
+from maam_lib.playground.explorers.controls import FILLING, LABEL, ROW, WRONG, Plot, note
 from maam_lib.playground.explorers.settings import SettingsForm
 from maam_lib.playground.settings_form import set_words
 
-WRONG = "#b3261e"
 POLL_SECONDS = 1.0
-HALF = widgets.Layout(width="420px")
-WIDE = widgets.Layout(width="640px")
+HALF = widgets.Layout(width="auto", max_width="420px")
 
 
 class TrainingPanel(widgets.VBox):
     """`root` holds the prepared datasets, `runs` the run folders: new ones go into it, finished ones are compared.
 
-    `own` is the recipe file to begin with, as that of a run; the named recipes can be chosen as well.
+    `own` is the recipe file to begin with, as that of a run; the named recipes can be chosen as well. `comparison` is
+    told when a training has ended; without one the panel shows its own, of the runs in `runs`.
     """
 
-    def __init__(self, root: Path, runs: Path, own: Path) -> None:
+    def __init__(self, root: Path, runs: Path, own: Path, comparison: RunComparison | None = None) -> None:
         super().__init__()
         self.root, self.runs = Path(root), Path(runs)
+        self.comparison = comparison or RunComparison(self.runs)
         self.training: BackgroundTraining | None = None
         self._watcher: asyncio.Task | None = None
         self._build(own)
+        if comparison is None:
+            self.children = [*self.children, self.comparison]
         self.show_words()
-        self.compare()
-        self.list_runs()
 
     @property
     def chosen(self) -> str:
@@ -98,31 +97,8 @@ class TrainingPanel(widgets.VBox):
             self._epochs_drawn = len(history)
             self.curves.show(figures.training_curves(history))
         if not training.is_running:
-            self.list_runs()
+            self.comparison.list_runs()
             self.show_words()
-
-    def list_runs(self) -> None:
-        """The finished runs of the folder, the choice kept."""
-        names = list(runs_under(self.runs))
-        chosen = [name for name in self.finished.value if name in names]
-        self.finished.options, self.finished.value = names, chosen
-
-    def compare(self) -> None:
-        """The chosen runs beside each other: results, differing settings, histories."""
-        found = runs_under(self.runs)
-        chosen = {name: found[name] for name in self.finished.value if name in found}
-        if not chosen:
-            self.table.value = note("choose one or more of the finished runs: they are shown beside each other")
-            self.histories.show(None)
-            return
-        try:
-            table = compared(chosen)
-        except (ResultError, SettingError) as error:
-            self.table.value = note(str(error), WRONG)
-            return
-        shown = table.to_html(float_format="{:.3f}".format, na_rep="", border=0)
-        self.table.value = f'<div style="overflow-x:auto">{shown}</div>'
-        self.histories.show(history_figure(chosen))
 
     async def _watch(self) -> None:
         while self.is_training:
@@ -134,14 +110,14 @@ class TrainingPanel(widgets.VBox):
     def _build(self, own: Path) -> None:
         options = [(f"{own.parent.name}/{own.name}", str(own)), *((name, name) for name in recipe_names())]
         self.recipe = widgets.Dropdown(options=options, description="recipe", style=LABEL, layout=HALF)
-        self.command, self.table = widgets.HTML(), widgets.HTML()
+        self.command = widgets.HTML()
         self.status = widgets.HTML(note("nothing started yet"))
         self.start = widgets.Button(description="start training", icon="play", button_style="primary")
         self.stop = widgets.Button(description="stop", icon="stop", disabled=True)
-        self.measure = widgets.Checkbox(True, description="measure on the test clips when trained", indent=False)
-        self.curves, self.histories = Plot(), Plot()
-        self.finished = widgets.SelectMultiple(description="finished runs", rows=5, style=LABEL, layout=WIDE)
-        self.again = widgets.Button(description="look again", icon="refresh")
+        self.measure = widgets.Checkbox(
+            True, description="measure on the test clips when trained", indent=False, layout=FILLING
+        )
+        self.curves = Plot()
         self.form = SettingsForm(load_recipe(own), self.show_words)
         self.children = [
             self.recipe,
@@ -150,12 +126,7 @@ class TrainingPanel(widgets.VBox):
             widgets.HBox([self.start, self.stop, self.measure], layout=ROW),
             self.status,
             self.curves,
-            widgets.HBox([self.finished, self.again], layout=ROW),
-            self.table,
-            self.histories,
         ]
         self.recipe.observe(lambda _: self.choose(), "value")
         self.start.on_click(lambda _: self.begin())
         self.stop.on_click(lambda _: None if self.training is None else self.training.stop())
-        self.again.on_click(lambda _: self.list_runs())
-        self.finished.observe(lambda _: self.compare(), "value")

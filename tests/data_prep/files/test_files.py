@@ -181,3 +181,10 @@ def test_a_folder_is_replaced_by_one_at_a_time(tmp_path: Path):
     with folder_aside(tmp_path / "a", ValueError()), pytest.raises(ValueError, match="busy"):  # noqa: SIM117
         with folder_aside(tmp_path / "a", ValueError("busy")):
             pass
+
+
+def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="pipe: is no plain file, so nothing is written there"):
+        write_text(tmp_path / "pipe", "numbers")
+    assert (tmp_path / "pipe").is_fifo()

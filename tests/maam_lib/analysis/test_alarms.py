@@ -1,5 +1,7 @@
 """Spans, alarms per hour and the worst failures, on tables whose answer can be counted by hand."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +45,22 @@ def test_an_operating_point_counted_by_hand() -> None:
     assert point.false_alarm_rate == pytest.approx(6 / NORMAL)
     assert point.false_alarms_per_hour == pytest.approx(5 / (NORMAL / 10 / 3600))
     assert alarms.operating_point(TABLE, 4, 20).false_alarms_per_hour == pytest.approx(2 * point.false_alarms_per_hour)
+
+
+def test_the_delay_of_an_event_runs_from_its_first_frame_to_its_first_alarm() -> None:
+    # events: a2-a3, found at a2 by 7 or less and at a3 by 2; b0-b1, only by 1; b5, at once by 9
+    point = alarms.operating_point(TABLE, 4, frames_per_second=10)
+    assert (point.events_found, point.median_delay, point.median_delay_seconds) == (2, 0, 0)
+    late = TABLE.assign(fused=np.array([0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 9], float))  # delays 1, 1, 0
+    point = alarms.operating_point(late, 5, frames_per_second=25)
+    assert (point.events_found, point.median_delay) == (3, 1)
+    assert point.median_delay_seconds == pytest.approx(0.04)
+    before = late.assign(fused=late["fused"].where(late["frame"] != 0, 9.0))  # an alarm before a2 does not count for it
+    assert alarms.operating_point(before, 5, 25).median_delay == 0  # delays 1, 0, 0
+    nothing = alarms.operating_point(TABLE, 100, 10)
+    assert nothing.events_found == 0
+    assert math.isnan(nothing.median_delay)
+    assert math.isnan(nothing.median_delay_seconds)
 
 
 def test_an_alarm_that_touches_an_event_is_not_false() -> None:

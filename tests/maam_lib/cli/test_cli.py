@@ -16,8 +16,10 @@ from data_prep.files import write_text
 from data_prep.scenes import synthetic
 from data_prep.scenes.synthetic import read_synthetic
 from maam_lib import cli
+from maam_lib.baselines import ROWS
 from maam_lib.cli.checks import Finding
-from maam_lib.grid.results import read_result
+from maam_lib.grid.results import read_no_learning, read_no_learning_scores, read_result
+from maam_lib.metrics import roc_auc
 from maam_lib.training.runs import RunFolder
 from tests.conftest import SMALL_SCENE, TINY_SETTINGS
 from tests.fake_sources import write_footage
@@ -349,3 +351,25 @@ def test_sweep_measures_a_variant_once_and_prints_the_tables(maam: Maam, scene_r
 
 def test_status_without_a_sweep(maam: Maam, tmp_path: Path) -> None:
     assert f"{tmp_path}: no sweep here" in the_error(maam("status", tmp_path))
+
+
+def test_rows_without_learning_need_no_training(maam: Maam, scene_root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "kept" / "no_learning.json"
+    answer = maam("baselines", "synthetic-mini", *SET, "--root", scene_root, "--out", out)
+    assert (answer.status, answer.out.splitlines()[-1]) == (0, f"written: {out}, {out.with_suffix('.csv')}")
+    measured = read_no_learning(out)
+    assert set(measured.rows) == set(ROWS)
+    scores = read_no_learning_scores(out)
+    assert list(scores) == ["clip", "frame", "label", *ROWS]
+    for name, row in measured.rows.items():
+        assert roc_auc(scores["label"].to_numpy(), scores[name].to_numpy()) == pytest.approx(row.micro.auc), name
+        assert re.search(rf"^{name.replace('_', ' ')} +{row.micro.auc:.3f} +{row.micro.eer:.3f}", answer.out, re.M)
+    shown = maam("baselines", "synthetic-mini", *SET, "--root", scene_root)
+    assert shown.out.splitlines() == answer.out.splitlines()[:-1]
+    followed = maam("baselines", "camera", "--set", "data.dataset=synthetic", "--root", scene_root)
+    assert followed.status == 0
+    assert followed.out.startswith("camera: 48x64"), "what the recipe takes from the data is told"
+    beside = maam("baselines", "synthetic-mini", *SET, "--root", scene_root, "--out", tmp_path / "kept.csv")
+    assert "expected a name that ends in .json" in the_error(beside), "the scores would take its place"
+    absent = maam("baselines", "ped2-mini", "--root", scene_root)
+    assert "Prepare it: maam prepare ped2" in the_error(absent)

@@ -1,5 +1,7 @@
 """Intervals over clips against drawing clips one by one; over seeds against their promise."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,15 +40,47 @@ def test_a_draw_is_the_auc_of_the_drawn_clips(protocol: str):
         assert auc == pytest.approx(measure(labels[chosen], scores[chosen], names, protocol)["auc"], abs=1e-12)
 
 
-def test_the_interval_is_the_middle_of_the_draws_and_repeats_with_its_seed():
+def test_the_interval_is_the_wider_middle_of_the_draws_and_repeats_with_its_seed():
     table = arrays(scored())
     low, high = clip_interval(*table, "micro", random=np.random.default_rng(3))
     draws = np.random.default_rng(3).multinomial(6, np.full(6, 1 / 6), size=1000)
     aucs = intervals._drawn_aucs(*table, "micro", draws)
-    assert np.mean((aucs >= low) & (aucs <= high)) == pytest.approx(0.95, abs=0.005)
+    assert np.mean((aucs >= low) & (aucs <= high)) == pytest.approx(1 - 2 * outside(6), abs=0.005)
     assert low < measure(*table, "micro")["auc"] < high
     assert clip_interval(*table, "micro", random=np.random.default_rng(3)) == (low, high)
     assert clip_interval(*table, "micro", random=np.random.default_rng(4)) != (low, high)
+
+
+def outside(clips: int) -> float:
+    """Share of the draws on each side of the expanded percentile interval of so many clips (Hesterberg 2015)."""
+    t = {6: 2.5705818366, 8: 2.3646242516, 12: 2.2009851600}[clips]  # Student's t, 2.5 % above it
+    return 0.5 * math.erfc(t * math.sqrt(clips / (clips - 1)) / math.sqrt(2))
+
+
+@pytest.mark.parametrize(("clips", "share"), [(8, 0.0057), (12, 0.0108)])
+def test_the_quantiles_of_few_clips_are_those_of_the_formula(clips: int, share: float):
+    assert outside(clips) == pytest.approx(share, abs=5e-5)
+    labels, scores, names = arrays(scored(clips=clips))
+    low, high = clip_interval(labels, scores, names, "micro", random=np.random.default_rng(0))
+    draws = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), size=intervals.RESAMPLES)
+    aucs = intervals._drawn_aucs(labels, scores, names, "micro", draws)
+    assert (low, high) == pytest.approx(np.quantile(aucs, [outside(clips), 1 - outside(clips)]).tolist(), abs=1e-9)
+
+
+def test_the_interval_of_few_clips_holds_the_truth_more_often_than_the_plain_one(monkeypatch: pytest.MonkeyPatch):
+    """On clips whose AUC are drawn around a known one: 1,000 sets of 8 clips, their mean the protocol's number."""
+    labels, names = np.tile([0, 1], 8), np.repeat([f"Test{k}" for k in range(8)], 2)
+    random, held, plainly = np.random.default_rng(7), [], []
+    for trial in range(1000):
+        of_clips = random.normal(0.8, 0.1, 8)
+        monkeypatch.setattr(intervals, "_drawn_aucs", lambda *given, aucs=of_clips: given[-1] @ aucs / 8)
+        low, high = clip_interval(labels, labels, names, "macro", random=np.random.default_rng(trial))
+        draws = np.random.default_rng(trial).multinomial(8, np.full(8, 1 / 8), size=intervals.RESAMPLES)
+        least, most = np.quantile(draws @ of_clips / 8, [0.025, 1 - 0.025])
+        held.append(low <= 0.8 <= high)
+        plainly.append(least <= 0.8 <= most)
+    assert np.mean(plainly) < 0.88
+    assert np.mean(held) > 0.91
 
 
 def test_more_clips_make_a_narrower_interval():

@@ -1,9 +1,13 @@
 """Pixel, region and track criteria against counting by hand, on small random maps full of ties."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
-from maam_lib.evaluation.localisation import CoveredFrames, EveryPixel, FoundRegions, components, region_thresholds
+from maam_lib.evaluation import localisation
+from maam_lib.evaluation.localisation import CoveredFrames, EveryPixel, FoundRegions
+from maam_lib.evaluation.true_regions import components, numbered
 from maam_lib.metrics import MetricError
 from tests import reference
 
@@ -42,8 +46,12 @@ def places(truth: np.ndarray) -> dict[int, set[tuple[int, int]]]:
 def found_regions(maps: list[np.ndarray], objects: list[np.ndarray], thresholds: np.ndarray) -> FoundRegions:
     counted = FoundRegions(thresholds)
     for scores, truth in zip(maps, objects, strict=True):
-        counted.add(scores, truth, "Test001")
+        counted.add(scores, numbered(truth), "Test001")
     return counted
+
+
+def footage_of(maps: list[np.ndarray], objects: list[np.ndarray]) -> Iterator[localisation.Seen]:
+    return ((scores, numbered(truth), "Test001") for scores, truth in zip(maps, objects, strict=True))
 
 
 # Pixels
@@ -97,7 +105,7 @@ def test_one_class_only_is_named():
         with pytest.raises(MetricError, match=r"expected .* of both classes"):
             counted.auc()
     regions = FoundRegions(np.array([1.0]))
-    regions.add(np.ones(SIZE), np.zeros(SIZE, int))
+    regions.add(np.ones(SIZE), {})
     with pytest.raises(MetricError, match="no true region"):
         regions.rbdc()
 
@@ -123,13 +131,58 @@ def test_regions_and_tracks_are_those_of_counting_at_every_score(seed: int):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_stated_thresholds_come_near_to_every_score(seed: int):
+def test_thresholds_placed_where_the_curve_jumps_come_near_to_every_score(seed: int):
     maps, objects = smooth_footage(seed)
     every = found_regions(maps, objects, np.unique(np.stack(maps)))
-    stated = found_regions(maps, objects, region_thresholds(np.array([m.max() for m in maps])))
-    assert len(stated.thresholds) == 64 < len(every.thresholds) == 2520
-    assert stated.rbdc() == pytest.approx(every.rbdc(), abs=0.02)
-    assert stated.tbdc() == pytest.approx(every.tbdc(), abs=0.02)
+    placed = localisation.found_regions(lambda: footage_of(maps, objects), np.stack(maps))
+    assert len(placed.thresholds) < 250 < len(every.thresholds) == 2520
+    assert placed.rbdc() == pytest.approx(every.rbdc(), abs=localisation.DOUBT)
+    assert placed.tbdc() == pytest.approx(every.tbdc(), abs=localisation.DOUBT)
+
+
+def test_thresholds_counted_in_several_passes_are_those_counted_in_one():
+    maps, objects = smooth_footage(0)
+    thresholds = np.quantile(np.stack(maps), [0.2, 0.5, 0.7, 0.9, 0.99])
+    whole = found_regions(maps, objects, thresholds)
+    parts = (found_regions(maps, objects, part) for part in (thresholds[::2], thresholds[1::2]))
+    joined = next(parts).joined(next(parts))
+    np.testing.assert_array_equal(joined.thresholds, whole.thresholds)
+    np.testing.assert_array_equal(joined._false, whole._false)
+    assert (joined.rbdc(), joined.tbdc()) == (whole.rbdc(), whole.tbdc())
+
+
+def test_only_steps_that_leave_the_area_uncertain_are_halved():
+    truth, scores = np.zeros(SIZE, int), np.zeros(SIZE)
+    truth[:2, :2] = 1
+    scores[:2, :2], scores[6, 8] = 3, 1  # at 1 there is a false positive as well
+    # 4: nothing; 2: no false positive, so no width; 0.5: in one of 40 frames, and no more regions, so no height
+    counted = found_regions([scores] + [3 * truth] * 39, [truth] * 40, np.array([0.5, 2.0, 4.0]))
+    assert counted.doubtful().tolist() == []
+    both = np.where(scores > 0, 3.0, 0)  # region and false positive appear at once, in one frame of 40, or of two
+    rare = found_regions([both] + [0 * truth] * 39, [truth] * 40, np.array([0.5, 2.0, 4.0]))
+    assert rare.doubtful().tolist() == []  # 1/40 times 1/40
+    common = found_regions([both, 3 * truth], [truth] * 2, np.array([0.5, 2.0, 4.0]))
+    assert common.doubtful().tolist() == [3.0]
+
+
+def test_steps_over_many_false_positives_are_halved_though_no_region_is_found():
+    truth, scores = np.zeros(SIZE, int), np.zeros(SIZE)
+    truth[:2, :2] = 1
+    scores[:2, :2], scores[6, 8] = 3, 1
+    counted = found_regions([scores] * 10, [truth] * 10, np.array([0.5, 2.0, 4.0]))  # from 0 to 1 per frame
+    assert counted.doubtful().tolist() == [1.25]
+
+
+def test_scores_below_zero_are_counted_like_those_above():
+    maps, objects = smooth_footage(1)
+    found = [
+        localisation.found_regions(lambda by=by: footage_of([m - by for m in maps], objects), np.stack(maps) - by)
+        for by in (0, 64)  # a power of two: the scores stay apart
+    ]
+    assert (found[0].thresholds.max(), found[1].thresholds.max()) > (0, -64)
+    assert found[1].thresholds.max() < 0
+    assert found[1].rbdc() == pytest.approx(found[0].rbdc(), abs=1e-6)
+    assert found[1].tbdc() == pytest.approx(found[0].tbdc(), abs=1e-6)
 
 
 def test_a_whole_frame_found_at_once_finds_nothing_after_too_many_false_positives():
@@ -140,11 +193,9 @@ def test_a_whole_frame_found_at_once_finds_nothing_after_too_many_false_positive
     assert found_regions([scores], [truth], np.array([1.0])).rbdc() == 1
 
 
-def test_thresholds_go_from_the_highest_score_to_where_every_frame_has_a_region():
-    scores = np.random.default_rng(0).random(500)
-    thresholds = region_thresholds(scores, 32)
-    assert (thresholds.max(), thresholds.min(), len(thresholds)) == (scores.max(), scores.min(), 32)
-    assert np.median(thresholds) > np.median(scores)
+def test_the_area_is_that_of_trapezoids_from_the_origin_held_at_the_last_rate():
+    false, rates = np.array([0.2, 0.6, 1.4]), np.array([0.3, 0.5, 0.9])  # the third lies beyond one
+    assert localisation._area(false, rates) == pytest.approx(0.2 * 0.3 / 2 + 0.4 * (0.3 + 0.5) / 2 + 0.4 * 0.5)
 
 
 def test_scores_that_are_the_truth_find_every_region_and_track():
@@ -179,9 +230,9 @@ def test_the_same_number_in_two_clips_is_two_tracks_and_without_clips_there_are_
     truth = np.zeros(SIZE, int)
     truth[:2, :2] = 1
     counted = FoundRegions(np.array([0.5]))
-    counted.add(truth.astype(float), truth, "Test001")
-    counted.add(np.zeros(SIZE), truth, "Test002")
+    counted.add(truth.astype(float), numbered(truth), "Test001")
+    counted.add(np.zeros(SIZE), numbered(truth), "Test002")
     assert counted.tbdc() == pytest.approx(0.5)
     untracked = FoundRegions(np.array([0.5]))
-    untracked.add(truth.astype(float), truth)
+    untracked.add(truth.astype(float), numbered(truth))
     assert (untracked.rbdc(), untracked.tbdc()) == (1, None)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from maam_lib import baselines, pscd
 from maam_lib.config import ScoringSettings
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation.error_maps import Predict, error_maps
+from maam_lib.evaluation.error_maps import Predict, error_maps, network_predictor
 from maam_lib.evaluation.measuring import Evaluator, evaluate
 from maam_lib.evaluation.one_frame import detection_row
 from maam_lib.evaluation.protocols import no_learning_rows
@@ -26,7 +27,7 @@ from maam_lib.evaluation.scores import (
 )
 from maam_lib.metrics import roc_auc
 from maam_lib.model import MAAMNet
-from maam_lib.training.loop import fit
+from maam_lib.training.loop import build_network, fit
 from maam_lib.training.runs import RunFolder
 from tests import reference
 from tests.conftest import tiny_recipe
@@ -50,7 +51,7 @@ def some_errors(frames: int = 200) -> PatchErrors:
     """Made-up patch errors whose motion sums vary ten times as much as those of appearance."""
     random = np.random.default_rng(0)
     appearance, motion = random.random((2, frames, 3, 4)) * np.array([1, 10]).reshape(2, 1, 1, 1)
-    size = random.random((3, frames))
+    size = random.random((4, frames))
     return PatchErrors([("Train001", t) for t in range(frames)], appearance, motion, *size)
 
 
@@ -79,7 +80,14 @@ def test_a_given_psi_is_taken_as_it_is() -> None:
 
 def test_errors_without_any_spread_calibrate_to_one_half() -> None:
     flat = np.ones((5, 2, 2))
-    assert calibrate(PatchErrors([], flat, flat, flat, flat, flat), ScoringSettings()).psi == 0.5
+    assert calibrate(PatchErrors([], flat, flat, flat, flat, flat, flat), ScoringSettings()).psi == 0.5
+
+
+def test_a_branch_without_any_spread_does_not_silence_the_other() -> None:
+    errors = some_errors()
+    for branch in ("appearance", "motion"):
+        flat = replace(errors, **{branch: np.full_like(errors.motion, -3.0)})
+        assert calibrate(flat, ScoringSettings()).psi == 0.5  # no weight gives both the same spread
 
 
 def test_calibration_reads_no_label_and_no_test_frame(
@@ -100,7 +108,7 @@ def test_calibration_reads_no_label_and_no_test_frame(
 
 def test_fusing_comes_before_the_maximum() -> None:
     appearance, motion = np.array([[[4.0, 0.0]]]), np.array([[[0.0, 2.0]]])
-    scores = PatchErrors([("a", 0)], appearance, motion, *np.ones((3, 1))).scores(0.5)
+    scores = PatchErrors([("a", 0)], appearance, motion, *np.ones((4, 1))).scores(0.5)
     assert [scores[branch][0] for branch in BRANCHES] == [4, 2, 2]
 
 
@@ -134,7 +142,7 @@ def test_yardsticks_are_scored_once_for_the_same_data_and_scoring(
     evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = evaluator.no_learning_scores()
-    monkeypatch.setattr(Evaluator, "score", lambda *_: pytest.fail("scored again"))
+    monkeypatch.setattr(Evaluator, "errors", lambda *_: pytest.fail("scored again"))
     first.iloc[:, 3:] = 0  # a copy is the caller's own
     assert evaluator.no_learning_scores().iloc[:, 3:].to_numpy().any()
     other = Evaluator(tiny_recipe("scoring.padding=valid"), evaluator.prepared)
@@ -157,7 +165,7 @@ def test_one_row_per_key_with_its_label(finished_run: RunFolder, scene: Prepared
 def test_labels_are_joined_by_key_and_not_by_position(scene: PreparedDataset) -> None:
     keys = [("Test002", 30), ("Test001", 0), ("Test002", 3), ("Test001", 25)]
     ones = np.ones((4, 1, 1))
-    table = score_table(PatchErrors(keys, ones, ones, *np.ones((3, 4))), 0.5, scene)
+    table = score_table(PatchErrors(keys, ones, ones, *np.ones((4, 4))), 0.5, scene)
     assert table["label"].tolist() == [scene.labels(clip)[frame] for clip, frame in keys]
 
 
@@ -329,6 +337,20 @@ def test_single_branch_rows_are_what_their_names_say(evaluator: Evaluator) -> No
     for name, error in errors.items():
         scores = pscd.patch_sums(error, PATCH).amax(dim=(1, 2)).tolist()
         assert rows[name]["auc"] == pytest.approx(reference.roc_auc(labels, scores), abs=1e-3), name
+
+
+def test_a_network_that_answers_no_speed_has_the_scores_of_the_row_speed(scene: PreparedDataset) -> None:
+    """To the last bit, for the motion branch is the length of the flow then, summed over patches."""
+    evaluator = Evaluator(tiny_recipe("loss.motion_target=speed"), scene)
+    net = build_network(evaluator.recipe)
+    net.motion_decoder.output.weight.data.zero_()
+    table, measured = evaluator.score(network_predictor(net))
+    rows = evaluator.no_learning_scores()
+    assert measured["motion_error_to_zero_flow"] == {"train": 1, "test_normal": 1}
+    assert table["motion"].tolist() == rows["speed"].tolist()
+    speed = np.linalg.norm(scene.flow("test", "Test001")[25].astype(np.float64), axis=2)
+    expected = reference.patch_sums(speed, PATCH, STRIDE, "same").max()
+    assert table.set_index(["clip", "frame"]).loc[("Test001", 25), "motion"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_every_yardstick_has_its_own_calibrated_psi(evaluator: Evaluator) -> None:

@@ -1,6 +1,7 @@
 """What is measured of a score table and of errors: every protocol and criterion of one run, by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,9 @@ from maam_lib.data import PreparedDataset
 from maam_lib.evaluation.error_maps import network_predictor
 from maam_lib.evaluation.localisation import localised
 from maam_lib.evaluation.measuring import Evaluator
-from maam_lib.evaluation.protocols import frame_protocols
-from maam_lib.evaluation.scores import PatchErrors
-from maam_lib.metrics import PROTOCOLS, measure, roc_auc
+from maam_lib.evaluation.protocols import SMOOTH, every_convention, frame_protocols, smoothed
+from maam_lib.evaluation.scores import BRANCHES, PatchErrors, calibrate
+from maam_lib.metrics import PROTOCOLS, MetricError, measure, roc_auc
 from maam_lib.training.loop import build_network
 from maam_lib.training.runs import RunFolder
 from tests.conftest import tiny_recipe
@@ -57,8 +58,147 @@ def test_every_protocol_is_measured_of_the_score_table(result: dict, finished_ru
     assert micro["learning_adds"] == result["learning_adds"]
 
 
+# Smoothing
+
+
+def table_of(*lengths: int, seed: int = 0) -> pd.DataFrame:
+    """A score table of clips of these lengths, whose levels lie far apart."""
+    random = np.random.default_rng(seed)
+    tables = []
+    for k, frames in enumerate(lengths):
+        scores = {branch: random.normal(size=frames) + 100 * k for branch in BRANCHES}
+        label = random.integers(0, 2, frames)
+        tables.append(pd.DataFrame({"clip": f"Test{k:03}", "frame": range(frames), "label": label} | scores))
+    return pd.concat(tables, ignore_index=True)
+
+
+def gaussian_by_hand(scores: np.ndarray, sigma: float = 3.0) -> list[float]:
+    """Each score as the mean of its neighbours up to 4 sigma, weighted by their distance; mirrored at the ends."""
+    reach = int(4 * sigma + 0.5)
+    weights = [np.exp(-(d**2) / (2 * sigma**2)) for d in range(-reach, reach + 1)]
+    mirrored = [*scores, *scores[::-1]]  # and so on, without end
+    around = [[mirrored[(t + d) % len(mirrored)] for d in range(-reach, reach + 1)] for t in range(len(scores))]
+    return [float(np.dot(weights, near) / sum(weights)) for near in around]
+
+
+def median_by_hand(scores: np.ndarray, width: int = 17) -> list[float]:
+    mirrored, half = [*scores, *scores[::-1]], width // 2
+    around = [[mirrored[(t + d) % len(mirrored)] for d in range(-half, half + 1)] for t in range(len(scores))]
+    return [sorted(near)[half] for near in around]
+
+
+@pytest.mark.parametrize(("smoothing", "by_hand"), [("gaussian_3", gaussian_by_hand), ("median_17", median_by_hand)])
+@pytest.mark.parametrize("lengths", [(40, 25), (9, 30), (1, 3)])
+def test_the_scores_of_each_clip_are_smoothed_by_themselves(smoothing: str, by_hand, lengths: tuple[int, int]) -> None:
+    table = table_of(*lengths)
+    found = smoothed(table, smoothing)
+    assert list(found.columns) == list(table.columns)
+    pd.testing.assert_frame_equal(found[["clip", "frame", "label"]], table[["clip", "frame", "label"]])
+    for clip in ("Test000", "Test001"):
+        rows = table["clip"] == clip
+        for branch in BRANCHES:
+            expected = by_hand(table.loc[rows, branch].to_numpy())
+            np.testing.assert_allclose(found.loc[rows, branch], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("smoothing", SMOOTH)
+def test_the_rows_of_clips_may_be_mixed_but_not_those_of_a_clip(smoothing: str) -> None:
+    table = table_of(20, 20)
+    mixed = table.sort_values(["frame", "clip"], kind="stable")
+    pd.testing.assert_frame_equal(smoothed(mixed, smoothing).sort_index(), smoothed(table, smoothing))
+    with pytest.raises(MetricError, match="clip Test001: frame 7 does not follow the frame before it"):
+        smoothed(table.drop(index=26), smoothing)
+    with pytest.raises(MetricError, match="clip Test000: frame 18 does not follow the frame before it"):
+        smoothed(table[::-1].sort_values("clip", kind="stable"), smoothing)
+    assert smoothed(table.drop(index=26), "none") is not None  # raw scores need no order
+
+
+def test_whole_numbers_are_smoothed_as_numbers() -> None:
+    table = table_of(20, 20).assign(fused=np.arange(40) % 20)
+    assert smoothed(table, "gaussian_3")["fused"].iloc[0] == pytest.approx(gaussian_by_hand(np.arange(20.0))[0])
+
+
+def test_a_result_holds_learned_and_no_learning_rows_smoothed_alike(result: dict, finished_run: RunFolder) -> None:
+    table = pd.read_csv(finished_run.folder / "scores.csv")
+    assert list(result["smoothed"]) == list(SMOOTH)
+    for smoothing, protocols in result["smoothed"].items():
+        assert list(protocols) == list(PROTOCOLS)
+        scores = smoothed(table, smoothing)
+        for protocol, found in protocols.items():
+            labels, clips = scores["label"].to_numpy(), scores["clip"].to_numpy()
+            for branch, name in (("fused", "auc"), ("appearance", "auc_appearance"), ("motion", "auc_motion")):
+                expected = measure(labels, scores[branch].to_numpy(), clips, protocol)["auc"]
+                assert found[name] == pytest.approx(expected, abs=1e-9)
+            assert set(found["no_learning"]) == set(baselines.ROWS)
+        assert protocols["micro"]["no_learning"] != result["protocols"]["micro"]["no_learning"]
+
+
+def test_yardsticks_are_smoothed_as_the_network_is() -> None:
+    table = table_of(30, 30)
+    yardsticks = table[["clip", "frame", "label"]].assign(**dict.fromkeys(baselines.ROWS, table["fused"]))
+    found = frame_protocols(table, yardsticks, "median_17")["micro"]
+    assert set(found["no_learning"].values()) == {found["auc"]}
+    assert found["learning_adds"] == 0
+
+
+def test_one_score_table_under_every_convention() -> None:
+    table = table_of(30, 30, 30)
+    found = every_convention(table, "motion")
+    assert list(found.index) == list(PROTOCOLS)
+    assert list(found.columns) == ["none", *SMOOTH]
+    for smoothing in found.columns:
+        scores = smoothed(table, smoothing)
+        arrays = (scores[name].to_numpy() for name in ("label", "motion", "clip"))
+        labels, motion, clips = arrays
+        for protocol in PROTOCOLS:
+            assert found.loc[protocol, smoothing] == measure(labels, motion, clips, protocol)["auc"]
+
+
+def test_a_convention_that_has_no_auc_is_empty() -> None:
+    table = table_of(20, 20).assign(label=np.repeat([0, 1], 20))
+    found = every_convention(table)
+    assert found.loc["macro"].isna().all()
+    assert found.drop(index="macro").notna().all(axis=None)
+
+
+# Scores of a predicted speed are signed
+
+
+def test_the_speed_row_is_a_network_that_answers_no_speed(evaluator: Evaluator) -> None:
+    answer = baselines.constant_answers(evaluator.dataset("train"))["still"]
+    net = build_network(tiny_recipe("loss.motion_target=speed"))
+    last = list(net.motion_decoder.parameters())[-2:]  # weight and bias of the output convolution
+    with torch.no_grad():
+        for parameter in last:
+            parameter.zero_()
+    of_net, of_row = (evaluator.errors(predict, "test") for predict in (network_predictor(net), answer))
+    np.testing.assert_array_equal(of_net.motion, of_row.motion)
+    row = evaluator.no_learning_scores()["speed"].to_numpy()
+    np.testing.assert_array_equal(of_net.scores(0.5)["motion"], row)
+    flow = np.concatenate([evaluator.prepared.flow("test", clip).astype(np.float32) for clip in ("Test001", "Test002")])
+    speed = torch.from_numpy(np.hypot(flow[..., 0], flow[..., 1]))
+    by_hand = pscd.patch_sums(speed, (12, 8)).amax(dim=(1, 2))
+    np.testing.assert_allclose(row, by_hand, rtol=1e-5)
+
+
+def test_errors_below_zero_are_scored_calibrated_and_placed(evaluator: Evaluator, errors: PatchErrors) -> None:
+    signed = replace(errors, motion=errors.motion - 1000, motion_mean=errors.motion_mean - 5)
+    assert (signed.scores(0.5)["motion"] < 0).all()
+    np.testing.assert_allclose(signed.scores(0.5)["motion"], errors.scores(0.5)["motion"] - 1000, rtol=1e-6)
+    whole = signed.of_whole_frames().scores(0)["fused"]
+    np.testing.assert_allclose(whole, errors.motion_mean - 5, rtol=1e-6)
+    scoring = evaluator.recipe.scoring
+    plain, moved = calibrate(errors, scoring), calibrate(signed, scoring)
+    assert moved.psi == pytest.approx(plain.psi, rel=1e-4)  # a spread, whatever the level
+    assert moved.threshold == pytest.approx(plain.threshold - 1000 * (1 - plain.psi), rel=1e-4)
+    found, expected = (localised(of, 0.0, evaluator.prepared, scoring) for of in (signed, errors))
+    for name in ("pixel_auc", "pixel_auc_ucsd", "rbdc", "tbdc"):
+        assert found[name] == pytest.approx(expected[name], abs=2e-3)
+
+
 def test_one_clip_alone_has_no_interval() -> None:
     frames = {"clip": "Test001", "frame": range(4), "label": [0, 1, 0, 1], "fused": [0.1, 0.2, 0.3, 0.4]}
+    frames |= {"appearance": frames["fused"], "motion": frames["fused"]}
     yardsticks = pd.DataFrame(frames).assign(**dict.fromkeys(baselines.ROWS, 0.0))
     found = frame_protocols(pd.DataFrame(frames), yardsticks)
     assert found["micro"]["auc"] == 0.75

@@ -29,6 +29,7 @@ RECIPES = {
     "released losses": "loss.latent_form=released loss.sparse_form=released loss.margin=0.001",
     "motion alone": "loss.branches=motion scoring.psi=0",
     "no memory": "model.use_memory=false",
+    "speed of patches": "loss.motion_target=speed loss.motion_form=patches",
 }
 ROUNDING = 1e-11  # of the largest entry; float64 has 2e-16, some thousand sums add up, batch norm divides by small sds
 
@@ -69,11 +70,12 @@ def test_a_loss_that_is_no_mean_over_frames_is_that_of_the_global_batch(shared_s
     torch.testing.assert_close(found, {"loss": loss, "gradient": gradient}, rtol=1e-14, atol=0)
 
 
-def test_a_whole_training_on_two_devices_is_that_on_one(scene_root: Path, tmp_path: Path):
+@pytest.mark.parametrize("settings", [(), (*RECIPES["speed of patches"].split(), "training.augment=true")])
+def test_a_whole_training_on_two_devices_is_that_on_one(settings: tuple[str, ...], scene_root: Path, tmp_path: Path):
     """Losses of every epoch to 1e-6: the network computes in float64, its losses come out in float32."""
-    done = in_processes("fit", tmp_path / "two", 2, scene_root)
+    done = in_processes("fit", tmp_path / "two", 2, scene_root, *settings)
     assert done.returncode == 0, done.stderr
-    runs = [fit_in_float64(scene_root, tmp_path / "one", 1), RunFolder.open(tmp_path / "two")]
+    runs = [fit_in_float64(scene_root, tmp_path / "one", 1, settings), RunFolder.open(tmp_path / "two")]
     one, two = (run.history.drop(columns=["seconds", "frames_per_second"]) for run in runs)
     pd.testing.assert_frame_equal(two, one, rtol=1e-6)
     assert [run.facts["devices"] for run in runs] == [1, 2]
@@ -82,6 +84,17 @@ def test_a_whole_training_on_two_devices_is_that_on_one(scene_root: Path, tmp_pa
     assert two.keys() == one.keys() == MAAMNet(1, 8, base_channels=4).state_dict().keys()
     for name, value in one.items():
         np.testing.assert_allclose(two[name], value, rtol=0, atol=1e-5 * value.abs().max().item(), err_msg=name)
+
+
+def test_held_out_clips_say_the_same_on_two_devices(scene_root: Path, tmp_path: Path):
+    """One of them measures, in evaluation mode, while the other waits."""
+    settings = ("training.hold_out=1", "training.epochs=2")
+    done = in_processes("fit", tmp_path / "two", 2, scene_root, *settings)
+    assert done.returncode == 0, done.stderr
+    runs = [fit_in_float64(scene_root, tmp_path / "one", 1, settings), RunFolder.open(tmp_path / "two")]
+    one, two = (run.history.drop(columns=["seconds", "frames_per_second"]) for run in runs)
+    assert "motion_width_held_out" in one
+    pd.testing.assert_frame_equal(two, one, rtol=1e-6)
 
 
 def test_a_batch_that_the_devices_cannot_share(scene_root: Path, tmp_path: Path):

@@ -7,10 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from maam_lib.evaluation.result import Epoch, MotionError
-from maam_lib.figures import pictures, plots
+from maam_lib.figures import events, motion, pictures, plots
 
 RANDOM = np.random.default_rng(0)
 GRAY = RANDOM.integers(0, 256, (16, 24, 1), np.uint8)
@@ -38,6 +39,9 @@ STEPS = {
     "fused": MAP[:4, :6],
     "worst": MASK,
 }
+SIGNED = MAP - 0.4
+SPEED = FLOW[..., :1]
+OF_SPEED = STEPS | {"flow_hat": SPEED, "motion": SIGNED, "motion_sums": SIGNED[:4, :6], "fused": SIGNED[:4, :6]}
 PLACED = (RANDOM.normal(size=(9, 2)), RANDOM.normal(size=(5, 2)))
 TABLE = pd.DataFrame([[0.9, 0.8], [0.7, 0.95], [0.6, 0.5]], index=[8, 16, 24], columns=[4, 8])
 EPOCHS = [
@@ -50,6 +54,20 @@ EPOCHS = [
     )
     for n in (1, 2)
 ]
+OBJECTS = pd.DataFrame({"clip": "a", "what": ["bicycle", "cart", "skater"], "first": [1, 2, 4], "last": [3, 3, 4]})
+FRAMES = pd.DataFrame({"clip": ["a"] * 6 + ["b"] * 2, "frame": [*range(6), 0, 1], "label": [0, 1, 1, 1, 1, 0, 0, 0]})
+FOUND = FRAMES.assign(speed=[True, True, True, False, True, False, False, False], network=True)
+SPEED_ROW = {"frame": GRAY, "mask": MASK, "speed": MAP, "error": 2 * MAP - 1, "speed_patch": MASK, "error_patch": MASK}
+LEARNED = pd.DataFrame(
+    [
+        ("a", 0, 1, -0.05, 0.95),
+        ("a", 0, 2, 0.2, 0.8),
+        ("a", 1, 2, 0.1, 0.85),
+        ("b", 0, 1, -1.5, 0.3),
+        ("b", 0, 3, 0, 0.96),
+    ],
+    columns=["training", "seed", "epoch", "learned", "auc"],
+)
 ROW = {"frame": GRAY, "appearance": MAP, "motion": MAP, "fused": MAP, "found": MASK, "mask": MASK}
 
 # name: (call, axes, pictures)
@@ -66,6 +84,7 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
         12,
     ),
     "detection_rows in the paper's colours": (lambda: pictures.detection_rows([ROW], ["a"], palette="paper"), 5, 8),
+    "detection_rows of a speed": (lambda: pictures.detection_rows([ROW | {"motion": SIGNED}], ["a"]), 5, 6),
     "query_answers": (lambda: pictures.query_answers(GRAY, (1, 2), WEIGHTS, [4, 0, 2], 4), 5, 7),
     "item_gallery": (lambda: pictures.item_gallery([ITEM, ITEM | {"patches": ITEM["patches"][:1]}]), 8, 7),
     "items_in_a_plane": (
@@ -74,6 +93,9 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
         0,
     ),
     "slow_motion": (lambda: pictures.slow_motion(STEPS), 10, 10),
+    "slow_motion of a speed": (lambda: pictures.slow_motion(OF_SPEED), 10, 10),
+    "item_gallery of speeds": (lambda: pictures.item_gallery([ITEM | {"flow": SPEED}]), 4, 4),
+    "frames_against_patches of a speed": (lambda: pictures.frames_against_patches([OF_SPEED, STEPS], ["a", "b"]), 6, 6),
     "frames_against_patches": (lambda: pictures.frames_against_patches([STEPS, STEPS], ["a", "b"]), 6, 6),
     "heat_table": (lambda: plots.heat_table(TABLE, "AUC", mark=(1, 0)), 2, 1),
     "roc_curves": (lambda: plots.roc_curves({"fused": (*LINE, 0.9), "zero_flow": (*LINE, 0.5)}), 1, 0),
@@ -95,6 +117,18 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
     ),
     "knob_lines": (lambda: plots.knob_lines({"a": {"1": [0.8], "10": [0.7]}}, {"b": {"1": [0.9]}}, "x"), 1, 0),
     "epoch_curves": (lambda: plots.epoch_curves({0: EPOCHS, 1: EPOCHS}, ("zero flow", 0.9), 0.9), 2, 0),
+    "event_timelines": (lambda: events.event_timelines(OBJECTS, FOUND), 2, 0),
+    "speed_against_error": (
+        lambda: events.speed_against_error([SPEED_ROW, SPEED_ROW | {"mask": EMPTY}], ["a", "b"], "pixels per frame"),
+        7,
+        6,
+    ),
+    "auc_against_motion": (lambda: motion.auc_against_motion(LEARNED, {"speed": 0.97, "zero": 0.96}), 1, 0),
+    "auc_against_motion with a printed one": (
+        lambda: motion.auc_against_motion(LEARNED, {"zero": 0.96}, {"paper": 0.98}),
+        1,
+        0,
+    ),
     "bars_with_spread": (lambda: plots.bars_with_spread({"a": [0.5, 0.7], "b": [0.6]}, "AUC", {"line": 0.55}), 1, 0),
 }
 
@@ -112,7 +146,7 @@ def test_figure_draws(case: str) -> None:
 def test_every_figure_function_is_tried() -> None:
     public = {
         name
-        for module in (pictures, plots)
+        for module in (events, motion, pictures, plots)
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
@@ -133,6 +167,31 @@ def test_flow_colours_tell_direction_by_hue_and_speed_by_strength() -> None:
     np.testing.assert_allclose(none, [1, 1, 1])
     slow = pictures.flow_colours(np.array([[[1.0, 0]]]), 2)[0, 0]
     np.testing.assert_allclose(slow, [1, 0.5, 0.5], atol=1e-6)
+
+
+def test_a_predicted_speed_is_gray_and_says_its_scale() -> None:
+    """It has no direction, so no hue: white where nothing moves (or less than nothing is predicted), black at most."""
+    fast, slow, none, below = pictures.flow_colours(np.array([[[2.0], [0.5], [0], [-1]]]), 2)[0]
+    np.testing.assert_allclose([fast, slow, none, below], np.repeat([[0], [0.75], [1], [1]], 3, axis=1))
+    assert pictures.fastest(SPEED, FLOW) == np.hypot(*FLOW.transpose(2, 0, 1)).max()
+    titles = [axis.get_title() for axis in pictures.slow_motion(OF_SPEED).axes]
+    assert f"predicted speed (black: {pictures.fastest(FLOW):.1f} px)" in titles
+    assert pictures.item_gallery([ITEM | {"flow": SPEED}]).axes[1].get_title() == f"speed, black {SPEED.max():.1f} px"
+
+
+def test_errors_with_a_sign_are_white_at_zero_and_orange_where_things_are_faster() -> None:
+    row = pictures.detection_rows([ROW | {"motion": SIGNED}], ["a"]).axes
+    appearance, motion = row[1].images[0], row[2].images[0]
+    assert row[2].get_title() == "motion (orange > 0)"
+    assert (appearance.get_cmap().name, appearance.norm.vmin) == ("inferno", MAP.min())
+    assert (motion.norm.vmin, motion.norm.vmax) == (-SIGNED.max(), SIGNED.max())
+    slower, none, faster = motion.get_cmap()([0.1, 0.5, 0.9])[:, :3]
+    assert faster[0] > faster[2] + 0.3, "orange: more red than blue"
+    assert slower[2] > slower[0] + 0.1, "purple: more blue than red"
+    assert none.min() > 0.95
+    shown = [axis.images[0] for axis in pictures.frames_against_patches([OF_SPEED, STEPS], ["a", "b"]).axes]
+    limits = {(shown[i].norm.vmin, shown[i].norm.vmax, shown[i].get_cmap().name) for i in (2, 5)}
+    assert limits == {(-MAP.max(), MAP.max(), "PuOr_r")}, "both frames in the same colours"
 
 
 def test_abnormal_frames_are_shaded_and_only_those() -> None:
@@ -162,3 +221,52 @@ def test_epochs_are_drawn_where_they_were_measured() -> None:
     dots = [(list(line.get_xdata()), list(line.get_ydata())) for line in right.lines]
     assert ([1.0, 0.5], [0.7, 0.7]) in dots
     assert ([1], [0.95]) in dots, "zero flow lies at its own error"
+
+
+def test_a_timeline_shows_objects_apart_and_what_each_score_finds() -> None:
+    figure = events.event_timelines(OBJECTS, FOUND)
+    bars = [
+        (path.vertices[:, 0].min(), path.vertices[:, 0].max(), path.vertices[:, 1].min(), bar.get_facecolor()[0])
+        for bar in figure.axes[0].collections
+        for path in bar.get_paths()
+    ]
+    things = sorted((bottom, first, last) for first, last, bottom, _ in bars if bottom > 0)
+    assert things == [(0.1, 2, 4), (1.1, 1, 4), (1.1, 4, 5)], "the skater begins where the bicycle has ended"
+    states = {colour.lower(): state for state, colour in events.STATE_COLOURS.items()}
+    of_speed = [(first, last, states[to_hex(colour)]) for first, last, bottom, colour in bars if bottom == -1.3]
+    assert of_speed == [(0, 1, "false alarm"), (1, 3, "found"), (3, 4, "missed"), (4, 5, "found"), (5, 6, "normal")]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["speed", "network"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:3] == ["bicycle", "cart", "skater"]
+
+
+def test_speed_and_error_have_one_colour_scale() -> None:
+    rows = [SPEED_ROW, SPEED_ROW | {"error": 7 * MAP}]
+    maps = [axis.images[0] for axis in events.speed_against_error(rows, ["a", "b"], "pixels per frame").axes[:6]]
+    limits = {maps[i].get_clim() for i in (1, 2, 4, 5)}
+    assert limits == {(0, 7 * MAP.max())}
+    assert maps[0].get_clim() == (0, 255), "of a frame"
+
+
+def test_every_epoch_is_where_it_was_measured_and_the_last_of_each_seed_is_large() -> None:
+    axis = motion.auc_against_motion(LEARNED, {"zero flow": 0.96}, {"paper": 0.98}).axes[0]
+    dots: dict[float, list] = {}
+    for line in axis.lines:
+        if line.get_marker() == "o":
+            at = sorted(zip(line.get_xdata(), line.get_ydata(), strict=True))
+            dots.setdefault(line.get_markersize(), []).append(at)
+    assert dots[max(dots)] == [[(0.1, 0.85), (0.2, 0.8)], [(0, 0.96)]]
+    assert dots[min(dots)] == [[(-0.05, 0.95), (0.1, 0.85), (0.2, 0.8)], [(-1.5, 0.3), (0, 0.96)]]
+    assert "1 further left" in axis.get_title(loc="left"), "of a network that is worse than none"
+    assert axis.get_xlim()[0] == motion.LEFT
+    assert axis.get_ylim()[0] == pytest.approx(0.8 - motion.MARGIN), "what is off the axis does not stretch it"
+
+
+def test_names_beside_the_axis_keep_their_order_and_their_distance() -> None:
+    close = LEARNED.assign(
+        training=[f"t{i}" for i in range(5)], learned=0.1, auc=[0.9, 0.901, 0.902, 0.95, 0.8], seed=0
+    )
+    axis = motion.auc_against_motion(close, {"zero flow": 0.96}).axes[0]
+    places = {text.get_text(): text.xy[1] for text in axis.texts if text.get_text().startswith("t")}
+    in_order = sorted(places, key=lambda name: places[name])
+    assert in_order == ["t4", "t0", "t1", "t2", "t3"]
+    assert np.diff(sorted(places.values())).min() >= motion.LEAST_GAP - 1e-9

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.files import write_text
 from maam_lib.config import SettingError, load_recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation.result import Result
+from maam_lib.evaluation.result import NoLearning, Result
 from maam_lib.grid.experiments import (
     OF_THE_PAPER,
     Cell,
@@ -24,6 +25,7 @@ from maam_lib.grid.experiments import (
 from maam_lib.grid.results import BASE, REFERENCE, paper_values
 from maam_lib.training.runs import RunFolder
 from tests.conftest import tiny_recipe
+from tests.results import made_up_result, rows_without_learning
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +181,26 @@ def test_kept_results_are_whole_and_of_the_recipes_as_they_are(recipe: str):
             assert json.loads(path.read_text(encoding="utf-8")) == result.as_json(), (
                 "found under the name of its variant"
             )
+
+
+def test_rows_without_learning_are_found_on_the_same_data_and_scoring_under_whatever_recipe(tmp_path: Path):
+    base = load_recipe("ped2-mini")
+    settings = base.model_dump(mode="json", include={"data", "scoring"})
+    written = rows_without_learning().as_json() | {"settings": settings}
+
+    def keep(recipe: str, **changed: object) -> None:
+        write_text(tmp_path / recipe / "no_learning.json", json.dumps(written | changed))
+
+    write_text(tmp_path / "ped2-mini" / "paper" / "seed0.json", json.dumps(made_up_result().as_json()))
+    assert grid_results(base, tmp_path, content_hash="c").no_learning is None
+    keep("ped2-laptop")
+    assert grid_results(base, tmp_path, content_hash="c").no_learning == NoLearning.model_validate(written)
+    assert grid_results(base, tmp_path, content_hash="other").no_learning is None
+    other_patch = base.with_settings("scoring.patch=[7,7]")
+    assert grid_results(other_patch, tmp_path, content_hash="c").no_learning is None
+    keep("ped2-laptop", settings={"data": settings["data"], "scoring": "none"})
+    assert grid_results(base, tmp_path, content_hash="c").no_learning is None
+    write_text(tmp_path / "ped2-mini" / "no_learning.json", "{")
+    found = grid_results(base, tmp_path, content_hash="c")
+    assert found.no_learning is None
+    assert any("no_learning.json" in reason for reason in found.left_out)

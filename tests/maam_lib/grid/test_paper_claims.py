@@ -6,13 +6,25 @@ from pathlib import Path
 import pytest
 
 from maam_lib.config import load_recipe
-from maam_lib.evaluation.result import Result
+from maam_lib.evaluation.result import NoLearning, Result
 from maam_lib.grid import paper_claims as module
 from maam_lib.grid.experiments import GridResults, figure6_variants
-from maam_lib.grid.judging import Claim, Finding, State, all_of, gain, said, steady, verdict
-from maam_lib.grid.paper_claims import claims
+from maam_lib.grid.judging import (
+    Claim,
+    Finding,
+    State,
+    all_of,
+    ending_of,
+    gain,
+    said,
+    steady,
+    verdict,
+    verdict_table,
+)
+from maam_lib.grid.paper_claims import claims, questions
 from maam_lib.grid.results import BASE, paper_values
-from tests.results import made_up_result
+from maam_lib.grid.scene_patches import ONE_PATCH, PER_SCENE
+from tests.results import made_up_no_learning, made_up_result
 
 CLAIMS = {claim.name: claim for claim in claims()}
 SEEDS = (0, 1, 2)
@@ -105,6 +117,24 @@ def test_the_generated_scene_is_not_named_among_those_that_decide():
     assert judged.because == "at reduced size: ped2-mini"
 
 
+def test_a_verdict_at_a_smaller_size_is_one_at_this_size_in_every_word_of_it():
+    grids = [grid(recipe) for recipe in ("ped2", "ped2-laptop", "ped2-mini", "synthetic-mini")]
+    small = verdict(made_up_claim(ped2_laptop=State.FAILS, ped2_mini=State.OPEN, synthetic_mini=State.HOLDS), grids)
+    assert (small.words, small.is_reduced) == ("does not hold at this size", True)
+    assert [small.words_of(recipe) for recipe in small.findings] == [
+        "does not hold at this size",
+        "undecided",
+        "holds on the generated scene",
+    ]
+    assert verdict_table([small])["verdict"].tolist() == ["does not hold at this size"]
+    full = verdict(made_up_claim(ped2=State.HOLDS, ped2_mini=State.FAILS), grids)
+    assert (full.words, full.is_reduced) == ("holds", False)
+    assert [full.words_of(recipe) for recipe in full.findings] == ["holds", "does not hold at this size"]
+    disagreeing = verdict(made_up_claim(ped2_laptop=State.FAILS, ped2_mini=State.HOLDS), grids)
+    assert disagreeing.words == "undecided"
+    assert ending_of("ped2-half") == "-half", "full width, and not full size"
+
+
 # The claims
 
 
@@ -121,6 +151,7 @@ def test_every_claim_has_its_place_its_rule_and_what_would_decide_it():
 def test_nothing_measured_gives_no_finding_but_where_the_paper_or_the_code_decide():
     found = {name: claim.judge(grid("ped2")) for name, claim in CLAIMS.items()}
     assert {name for name, finding in found.items() if finding is not None} == {"eer", "items-speed", "speed"}
+    assert [question.judge(grid("ped2")) for question in questions()] == [None, None]
     assert found["eer"].state is State.FAILS, "ours is the higher of the two"
     assert found["items-speed"].state is State.FAILS, "the products are dense"
 
@@ -191,3 +222,70 @@ def test_only_full_size_can_reproduce_a_printed_auc():
     assert judge(GridResults(load_recipe("ped2-mini"), right, [])).state is State.OPEN
     assert judge(GridResults(load_recipe("ped2"), {BASE: results(0.8, **yardstick)}, [])).state is State.FAILS
     assert judge(GridResults(load_recipe("synthetic-mini"), right, [])) is None
+
+
+def test_one_patch_is_held_against_one_for_each_scene_of_the_same_networks():
+    row = {"number": None, "what": "", "eer": 0.1, "best_no_learning_auc": 0.5}
+    aucs = {"as is": 0.9, ONE_PATCH: 0.8, PER_SCENE: 0.85}
+    scored = {"scoring": {name: row | {"auc": auc} for name, auc in aucs.items()}}
+    found = CLAIMS["patch-size"].judge(grid("synthetic-shanghai-mini", paper=results(0.9, **scored)))
+    assert found.state is State.HOLDS
+    assert "minus with one for all: +0.050 [+0.050, +0.050] (3 seeds)" in found.evidence
+    assert state("patch-size", paper=results(0.9)) is None, "clips of one scene"
+
+
+# Questions of ours
+
+
+def learning(*bounds: tuple[float, float], variant: str = BASE, no_learning: NoLearning | None = None) -> Finding:
+    """The finding of what learning adds, from the intervals over clips of several seeds."""
+    found = [
+        made_up_result(0.9, seed, protocols={"micro": {"auc": 0.9, "learning_adds_interval": of}})
+        for seed, of in enumerate(bounds)
+    ]
+    name = {BASE: "learning"}.get(variant, f"learning-{variant}")
+    judge = next(question.judge for question in questions() if question.name == name)
+    return judge(GridResults(load_recipe("ped2-mini"), {variant: found}, [], no_learning))
+
+
+def test_questions_of_ours_are_no_claims_of_the_paper():
+    assert [question.name for question in questions()] == ["learning", "learning-speed"]
+    assert all(question.ours and "of this kit" in question.place for question in questions())
+    assert not any(claim.ours or claim.name.startswith("learning") for claim in claims())
+    assert len(claims()) == 17
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ([(0.01, 0.03), (0.002, 0.04)], State.HOLDS),
+        ([(0.01, 0.03), (-0.002, 0.04)], State.OPEN),
+        ([(0.01, 0.03), (-0.03, 0.001)], State.FAILS),
+        ([(-0.3, -0.1)], State.FAILS),
+        ([(0.01, 0.03)], State.OPEN),
+    ],
+    ids=["every seed", "not every one", "one leaves no room", "one seed may refuse", "and not confirm"],
+)
+@pytest.mark.parametrize("variant", [BASE, "speed"])
+def test_learning_adds_only_where_every_seed_excludes_zero_over_the_clips(
+    bounds: list[tuple[float, float]], expected: State, variant: str
+):
+    found = learning(*bounds, variant=variant)
+    assert found.state is expected
+    assert found.variants == (variant,)
+    assert f"seed 0 [{bounds[0][0]:+.3f}, {bounds[0][1]:+.3f}]" in found.evidence
+    assert found.evidence.endswith("no learning reaches 0.650")
+
+
+def test_the_interval_of_the_row_without_learning_says_what_the_test_clips_cannot_tell():
+    printed = paper_values()["table2"]["rows"]["Ours"][0]
+    wide = made_up_no_learning(zero_flow=(0.960, (0.9, 0.99)), speed=(0.966, (0.922, 0.993)))
+    said_so = "no learning (speed) reaches 0.966 [0.922, 0.993] over the 12 test clips, which cannot tell it from"
+    assert learning((-0.1, -0.05), no_learning=wide).evidence.endswith(f"{said_so} the printed {printed}")
+    narrow = made_up_no_learning(speed=(0.966, (0.95, 0.97)))
+    told = learning((-0.1, -0.05), no_learning=narrow).evidence
+    assert told.endswith("no learning (speed) reaches 0.966 [0.950, 0.970] over the 12 test clips")
+    no_interval = learning((-0.1, -0.05), no_learning=made_up_no_learning(speed=(0.966, None))).evidence
+    assert no_interval.endswith("no learning (speed) reaches 0.966")
+    found = CLAIMS["auc"].judge(GridResults(load_recipe("ped2-mini"), {BASE: results(0.8)}, [], wide))
+    assert said_so in found.evidence

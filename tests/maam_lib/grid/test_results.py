@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from data_prep.files import write_json
 from maam_lib.data import FrameFlowDataset, PreparedDataset
 from maam_lib.grid import results
 from maam_lib.grid.numbers import ABSENT, as_text, difference, number
@@ -19,7 +20,10 @@ from maam_lib.grid.results import (
     ResultError,
     keep_reference,
     kept_weights,
+    no_learning_table,
     paper_values,
+    read_no_learning,
+    read_no_learning_scores,
     read_result,
     reference_detector,
     reference_network,
@@ -30,7 +34,7 @@ from maam_lib.training.files import RunError, read_scores
 from maam_lib.training.loop import build_network
 from maam_lib.training.runs import RunFolder
 from tests.conftest import PROJECT
-from tests.results import made_up_result
+from tests.results import made_up_result, rows_without_learning
 
 HEADLINE = {"ped2": "0.977", "avenue": "0.909", "shanghaitech": "0.713"}  # of the abstract
 
@@ -207,6 +211,34 @@ def test_result_table_shows_every_protocol_and_the_yardstick_under_it() -> None:
     assert result_table(made_up_result(localisation=None)).equals(result_table(made_up_result()))
 
 
+def test_result_table_shows_smoothed_scores_after_raw_ones() -> None:
+    def under(auc: float) -> dict:
+        rows = {"auc_appearance": 0.6, "auc_motion": auc - 0.02, "no_learning": {"zero_flow": 0.7, "speed": 0.72}}
+        return {"auc": auc, "eer": 0.2, "average_precision": 0.9, "auc_interval": [0.7, 0.9]} | rows
+
+    padded = under(0.93) | {"clips": 12, "eer": None, "average_precision": None}
+    raw = {"micro": under(0.75), "macro_padded": padded}
+    smoothed = {"median_17": {"micro": under(0.82), "macro": padded}, "gaussian_3": {"micro": under(0.8)}}
+    table = result_table(made_up_result(0.75, protocols=raw, smoothed=smoothed))
+    assert list(table.index) == [
+        "fused",
+        "appearance alone",
+        "motion alone",
+        "fused, mean of 12 padded clips (AI-VAD)",
+        "fused, Gaussian over time, sigma 3",
+        "appearance alone, Gaussian over time, sigma 3",
+        "motion alone, Gaussian over time, sigma 3",
+        "fused, median over time, 17 frames",
+        "appearance alone, median over time, 17 frames",
+        "motion alone, median over time, 17 frames",
+        "no learning: zero flow",
+    ]
+    row = table.loc["fused, median over time, 17 frames"]
+    assert row[["AUC", "EER", "AUC from", "to", "best no-learning"]].tolist() == [0.82, 0.2, 0.7, 0.9, 0.72]
+    assert table.loc["motion alone, Gaussian over time, sigma 3", "AUC"] == pytest.approx(0.78)
+    assert max(len(line) for line in table.to_string(na_rep="").splitlines()) <= 110  # fits into a terminal
+
+
 # The paper's numbers
 
 
@@ -264,3 +296,55 @@ def _written(path: Path) -> str:
     if path.suffix == ".py":
         return path.read_text(encoding="utf-8")
     return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+
+
+# Rows without learning
+
+
+def test_rows_without_learning_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path, written = tmp_path / "no_learning.json", rows_without_learning()
+    write_json(path, written.as_json())
+    assert read_no_learning(path) == written
+
+
+def test_scores_without_learning_are_read_beside_their_rows(tmp_path: Path) -> None:
+    path, scores = tmp_path / "no_learning.json", pd.DataFrame({"clip": ["001"], "frame": [0], "label": [1]})
+    write_json(path, rows_without_learning().as_json())
+    scores.assign(zero_flow=0.5).to_csv(path.with_suffix(".csv"), index=False)
+    pd.testing.assert_frame_equal(read_no_learning_scores(path), scores.assign(zero_flow=0.5))
+    for damaged in (scores.assign(speed=0.5), scores.assign(zero_flow="a"), scores.assign(label=2, zero_flow=0.5)):
+        damaged.to_csv(path.with_suffix(".csv"), index=False)
+        with pytest.raises(RunError, match=r"no_learning\.csv: .*maam baselines RECIPE --out .*json"):
+            read_no_learning_scores(path)
+
+
+def test_missing_rows_without_learning_name_the_command(tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match=r"no_learning\.json: no such result; .*`maam baselines RECIPE --out .*json`"):
+        read_no_learning(tmp_path / "no_learning.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"rows": 3}, "rows is 3"),
+        ({"recipe": None}, "recipe is None"),
+        ({"rows": {"zero_flow": {"protocols": {}, "smoothed": {}}}}, "the AUC and EER of the protocol micro"),
+        ({"rows": {"zero_flow": {"protocols": {"micro": {"auc": 1.5}}, "smoothed": {}}}}, r"micro\.auc is 1\.5"),
+        ({"rows": {"../up": {"protocols": {}, "smoothed": {}}}}, "expected a name"),
+    ],
+)
+def test_damaged_rows_without_learning_are_named(change: dict, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "no_learning.json"
+    write_json(path, rows_without_learning().as_json() | change)
+    with pytest.raises(ResultError, match=rf"no_learning\.json: .*{expected}.*; make it again with `maam baselines"):
+        read_no_learning(path)
+    path.write_text(json.dumps(rows_without_learning().as_json())[:-20])
+    with pytest.raises(ResultError, match="not readable as JSON"):
+        read_no_learning(path)
+
+
+def test_the_table_of_rows_without_learning_leaves_out_what_nobody_measured() -> None:
+    table = no_learning_table(rows_without_learning())
+    expected = {"AUC": 0.75, "EER": 0.25, "AUC from": 0.5, "to": 1.0, "gaussian_3": 0.875, "pixels": 0.625}
+    expected |= {"pixels, 40 % of a frame's (UCSD)": 0.5, "regions (RBDC)": 0.125}
+    assert table.loc["zero flow"].to_dict() == expected

@@ -137,12 +137,12 @@ def test_a_setting_left_to_its_rule_is_none(panel: TrainingPanel) -> None:
 
 
 def test_finished_runs_can_be_compared(panel: TrainingPanel) -> None:
-    assert panel.finished.options == ("finished",)
-    panel.finished.value = ["finished"]
-    assert "AUC appearance" in panel.table.value
-    assert bytes(panel.histories.value).startswith(b"\x89PNG")
-    panel.finished.value = []
-    assert panel.histories.layout.display == "none"
+    assert panel.comparison.finished.options == ("finished",)
+    panel.comparison.finished.value = ["finished"]
+    assert "AUC appearance" in panel.comparison.table.value
+    assert bytes(panel.comparison.histories.value).startswith(b"\x89PNG")
+    panel.comparison.finished.value = []
+    assert panel.comparison.histories.layout.display == "none"
 
 
 def test_the_panel_starts_and_stops_a_training(panel: TrainingPanel, tmp_path: Path) -> None:

@@ -49,6 +49,23 @@ def test_sums_of_frames_of_ped2s_size_are_those_of_pscd_to_a_ten_thousandth(patc
     np.testing.assert_allclose(found.max(axis=(1, 2)), expected.max(axis=(1, 2)), rtol=1e-6)
 
 
+@given(size=PAIRS, patch=PAIRS, stride=PAIRS, padding=st.sampled_from(["same", "valid"]))
+@settings(deadline=None, max_examples=60)
+def test_sums_of_errors_with_a_sign_are_those_of_pscd(size: tuple, patch: tuple, stride: tuple, padding: str):
+    """Errors of a speed: of both signs; all below 0 (second frame); cancelling over the frame (third)."""
+    errors = random_errors(3, *size) * np.random.default_rng(1).choice([-1, 1], (3, *size)).astype(np.float32)
+    errors[1] = -np.abs(errors[1])
+    errors[2] -= errors[2].mean()
+    if padding == "valid":
+        patch = tuple(min(pair) for pair in zip(patch, size, strict=True))
+    maps, most = kept(errors), np.abs(errors).sum(axis=(1, 2)).max()
+    expected = pscd.patch_sums(torch.from_numpy(errors), patch, stride, padding).numpy()
+    found, largest = maps.patch_sums(patch, stride, padding)
+    np.testing.assert_array_equal(largest, found.max(axis=(0, 1)))
+    np.testing.assert_allclose(np.moveaxis(found, -1, 0), expected, rtol=1e-4, atol=1e-6 * most)
+    np.testing.assert_allclose(maps.error(2), errors[2], atol=1e-8 * most)
+
+
 def test_a_frame_without_error_has_sums_of_zero():
     errors = np.zeros((2, 6, 8), np.float32)
     errors[1] = 1

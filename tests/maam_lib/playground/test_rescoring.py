@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -180,6 +183,45 @@ def test_the_plain_figure_holds_what_moves(view: ScoreView):
     figure = view.figure.plain()
     assert all(not artist.get_animated() for axis in figure.axes for artist in (*axis.images, *axis.lines))
     assert [axis.images[0].get_array().shape[:2] for axis in figure.axes if axis.images] == [(48, 64)] * 4
+
+
+# Of a network that predicts speed
+
+
+@pytest.fixture(scope="module")
+def speed_rescorer(scene: PreparedDataset, speed_run: RunFolder) -> Rescorer:
+    return rescorer_for(Evaluator(speed_run.recipe, scene), predictor(speed_run))
+
+
+def test_speeds_are_rescored_as_maam_evaluate_scores_them(speed_rescorer: Rescorer, speed_run: RunFolder):
+    start, expected = ScoreChoice.of(speed_run.recipe.scoring), read_result(speed_run.folder / "metrics.json")
+    found = speed_rescorer.under(start)
+    assert (found.psi, found.threshold) == pytest.approx((expected.psi, expected.threshold), rel=1e-5)
+    assert found.measured["auc"] == pytest.approx(expected.auc, abs=1e-6)
+    scores, motion = pd.read_csv(speed_run.folder / "scores.csv"), speed_rescorer.under(start._replace(psi=0)).scores
+    np.testing.assert_allclose(found.scores, scores["fused"], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(motion, scores["motion"], rtol=1e-4, atol=1e-4)
+
+
+def test_scores_below_zero_are_on_the_axis(speed_rescorer: Rescorer, scene: PreparedDataset, speed_run: RunFolder):
+    """Where a network predicts far too much speed, every score is below 0."""
+    maps = [
+        replace(errors, motion=IntegralMaps.empty(errors.size, len(errors.keys)))
+        for errors in (speed_rescorer.train, speed_rescorer.test)
+    ]
+    for errors in maps:
+        errors.motion.keep(0, np.full((len(errors.keys), *errors.size), -1, np.float32))
+        errors.motion.unit[:20] *= 3
+    rescorer = Rescorer(*maps, speed_rescorer.labels, 0.99)
+    view = ScoreView(rescorer, scene, ScoreChoice.of(speed_run.recipe.scoring)._replace(psi=0))
+    view.show_frame(view.clip, 5)
+    view.figure.png()
+    motion, curve = view.figure.figure.axes[2], view.figure.figure.axes[4]
+    assert motion.get_title() == "faster (orange), slower (purple)"
+    assert motion.images[0].norm.vmin == -motion.images[0].norm.vmax == pytest.approx(-3, rel=1e-5)
+    line = curve.lines[0].get_ydata()
+    assert line.max() < 0
+    assert curve.get_ylim()[0] < line.min()
 
 
 def test_psi_of_a_recipe_is_taken_as_it_is():

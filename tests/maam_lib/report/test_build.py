@@ -12,11 +12,12 @@ import pytest
 
 from data_prep.files.writing import aside_of, write_text
 from maam_lib.config import differences, load_recipe
+from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.numbers import ABSENT
-from maam_lib.grid.results import BASE, REFERENCE, paper_values
+from maam_lib.grid.results import BASE, REFERENCE, paper_values, read_result
 from maam_lib.report.build import MARK, build_report, settings_in_words
-from maam_lib.report.collection import OWN, collect
-from maam_lib.report.figures import epoch_picture, figures_of
+from maam_lib.report.collection import OWN, Collection, Scored, collect
+from maam_lib.report.figures import Picture, epoch_picture, figures_of, motion_picture
 from maam_lib.report.first_page import NAMES
 from maam_lib.report.site import Site, Table
 from maam_lib.training.files import RunError
@@ -74,7 +75,8 @@ def test_every_row_of_the_paper_is_there_and_marked(report: Path):
     for name in ("table2", "table3", "table4"):
         table = pd.read_csv(report / "tables" / f"{name}.csv", dtype=str)
         for method, values in paper_values()[name]["rows"].items():
-            [row] = table[table["method"] == method].to_dict("records")
+            own = {"Ours": "MAAM-Net (paper)", "Ours (w/o memory)": "MAAM-Net without memory (paper)"}
+            [row] = table[table["method"] == own.get(method, method)].to_dict("records")
             assert set(values) <= set(row.values())
             assert row["origin"] == ("the paper's own, as printed" if "Ours" in method else "quoted from the paper")
     assert (table["origin"] == "measured here").any()
@@ -187,6 +189,49 @@ def test_each_claim_has_a_card(page: str):
     assert page.count("Rule, fixed in advance") == page.count('<section class="card ')
 
 
+def test_undecided_cards_say_how_many_seeds_would_decide_and_what_they_cost(page: str):
+    card = page[page.index('id="claim-memory"') : page.index('id="claim-fusion"')]
+    assert "What would decide it at this size" in card
+    assert re.search(
+        r"<strong>ped2-mini</strong>:\s+\d+ seeds \(does not hold\); \d+ more trainings, about [\d.]+ hours of"
+        r" one core:\s+<code>maam sweep ped2-mini --variant paper --variant no-memory --seeds \d+</code>",
+        card,
+    )
+    decided = page[page.index('id="claim-eer"') : page.index('id="claim-memory"')]
+    assert "would decide it" not in decided
+
+
+def test_no_verdict_at_a_smaller_size_reads_as_one_on_the_paper(report: Path, page: str):
+    verdicts = json.loads((report / "results.json").read_text(encoding="utf-8"))["verdicts"]
+    reduced = [v for v in verdicts if v["because"].startswith("at reduced size") and v["state"] != "undecided"]
+    assert {v["claim"] for v in reduced} >= {"motion", "places"}
+    for verdict in reduced:
+        assert verdict["in_words"] == f"{verdict['state']} at this size"
+        card = page[page.index(f'id="claim-{verdict["claim"]}"') :]
+        assert f'<span class="state">{verdict["in_words"]}</span>' in card[: card.index("</section>")]
+        assert "What would decide it" in card[: card.index("</section>")]
+
+
+def test_questions_of_ours_stand_apart_from_the_papers_claims(report: Path, page: str):
+    assert "Of the paper's 17 claims" in html.unescape(page)
+    paper, ours = page.split('<h3 id="questions">')
+    assert "claim-learning" not in paper
+    assert re.findall(r'<section class="card [^>]*id="([\w-]+)"', ours) == ["claim-learning", "claim-learning-speed"]
+    verdicts = json.loads((report / "results.json").read_text(encoding="utf-8"))["verdicts"]
+    assert [v["claim"] for v in verdicts if not v["of_the_paper"]] == ["learning", "learning-speed"]
+
+
+def test_each_dataset_has_its_auc_against_the_motion_learned(page: str):
+    section = page[page.index('<h2 id="motion">') : page.index('<h2 id="claims">')]
+    captions = re.findall(r'alt="([^":]*): frame AUC of the motion branch', section)
+    assert captions[0] == "Ped2"
+    assert "Generated scene synthetic" in captions
+    printed = paper_values()["table5"]["rows"]["sparse and latent"]["ped2"][1]
+    assert f"The paper prints {printed}" in section
+    assert section.count("The paper prints") == 2, "once as the picture's text, once below it"
+    assert motion_picture("ped2", []) is None
+
+
 def test_pictures_have_alternative_texts(page: str):
     pictures = re.findall(r"<img [^>]*>", page)
     assert len(pictures) >= 4
@@ -230,6 +275,22 @@ def test_a_result_without_a_threshold_costs_a_picture_and_not_the_report(tmp_pat
     absent = figures_of("figure7", found, tmp_path)[0]
     assert isinstance(absent, str)
     assert "no psi or threshold" in absent
+
+
+@pytest.mark.parametrize("name", ["figure7", "figure8"])
+def test_pictures_of_a_network_that_predicts_speed_say_what_their_colours_mean(
+    name: str, speed_run: RunFolder, scene_root: Path
+):
+    recipe, result = speed_run.recipe, read_result(speed_run.folder / "metrics.json")
+    scores = pd.read_csv(speed_run.folder / "scores.csv")
+    grid = GridResults(recipe, {}, [])
+    found = Collection([grid], {}, [], {recipe.name: Scored(recipe, result, scores, speed_run.weights_file())})
+    [picture] = figures_of(name, found, scene_root)
+    assert isinstance(picture, Picture)
+    told = "Motion errors are of speed, with their sign: orange is faster than predicted, purple slower."
+    assert picture.caption.endswith(told) == (name == "figure8"), "curves have no such colours"
+    titles = [axis.get_title() for axis in picture.figure.axes]
+    assert ("motion (orange > 0)" in titles) == (name == "figure8")
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):

@@ -22,7 +22,7 @@ from maam_lib.report.figures import Picture
 from maam_lib.report.first_page import first_page
 from maam_lib.report.notebook_pages import Chapter, as_html, chapter_page, index_page
 from maam_lib.report.site import Site
-from maam_lib.video.detection_page import svg_curve
+from maam_lib.video.detection_page import Listed, Moment, clock, drawn, percent
 from tests.results import made_up_result
 
 MACHINE = ("processor", "gpu", "precision", "platform")
@@ -63,7 +63,8 @@ def executed_notebook(**metadata: str) -> NotebookNode:
         new_markdown_cell("$$L = \\sum_{i=1}^N -w_i \\log w_i$$\n\nThe paper is [here](https://example.org)."),
     ]
     notebook = new_notebook(cells=cells)
-    state = {"state": {}, "version_major": 2, "version_minor": 0}
+    model = {"model_name": "IntSliderModel", "model_module": "@jupyter-widgets/controls", "state": {}}
+    state = {"state": {"a": model}, "version_major": 2, "version_minor": 0}
     notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": state}
     return notebook
 
@@ -120,7 +121,7 @@ def test_a_notebook_page_needs_no_net():
     page = chapter_page(Chapter("04", executed_notebook(), 0))
     found = Resources(page)
     assert found.fetched == [f"data:image/png;base64,{PICTURE}"]
-    assert found.scripts <= {"application/vnd.jupyter.widget-state+json"}, "data that no browser runs"
+    assert found.scripts == set(), "a widget is dead without its kernel, and its script would need jQuery"
     assert not re.search(r"@import|url\(\s*['\"]?https?:", page)
 
 
@@ -266,10 +267,18 @@ def test_hostile_text_in_a_report_is_text(tmp_path: Path):
 
 
 def test_hostile_text_in_the_page_of_a_video_is_text():
-    shown = {"title": HOSTILE, "normal": HOSTILE, "events": [{HOSTILE: HOSTILE}], "facts": {HOSTILE: HOSTILE}}
-    plain = {"times": [], "highest": None, "level": 0.5, "moments": [], "left_out": 0}
+    event = {"kind": HOSTILE, "start": "0", "end": "1", "peak": HOSTILE, "note": HOSTILE}
+    threshold = {"trained_on": HOSTILE, "normal": HOSTILE, "reached": HOSTILE, "share": HOSTILE, "frames": 100}
+    plain = {"ended": True, "alarms": 1, "highest": Moment(1.0, 0, 0.0, b""), "moments": [], "videos": ["a.mp4"]}
+    shown = {"name": HOSTILE, "facts": {HOSTILE: HOSTILE}, "clock": clock, "percent": percent, "of_speed": True}
+    events = Listed([event], 0, 1.0, [event], event, event, {"alarm": [(0, 5)], "trouble": []})
     template = TEMPLATES.get_template("video/templates/detection.html")
-    assert_harmless(template.render(**shown, **plain, curve=svg_curve([], 0.5)))
+    for of_training in (True, False):
+        of_threshold = threshold | {"of_training": of_training, "above": 1.0, "alarms_per_hour": None}
+        curve = drawn([1.0], [0.0], 1.0, 0.5)
+        page = template.render(**shown, **plain, curve=curve, events=events, threshold=of_threshold)
+        assert_harmless(page)
+        assert page.count("<script") == 2, "the curve's numbers, and what draws the playhead"
 
 
 def test_the_caption_of_a_table_is_text_in_latex(tmp_path: Path):

@@ -29,7 +29,7 @@ from maam_lib.training import loop as training
 from maam_lib.training.loop import TrainingError, batches, build_network, build_optimizer, dataset_for, epoch_seed, fit
 from maam_lib.training.runs import RunFolder, epochs_to_keep
 from tests import reference
-from tests.conftest import prepare_clips, tiny_recipe
+from tests.conftest import SPEED, prepare_clips, tiny_recipe
 
 OPTIMIZER = "optimizer.safetensors"
 TIMES = ["seconds", "frames_per_second"]
@@ -447,6 +447,50 @@ def test_one_branch_is_trained_alone_and_resumes(branches: str, psi: int, scene:
     whole.load_weights(after)
     moved = {name for name, value in after.named_parameters() if not torch.equal(value, before.get_parameter(name))}
     assert {name.split(".")[0] for name in moved} == {"encoder", "items", f"{branches}_decoder"}
+
+
+# A target without direction (ours)
+
+
+def test_a_speed_network_differs_from_one_of_flow_in_its_last_layer_alone() -> None:
+    shapes = []
+    for target in ("flow", "speed"):
+        net = build_network(tiny_recipe(f"loss.motion_target={target}"))
+        assert net(torch.zeros(1, 1, 48, 64)).flow_hat.shape == (1, {"flow": 2, "speed": 1}[target], 48, 64)
+        shapes.append({name: tuple(value.shape) for name, value in net.state_dict().items()})
+    differ = {name: (of_flow, shapes[1][name]) for name, of_flow in shapes[0].items() if of_flow != shapes[1][name]}
+    of_output = {"weight": ((2, 4, 3, 3), (1, 4, 3, 3)), "bias": ((2,), (1,))}
+    assert differ == {f"motion_decoder.output.{name}": pair for name, pair in of_output.items()}
+    assert shapes[0].keys() == shapes[1].keys()
+
+
+def test_the_history_compares_speed_with_predicting_none(scene: PreparedDataset, tmp_path: Path) -> None:
+    """Mean length of the patches' mean flow, over the frames of an epoch's batches; nothing is augmented here."""
+    recipe = tiny_recipe("loss.motion_target=speed", "loss.motion_form=patches", "training.epochs=1")
+    run = fit(recipe, scene, tmp_path / "run")
+    dataset = FrameFlowDataset(scene, "train")
+    order = np.concatenate(list(batches(len(dataset), 8, epoch_seed(0, 1, 0))))
+    _, flow = dataset.__getitems__(order.tolist())
+    speeds = np.hypot(*flow.numpy().astype(np.float64).swapaxes(0, 1))
+    means = [reference.patch_sums(speed, (12, 8), (3, 2), "valid").mean() / (12 * 8) for speed in speeds]
+    assert run.history["zero_flow"].item() == pytest.approx(np.mean(means), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("loss.branches=motion", "scoring.psi=0"),
+        ("loss.branches=appearance", "scoring.psi=1"),
+        ("model.similarity=released", "loss.latent_form=released", "training.adam_form=released"),
+        ("model.use_memory=false", "training.precision=bfloat16"),
+    ],
+)
+def test_speed_goes_with_every_other_choice(settings: tuple[str, ...], scene: PreparedDataset, tmp_path: Path) -> None:
+    run = fit(tiny_recipe(*SPEED, "training.epochs=1", *settings), scene, tmp_path / "run")
+    result = evaluate(run, scene)
+    only = {"scoring.psi=0": result.auc_motion, "scoring.psi=1": result.auc_appearance}
+    assert result.auc == only.get(settings[-1], result.auc)
+    assert np.isfinite(pd.read_csv(run.folder / "scores.csv")["motion"]).all()
 
 
 # Compiling

@@ -3,7 +3,9 @@
 import csv
 import errno
 import html
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +14,7 @@ import sys
 import threading
 import warnings
 from collections import namedtuple
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,17 +28,19 @@ from typer.testing import CliRunner
 from data_prep.files.writing import DiskFullError
 from data_prep.scenes.synthetic import read_synthetic, scene_settings
 from maam_lib import cli
-from maam_lib.detector import DetectionError
+from maam_lib.detector import DetectionError, TrainingScores
+from maam_lib.grid.results import reference_detector
 from maam_lib.training.runs import RunFolder
 from maam_lib.video.annotation import STRIP, AnnotatedVideo, Annotator, picture_size
-from maam_lib.video.detection import Progress, detect, footage_notes, progress_line
+from maam_lib.video.detection import Progress, detect, footage_notes, progress_line, untrusted
 from maam_lib.video.detection_page import BINS, MOMENTS, Envelope, WorstMoments, clock
 from maam_lib.video.events import COLUMNS
-from maam_lib.video.export import check_target
+from maam_lib.video.export import check_target, write_onnx
 from maam_lib.video.footage import open_footage
 from maam_lib.video.online import measured_on
 from maam_lib.video.onnx_file import CHECKSUM_KEY, open_onnx
 from maam_lib.video.scorer import open_run, run_network
+from maam_lib.video.trouble import Footage, Frame
 from tests.conftest import PROJECT, SMALL_SCENE
 from tests.fake_sources import cut, moving, write_images, write_video
 from tests.maam_lib.report.test_notebook_pages import Resources
@@ -106,8 +111,10 @@ def test_the_page_needs_no_net_and_shows_pictures_and_settings(video: Path, tmp_
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     found = Resources(page)
     assert found.fetched
-    assert all(url.startswith("data:image/jpeg;base64,") for url in found.fetched)
-    assert not found.scripts
+    videos = {"annotated.mp4", "annotated.webm"}  # beside the page, in whichever form it has
+    assert all(url.startswith("data:image/jpeg;base64,") for url in found.fetched if url not in videos)
+    assert videos < set(found.fetched)
+    assert found.scripts == {"application/json", "text/javascript"}
     assert set(found.links) == {"scores.csv", "events.csv", "annotated.mkv"}
     assert "synthetic-mini, epoch 2, trained on synthetic" in page
     fused = pd.read_csv(tmp_path / "out" / "scores.csv")["fused"]
@@ -187,11 +194,12 @@ def test_abnormal_regions_are_marked_where_they_are() -> None:
 def test_the_curve_keeps_the_largest_scores_of_any_length() -> None:
     envelope = Envelope()
     scores = np.random.default_rng(0).random(10_000)
-    for score in scores:
-        envelope.add(float(score))
+    for frame, score in enumerate(scores):
+        envelope.add(float(score), frame / 25)
     assert BINS <= len(envelope.values) <= 2 * BINS
     expected = [scores[i : i + envelope.stretch].max() for i in range(0, len(scores), envelope.stretch)]
     assert envelope.values == expected
+    assert envelope.times == [first / 25 for first in range(0, len(scores), envelope.stretch)]
 
 
 def test_the_page_tells_tenths_of_a_second() -> None:
@@ -357,6 +365,7 @@ def test_an_exported_file_scores_as_its_run_without_torch(exported: Path, tmp_pa
     blocked = maam("detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "a", code=BLOCKED)
     assert blocked.returncode == 0, blocked.stderr
     assert "detected: " in blocked.stdout
+    assert (tmp_path / "a" / "annotated.mp4").is_file()
     detect(
         *open_run(RunFolder.open(exported.parent / "run"), scene_root), open_footage(tmp_path / "in"), tmp_path / "b"
     )
@@ -365,6 +374,51 @@ def test_an_exported_file_scores_as_its_run_without_torch(exported: Path, tmp_pa
     evaluated = pd.read_csv(exported.parent / "run" / "scores.csv")
     np.testing.assert_allclose(b["fused"], evaluated[evaluated["clip"] == clip.name]["fused"], rtol=0, atol=1e-4)
     assert "torch" not in blocked.stderr
+
+
+def test_a_network_that_predicts_speed_scores_alike_as_run_and_exported_and_says_so(
+    speed_run: RunFolder, scene_root: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxscript")
+    clip = next(clip for clip in read_synthetic(SMALL_SCENE) if clip.split == "test")
+    write_images(tmp_path / "in", (frame[..., 0] for frame in clip.frames()), "{:03d}.png")
+    run = RunFolder(shutil.copytree(speed_run.folder, tmp_path / "run"))
+    detector, net = run_network(run, scene_root)
+    assert detector.motion_target == "speed"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", "`isinstance.treespec", FutureWarning)  # PyTorch's own, told and not raised
+        write_onnx(net, detector, tmp_path / "net.onnx")
+    ways = {"torch": open_run(run, scene_root), "onnx": open_onnx(tmp_path / "net.onnx")}
+    assert ways["onnx"][0] == detector
+    for name, way in ways.items():
+        detect(*way, open_footage(tmp_path / "in"), tmp_path / name)
+    a, b = (pd.read_csv(tmp_path / name / "scores.csv") for name in ways)
+    evaluated = pd.read_csv(run.folder / "scores.csv").query("clip == @clip.name")
+    for column in ("appearance", "motion", "fused"):
+        np.testing.assert_allclose(a[column], b[column], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(a[column], evaluated[column], rtol=0, atol=1e-4)
+    page = (tmp_path / "torch" / "index.html").read_text(encoding="utf-8")
+    assert "Motion raises a score only where things are faster than the network predicts" in page
+    assert "<dd>speed minus predicted speed: " in page
+
+
+def test_scores_below_zero_are_written_and_drawn(video: Path, tmp_path: Path) -> None:
+    """Everything slower than predicted: patch sums of motion below 0, and so are the fused scores."""
+
+    def slow(frames: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        appearance, motion = bright(frames, flow)
+        return appearance, motion - 100
+
+    detector = replace(DETECTOR, motion_target="speed", threshold=-40.0, training=TrainingScores(100, -80, -30, -50, 4))
+    done = detect(detector, slow, open_footage(video), tmp_path / "out")
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert (scores["motion"] == -100).all()
+    np.testing.assert_allclose(scores["fused"], 0.25 * scores["appearance"] - 75, rtol=1e-6)
+    np.testing.assert_allclose(scores["normalised"], (scores["fused"] + 80) / 50, rtol=1e-3, atol=1e-4)
+    assert done.alarms == 1
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    heights = [float(point.split(",")[1]) for point in re.search(r'points="([^"]+)"', page)[1].split()]
+    assert 0 <= min(heights) < max(heights) <= 160
 
 
 INTERRUPTED = """
@@ -499,7 +553,7 @@ def test_a_hostile_name_is_text_on_the_page(video: Path, tmp_path: Path) -> None
     detect(DETECTOR, bright, open_footage(hostile), tmp_path / "out")
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     found = Resources(page)
-    assert all(url.startswith("data:image/jpeg;base64,") for url in found.fetched)
+    assert all(url.startswith(("data:image/jpeg;base64,", "annotated.")) for url in found.fetched)
     assert "<img src=x" not in page
     assert hostile.name in html.unescape(page)
 
@@ -597,6 +651,86 @@ def test_wrong_words_are_one_line(words: tuple[str, ...], said: str, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
+def share_of_normal_frames(name: str) -> float:
+    """Of kept weights: how many of the normal test frames reach the threshold, counted in their scores."""
+    kept = PROJECT / "reports" / "reference" / name
+    scores, detector = pd.read_csv(kept / "scores.csv"), json.loads((kept / "detector.json").read_text())
+    return float((scores["fused"][scores["label"] == 0] >= detector["threshold"]).mean())
+
+
+def test_most_normal_frames_of_ped2_reach_the_threshold_of_its_kept_weights() -> None:
+    detector = reference_detector("ped2-laptop")
+    counted = share_of_normal_frames("ped2-laptop")
+    assert detector.reached_by_normal_test(detector.threshold) == pytest.approx(counted, abs=0.01)
+    assert counted > 0.5, "else the warning would be wrong"
+    assert f" {100 * counted:.0f} % reach it too" in str(untrusted(detector, None))
+    at_rare = detector.reached_by_normal_test(detector.threshold_for(1))
+    assert at_rare < counted - 0.01
+    assert f" {100 * at_rare:.0f} % reach it too" in str(untrusted(detector, 1)), "of the threshold in use"
+    measured = detector.measured_on(np.arange(100.0), "sunday.mp4")
+    assert untrusted(measured, None) is None
+    assert untrusted(DETECTOR, None) is None, "nothing is known of it"
+
+
+def test_the_page_says_how_far_the_threshold_can_be_trusted(video: Path, tmp_path: Path) -> None:
+    told = {
+        "training": (DETECTOR, "the threshold comes from training frames, so <strong>expect false alarms"),
+        "judged": (DETECTOR.knowing(np.arange(101.0)), "<strong>50 % of the <em>normal</em> test frames of synthetic"),
+        "normal": (DETECTOR.measured_on(np.arange(2000.0), "sunday.mp4"), "the frames of sunday.mp4, taken as normal."),
+        "few": (DETECTOR.measured_on(np.arange(100.0), "a.mp4"), "That would be 1 of them: few to go by"),
+    }
+    for name, (detector, said) in told.items():
+        detect(detector, bright, open_footage(video), tmp_path / name)
+        page = (tmp_path / name / "index.html").read_text(encoding="utf-8")
+        assert said in page
+        assert ("--normal FOOTAGE" in page) == (name in ("training", "judged"))
+
+
+def test_the_story_tells_how_many_alarms_and_when(tmp_path: Path) -> None:
+    """Bright for half a second at 2, 4 ... s: one, three and seven alarms, then none."""
+    detector = type(DETECTOR)(**(vars(DETECTOR) | {"threshold": 30.0}))
+    told = {
+        1: "<strong>1 alarm</strong> in 0:00:18.8 of footage: from 0:00:02.0 to 0:00:02.4 (2.1 % of the time);",
+        3: "<strong>3 alarms</strong> in 0:00:18.8 of footage: at 0:00:02.0, 0:00:04.0 and 0:00:06.0 (6.4 % of",
+        7: "the first at 0:00:02.0, the last at 0:00:14.0, the strongest at 0:00:06.0 (15 % of the time);",
+        0: "<strong>No alarms</strong> in 0:00:18.8 of footage, with a highest score of -0.02 at 0:00:05.0;",
+    }
+    for count, said in told.items():
+        lit = [200 if t % 20 < 5 and 1 <= t // 20 <= count else 16 for t in range(190)]
+        lit[62 if count else 50] += 20 if count != 3 else 0
+        frames = (Frame(t, t / 10, np.full((48, 64, 3), level, np.uint8), 0.0) for t, level in enumerate(lit))
+        out = tmp_path / str(count)
+        detect(detector, bright, Footage("made.avi", False, 10, 190, (48, 64), [], frames), out)
+        story = re.search(r'<p class="story">(.*?)</p>', (out / "index.html").read_text(encoding="utf-8"), re.DOTALL)
+        words = " ".join(re.sub(r"</?span[^>]*>", "", story[1]).split())
+        assert said in words
+
+
+def test_a_stopped_run_is_made_playable_later_and_an_option_keeps_the_safe_form(exported: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "in", moving("hall", 20, (48, 64)), "{:03d}.png")
+    words = ["detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "out", "--no-browser-video"]
+    run = CliRunner()
+    assert run.invoke(cli.app, [str(word) for word in words]).exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+    made = run.invoke(cli.app, ["playable", str(tmp_path / "out")])
+    assert made.exit_code == 0, made.exception
+    assert "annotated.mp4: 19 frames written anew for browsers in " in made.stdout
+    again = run.invoke(cli.app, ["playable", str(tmp_path / "out")])
+    assert "no annotated.mkv here" in str(again.exception)
+
+
+def test_a_video_that_cannot_be_written_anew_is_a_note(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
+    write_images(tmp_path / "in", moving("hall", 20, (48, 64)), "{:03d}.png")
+    words = ["detect", "--onnx", exported, tmp_path / "in", "--out", tmp_path / "out"]
+    done = CliRunner().invoke(cli.app, [str(word) for word in words])
+    assert done.exit_code == 0
+    assert "annotated.mkv stays as it is: this FFmpeg has no libx264 or libvpx-vp9" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+
+
 def test_kept_weights_find_an_anomaly_without_any_data(tmp_path: Path) -> None:
     """The first generated test clip as pictures: the alarm is on in abnormal frames far more than in others."""
     clip = next(clip for clip in read_synthetic(scene_settings("synthetic")) if clip.split == "test")
@@ -606,6 +740,16 @@ def test_kept_weights_find_an_anomaly_without_any_data(tmp_path: Path) -> None:
     alarm = pd.read_csv(tmp_path / "out" / "scores.csv")["alarm"].to_numpy()
     label = clip.labels()[: len(alarm)]
     assert alarm[label == 1].mean() > alarm[label == 0].mean() + 0.2
+    assert (tmp_path / "out" / "annotated.mp4").is_file()
+    assert not (tmp_path / "out" / "annotated.mkv").exists()
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    counted = 100 * share_of_normal_frames("synthetic-laptop")
+    [share] = re.findall(r"(\d+) % of the <em>normal</em> test frames of synthetic reach this threshold", page)
+    assert float(share) == pytest.approx(counted, abs=1)
+    said = (
+        "note: the threshold comes from the training frames of synthetic; of the *normal* frames of its own test clips"
+    )
+    assert f"{said} {share} % reach it too" in answer.stderr
 
 
 def test_a_video_that_is_none_is_one_line_and_no_folder(exported: Path, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from maam_lib.detector import DETECTOR as DETECTOR_FILE
 from maam_lib.detector import DetectionError, Detector, TrainingScores
+from maam_lib.grid.results import REFERENCE
 from maam_lib.video.events import COLUMNS, QUIET, SHORTEST, Alarms, Event, EventFile
 
 DETECTOR = Detector(
@@ -151,6 +154,15 @@ def test_no_alarms_at_all_cannot_be_asked_for(rate: float) -> None:
 
 def test_a_detector_is_read_as_it_was_written() -> None:
     assert Detector.from_json(DETECTOR.to_json(), "here") == DETECTOR
+    speed = replace(DETECTOR, motion_target="speed")
+    assert Detector.from_json(speed.to_json(), "here") == speed
+
+
+def test_a_detector_of_an_earlier_kit_is_one_of_flow() -> None:
+    """Those that come with the kit's weights are such."""
+    text = (REFERENCE / "ped2-laptop" / DETECTOR_FILE).read_text()
+    assert "motion_target" not in text
+    assert Detector.from_json(text, "here").motion_target == "flow"
 
 
 @pytest.mark.parametrize(
@@ -167,9 +179,20 @@ def test_a_detector_is_read_as_it_was_written() -> None:
         (re.sub(r'"psi": [\d.]+', '"psi": {}', DETECTOR.to_json()), "psi: Input should be a valid number"),
         (DETECTOR.to_json().replace('"format": 1', '"format": 9'), "written by another version of maam"),
         (DETECTOR.to_json().replace('"psi"', '"phi"'), "not readable as a detector"),
+        (DETECTOR.to_json().replace('"flow"\n', '"sight"\n'), "motion_target: Input should be 'flow' or 'speed'"),
         (DETECTOR.to_json().replace('"dis"', '"flownet2"'), "'flownet2', which cannot be estimated while a video"),
     ],
 )
 def test_an_unreadable_detector_is_told(text: str, said: str) -> None:
     with pytest.raises(DetectionError, match=said):
         Detector.from_json(text, "detector.json")
+
+
+def test_a_threshold_is_judged_by_normal_test_frames() -> None:
+    """Of scores 0 to 99, 90 reach 10; unlike a share, quantiles answer for any threshold."""
+    knowing = DETECTOR.knowing(np.random.default_rng(0).permutation(np.arange(100.0)))
+    for threshold, expected in ((-1, 1), (10, 0.9), (50, 0.5), (98.5, 0.01), (100, 0)):
+        assert knowing.reached_by_normal_test(threshold) == pytest.approx(expected, abs=0.01)
+    assert DETECTOR.reached_by_normal_test(50) is None
+    assert Detector.from_json(knowing.to_json(), "a") == knowing
+    assert "normal_test" not in DETECTOR.to_json(), "earlier kits read it"

@@ -1,0 +1,51 @@
+"""Finished runs of a folder, chosen from a list and shown beside each other."""
+
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from maam_lib.config import SettingError
+from maam_lib.grid import ResultError
+from maam_lib.playground.comparison import compared, history_figure, runs_under
+from maam_lib.playground.explorers.controls import LABEL, ROW, WRONG, Plot, note
+
+WIDE = widgets.Layout(flex="1 1 300px", max_width="640px")
+
+
+class RunComparison(widgets.VBox):
+    """The finished runs at or below a folder; those that are chosen are compared."""
+
+    def __init__(self, runs: Path) -> None:
+        super().__init__()
+        self.runs = Path(runs)
+        self.table, self.histories = widgets.HTML(), Plot()
+        self.finished = widgets.SelectMultiple(description="finished runs", rows=5, style=LABEL, layout=WIDE)
+        self.again = widgets.Button(description="look again", icon="refresh")
+        self.children = [widgets.HBox([self.finished, self.again], layout=ROW), self.table, self.histories]
+        self.again.on_click(lambda _: self.list_runs())
+        self.finished.observe(lambda _: self.compare(), "value")
+        self.list_runs()
+        self.compare()
+
+    def list_runs(self) -> None:
+        """The finished runs of the folder, the choice kept."""
+        names = list(runs_under(self.runs))
+        chosen = [name for name in self.finished.value if name in names]
+        self.finished.options, self.finished.value = names, chosen
+
+    def compare(self) -> None:
+        """The chosen runs beside each other: results, differing settings, histories."""
+        found = runs_under(self.runs)
+        chosen = {name: found[name] for name in self.finished.value if name in found}
+        if not chosen:
+            self.table.value = note("choose one or more of the finished runs: they are shown beside each other")
+            self.histories.show(None)
+            return
+        try:
+            table = compared(chosen)
+        except (ResultError, SettingError) as error:
+            self.table.value = note(str(error), WRONG)
+            return
+        shown = table.to_html(float_format="{:.3f}".format, na_rep="", border=0)
+        self.table.value = f'<div style="overflow-x:auto">{shown}</div>'
+        self.histories.show(history_figure(chosen))
