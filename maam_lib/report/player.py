@@ -8,6 +8,7 @@ and close to those of a result, which is made from maps of every pixel.
 
 import base64
 import zlib
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -15,15 +16,19 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from data_prep.files import write_text
+from data_prep.scenes import dataset_names
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset
-from maam_lib.evaluation import Evaluator, Predict, error_maps
-from maam_lib.evaluation.scores import Calibration
+from maam_lib.evaluation import Evaluator, Predict, error_maps, network_predictor
+from maam_lib.grid import DATASETS, read_result
 from maam_lib.pages import page
+from maam_lib.training import RunFolder, build_network, dataset_for
 
 BLOCK = 4  # pixels, the side of a block of the error maps
 TRAINING_FRAMES = 100  # evenly spread, that the page calibrates the threshold on
+MOST_FRAMES = 4000  # of a test set: the page would grow beyond what a browser opens at once
 QUALITY = 45  # of the pictures, WebP
 SHEET_COLUMNS = 10  # pictures in a row of a clip's sheet
 TEMPLATE = "report/templates/player.html"
@@ -56,10 +61,10 @@ def coarse(means: np.ndarray, largest: tuple[float, float]) -> CoarseMaps:
     return CoarseMaps(np.round(255 * shares).astype(np.uint8), largest)
 
 
-def player_page(evaluator: Evaluator, predict: Predict, calibration: Calibration, title: str, about: str = "") -> str:
+def player_page(evaluator: Evaluator, predict: Predict, psi: float, title: str, about: str = "") -> str:
     """The page of a predictor on a dataset's test clips, each of which has labels.
 
-    It begins with the recipe's patch and stride and the psi of a calibration. `about` is a sentence on where the
+    It begins with the recipe's patch and stride and this weight of appearance. `about` is a sentence on where the
     frames and the network come from.
     """
     recipe, prepared = evaluator.recipe, evaluator.prepared
@@ -84,7 +89,7 @@ def player_page(evaluator: Evaluator, predict: Predict, calibration: Calibration
         TEMPLATE,
         title=title,
         about=about,
-        data=_settings(recipe, prepared, calibration, largest)
+        data=_settings(recipe, prepared, psi, largest)
         | {
             "training": _packed(coarse(normal, largest).levels),
             "clips": clips,
@@ -92,16 +97,32 @@ def player_page(evaluator: Evaluator, predict: Predict, calibration: Calibration
     )
 
 
-def _settings(
-    recipe: Recipe, prepared: PreparedDataset, calibration: Calibration, largest: tuple[float, float]
-) -> dict[str, object]:
+def write_player(out: Path, run: RunFolder, root: Path) -> bool:
+    """Write the page of a measured run on its dataset to a file; False, and no file, for more than MOST_FRAMES frames.
+
+    `root` holds the prepared datasets. Raises as `dataset_for` and `read_result` do for what cannot be read.
+    """
+    plan, result = run.recipe, read_result(run.folder / "metrics.json")
+    evaluator = Evaluator(plan, dataset_for(root, plan))
+    if len(evaluator.dataset("test")) > MOST_FRAMES or result.psi is None:
+        return False
+    net = build_network(plan)
+    run.load_weights(net)
+    generated = plan.data.dataset in dataset_names()
+    of = "a generated street, never a result of the paper" if generated else DATASETS.get(plan.data.dataset, "own data")
+    about = f"The test clips of {of}, scored by a network of the recipe {plan.name}."
+    write_text(out, player_page(evaluator, network_predictor(net), result.psi, "Play with MAAM-Net", about))
+    return True
+
+
+def _settings(recipe: Recipe, prepared: PreparedDataset, psi: float, largest: tuple[float, float]) -> dict[str, object]:
     return {
         "size": list(prepared.frame_size),
         "block": BLOCK,
         "columns": SHEET_COLUMNS,
         "patch": list(recipe.scoring.patch),
         "padding": recipe.scoring.padding,
-        "psi": calibration.psi,
+        "psi": psi,
         "quantile": recipe.scoring.alarm_quantile,
         "largest": list(largest),
     }

@@ -29,7 +29,7 @@ def player(evaluator: Evaluator, predict: Predict, window: Any, tmp_path: Path) 
     """The page of the finished run, open and ready."""
     calibration = calibrate(evaluator.errors(predict, "train"), evaluator.recipe.scoring)
     path = tmp_path / "player.html"
-    path.write_text(player_page(evaluator, predict, calibration, "Play", "The small scene."), encoding="utf-8")
+    path.write_text(player_page(evaluator, predict, calibration.psi, "Play", "The small scene."), encoding="utf-8")
     fetched: list[str] = []
     window.on("request", lambda request: fetched.append(request.url))
     window.goto(path.as_uri())
