@@ -142,7 +142,8 @@ function drawStage() {
   const t = starts[state.clip] + state.frame, clip = clips[state.clip], columns = data.columns;
   const at = [state.frame % columns * W, Math.floor(state.frame / columns) * H];
   paint.imageSmoothingEnabled = true;
-  paint.filter = state.view === "picture" ? "none" : "grayscale(1) brightness(0.6)";
+  const plain = state.view === "picture" || state.game?.hidden; // in the game nothing helps
+  paint.filter = plain ? "none" : "grayscale(1) brightness(0.6)";
   paint.drawImage(clip.image, ...at, W, H, 0, 0, stage.width, stage.height);
   paint.filter = "none";
   if (state.game?.hidden) return;
