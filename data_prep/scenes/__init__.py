@@ -7,7 +7,10 @@ from data_prep.scenes.synthetic import (
     dataset_name,
     dataset_names,
     events,
+    own_test_seed,
     read_synthetic,
     scene_hash,
     scene_settings,
+    scene_title,
+    write_own_scene,
 )

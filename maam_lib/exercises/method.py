@@ -30,8 +30,7 @@ from maam_lib.exercises.checking import (
 from maam_lib.fast import turned
 from maam_lib.figures import abnormal_spans
 from maam_lib.model import MAAMNet
-from maam_lib.playground.memory_view import Addressing
-from maam_lib.playground.napkin import as_vectors, napkin
+from maam_lib.playground import Addressing, as_vectors, napkin
 from maam_lib.training import build_network, width_10_90
 
 # 00 Start here: hits and false alarms (Eq. 12); the clip that scores highest, the share of alarms, AUC from pairs
@@ -40,16 +39,35 @@ LABELS = np.array([0, 1, 0, 1, 1, 0, 0])
 SCORES = (fixed_random().random(7), np.array([1, 1, 2, 3, 2, 2, 1.0]), -LABELS.astype(float))
 
 
-@acts_like("00.a", lambda: [(LABELS, scores, np.median(scores)) for scores in SCORES])
+@acts_like(
+    "00.a",
+    lambda: [(LABELS, scores, np.median(scores)) for scores in SCORES],
+    hint="`scores >= threshold` is true where a frame raises an alarm. Take its mean over each kind of frame.",
+)
 def alarm_rates(labels: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[float, float]:
     """The shares of the abnormal and of the normal frames that raise an alarm (Eq. 12)."""
     raised = pscd.classify(scores, threshold)
     return float(raised[labels == 1].mean()), float(raised[labels == 0].mean())
 
 
-expects("00.1")(lambda table: table.loc[table["fused"].idxmax(), "clip"])
-expects("00.2")(lambda table, calibration: pscd.classify(table["fused"], calibration.threshold).mean())
-acts_like("00.3", lambda: [(LABELS, scores) for scores in SCORES])(metrics.roc_auc)
+expects("00.1", hint="Find the row with the largest `fused` (`idxmax`) and read the clip of that row.")(
+    lambda table: table.loc[table["fused"].idxmax(), "clip"]
+)
+expects(
+    "00.2",
+    hint=(
+        'Compare `table["fused"]` with `calibration.threshold` by >= and take the mean over all frames, '
+        "normal ones included."
+    ),
+)(lambda table, calibration: pscd.classify(table["fused"], calibration.threshold).mean())
+acts_like(
+    "00.3",
+    lambda: [(LABELS, scores) for scores in SCORES],
+    hint=(
+        "Compare every abnormal score with every normal one, `abnormal[:, None] > normal[None, :]`. A tie "
+        "counts half. Take the mean over all pairs."
+    ),
+)(metrics.roc_auc)
 
 
 # 01 Data. Holes: labels from masks, labels by key. Exercises: the longest event, frames scored when two are dropped per
@@ -62,18 +80,31 @@ MASKS = fixed_random().random((5, 4, 6)) > np.array([0.9, 1, 0.5, 1, 0.95])[:, N
 CLIPS = {"b": np.array([0, 1, 1, 0]), "a": np.array([1, 0, 0])}
 KEYS = [("b", 0), ("b", 1), ("b", 2), ("a", 0), ("a", 1)]  # without the last frame of each clip
 
-acts_like("01.a", lambda: [(MASKS,), (MASKS.astype(np.uint8),)], hint="Is any pixel of the frame's mask set?")(
-    lambda masks: np.array([int(mask.any()) for mask in masks])
+acts_like(
+    "01.a",
+    lambda: [(MASKS,), (MASKS.astype(np.uint8),)],
+    hint="Ask `any` over both axes of a frame's mask, height and width.",
+)(lambda masks: np.array([int(mask.any()) for mask in masks]))
+
+
+@acts_like(
+    "01.b",
+    lambda: [(KEYS, CLIPS), (KEYS[::-1], CLIPS)],
+    hint="Each key names its clip and its frame: `labels[clip][frame]`.",
 )
-
-
-@acts_like("01.b", lambda: [(KEYS, CLIPS), (KEYS[::-1], CLIPS)], hint="Each key names its clip and its frame.")
 def labels_by_key(keys: Sequence[tuple[str, int]], labels: Mapping[str, np.ndarray]) -> np.ndarray:
     """The label of each key (clip, frame), from the labels of each clip."""
     return np.array([labels[clip][frame] for clip, frame in keys])
 
 
-@expects("01.1", tolerance=0)
+@expects(
+    "01.1",
+    tolerance=0,
+    hint=(
+        "Go along the labels of a clip: count up at a 1, go back to 0 at a 0, and keep the largest count. "
+        "Then take the clip with the largest one."
+    ),
+)
 def longest_event(prepared: PreparedDataset) -> tuple[str, int]:
     """(clip, frames) of the longest unbroken abnormal span."""
     lengths = {}
@@ -84,9 +115,26 @@ def longest_event(prepared: PreparedDataset) -> tuple[str, int]:
     return longest, lengths[longest]
 
 
-expects("01.2", tolerance=0)(lambda prepared: len(FrameFlowDataset(prepared, "test", drop_last=2)))
-acts_like("01.3", lambda: [(INPUT,)], tolerance=1e-6)(lambda _: GRAY.permute(0, 3, 1, 2))
-acts_like("01.4", lambda: FLOWS)(lambda flow, truth: np.linalg.norm(flow - truth, axis=-1).mean())
+expects(
+    "01.2", tolerance=0, hint="Each clip loses two frames: subtract 2 per clip, not 2 in all. Only test clips count."
+)(lambda prepared: len(FrameFlowDataset(prepared, "test", drop_last=2)))
+acts_like(
+    "01.3",
+    lambda: [(INPUT,)],
+    tolerance=1e-6,
+    hint=(
+        "Bring [-1, 1] to [0, 2], then to [0, 255]. Round to whole numbers last; cutting decimals off makes "
+        "levels too dark."
+    ),
+)(lambda _: GRAY.permute(0, 3, 1, 2))
+acts_like(
+    "01.4",
+    lambda: FLOWS,
+    hint=(
+        "Square the differences and sum over the last axis (dx, dy); the root of that is the length at each "
+        "pixel. Take the mean last."
+    ),
+)(lambda flow, truth: np.linalg.norm(flow - truth, axis=-1).mean())
 
 
 # 02 The network by hand. Holes: one encoder block (Table 1), Eq. 1-2, Eq. 3, Eq. 4, Eq. 9, Eq. 8. Exercises: the latent
@@ -115,7 +163,11 @@ def encoder_block(x: Tensor, block: torch.nn.Module) -> Tensor:
     return turned(block(turned(x)))
 
 
-@acts_like("02.b", lambda: [(QUERIES, ITEMS), (3 * READ_OUTS, ITEMS[:4])], hint="The shares of one query sum to 1.")
+@acts_like(
+    "02.b",
+    lambda: [(QUERIES, ITEMS), (3 * READ_OUTS, ITEMS[:4])],
+    hint="Divide by both lengths, over D. The softmax goes over the items, axis 1.",
+)
 def shares(query: Tensor, items: Tensor) -> Tensor:
     """Eq. 1 and 2."""
     return torch.softmax(memory.similarity_map(query, items), dim=1)
@@ -124,7 +176,10 @@ def shares(query: Tensor, items: Tensor) -> Tensor:
 acts_like(
     "02.c",
     lambda: [(SHARES, 1 / 9), (SHARES, 0.2), (FLAT, 0.25)],
-    hint="Divide what is left by its sum over the items. In the last case no share is above the threshold.",
+    hint=(
+        "Set shares that do not exceed the threshold to 0 and divide by the sum over the items (axis 1, "
+        "keepdim=True). Where that sum is 0, take the shares as they came (`torch.where`)."
+    ),
 )(memory.shrink)
 acts_like("02.d", lambda: [(SHARES, ITEMS)], hint="Sum over the items n; what is left is d, at every h and w.")(
     memory.read
@@ -132,16 +187,23 @@ acts_like("02.d", lambda: [(SHARES, ITEMS)], hint="Sum over the items n; what is
 acts_like(
     "02.e",
     lambda: [(QUERIES, READ_OUTS, 0.1), (QUERIES, -QUERIES, 0.3)],
-    hint="The absolute value comes before the margin, and the mean comes last.",
+    hint="The absolute value comes before the margin, the cut at 0 after it, and the mean last.",
 )(losses.latent_loss)
 acts_like(
     "02.f",
     lambda: [(memory.shrink(SHARES, 1 / 9),), (torch.full((1, 8, 2, 2), 1 / 8),)],
-    hint="Sum over the items, mean over the queries. log 0 times 0 is nan, but should count as 0.",
+    hint=(
+        "Sum -w log w over the items (axis 1), then take the mean over B, h and w. Put a 1 in place of each "
+        "zero weight before the logarithm: 1 log 1 = 0."
+    ),
 )(losses.sparse_loss)
 
 
-@expects("02.1", tolerance=0)
+@expects(
+    "02.1",
+    tolerance=0,
+    hint=("Halve the height four times and round up each time; then do the same with the width. Rows come first."),
+)
 @torch.no_grad()
 def grid_of_ped2(net: MAAMNet) -> tuple[int, ...]:
     """(rows, columns) of the latent grid of 240x360 frames."""
@@ -149,10 +211,14 @@ def grid_of_ped2(net: MAAMNet) -> tuple[int, ...]:
     return tuple(query.shape[2:])
 
 
-expects("02.2", tolerance=0)(lambda: items.items_of(MAAMNet(num_items=2000)).numel())
+expects(
+    "02.2",
+    tolerance=0,
+    hint="Each item is as long as a query, D numbers. In Table 1 the last block of the encoder has D channels.",
+)(lambda: items.items_of(MAAMNet(num_items=2000)).numel())
 
 
-@judged("02.3", hint="A lower temperature makes the largest share larger.")
+@judged("02.3", hint="Eq. 2 with e^(s / t): try some temperatures below 1 with the sliders of the napkin.")
 def one_item_left(answer: Any) -> Judgement:
     """A temperature at which one of the napkin's items takes part."""
     if not 0 < number(answer) < math.inf:
@@ -172,8 +238,8 @@ def step_down_the_latent_loss() -> tuple[float, ...]:
     return tuple(napkin(z.flatten().tolist()).agreement for z in (query, moved))
 
 
-# 03 Training. Hole: one step of the optimiser. Exercises: steps of a training, Eq. 10, motion error relative to predicting none, what learning adds to the best row without,
-# the width of the largest errors relative to no learning
+# 03 Training. Hole: one step of the optimiser. Exercises: steps of a training, Eq. 10, motion error relative to
+# predicting none, what learning adds to the best row without, the width of the largest errors relative to no learning
 
 LARGEST = [tuple(fixed_random().gamma(2, scale, 30) for scale in scales) for scales in ((1, 2), (3, 1))]
 
@@ -228,25 +294,67 @@ EXERCISES["03.a"] = Exercise(
 )
 
 
-@expects("03.1", tolerance=0)
+@expects(
+    "03.1",
+    tolerance=0,
+    hint=(
+        "Of each training clip, `plan.data.drop_last` frames are not used. Divide all that are left by the "
+        "batch size, round down, and multiply by the epochs."
+    ),
+)
 def optimiser_steps(plan: Recipe, prepared: PreparedDataset) -> int:
     """Steps of a whole training."""
     frames = len(recipe_frames(plan, prepared, "train"))
     return plan.training.epochs * (frames // plan.training.batch_size)
 
 
-expects("03.2")(lambda terms: terms.total)
-acts_like("03.3", lambda history: [(history,), (history.iloc[:1],)])(lambda of: of["motion"] / of["zero_flow"])
-expects("03.4", tolerance=0.01)(lambda result: result.auc - result.best.auc)
-acts_like("03.5", lambda: LARGEST)(lambda learned, without: width_10_90(learned) / width_10_90(without))
+expects(
+    "03.2",
+    hint=(
+        "The appearance term counts as it is. Multiply each other term by its own weight (`motion_weight`, "
+        "`sparse_weight`, `latent_weight`) and add all four."
+    ),
+)(lambda terms: terms.total)
+acts_like(
+    "03.3",
+    lambda history: [(history,), (history.iloc[:1],)],
+    hint="Divide the column `motion` by the column `zero_flow`, epoch by epoch.",
+)(lambda of: of["motion"] / of["zero_flow"])
+expects(
+    "03.4",
+    tolerance=0.01,
+    hint=("`result.no_learning` holds rows, each with an `auc`. Subtract the largest of these from `result.auc`."),
+)(lambda result: result.auc - result.best.auc)
+acts_like(
+    "03.5",
+    lambda: LARGEST,
+    hint=(
+        "The width is the 90 % quantile minus the 10 % quantile of one array. Divide the width of `learned` "
+        "by that of `without`."
+    ),
+)(lambda learned, without: width_10_90(learned) / width_10_90(without))
 
 
 # 04 The memory: the effective number of items, queries without support, a temperature, 1 - cos of every place
 
-expects("04.1", tolerance=0.01)(lambda recalled: items.usage(recalled.weights).effective)
+expects(
+    "04.1",
+    tolerance=0.01,
+    hint=(
+        "Average the weights over B, h and w first: one share per item. Then take the entropy of these shares"
+        " (0 log 0 = 0), then its exponential."
+    ),
+)(lambda recalled: items.usage(recalled.weights).effective)
 
 
-@expects("04.2", tolerance=0)
+@expects(
+    "04.2",
+    tolerance=0,
+    hint=(
+        'Take the softmax of `memory.similarity_map(..., "cosine")` over the items (axis 1), then the largest'
+        " share of each query. Count the queries where it is at most 3/N."
+    ),
+)
 def queries_without_support(net: MAAMNet, recalled: Recall) -> int:
     """Queries whose shares all stay at or below 3/N, by the cosine (Eq. 1-3)."""
     kept = items.items_of(net).detach()
@@ -254,7 +362,13 @@ def queries_without_support(net: MAAMNet, recalled: Recall) -> int:
     return int((largest <= 3 / len(kept)).sum())
 
 
-@judged("04.3")
+@judged(
+    "04.3",
+    hint=(
+        "Lower temperatures leave fewer items. Write the mean number of support items as a function of the "
+        "temperature and halve the interval from 0.001 to 1 again and again."
+    ),
+)
 def half_as_many(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
     """A temperature that halves the mean number of support items."""
 
@@ -263,12 +377,19 @@ def half_as_many(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
         return memory.support_count(weights).double().mean().item()
 
     if not 0 < number(answer) < math.inf:
-        return Judgement(False, answer, "a temperature above 0")
+        return Judgement(False, answer, "a temperature above 0", "this is not a temperature above 0")
     half = mean_support(1.0) / 2
     return between(answer, mean_support(number(answer)), 0.85 * half, 1.15 * half, "mean support items")
 
 
-@acts_like("04.4", lambda recalled: [(recalled.query, z) for z in (recalled.read_out, recalled.query.roll(1, 2))])
+@acts_like(
+    "04.4",
+    lambda recalled: [(recalled.query, z) for z in (recalled.read_out, recalled.query.roll(1, 2))],
+    hint=(
+        "The cosine is the sum of products over D (axis 1) divided by both lengths; keep these above 0 with "
+        "`clamp`. The error is 1 minus the cosine."
+    ),
+)
 def angle_between(query: Tensor, read_out: Tensor) -> np.ndarray:
     """1 - cos of every place."""
     return reintegration.reintegration_error(query, read_out)["angle"]
@@ -278,26 +399,56 @@ def angle_between(query: Tensor, read_out: Tensor) -> np.ndarray:
 
 ERRORS = [(fixed_random().random((9, 12)), 3, 4), (fixed_random().random((5, 5)), 5, 2)]
 
-expects("05.1")(lambda test, table: metrics.roc_auc(table["label"], test.scores(0.5)["fused"]))
+expects(
+    "05.1",
+    hint=(
+        '`test.scores(0.5)["fused"]` holds one score per frame, in the order of `table`. `metrics.roc_auc` '
+        "takes the labels first."
+    ),
+)(lambda test, table: metrics.roc_auc(table["label"], test.scores(0.5)["fused"]))
 
 
-@acts_like("05.2", lambda: ERRORS)
+@acts_like(
+    "05.2",
+    lambda: ERRORS,
+    hint=(
+        "The patch at (i, j) is `error[i : i + height, j : j + width]`. The last i is H - height, so there "
+        "are H - height + 1 rows."
+    ),
+)
 def sums_of_patches(error: np.ndarray, height: int, width: int) -> np.ndarray:
     """Sums of all whole patches, stride 1 (Algorithm 1)."""
     return pscd.patch_sums(torch.from_numpy(error)[None], (height, width), (1, 1), "valid")[0].numpy()
 
 
-@expects("05.3")
+@expects(
+    "05.3",
+    hint=(
+        '`test.maps(calibration.psi)["fused"]` is (T, ph, pw). Take the mean over both patch axes, not over '
+        "the frames; then the AUC, labels first."
+    ),
+)
 def auc_of_the_mean(test: PatchErrors, table: pd.DataFrame, calibration: Calibration) -> float:
     """The AUC of the mean of the fused patch sums."""
     means = test.maps(calibration.psi)["fused"].mean(axis=(1, 2))
     return metrics.roc_auc(table["label"].to_numpy(), means)
 
 
-expects("05.4", tolerance=0)(lambda table: tuple(alarms.worst_false_alarms(table, 1)[["clip", "frame"]].iloc[0]))
+expects(
+    "05.4",
+    tolerance=0,
+    hint=("Keep the rows with label 0 first, then take the one with the largest `fused`: its clip, then its frame."),
+)(lambda table: tuple(alarms.worst_false_alarms(table, 1)[["clip", "frame"]].iloc[0]))
 
 
-@expects("05.5", tolerance=0.01)
+@expects(
+    "05.5",
+    tolerance=0.01,
+    hint=(
+        "Go clip by clip: no alarm runs from one clip into the next. Count spans, not frames. Hours of normal"
+        " video: frames with label 0 / frames per second / 3600."
+    ),
+)
 def false_alarms_per_hour(table: pd.DataFrame, calibration: Calibration, frames_per_second: float) -> float:
     """False alarms per hour of normal video at the calibrated threshold."""
     return alarms.operating_point(table, calibration.threshold, frames_per_second).false_alarms_per_hour

@@ -39,7 +39,7 @@ def frame_and_flow(frame: np.ndarray, flows: Mapping[str, np.ndarray]) -> Figure
         picture(axis, flow_colours(flow, largest), title)
     y, x = np.mgrid[-1:1:101j, -1:1:101j]
     wheel = flow_colours(np.stack([x, y], axis=-1) * (np.hypot(x, y) <= 1)[..., None], 1)
-    picture(axes[0, -1], wheel, f"rim: {largest:.1f} pixels per frame")
+    picture(axes[0, -1], wheel, f"edge: {largest:.1f} pixels per frame")
     return figure
 
 

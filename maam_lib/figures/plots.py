@@ -106,7 +106,7 @@ def item_usage(shares: np.ndarray, title: str) -> Figure:
     """Share of the addressing weight that each memory item gets over many queries, largest first, as bars."""
     figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
     axis.bar(np.arange(1, len(shares) + 1), np.sort(shares)[::-1], width=1.0, color=ALARM)
-    axis.axhline(1 / len(shares), color=QUIET, linestyle="--", linewidth=1, label="all items alike: 1/N")
+    axis.axhline(1 / len(shares), color=QUIET, linestyle="--", linewidth=1, label="all items equal: 1/N")
     axis.set(title=title, xlabel="memory items, most used first", ylabel="share of weight")
     axis.set_xlim(0.5, len(shares) + 0.5)
     axis.legend(frameon=False)

@@ -29,7 +29,7 @@ def printed_numbers() -> dict[str, str]:
     return {
         "auc": _in_words(table2["Ours"]),
         "best": _against_others(),
-        "eer": f"ours {table3['Ours'][0]}, NM-GAN {table3['NM-GAN [16]'][0]}; lower is better",
+        "eer": f"MAAM-Net {table3['Ours'][0]}, NM-GAN {table3['NM-GAN [16]'][0]}; lower is better",
         "memory": _in_words(_gains(table2["Ours"], table2["Ours (w/o memory)"])),
         "fusion": "; ".join(f"{d} {' / '.join(both[d])}" for d in DATASETS) + " (appearance / motion / fused)",
         "losses": "; ".join(f"{losses} {words}" for losses, words in gains.items())

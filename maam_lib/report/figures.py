@@ -116,7 +116,7 @@ def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
     words = {"beta": "weight beta of the latent loss", "zeta": "margin zeta of the latent loss"}[knob]
     caption = f"Frame AUC against the {words}. Gray: the paper's points. Dots of ours: seeds that every value has."
     drawn = figures.knob_lines(lines, printed, words)
-    return Picture(drawn, caption if lines else f"{caption} Ours is not measured.")
+    return Picture(drawn, caption if lines else f"{caption} This kit has not measured it.")
 
 
 def motion_picture(dataset: str, grids: Sequence[GridResults]) -> Picture | None:
