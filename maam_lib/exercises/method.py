@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import Recall, alarms, items
@@ -27,9 +28,8 @@ from maam_lib.exercises.checking import (
     judged,
     value,
 )
-from maam_lib.fast import turned
 from maam_lib.figures import abnormal_spans
-from maam_lib.model import MAAMNet
+from maam_lib.model import NORM_EPSILON, MAAMNet
 from maam_lib.playground import Addressing, as_vectors, napkin
 from maam_lib.training import build_network, width_10_90
 
@@ -159,8 +159,14 @@ def two_blocks(net: MAAMNet) -> list[tuple[Tensor, torch.nn.Module]]:
 @acts_like("02.a", two_blocks, hint="The order is pad, convolve, normalise, cut at 0; 1e-3 goes under the root.")
 @torch.no_grad()
 def encoder_block(x: Tensor, block: torch.nn.Module) -> Tensor:
-    """Conv. 3x3, batch norm by its running statistics, ReLU. Inside a network the blocks work on turned maps."""
-    return turned(block(turned(x)))
+    """Conv. 3x3 of TensorFlow's SAME, batch norm by its running statistics, ReLU, of any block with `conv` and `norm`.
+
+    Written out, since 02 makes blocks of its own that call it, and since those of a network work on turned maps.
+    """
+    (stride, _), norm = block.conv.stride, block.norm
+    top, left = (1 if stride == 1 else n % 2 for n in x.shape[2:])
+    x = F.conv2d(F.pad(x, (left, 1, top, 1)), block.conv.weight, stride=stride)
+    return F.relu(F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=NORM_EPSILON))
 
 
 @acts_like(
@@ -259,7 +265,7 @@ def training_step(
 
 
 def three_steps(step: Step, plan: Recipe) -> tuple[float, ...] | None:
-    """Three steps of a small network on the same frames: the total loss before each, and how far all weights have moved.
+    """Three steps of a small network on the same frames: the total loss before each, and how far all weights moved.
 
     None for an untouched step.
     """
