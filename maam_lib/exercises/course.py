@@ -6,6 +6,9 @@ What a student is to write stands between two marks, which are nbgrader's; the f
     answer = table.loc[table["fused"].idxmax(), "clip"]
     ### END SOLUTION
 
+nbgrader's ClearSolutions finds the same marks (tried with 0.9.6, and with enforce_metadata=False, since our cells have
+none of its metadata).
+
 A copy is a folder: the chapters, `answers.jsonl` (see `record`), and in time the runs that its chapters make. Its data
 are the prepared datasets that it was told of, or, with a scene of its own, lie in its own `data/`.
 """
@@ -40,9 +43,9 @@ wrong; a second different wrong answer brings a hint. `check(..., reveal=True)` 
 revealed. What you hand in is recorded in `answers.jsonl`."""
 OWN_NOTE = """
 
-**The test clips are your own**, drawn from the seed {seed}. The training clips are everybody's, so the weights that
-come with the kit fit. Results that come with the kit, and numbers in the text, are of the standard test clips: do not
-expect yours to equal them."""
+**The test clips of the prepared scene are your own**, drawn from the seed {seed}. The training clips are everybody's,
+so the weights that come with the kit fit. Results that come with the kit, and numbers in the text, are of the standard
+test clips: do not expect yours to equal them."""
 
 
 class CourseError(ValueError):

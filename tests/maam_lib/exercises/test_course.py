@@ -124,7 +124,7 @@ def test_each_student_has_a_folder_and_may_have_test_clips_of_his_own(tmp_path: 
         note = nbformat.read(folder / "00_start_here.ipynb", as_version=4).cells[1].source
         assert note.startswith(f"**This is {name}'s copy.**")
         assert f"drawn from the seed {scene_seed(name)}" in note
-        assert "standard test clips" in note
+        assert "of the standard test clips" in " ".join(note.split())
     assert scene_seed("1234567") == 1234567
     assert len({scene_seed(name) for name in names}) == 3
 
