@@ -182,6 +182,14 @@ def test_a_function_is_told_the_case_and_how_it_differs() -> None:
     )
 
 
+def test_arguments_of_a_case_are_told_in_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = (torch.nn.Linear(2, 2), (3, 4), "dis", pd.DataFrame({"a": [1, 2]}), torch.zeros(9), 5, np.float64(0.5))
+    monkeypatch.setitem(EXERCISES, "99.4", Exercise(lambda answer: None))
+    acts_like("99.4", lambda: [case])(lambda *arguments: 1.0)
+    told = "net (Linear), size = (3, 4), name = dis, table of shape (2, 1), x of shape (9,), n = 5, psi = 0.5"
+    assert told in check("99.4", lambda net, size, name, table, x, n, psi: 3.0).line
+
+
 @pytest.mark.usefixtures("exercises")
 def test_only_reveal_tells_what_was_expected() -> None:
     assert check("99.1", 4.0, 2, 3).line == "got 4; a little too small"
