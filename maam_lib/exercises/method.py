@@ -293,7 +293,7 @@ def judge_step(answer: Any, plan: Recipe) -> Judgement | None:
     if not callable(answer):
         return Judgement(False, answer, "a function")
     got, expected = three_steps(answer, plan), three_steps(partial(training_step, plan), plan)
-    if got is None:
+    if got is None or expected is None:
         return None
     judgement = value(got, expected, 1e-4)
     if judgement.passed:
