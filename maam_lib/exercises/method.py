@@ -1,6 +1,7 @@
 """What the exercises of the chapters 00 to 05 expect: the method, from the first detection to the scores (ours)."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import Recall, alarms, items
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, recipe_frames, to_model_input
-from maam_lib.evaluation import Calibration, PatchErrors, reintegration
+from maam_lib.evaluation import Calibration, PatchErrors, calibrated_psi, reintegration
 from maam_lib.exercises.answers import number
 from maam_lib.exercises.checking import Judgement, acts_like, between, expects, fixed_random, judged
 from maam_lib.figures import abnormal_spans
@@ -91,9 +92,56 @@ expects("03.4", tolerance=0.01)(lambda result: result.auc - result.best.auc)
 acts_like("03.5", lambda: LARGEST)(lambda learned, without: width_10_90(learned) / width_10_90(without))
 
 
-# 04 The memory: the effective number of items, queries without support, a temperature, 1 - cos of every place
+# 04 The memory: effective items, one item decoded, 1 - cos of every place; items that many queries use, queries without
+# support, a temperature, the nearest item alone
 
-expects("04.1", tolerance=0.01)(lambda recalled: items.usage(recalled.weights).effective)
+FEW_USED = torch.softmax(torch.from_numpy(fixed_random().normal(0, 3, size=(2, 9, 3, 4))), dim=1)
+ALL_USED = [(memory.shrink(SHARES, 1 / 9),), (memory.shrink(FEW_USED, 0.3),), (torch.full((1, 8, 2, 2), 1 / 8),)]
+
+
+@acts_like(
+    "04.a",
+    lambda: ALL_USED,
+    hint="first the mean over frames, rows and columns gives each item's share; items with share 0 add nothing; then "
+    "exp(-sum u log u)",
+)
+def effective_items(weights: Tensor) -> float:
+    """The number of equally used items that has the entropy of these weights (B, N, h, w)."""
+    return items.usage(weights).effective
+
+
+def one_item_each(net: MAAMNet) -> list[tuple[Any, ...]]:
+    """As cases: the first and the last item of a network, for frames of two sizes."""
+    kept = items.items_of(net).detach()
+    return [(net, kept[0], (32, 48)), (net, kept[-1], (48, 40))]
+
+
+@acts_like(
+    "04.b",
+    one_item_each,
+    hint="an empty frame, encoded, gives the sizes, and its query the grid; expand the item to (1, D, h, w)",
+)
+@torch.no_grad()
+def decoded_alone(net: MAAMNet, item: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The frame (1, C, H, W) and the flow (1, 2, H, W) that the decoders make of one item (D,) at every place."""
+    query, sizes = net.encode(torch.zeros(1, net.frame_channels, *size))
+    return net.decode(item[None, :, None, None].expand(1, -1, *query.shape[2:]), sizes)
+
+
+@acts_like(
+    "04.c",
+    lambda recalled: [(recalled.query, z) for z in (recalled.read_out, recalled.query.roll(1, 2))],
+    hint="sum z * z_hat over the channels, dim=1, and divide by the product of both lengths, kept above 0",
+)
+def angle_between(query: Tensor, read_out: Tensor) -> np.ndarray:
+    """1 - cos of every place."""
+    return reintegration.reintegration_error(query, read_out)["angle"]
+
+
+@expects("04.1", tolerance=0)
+def items_of_many(recalled: Recall) -> int:
+    """Items that support more than half of the queries."""
+    return int((items.usage(recalled.weights).askers > 0.5).sum())
 
 
 @expects("04.2", tolerance=0)
@@ -118,23 +166,78 @@ def half_as_many(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
     return between(answer, mean_support(number(answer)), 0.85 * half, 1.15 * half, "mean support items")
 
 
-@acts_like("04.4", lambda recalled: [(recalled.query, z) for z in (recalled.read_out, recalled.query.roll(1, 2))])
-def angle_between(query: Tensor, read_out: Tensor) -> np.ndarray:
-    """1 - cos of every place."""
-    return reintegration.reintegration_error(query, read_out)["angle"]
+@expects("04.4")
+def nearest_item_alone(net: MAAMNet, recalled: Recall) -> float:
+    """The mean of 1 - cos between a query and the one item that is most similar to it."""
+    cosines = memory.similarity_map(recalled.query, items.items_of(net).detach(), "cosine")
+    return 1 - cosines.amax(dim=1).double().mean().item()
 
 
-# 05 PSCD: the AUC at psi = 0.5, sums of whole patches, the AUC of their mean, the worst false alarm, alarms per hour
+# 05 PSCD: sums of patches, psi, the score, what a threshold gives; the AUC at psi = 0.5, the place of an alarm, the AUC
+# of the mean, the worst false alarm, alarms per hour
 
-ERRORS = [(fixed_random().random((9, 12)), 3, 4), (fixed_random().random((5, 5)), 5, 2)]
+Spans = Sequence[tuple[int, int]]  # first row (or column) of every patch, and the one after its last
+SPANS: tuple[Spans, Spans] = ((0, 3), (2, 6), (5, 9)), ((0, 4), (4, 8), (6, 12), (11, 12))
+ERRORS = [(fixed_random().random((9, 12)), *SPANS), (fixed_random().random((9, 12)) - 0.5, *SPANS[::-1])]
+SUMS = fixed_random().gamma(2.0, 1.0, (2, 3, 4))  # patch sums of two branches
+DRAWN = fixed_random().gamma(2.0, 1.0, (2, 80))  # training scores of two branches
+TRAINED = [(20 + DRAWN[0], 9 * DRAWN[1]), (30 * DRAWN[0], 50 + DRAWN[1]), (5 * DRAWN[1], 5 * DRAWN[1])]
+ALARMS = [(fixed_random().gamma(2.0, 1.0, 200), share, LABELS, 6 * SCORES[0]) for share in (0.9, 0.5, 0.2)]
+
+
+@acts_like("05.a", lambda: ERRORS, hint="sums[i, j] adds error[top:bottom, left:right] of row i and column j")
+def sums_of_patches(error: np.ndarray, rows: Spans, columns: Spans) -> np.ndarray:
+    """The sum of every patch of an error map (H, W): (ph, pw) (Algorithm 1)."""
+    return np.array([[error[top:bottom, left:right].sum() for left, right in columns] for top, bottom in rows])
+
+
+@acts_like(
+    "05.b",
+    lambda: TRAINED,
+    hint="weighted, the deviations are psi * sd_app and (1 - psi) * sd_mot; set them equal and solve for psi",
+)
+def psi_of_equal_spread(appearance: np.ndarray, motion: np.ndarray) -> float:
+    """The weight of appearance that gives both branches' training scores (T,) the same spread."""
+    return calibrated_psi(None, appearance, motion)
+
+
+@acts_like(
+    "05.c",
+    lambda: [(*SUMS, 0.3), (*SUMS, 0.8), (*SUMS[::-1], 1.0)],
+    hint="fuse the two maps place by place first; the maximum comes last",
+)
+def fused_and_score(appearance: np.ndarray, motion: np.ndarray, psi: float) -> tuple[np.ndarray, float]:
+    """The fused patch sums (ph, pw) and the score of the frame (Algorithm 1)."""
+    fused = pscd.fuse(appearance, motion, psi)
+    return fused, float(fused.max())
+
+
+@acts_like(
+    "05.d",
+    lambda: ALARMS,
+    hint="np.quantile of the normal scores is the threshold; a frame at or above it raises an alarm; take the mean "
+    "over the abnormal frames, and over the normal ones",
+)
+def rates_at_quantile(
+    normal: np.ndarray, quantile: float, labels: np.ndarray, scores: np.ndarray
+) -> tuple[float, float]:
+    """(hit rate, false-alarm rate) at a quantile of normal training scores (Eq. 12)."""
+    raised = pscd.classify(scores, float(np.quantile(normal, quantile)))
+    return float(raised[labels == 1].mean()), float(raised[labels == 0].mean())
+
 
 expects("05.1")(lambda test, table: metrics.roc_auc(table["label"], test.scores(0.5)["fused"]))
 
 
-@acts_like("05.2", lambda: ERRORS)
-def sums_of_patches(error: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Sums of all whole patches, stride 1 (Algorithm 1)."""
-    return pscd.patch_sums(torch.from_numpy(error)[None], (height, width), (1, 1), "valid")[0].numpy()
+@acts_like("05.2", lambda: [(SUMS[0], level, *SPANS, (9, 12)) for level in (1.0, 2.5, 99.0)])
+def place_of_alarm(
+    fused: np.ndarray, threshold: float, rows: Spans, columns: Spans, size: tuple[int, int]
+) -> np.ndarray:
+    """Where some patch reaches the threshold: bool (H, W), of the size (H, W)."""
+    found = np.zeros(size, bool)
+    for i, j in np.argwhere(fused >= threshold):
+        found[slice(*rows[i]), slice(*columns[j])] = True
+    return found
 
 
 @expects("05.3")

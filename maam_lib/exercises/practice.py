@@ -12,7 +12,7 @@ from torch import Tensor
 
 from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import alarms
-from maam_lib.detector import TrainingScores
+from maam_lib.detector import SHORTEST, TrainingScores
 from maam_lib.evaluation import LEVEL, seed_interval, seed_spread
 from maam_lib.exercises.answers import number
 from maam_lib.exercises.checking import (
@@ -60,7 +60,22 @@ def seeds_needed(results: Results, switch: str, difference: float) -> int:
     return seeds
 
 
-# 07 The playground
+# 07 The playground: a sum from an integral image; moves of the sliders as code
+
+MAP = fixed_random().random((8, 11))
+INTEGRAL = np.pad(MAP.cumsum(0).cumsum(1), ((1, 0), (1, 0)))  # (9, 12)
+
+
+@acts_like(
+    "07.a",
+    lambda: [(INTEGRAL, 0, 0, 3, 4), (INTEGRAL, 2, 5, 6, 6), (INTEGRAL, 7, 10, 1, 1)],
+    hint="all up to its lower right corner, minus all left of it, minus all above it; what was subtracted twice is "
+    "added once",
+)
+def sum_from_corners(integral: np.ndarray, y: int, x: int, height: int, width: int) -> float:
+    """The sum of the patch whose first pixel is (y, x), by four readings of an integral image (H + 1, W + 1)."""
+    down, right = y + height, x + width
+    return float(integral[down, right] - integral[y, right] - integral[down, x] + integral[y, x])
 
 
 @expects("07.1")
@@ -123,9 +138,32 @@ def _aucs(rescorer: Rescorer, choice: ScoreChoice, part: np.ndarray) -> list[flo
     return [metrics.roc_auc(_labels(rescorer)[part], scores[part]) for scores in found]
 
 
-# 08 Your camera
+# 08 Your camera: a score without future, a threshold by alarms per hour; rates and alarms of a video
 
 NORMAL = fixed_random().gamma(4.0, 5.0, 500)  # scores of normal footage
+TRAINING = [TrainingScores.of(scores) for scores in (NORMAL, 10 * NORMAL[:90] + 3)]
+RATES = (18000.0, 60.0, 1 / 24)  # alarms per hour
+ON_AND_OFF = np.array([2.0, 0, 3, 4, 0, 0, 2, 2, 5, 1, 0, 6, 6])  # spans of 1, 2, 3 and 2 scores of at least 2
+
+
+@acts_like(
+    "08.a",
+    lambda: [(NORMAL[:6] + 20, of) for of in TRAINING],
+    hint="Eq. 11 with the smallest and the largest training score in place of those of the video",
+)
+def score_without_future(scores: np.ndarray, training: TrainingScores) -> np.ndarray:
+    """Scores (T,) on the scale on which the training scores reach from 0 to 1."""
+    return training.normalise(scores)
+
+
+@acts_like(
+    "08.b",
+    lambda: [(of, asked) for of in TRAINING for asked in RATES],
+    hint="p is the time at the threshold in an hour, alarms times 0.2 seconds, divided by the 3600 seconds of the hour",
+)
+def threshold_by_alarms(training: TrainingScores, alarms_per_hour: float) -> float:
+    """The score that normal frames exceed for so short a share of the time that there are at most so many alarms."""
+    return training.exceeded_by(min(1.0, alarms_per_hour * SHORTEST / alarms.SECONDS_PER_HOUR))
 
 
 @expects("08.1", tolerance=0.01)
@@ -150,10 +188,11 @@ def changed_by_the_future(scores: pd.Series) -> float:
     return float(np.abs(later - pscd.normalise(half)).max())
 
 
-@acts_like("08.4", lambda: [(NORMAL, 60, 25.0, 5), (NORMAL, 1 / 24, 10.0, 2), (10 * NORMAL, 6, 25.0, 5)])
-def threshold_of_normal_footage(scores: np.ndarray, per_hour: float, frame_rate: float, shortest: int) -> float:
-    """The threshold for so many alarms per hour, by normal scores, frames per second and the shortest alarm."""
-    return TrainingScores.of(scores).exceeded_by(per_hour * shortest / (3600 * frame_rate))
+@acts_like("08.4", lambda: [(ON_AND_OFF, 2.0, shortest) for shortest in (1, 2, 3, 9)])
+def alarms_in(scores: np.ndarray, threshold: float, shortest: int) -> int:
+    """Unbroken spans of at least so many scores (T,) that reach the threshold."""
+    steps = np.flatnonzero(np.diff(np.concatenate([[False], scores >= threshold, [False]])))
+    return int((np.diff(steps)[::2] >= shortest).sum())
 
 
 # 09 The paper against the code
