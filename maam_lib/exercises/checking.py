@@ -10,14 +10,23 @@ An untouched stub holds `...`, and is not yet right. A checker never raises for 
 exercises runs to its end. An error in a handed-in function is the reader's to see, and is not caught.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import pandas as pd
 
-from maam_lib.exercises.answers import same, shown
+from maam_lib.exercises import record
+from maam_lib.exercises.answers import fingerprint, plain, same, shown
+from maam_lib.exercises.hints import diagnose
+
+UNTOUCHED = "replace the ... by your answer"
+FEW_VALUES = 8  # of an argument that a hint shows whole
+LINE = 100  # characters
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -42,11 +51,12 @@ class Checked:
 
 
 class Judgement(NamedTuple):
-    """Whether an answer is right, what it was, and what was expected."""
+    """Whether an answer is right, what it was, what was expected, and what is wrong with it."""
 
     passed: bool
     got: Any
     expected: Any
+    diagnosis: str = ""  # what is wrong with it, without saying what was expected
 
 
 Judge = Callable[..., Judgement | None]  # (answer, *given) -> judgement; None: the answer is an untouched function
@@ -70,9 +80,11 @@ class ExerciseError(ValueError):
 
 
 def check(number: str, answer: Any, *given: Any, reveal: bool = False) -> Checked:
-    """Judge an answer; `given` is what the exercise says; `reveal` tells what was expected.
+    """Judge an answer; `given` is what the exercise says.
 
-    Raises ExerciseError for a number that does not exist.
+    Says of a wrong answer what is wrong with it; from the second different wrong answer on also the exercise's own
+    hint. What was expected is told with `reveal=True` only. In a student's copy all of this is recorded. Raises
+    ExerciseError for a number that does not exist.
     """
     if number not in EXERCISES:
         raise ExerciseError(f"no exercise {number!r}; there are {', '.join(sorted(EXERCISES))}")
@@ -80,12 +92,35 @@ def check(number: str, answer: Any, *given: Any, reveal: bool = False) -> Checke
     is_touched = answer is not ... and answer is not None
     judgement = exercise.judge(answer, *given) if is_touched else None
     if judgement is not None and judgement.passed:
+        record.remember(number, "right", fingerprint(judgement.got))
         return Checked(number, True, f"got {shown(judgement.got)}", lambda: answer)
-    if judgement is None:
-        line = "replace the ... by your answer"
-    else:
-        line = f"got {shown(judgement.got)}" + (f", expected {shown(judgement.expected)}" if reveal else "")
+    line = UNTOUCHED if judgement is None else _wrong(number, judgement, exercise.hint)
+    if reveal:
+        record.remember(number, "revealed", "")
+        line += f"\nExpected: {_revealed(exercise, judgement, given)}"
     return Checked(number, False, line, lambda: exercise.library(*given))
+
+
+def _wrong(number: str, judgement: Judgement, hint: str) -> str:
+    """The line of a wrong answer: what is wrong, and a nearer hint for who was wrong before with another answer."""
+    record.remember(number, "wrong", fingerprint(judgement.got))
+    got, wrong = f"got {shown(judgement.got)}", judgement.diagnosis or "that is not it"
+    line = got + ("; " if len(got) + len(wrong) < LINE else "\n") + wrong
+    if hint and record.different(record.past(number), "wrong") > 1:
+        line += f"\nHint: {hint}"
+    return line
+
+
+def _revealed(exercise: Exercise, judgement: Judgement | None, given: tuple[Any, ...]) -> str:
+    """What was expected, and for a function where the library's is."""
+    library = exercise.library(*given)
+    if callable(library):
+        named = getattr(library, "__qualname__", "<")
+        here = "" if "<" in named else f"as {library.__module__}.{named} does"
+        return "; ".join(filter(None, [shown(judgement.expected) if judgement else "", here]))
+    if judgement is None:
+        return "hand in an answer first" if library is None else shown(library)
+    return shown(judgement.expected)
 
 
 # What exercises are made of
@@ -96,7 +131,7 @@ def expects(number: str, tolerance: float = 1e-3, *, hint: str = "") -> Callable
 
     def register(right: Right) -> Right:
         def judge(answer: Any, *given: Any) -> Judgement:
-            return value(answer, right(*given), tolerance)
+            return value(answer, right(*given), tolerance, given)
 
         EXERCISES[number] = Exercise(judge, hint, right)
         return right
@@ -129,30 +164,57 @@ def judged(number: str, *, hint: str = "") -> Callable[[Judge], Judge]:
     return register
 
 
-def value(answer: Any, expected: Any, tolerance: float = 1e-3) -> Judgement:
+def value(answer: Any, expected: Any, tolerance: float = 1e-3, given: Sequence[Any] = ()) -> Judgement:
     """Judge numbers: one or an array of them, equal within `tolerance` of the expected size; or text and other values.
 
-    Several values of different kinds are given as a tuple, in order.
+    Several values of different kinds are given as a tuple, in order. The counts of what is given explain a factor.
     """
-    return Judgement(same(answer, expected, tolerance), answer, expected)
+    if same(answer, expected, tolerance):
+        return Judgement(True, answer, expected)
+    return Judgement(False, answer, expected, diagnose(answer, expected, tolerance, given))
 
 
 def function(answer: Any, right: Callable[..., Any], cases: Cases, tolerance: float = 1e-4) -> Judgement | None:
-    """Judge a function by trying it on cases (tuples of arguments); the first that differs is shown."""
+    """Judge a function by trying it on cases (tuples of arguments); the first that differs is told."""
     if not callable(answer):
-        return Judgement(False, answer, "a function")
-    for case in cases:
+        return Judgement(False, answer, "a function", "this is not a function: hand in its name, without calling it")
+    for number, case in enumerate(cases, start=1):
         got, expected = answer(*deepcopy(case)), right(*case)  # it may write into its arguments
         if got is ... or got is None:
             return None
         if not same(got, expected, tolerance):
-            return Judgement(False, got, expected)
-    return Judgement(True, f"the same on {len(cases)} cases", "the same on all")
+            names = _argument_names(answer, len(case))
+            called = ", ".join(f"{name} {_in_short(a)}" for name, a in zip(names, case, strict=True))
+            wrong = diagnose(got, expected, tolerance, case, names)
+            return Judgement(False, got, expected, f"on case {number} of {len(cases)}, with {called}: {wrong}")
+    return Judgement(True, f"the library's results on {len(cases)} case{'s' * (len(cases) > 1)}", "the same on all")
 
 
 def between(answer: Any, measured: float, low: float, high: float, what: str) -> Judgement:
     """Judge an answer by what it leads to."""
-    return Judgement(low <= measured <= high, f"{shown(answer)}: {what} {measured:.3g}", f"{low:.3g} to {high:.3g}")
+    if low <= measured <= high:
+        return Judgement(True, answer, f"{what} {low:.3g} to {high:.3g}")
+    way = "low" if measured < low else "high" if measured > high else "strange"
+    led_to = f"it gives {what} {measured:.3g}, which is too {way}"
+    return Judgement(False, answer, f"{what} {low:.3g} to {high:.3g}", led_to)
+
+
+def _argument_names(answer: Callable[..., Any], count: int) -> list[str]:
+    """What the writer of a function calls its arguments."""
+    try:
+        names = list(signature(answer).parameters)
+    except (TypeError, ValueError):  # of some built-in functions nothing is known
+        names = []
+    return [*names, *(f"argument {i + 1}" for i in range(len(names), count))][:count]
+
+
+def _in_short(argument: Any) -> str:
+    """An argument by its shape, or by its values where they are few."""
+    shape = getattr(argument, "shape", ())
+    few = math.prod(shape) <= FEW_VALUES and not isinstance(argument, pd.DataFrame)
+    if few and len(shape):
+        return f"= {np.round(np.asarray(plain(argument), np.float64), 4).tolist()}"
+    return f"of shape {tuple(shape)}" if len(shape) else f"= {shown(argument)}"
 
 
 def fixed_random() -> np.random.Generator:

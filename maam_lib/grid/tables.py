@@ -108,7 +108,9 @@ def memory_table(results: Results) -> pd.DataFrame:
             "variant": names.get(variant, every_variant()[variant].what),
             "seeds": len(found),
             "AUC": shown(found, auc),
-            "AUC minus AUC with memory, same seeds": number(paired(results, variant), "+.3f") if variant != BASE else "",
+            "AUC minus AUC with memory, same seeds": number(paired(results, variant), "+.3f")
+            if variant != BASE
+            else "",
             "support items": NONE if found and support == ABSENT else support,
             "best no-learning": yardstick(found),
         }

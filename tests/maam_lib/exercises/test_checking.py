@@ -91,7 +91,7 @@ def mine_squared(x: float) -> float:
 def test_a_verdict_is_one_line_that_keeps_what_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(EXERCISES, "99.1", Exercise(value))
     assert repr(verdicts.check("99.1", 1.0, 2.0)).startswith("99.1 not yet: got 1")
-    assert "expected 2" in repr(verdicts.check("99.1", 1.0, 2.0, reveal=True))
+    assert "Expected: 2" in repr(verdicts.check("99.1", 1.0, 2.0, reveal=True))
     assert repr(verdicts.check("99.1", (1, "b"), (1, "b"))) == "99.1 right: got (1, b)"
     assert "(2, 3) numbers, first 1, 1" in repr(verdicts.check("99.1", torch.ones(2, 3), 2.0))
     assert len(repr(verdicts.check("99.1", "x" * 9999, "y"))) < 300

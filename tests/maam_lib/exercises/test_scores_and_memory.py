@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from maam_lib import memory, pscd
+from maam_lib.analysis import Recall
 from maam_lib.detector import TrainingScores
-from maam_lib.exercises import check, method, practice
+from maam_lib.exercises import check
+from maam_lib.exercises import memory_and_scores as method
+from maam_lib.exercises import playground_and_camera as practice
 from maam_lib.model import MAAMNet
 from maam_lib.windows import patch_bounds
 
@@ -31,7 +34,7 @@ def test_a_chapter_runs_on_with_an_open_hole(number: str) -> None:
 def test_holes_that_need_the_network_run_on_too() -> None:
     net = MAAMNet(1, 7, base_channels=4).eval()
     query = torch.rand(2, 32, 2, 3)
-    recalled = method.Recall([], query, query.flip(1), torch.full((2, 7, 2, 3), 1 / 7))
+    recalled = Recall([], query, query.flip(1), torch.full((2, 7, 2, 3), 1 / 7))
     for number, given in {"04.b": net, "04.c": recalled}.items():
         verdict = check(number, untouched, given)
         assert not verdict.passed
