@@ -67,7 +67,7 @@ def angle_between(query: Tensor, read_out: Tensor) -> np.ndarray:
 @expects(
     "04.1",
     tolerance=0,
-    hint="An item supports a query where its weight is above 0. Average that over B, h and w, and count what exceeds 0.5.",
+    hint="An item supports a query where its weight is above 0. Average that over B, h and w; count what exceeds 0.5.",
 )
 def items_of_many(recalled: Recall) -> int:
     """Items that support more than half of the queries."""
@@ -111,7 +111,7 @@ def half_as_many(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
 
 @expects(
     "04.4",
-    hint="The largest similarity over the items (axis 1) is the cosine to the nearest one. Take its mean, and 1 minus it.",
+    hint="The largest similarity over the items (axis 1) is the cosine to the nearest one. Take 1 minus its mean.",
 )
 def nearest_item_alone(net: MAAMNet, recalled: Recall) -> float:
     """The mean of 1 - cos between a query and the one item that is most similar to it."""
@@ -129,9 +129,7 @@ SUMS = fixed_random().gamma(2.0, 1.0, (2, 3, 4))  # patch sums of two branches
 DRAWN = fixed_random().gamma(2.0, 1.0, (2, 80))  # training scores of two branches
 TRAINED = [(20 + DRAWN[0], 9 * DRAWN[1]), (30 * DRAWN[0], 50 + DRAWN[1]), (5 * DRAWN[1], 5 * DRAWN[1])]
 LABELS = np.array([0, 1, 0, 1, 1, 0, 0])
-ALARMS = [
-    (fixed_random().gamma(2.0, 1.0, 200), share, LABELS, 6 * fixed_random().random(7)) for share in (0.9, 0.5, 0.2)
-]
+ALARMS = [(fixed_random().gamma(2.0, 1.0, 200), share, LABELS, TESTED) for share in (0.9, 0.5, 0.2)]
 
 
 @acts_like("05.a", lambda: ERRORS, hint="`sums[i, j]` adds up `error[top:bottom, left:right]` of row i and column j.")
@@ -187,7 +185,7 @@ expects(
 @acts_like(
     "05.2",
     lambda: [(SUMS[0], level, *SPANS, (9, 12)) for level in (1.0, 2.5, 99.0)],
-    hint="Start with an array of False. For every (i, j) with a sum at or above the threshold, set its rows and columns.",
+    hint="Start with an array of False. For every (i, j) whose sum reaches the threshold, set its rows and columns.",
 )
 def place_of_alarm(
     fused: np.ndarray, threshold: float, rows: Spans, columns: Spans, size: tuple[int, int]
