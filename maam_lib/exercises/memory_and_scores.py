@@ -129,6 +129,7 @@ SUMS = fixed_random().gamma(2.0, 1.0, (2, 3, 4))  # patch sums of two branches
 DRAWN = fixed_random().gamma(2.0, 1.0, (2, 80))  # training scores of two branches
 TRAINED = [(20 + DRAWN[0], 9 * DRAWN[1]), (30 * DRAWN[0], 50 + DRAWN[1]), (5 * DRAWN[1], 5 * DRAWN[1])]
 LABELS = np.array([0, 1, 0, 1, 1, 0, 0])
+TESTED = 6 * fixed_random().random(7)  # scores of as many frames
 ALARMS = [(fixed_random().gamma(2.0, 1.0, 200), share, LABELS, TESTED) for share in (0.9, 0.5, 0.2)]
 
 
