@@ -12,4 +12,3 @@ from maam_lib.playground.memory_view import MemoryView
 from maam_lib.playground.rescoring import Rescorer, ScoreChoice, rescorer_for
 from maam_lib.playground.score_view import ScoreView
 from maam_lib.playground.settings_form import form_fields
-from maam_lib.playground.subject import Subject, subject_of
