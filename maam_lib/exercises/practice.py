@@ -14,15 +14,15 @@ from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import alarms
 from maam_lib.detector import TrainingScores
 from maam_lib.evaluation import LEVEL, seed_interval, seed_spread
+from maam_lib.exercises.answers import number
 from maam_lib.exercises.checking import (
-    EXERCISES,
     ExerciseError,
     Judgement,
     acts_like,
     between,
     expects,
     fixed_random,
-    number,
+    judged,
 )
 from maam_lib.grid import BASE, Results, paired
 from maam_lib.playground import Rescorer, ScoreChoice
@@ -31,10 +31,23 @@ from maam_lib.video import Playback
 
 # 06 The tables: what learning adds in the mean over seeds, variants beyond the spread, an interval, seeds needed
 
-expects("06.1", tolerance=0.01)(lambda results: np.mean([r.auc - r.best.auc for r in results[BASE]]))
+expects(
+    "06.1",
+    tolerance=0.01,
+    hint=(
+        "Per seed, subtract the largest `auc` of `no_learning` from `auc`. Take the mean last. The result may"
+        " be negative."
+    ),
+)(lambda results: np.mean([r.auc - r.best.auc for r in results[BASE]]))
 
 
-@expects("06.2")
+@expects(
+    "06.2",
+    hint=(
+        "Half the range of `paper` is (largest - smallest) / 2 of its AUCs. Compare the distance between two "
+        "means with it, without its sign, and leave out variants with one seed."
+    ),
+)
 def beyond_the_spread(results: Results) -> tuple[str, ...]:
     """The variants of two seeds or more whose mean AUC is further from the recipe's than half the recipe's range."""
     own, half_range = seed_spread([r.auc for r in results[BASE]])
@@ -48,10 +61,24 @@ def all_differences(results: Results) -> list[tuple[Any]]:
     return [(of,) for of in differences if len(of) >= 2]
 
 
-acts_like("06.3", all_differences)(lambda differences: tuple(seed_interval(differences)))
+acts_like(
+    "06.3",
+    all_differences,
+    hint=(
+        "Standard deviation with `ddof=1`, divided by the root of n, times t: that is half the interval. Go "
+        "down and up from the mean by it."
+    ),
+)(lambda differences: tuple(seed_interval(differences)))
 
 
-@expects("06.4", tolerance=0)
+@expects(
+    "06.4",
+    tolerance=0,
+    hint=(
+        "Subtract AUCs of equal seeds, take the standard deviation (`ddof=1`) of these differences once, then"
+        " try n = 2, 3, 4 ...; t also changes with n."
+    ),
+)
 def seeds_needed(results: Results, switch: str, difference: float) -> int:
     """Seeds at which the half width of the paired interval is at most a difference, at the spread measured so far."""
     sd, seeds = float(np.std(paired(results, switch), ddof=1)), 2
@@ -63,27 +90,38 @@ def seeds_needed(results: Results, switch: str, difference: float) -> int:
 # 07 The playground
 
 
-@expects("07.1")
+@expects("07.1", hint="`choice.patch` is (height, width). Halve both with `//`, and change nothing else of `choice`.")
 def auc_at_half_the_patch(rescorer: Rescorer, choice: ScoreChoice) -> float | None:
     """The AUC with a patch of half the height and half the width, rounded down."""
     height, width = choice.patch
     return rescorer.under(choice._replace(patch=(height // 2, width // 2))).measured["auc"]
 
 
+@judged(
+    "07.2",
+    hint=(
+        'Try all eleven values in `rescorer.under(choice._replace(psi=...)).measured["auc"]`. The answer is '
+        "the psi, not its AUC."
+    ),
+)
 def psi_chosen_on_labels(answer: Any, rescorer: Rescorer, choice: ScoreChoice) -> Judgement:
     """Of the psi 0, 0.1 ... 1 one with the highest AUC on the test labels."""
     if not 0 <= number(answer) <= 1:
-        return Judgement(False, answer, "a psi from 0 to 1")
+        return Judgement(False, answer, "a psi from 0 to 1", "this is not a psi from 0 to 1")
     labels = _labels(rescorer)
     best = max(_aucs(rescorer, choice, np.ones(len(labels), bool)))
     reached = metrics.roc_auc(labels, rescorer.under(choice._replace(psi=number(answer))).scores)
     return between(answer, reached, best - 1e-6, 1.0, "AUC")
 
 
-EXERCISES["07.2"] = psi_chosen_on_labels
-
-
-@expects("07.3", tolerance=0.01)
+@expects(
+    "07.3",
+    tolerance=0.01,
+    hint=(
+        "One psi is chosen, on the clips [::2] only. Each gain is the AUC with this psi minus the AUC of "
+        "`choice` itself, on the same frames. Take all clips' names from `rescorer.clips` in their order."
+    ),
+)
 def gain_on_other_clips(rescorer: Rescorer, choice: ScoreChoice) -> tuple[float, ...]:
     """(gain on these, gain on the others): psi chosen by the AUC of every second clip, against the calibrated psi."""
     these = np.isin(rescorer.clips, list(dict.fromkeys(rescorer.clips))[::2])
@@ -95,7 +133,13 @@ def gain_on_other_clips(rescorer: Rescorer, choice: ScoreChoice) -> tuple[float,
     )
 
 
-@expects("07.4")
+@expects(
+    "07.4",
+    hint=(
+        "Set psi and stride in one `_replace`, for both. Divide coarse by fine frame by frame and take the "
+        "mean of these shares, not the share of the means."
+    ),
+)
 def lost_by_a_coarse_stride(rescorer: Rescorer, choice: ScoreChoice, psi: float) -> float:
     """The mean ratio of the scores with patches side by side to those at the finest stride, at one psi."""
     finest = rescorer.finest_stride()
@@ -104,7 +148,13 @@ def lost_by_a_coarse_stride(rescorer: Rescorer, choice: ScoreChoice, psi: float)
     return float((coarse / fine).mean())
 
 
-@expects("07.5")
+@expects(
+    "07.5",
+    hint=(
+        "Make a table with the columns clip, frame, label and fused. `alarms.threshold_for` gives the "
+        "threshold; with it, `alarms.operating_point(...).hit_rate` is the share."
+    ),
+)
 def one_false_alarm_per_hour(rescorer: Rescorer, choice: ScoreChoice, frame_rate: float) -> tuple[float, float]:
     """(threshold, hit rate) of the lowest threshold with at most one false alarm per hour of normal video."""
     keys = pd.DataFrame(rescorer.test.keys, columns=["clip", "frame"])
@@ -130,21 +180,38 @@ def _aucs(rescorer: Rescorer, choice: ScoreChoice, part: np.ndarray) -> list[flo
 NORMAL = fixed_random().gamma(4.0, 5.0, 500)  # scores of normal footage
 
 
-@expects("08.1", tolerance=0.01)
+@expects(
+    "08.1",
+    tolerance=0.01,
+    hint='Count the events whose `kind` is "alarm". The hours are frames / frames per second / 3600.',
+)
 def alarms_per_hour(events: pd.DataFrame, playback: Playback) -> float:
     """Alarms of a scored video as a rate per hour of it."""
     hours = len(playback) / playback.frame_rate / alarms.SECONDS_PER_HOUR
     return np.count_nonzero(events["kind"] == "alarm") / hours
 
 
-@acts_like("08.2", lambda scores: [(scores.to_numpy(),), (np.array([2.0, 2.0, 1.0, 4.0, 3.0]),)])
+@acts_like(
+    "08.2",
+    lambda scores: [(scores.to_numpy(),), (np.array([2.0, 2.0, 1.0, 4.0, 3.0]),)],
+    hint=(
+        "At frame t use `scores[: t + 1]` only. Subtract their smallest and divide by largest minus smallest;"
+        " give 0 where these are equal."
+    ),
+)
 def scaled_so_far(scores: np.ndarray) -> np.ndarray:
     """Eq. 11 at each frame over the scores (T,) up to it, 0 where all were the same so far."""
     low, high = np.minimum.accumulate(scores), np.maximum.accumulate(scores)
     return (scores - low) / np.where(high > low, high - low, 1)
 
 
-@expects("08.3")
+@expects(
+    "08.3",
+    hint=(
+        "Normalise all scores and keep the first half of the result. Normalise the first half of the scores. "
+        "Take the largest distance of the two, without its sign."
+    ),
+)
 def changed_by_the_future(scores: pd.Series) -> float:
     """The largest change of the Eq. 11 scores of the first half, once the second half has been seen."""
     half = scores.to_numpy()[: len(scores) // 2]
@@ -152,7 +219,13 @@ def changed_by_the_future(scores: pd.Series) -> float:
     return float(np.abs(later - pscd.normalise(half)).max())
 
 
-@acts_like("08.4", lambda: [(NORMAL, 60, 25.0, 5), (NORMAL, 1 / 24, 10.0, 2), (10 * NORMAL, 6, 25.0, 5)])
+@acts_like(
+    "08.4",
+    lambda: [(NORMAL, 60, 25.0, 5), (NORMAL, 1 / 24, 10.0, 2), (10 * NORMAL, 6, 25.0, 5)],
+    hint=(
+        "Take p = alarms_per_hour * shortest / (3600 * frames_per_second); m is the mean of the scores above q minus q."
+    ),
+)
 def threshold_of_normal_footage(scores: np.ndarray, per_hour: float, frame_rate: float, shortest: int) -> float:
     """The threshold for so many alarms per hour, by normal scores, frames per second and the shortest alarm."""
     return TrainingScores.of(scores).exceeded_by(per_hour * shortest / (3600 * frame_rate))
@@ -165,20 +238,41 @@ GRADIENT = torch.tensor([3e-1, -2e-5, 4e-7, -1e-8], dtype=torch.float64)
 QUERY, READ_OUT = torch.from_numpy(fixed_random().normal(size=(2, 2, 5, 3, 4)) + 1)
 
 
-@acts_like("09.1", lambda: [(Z, M), (2 * Z, M), (torch.zeros_like(Z), M)])
+@acts_like(
+    "09.1",
+    lambda: [(Z, M), (2 * Z, M), (torch.zeros_like(Z), M)],
+    hint=(
+        "Above the line: the sum of z_i m_i. Below: the sum of (z_i m_i) squared, no lengths and no root. Add"
+        " 1e-12 to each."
+    ),
+)
 def released_similarity(z: Tensor, m: Tensor) -> Tensor:
     """Of one query and one item, both (D,): the similarity that the released code computes (item 1)."""
     return memory.similarity_map(z[None, :, None, None], m[None], "released")[0, 0, 0, 0]
 
 
-@expects("09.2", tolerance=0.01)
+@expects(
+    "09.2",
+    tolerance=0.01,
+    hint=(
+        'Call `memory.address(10 * query, items, similarity=...)` with "cosine", then with "released". Take '
+        "the mean of `memory.support_count` over all queries."
+    ),
+)
 def kept_by_longer_queries(query: Tensor, items: Tensor) -> tuple[float, ...]:
     """(cosine, released): the mean number of items kept by queries ten times as long."""
     weights = [memory.address(10 * query, items, similarity=form) for form in ("cosine", "released")]
     return tuple(memory.support_count(w).double().mean().item() for w in weights)
 
 
-@acts_like("09.3", lambda: [(GRADIENT, 1e-3), (GRADIENT[2:], 0.5)])
+@acts_like(
+    "09.3",
+    lambda: [(GRADIENT, 1e-3), (GRADIENT[2:], 0.5)],
+    hint=(
+        "The rate of step 1 is learning_rate * sqrt(1 - 0.999) / (1 - 0.9). The parameter moves by minus this"
+        " rate times m / (sqrt(s) + 1e-8)."
+    ),
+)
 def first_step_of_adam(gradient: Tensor, learning_rate: float) -> Tensor:
     """The first step of Adam as TensorFlow takes it (item 14)."""
     parameter = torch.nn.Parameter(torch.zeros_like(gradient))
@@ -189,8 +283,22 @@ def first_step_of_adam(gradient: Tensor, learning_rate: float) -> Tensor:
 
 # The psi that ranks gray frames repeated to some channels as `psi` ranks gray ones (item 27)
 PSIS = [(10 / 11, 3), (0.5, 3), (1 / 11, 2), (0.3, 1)]
-acts_like("09.4", lambda: PSIS)(lambda psi, channels: psi / (psi + channels * (1 - psi)))
+acts_like(
+    "09.4",
+    lambda: PSIS,
+    hint=(
+        "Two weightings rank equally where appearance weighs equally much relative to motion: channels * psi'"
+        " / (1 - psi') = psi / (1 - psi). Solve for psi'."
+    ),
+)(lambda psi, channels: psi / (psi + channels * (1 - psi)))
 
 # The latent loss of the released code (item 10)
 PAIRS = [(QUERY, READ_OUT, 0.1), (QUERY, -READ_OUT, 0.2), (QUERY, QUERY, 100.0)]
-acts_like("09.5", lambda: PAIRS)(partial(losses.latent_loss, form="released"))
+acts_like(
+    "09.5",
+    lambda: PAIRS,
+    hint=(
+        '`torch.einsum("bdhv,bdhw->bhvw", ...)` gives all pairs of a row, of products and of squares. Take '
+        "the mean over all quotients, then `abs`, then subtract the margin and cut at 0."
+    ),
+)(partial(losses.latent_loss, form="released"))
