@@ -56,7 +56,7 @@ def _written(answer: Any) -> bytes:
     if not _is_numeric(answer):
         return b"a " + type(answer).__name__.encode()
     mantissa, exponent = np.frexp(np.asarray(plain(answer), np.float64))
-    coarse = np.nan_to_num(mantissa * 2**20).round().astype(np.int64)
+    coarse = np.nan_to_num(mantissa * 2**20, nan=2**40, posinf=2**41, neginf=-(2**41)).round().astype(np.int64)
     return repr(coarse.shape).encode() + coarse.tobytes() + exponent.astype(np.int64).tobytes()
 
 

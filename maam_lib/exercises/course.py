@@ -80,10 +80,10 @@ def write_course(
 
 
 def students_in(file: Path) -> list[str]:
-    """The students of a list, a name or number a line. Raises CourseError for an empty one, UnreadableError."""
-    lines = [line.strip() for line in read_text(file).removeprefix("\ufeff").splitlines()]
-    if not (names := [line for line in lines if line]):
-        raise CourseError(f"{file}: no student in it; expected one name or number a line")
+    """The students of a list, a name or number a line. Raises CourseError for none, UnreadableError."""
+    text = read_text(file).removeprefix("\ufeff") if file.exists() else ""  # a mark that some editors begin with
+    if not (names := [line.strip() for line in text.splitlines() if line.strip()]):
+        raise CourseError(f"{file}: no student there; expected a text file with one name or number a line")
     return names
 
 

@@ -52,12 +52,12 @@ def diagnose(got: Any, expected: Any, tolerance: float, given: Sequence[Any] = (
     if isinstance(expected, str):
         return _text(got, expected)
     theirs = np.asarray(plain(expected), np.float64)
+    if isinstance(got, str):
+        return f"this is text, not {_kind(theirs)}"
     try:
         mine = np.asarray(plain(got), np.float64)
     except (TypeError, ValueError, OverflowError):
         return f"this is not {_kind(theirs)}"
-    if isinstance(got, str):
-        return f"this is text, not {_kind(theirs)}"
     if mine.shape != theirs.shape:
         return _shape(mine, theirs, tolerance)
     with np.errstate(all="ignore"):
@@ -206,7 +206,8 @@ def _counts(given: Sequence[Any], names: Sequence[str]) -> dict[float, str]:
                 add(float(n), f"the length of axis {axis} of {what}" if len(shape) > 1 else f"the length of {what}")
                 if len(shape) > 2:
                     add(math.prod(shape) / max(n, 1), f"the number of values of {what} along all axes but {axis}")
-            add(float(math.prod(shape)), f"the number of all values of {what}")
+            if len(shape) > 1:
+                add(float(math.prod(shape)), f"the number of all values of {what}")
     simple = [(n, what) for n, causes in list(found.items())[:MOST_COUNTS] for what in causes]
     for (a, one), (b, other) in combinations(simple, 2):
         add(a * b, f"{one} times {other}")

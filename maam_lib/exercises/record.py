@@ -51,7 +51,7 @@ _told: set[str] = set()
 
 def past(exercise: str) -> list[Entry]:
     """What was handed in for an exercise, in this process and, in a student's copy, ever."""
-    entries = [*_kept(), *SESSION]
+    entries = [*(_kept() or []), *SESSION]
     return [entry for entry in entries if entry.exercise == exercise]
 
 
@@ -62,12 +62,12 @@ def remember(exercise: str, outcome: Outcome, answer: str) -> None:
     )
     if not any(entry.says_the_same(other) for other in SESSION):
         SESSION.append(entry)
-    path = Path(RECORD)
-    if path.is_file() and not any(entry.says_the_same(other) for other in _kept()):
+    kept = _kept()
+    if kept is not None and not any(entry.says_the_same(other) for other in kept):
         try:
-            append(path, entry)
+            append(Path(RECORD), entry)
         except OSError as error:
-            _tell(f"{path}: cannot be written ({error}); your answers count for this session only")
+            _tell("unwritable", f"{RECORD}: cannot be written ({error}); your answers count for this session only")
 
 
 def read(path: Path) -> tuple[Owner | None, list[Entry], list[str]]:
@@ -101,22 +101,23 @@ def different(entries: Iterable[Entry], outcome: Outcome) -> int:
     return len({entry.answer for entry in entries if entry.outcome == outcome})
 
 
-def _kept() -> list[Entry]:
+def _kept() -> list[Entry] | None:
+    """The entries of this folder's record; None where there is none, or it is no record any more."""
     path = Path(RECORD)
     if not path.is_file():
-        return []
+        return None
     try:
         _, entries, damaged = read(path)
     except (UnreadableError, FileNotFoundError) as error:
-        _tell(f"{error}; your answers count for this session only")
-        return []
+        _tell("unreadable", f"{error}; your answers count for this session only")
+        return None
     for said in damaged:
-        _tell(f"{said}; the others count")
+        _tell("damaged", f"{said}; the others count")
     return entries
 
 
-def _tell(text: str) -> None:
+def _tell(trouble: str, text: str) -> None:
     """Say something once."""
-    if text not in _told:
-        _told.add(text)
+    if trouble not in _told:
+        _told.add(trouble)
         print(f"note: {text}")
