@@ -25,7 +25,7 @@ def reliability(groups: Mapping[str, pd.DataFrame]) -> Figure:
         spread = (share - table["low"], table["high"] - share)
         axis.errorbar(x, share, spread, fmt=marker, color=colour, capsize=3, linewidth=1, label=name)
         for place, height, bets in zip(x, share, table["bets"], strict=True):
-            axis.annotate(f" {bets}", (place, height), fontsize=8, color=colour, va="bottom")
+            axis.annotate(f" {bets}", (place, height), fontsize=8, color=colour, va=("bottom", "top")[i % 2])
     axis.set(
         xlim=(0.28, 1.05), ylim=(-0.03, 1.03), xlabel="confidence of the bet", ylabel="share of bets that are right"
     )

@@ -7,7 +7,7 @@ and wrong.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -110,9 +110,7 @@ class Review:
             if not 0 <= count <= len(self.cards[name].seeds):
                 raise BetError(f"{name}: {count} seeds; there are {len(self.cards[name].seeds)} of it")
         before = self.sheet.seeds or {}
-        wanted = {
-            name: max(count, before.get(name, 0)) for name, count in {**dict.fromkeys(before, 0), **seeds}.items()
-        }
+        wanted = {name: max(seeds.get(name, 0), before.get(name, 0)) for name in dict.fromkeys([*before, *seeds])}
         minutes = minutes_of(self.cards, wanted)
         if minutes > self.sheet.budget:
             raise BetError(
@@ -222,7 +220,7 @@ def class_table(sheets: Iterable[Sheet]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def calibration(sheets: Iterable[Sheet], *, first: bool = False) -> pd.DataFrame:
+def class_calibration(sheets: Iterable[Sheet], *, first: bool = False) -> pd.DataFrame:
     """How often bets of about one confidence are right: a row per tenth of confidence.
 
     Columns: confidence (their mean), bets, right (the share), low and high (its 95 % interval, Wilson's). Those of a
@@ -238,11 +236,6 @@ def calibration(sheets: Iterable[Sheet], *, first: bool = False) -> pd.DataFrame
         low, high = stats.binomtest(right, count).proportion_ci(LEVEL, method="wilson")
         rows.append((sum(bet.confidence for bet, _ in group) / count, count, right / count, low, high))
     return pd.DataFrame(rows, columns=["confidence", "bets", "right", "low", "high"])
-
-
-def class_calibration(files: Sequence[Path], *, first: bool = False) -> pd.DataFrame:
-    """The same of a class: the files that its students' reviews have left."""
-    return calibration([read_sheet(file) for file in files], first=first)
 
 
 def _open(sheet: Sheet) -> list[tuple[str, State]]:

@@ -18,7 +18,6 @@ from maam_lib.grid.bets import (
     Sheet,
     always,
     brier,
-    calibration,
     class_calibration,
     class_table,
     read_sheet,
@@ -199,19 +198,19 @@ def sheet(*bets: tuple[float, bool], student: str = "ada") -> Sheet:
 
 
 def test_calibration_by_hand() -> None:
-    table = calibration([sheet((0.9, True), (0.88, False), (0.5, True)), sheet((0.92, True))])
+    table = class_calibration([sheet((0.9, True), (0.88, False), (0.5, True)), sheet((0.92, True))])
     assert table["bets"].tolist() == [1, 3]
     assert table["confidence"].tolist() == pytest.approx([0.5, 0.9])
     assert table["right"].tolist() == pytest.approx([1, 2 / 3])
     # Wilson's interval of 1 of 1: from 1 / (1 + z^2), z = 1.96
     assert table["low"].iloc[0] == pytest.approx(1 / (1 + 1.959964**2), abs=1e-4)
-    assert calibration([]).empty
+    assert class_calibration([]).empty
 
 
 def test_calibration_is_scikit_learn_s() -> None:
     rng = np.random.default_rng(3)
     confidences, hits = rng.choice([0.41, 0.62, 0.83], 60), rng.random(60) < 0.6
-    ours = calibration([sheet(*zip(confidences.tolist(), hits.tolist(), strict=True))])
+    ours = class_calibration([sheet(*zip(confidences.tolist(), hits.tolist(), strict=True))])
     right, confidence = calibration_curve(hits, confidences, n_bins=10)
     assert ours["right"].tolist() == pytest.approx(right)
     assert ours["confidence"].tolist() == pytest.approx(confidence)
@@ -224,11 +223,11 @@ def test_a_class_is_gathered_from_its_files(cards: dict[str, Card], tmp_path: Pa
         review.buy({"memory": 1})
         review.final(dict.fromkeys(cards, (verdict, 0.8)))
         review.open("memory", "motion")
-    files = sorted(tmp_path.glob("*.json"))
-    table = class_calibration(files)
+    sheets = [read_sheet(file) for file in sorted(tmp_path.glob("*.json"))]
+    table = class_calibration(sheets)
     assert (table["bets"].tolist(), table["right"].tolist()) == ([4], [0.5]), "one holds, one does not"
-    assert class_calibration(files, first=True)["right"].tolist() == [0]
-    people = class_table(map(read_sheet, files)).set_index("student")
+    assert class_calibration(sheets, first=True)["right"].tolist() == [0]
+    people = class_table(sheets).set_index("student")
     assert people.loc["ada", ["cards", "minutes"]].tolist() == [2, 4]
     right, wrong = 1.5 * 0.2**2, 0.8**2 + 0.9**2 + 0.1**2
     assert people["Brier, last"].tolist() == pytest.approx([(right + wrong) / 2] * 2)
@@ -239,7 +238,7 @@ def test_somebody_who_always_bets_the_same(review: Review) -> None:
     review.open()
     believer = always(review, "believer", State.HOLDS, 0.8)
     assert len(believer.opened) == 3
-    assert calibration([believer])["right"].tolist() == pytest.approx([1 / 3]), "of memory, motion, eer"
+    assert class_calibration([believer])["right"].tolist() == pytest.approx([1 / 3]), "of memory, motion, eer"
     unopened = class_table([Sheet(student="late")])
     assert unopened["cards"].tolist() == [0]
     assert unopened[["Brier, first", "Brier, last"]].isna().all(axis=None)
