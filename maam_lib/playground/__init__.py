@@ -3,6 +3,7 @@
 from maam_lib.playground.background import as_command, training_words
 from maam_lib.playground.comparison import compared, runs_under
 from maam_lib.playground.explorers.app import app
+from maam_lib.playground.explorers.bets import BetForm
 from maam_lib.playground.explorers.comparison import RunComparison
 from maam_lib.playground.explorers.memory import MemoryExplorer
 from maam_lib.playground.explorers.player import player
