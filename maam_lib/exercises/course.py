@@ -63,10 +63,10 @@ def write_course(
 ) -> list[Path]:
     """Write the chapters with holes into `out`, or into a folder for each student below it; returns these folders.
 
-    root: the prepared datasets that the copies share; with `own_scene` each prepares its own at first use, with test
-    clips drawn from `scene_seed` of the student. complete: with the solutions, and without a record. apart: a folder
-    per student, even for one. Raises CourseError where a folder holds anything or a name cannot be one; then nothing
-    is written.
+    root: the prepared datasets that the copies share; a relative path is told as seen from each copy, an absolute one
+    stays as it is. With `own_scene` each copy prepares its own at first use, with test clips drawn from `scene_seed` of
+    the student. complete: with the solutions, and without a record. apart: a folder per student, even for one. Raises
+    CourseError where a folder holds anything or a name cannot be one; then nothing is written.
     """
     in_clone("notebooks")  # must be there
     names = [student_name(name) for name in students]
@@ -182,7 +182,9 @@ def _write_copy(folder: Path, root: Path, owner: Owner | None, complete: bool) -
 
 
 def _way(root: Path, folder: Path) -> str:
-    """The folder of datasets as seen from a copy: relative, so that both can be moved together."""
+    """The folder of datasets as seen from a copy; a relative path, so that both can be moved together, stays one."""
+    if root.is_absolute():
+        return root.as_posix()
     try:
         return Path(os.path.relpath(root.resolve(), folder.resolve())).as_posix()
     except ValueError:  # another drive
