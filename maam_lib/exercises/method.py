@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -144,24 +144,30 @@ QUERIES, READ_OUTS = torch.from_numpy(fixed_random().normal(size=(2, 2, 5, 3, 4)
 ITEMS = torch.from_numpy(fixed_random().normal(size=(9, 5)))
 
 
-def two_blocks(net: MAAMNet) -> list[tuple[Tensor, torch.nn.Module]]:
-    """As cases: the first block of an encoder, which keeps the sides, and the second, on odd sides too."""
-    first, second = list(net.encoder)[:2]
-    inputs = (
-        torch.from_numpy(fixed_random().normal(size=(2, channels, *size))).float()
-        for channels, size in ((net.frame_channels, (6, 8)), (second.conv.weight.shape[1], (5, 8)))
-    )
-    return [*zip(inputs, (first, second), strict=True)]
+class Block(Protocol):
+    """A block of the encoder: the kit's, or one that a reader of 02 makes."""
+
+    conv: torch.nn.Conv2d
+    norm: torch.nn.BatchNorm2d
+
+
+def two_blocks(net: MAAMNet) -> list[tuple[Tensor, Block]]:
+    """As cases: the first block of an encoder, which keeps the sides, and the second, on an odd side too."""
+    blocks, sizes = cast(list[Block], list(net.encoder)[:2]), ((6, 8), (5, 8))
+    return [
+        (torch.from_numpy(fixed_random().normal(size=(2, block.conv.in_channels, *size))).float(), block)
+        for block, size in zip(blocks, sizes, strict=True)
+    ]
 
 
 @acts_like("02.a", two_blocks, hint="The order is pad, convolve, normalise, cut at 0; 1e-3 goes under the root.")
 @torch.no_grad()
-def encoder_block(x: Tensor, block: torch.nn.Module) -> Tensor:
+def encoder_block(x: Tensor, block: Block) -> Tensor:
     """Conv. 3x3 of TensorFlow's SAME, batch norm by its running statistics, ReLU, of any block with `conv` and `norm`.
 
     Written out, since 02 makes blocks of its own that call it, and since those of a network work on turned maps.
     """
-    (stride, _), norm = block.conv.stride, block.norm
+    stride, norm = block.conv.stride[0], block.norm
     top, left = (1 if stride == 1 else n % 2 for n in x.shape[2:])
     x = F.conv2d(F.pad(x, (left, 1, top, 1)), block.conv.weight, stride=stride)
     return F.relu(F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=NORM_EPSILON))
@@ -228,7 +234,7 @@ def one_item_left(answer: Any) -> Judgement:
     if not 0 < number(answer) < math.inf:
         return Judgement(False, answer, "a temperature above 0")
     weights = napkin(addressing=Addressing(temperature=number(answer))).weights
-    return between(answer, np.count_nonzero(weights), 1, 1, "items that take part")
+    return between(answer, int(np.count_nonzero(weights)), 1, 1, "items that take part")
 
 
 @expects("02.4", tolerance=1e-3, hint="Subtract five times the gradient from the query, then ask the memory again.")
@@ -248,9 +254,6 @@ def step_down_the_latent_loss() -> tuple[float, ...]:
 LARGEST = [tuple(fixed_random().gamma(2, scale, 30) for scale in scales) for scales in ((1, 2), (3, 1))]
 
 
-Step = Callable[[MAAMNet, torch.optim.Optimizer, Tensor, Tensor], losses.Losses]
-
-
 def training_step(
     plan: Recipe, net: MAAMNet, optimizer: torch.optim.Optimizer, frames: Tensor, flow: Tensor
 ) -> losses.Losses:
@@ -262,7 +265,7 @@ def training_step(
     return terms
 
 
-def three_steps(step: Step, plan: Recipe) -> tuple[float, ...] | None:
+def three_steps(step: Callable[..., Any], plan: Recipe) -> tuple[float, ...] | None:
     """Three steps of a small network on the same frames: the total loss before each, and how far all weights moved.
 
     None for an untouched step.
@@ -288,7 +291,7 @@ def judge_step(answer: Any, plan: Recipe) -> Judgement | None:
     if not callable(answer):
         return Judgement(False, answer, "a function")
     got = three_steps(answer, plan)
-    return got and value(got, three_steps(partial(training_step, plan), plan), 1e-4)
+    return None if got is None else value(got, three_steps(partial(training_step, plan), plan), 1e-4)
 
 
 EXERCISES["03.a"] = Exercise(

@@ -55,7 +55,8 @@ def _arrow(axis: Axes, tip: Numbers, colour: str, width: float, alpha: float = 1
 
 def _name(axis: Axes, tip: Numbers, text: str) -> None:
     """A name beyond the tip of an arrow from the origin."""
-    x, y = np.asarray(tip, float) / max(float(np.hypot(*tip)), 1e-9)
+    length = max(float(np.hypot(tip[0], tip[1])), 1e-9)
+    x, y = tip[0] / length, tip[1] / length
     across = "left" if x > 0.4 else "right" if x < -0.4 else "center"
     up = "bottom" if y > 0.4 else "top" if y < -0.4 else "center"
     look = {"ha": across, "va": up, "color": ALARM, "fontsize": 9}
