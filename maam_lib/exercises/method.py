@@ -1,4 +1,4 @@
-"""What the exercises of the chapters 00 to 05 expect: the method, from the first detection to the scores (ours)."""
+"""What the exercises of the chapters 00 to 03 expect: the method, from the first detection to the training (ours)."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -6,16 +6,14 @@ from functools import partial
 from typing import Any, Protocol, cast
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from maam_lib import losses, memory, metrics, pscd
-from maam_lib.analysis import Recall, alarms, items
+from maam_lib.analysis import items
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, recipe_frames, to_model_input
-from maam_lib.evaluation import Calibration, PatchErrors, reintegration
 from maam_lib.exercises.answers import number, same
 from maam_lib.exercises.checking import (
     EXERCISES,
@@ -354,122 +352,3 @@ acts_like(
         "by that of `without`."
     ),
 )(lambda learned, without: width_10_90(learned) / width_10_90(without))
-
-
-# 04 The memory: the effective number of items, queries without support, a temperature, 1 - cos of every place
-
-expects(
-    "04.1",
-    tolerance=0.01,
-    hint=(
-        "Average the weights over B, h and w first: one share per item. Then take the entropy of these shares"
-        " (0 log 0 = 0), then its exponential."
-    ),
-)(lambda recalled: items.usage(recalled.weights).effective)
-
-
-@expects(
-    "04.2",
-    tolerance=0,
-    hint=(
-        'Take the softmax of `memory.similarity_map(..., "cosine")` over the items (axis 1), then the largest'
-        " share of each query. Count the queries where it is at most 3/N."
-    ),
-)
-def queries_without_support(net: MAAMNet, recalled: Recall) -> int:
-    """Queries whose shares all stay at or below 3/N, by the cosine (Eq. 1-3)."""
-    kept = items.items_of(net).detach()
-    largest = torch.softmax(memory.similarity_map(recalled.query, kept, "cosine"), dim=1).amax(dim=1)
-    return int((largest <= 3 / len(kept)).sum())
-
-
-@judged(
-    "04.3",
-    hint=(
-        "Lower temperatures leave fewer items. Write the mean number of support items as a function of the "
-        "temperature and halve the interval from 0.001 to 1 again and again."
-    ),
-)
-def half_as_many(answer: Any, net: MAAMNet, recalled: Recall) -> Judgement:
-    """A temperature that halves the mean number of support items."""
-
-    def mean_support(temperature: float) -> float:
-        weights = memory.address(recalled.query, items.items_of(net).detach(), temperature=temperature)
-        return memory.support_count(weights).double().mean().item()
-
-    if not 0 < number(answer) < math.inf:
-        return Judgement(False, answer, "a temperature above 0", "this is not a temperature above 0")
-    half = mean_support(1.0) / 2
-    return between(answer, mean_support(number(answer)), 0.85 * half, 1.15 * half, "mean support items")
-
-
-@acts_like(
-    "04.4",
-    lambda recalled: [(recalled.query, z) for z in (recalled.read_out, recalled.query.roll(1, 2))],
-    hint=(
-        "The cosine is the sum of products over D (axis 1) divided by both lengths; keep these above 0 with "
-        "`clamp`. The error is 1 minus the cosine."
-    ),
-)
-def angle_between(query: Tensor, read_out: Tensor) -> np.ndarray:
-    """1 - cos of every place."""
-    return reintegration.reintegration_error(query, read_out)["angle"]
-
-
-# 05 PSCD: the AUC at psi = 0.5, sums of whole patches, the AUC of their mean, the worst false alarm, alarms per hour
-
-ERRORS = [(fixed_random().random((9, 12)), 3, 4), (fixed_random().random((5, 5)), 5, 2)]
-
-expects(
-    "05.1",
-    hint=(
-        '`test.scores(0.5)["fused"]` holds one score per frame, in the order of `table`. `metrics.roc_auc` '
-        "takes the labels first."
-    ),
-)(lambda test, table: metrics.roc_auc(table["label"], test.scores(0.5)["fused"]))
-
-
-@acts_like(
-    "05.2",
-    lambda: ERRORS,
-    hint=(
-        "The patch at (i, j) is `error[i : i + height, j : j + width]`. The last i is H - height, so there "
-        "are H - height + 1 rows."
-    ),
-)
-def sums_of_patches(error: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Sums of all whole patches, stride 1 (Algorithm 1)."""
-    return pscd.patch_sums(torch.from_numpy(error)[None], (height, width), (1, 1), "valid")[0].numpy()
-
-
-@expects(
-    "05.3",
-    hint=(
-        '`test.maps(calibration.psi)["fused"]` is (T, ph, pw). Take the mean over both patch axes, not over '
-        "the frames; then the AUC, labels first."
-    ),
-)
-def auc_of_the_mean(test: PatchErrors, table: pd.DataFrame, calibration: Calibration) -> float:
-    """The AUC of the mean of the fused patch sums."""
-    means = test.maps(calibration.psi)["fused"].mean(axis=(1, 2))
-    return metrics.roc_auc(table["label"].to_numpy(), means)
-
-
-expects(
-    "05.4",
-    tolerance=0,
-    hint=("Keep the rows with label 0 first, then take the one with the largest `fused`: its clip, then its frame."),
-)(lambda table: tuple(alarms.worst_false_alarms(table, 1)[["clip", "frame"]].iloc[0]))
-
-
-@expects(
-    "05.5",
-    tolerance=0.01,
-    hint=(
-        "Go clip by clip: no alarm runs from one clip into the next. Count spans, not frames. Hours of normal"
-        " video: frames with label 0 / frames per second / 3600."
-    ),
-)
-def false_alarms_per_hour(table: pd.DataFrame, calibration: Calibration, frames_per_second: float) -> float:
-    """False alarms per hour of normal video at the calibrated threshold."""
-    return alarms.operating_point(table, calibration.threshold, frames_per_second).false_alarms_per_hour
