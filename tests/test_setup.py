@@ -60,9 +60,9 @@ def conda() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def paper_map() -> list[tuple[str, list[str]]]:
-    """The rows under "## Paper map" in the README: the row, and everything in backticks."""
-    text = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert MAP_HEADING in text, f"README.md has no heading {MAP_HEADING!r}"
+    """The rows under "## Paper map" in docs/paper_map.md: the row, and everything in backticks."""
+    text = (PROJECT / "docs" / "paper_map.md").read_text(encoding="utf-8")
+    assert MAP_HEADING in text, f"docs/paper_map.md has no heading {MAP_HEADING!r}"
     section = re.split(r"^## ", text.split(MAP_HEADING, 1)[1], flags=re.MULTILINE)[0]
     rows = [line for line in section.splitlines() if line.startswith("|") and "`" in line]
     return [(row, re.findall(r"`([^`]+)`", row)) for row in rows]

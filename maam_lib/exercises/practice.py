@@ -1,81 +1,17 @@
-"""What the exercises of the chapters 06 and 09 expect: tables, paper against code (ours)."""
+"""What the exercises of the chapter 09 expect: the paper against the released code (ours)."""
 
-import math
 from functools import partial
-from typing import Any
 
-import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from maam_lib import losses, memory
-from maam_lib.evaluation import LEVEL, seed_interval, seed_spread
 from maam_lib.exercises.checking import (
     acts_like,
     expects,
     fixed_random,
 )
-from maam_lib.grid import BASE, Results, paired
 from maam_lib.training import ReleasedAdam
-
-# 06 The tables: what learning adds in the mean over seeds, variants beyond the spread, an interval, seeds needed
-
-expects(
-    "06.1",
-    tolerance=0.01,
-    hint=(
-        "Per seed, subtract the largest `auc` of `no_learning` from `auc`. Take the mean last. The result may"
-        " be negative."
-    ),
-)(lambda results: np.mean([r.auc - r.best.auc for r in results[BASE]]))
-
-
-@expects(
-    "06.2",
-    hint=(
-        "Half the range of `paper` is (largest - smallest) / 2 of its AUCs. Compare the distance between two "
-        "means with it, without its sign, and leave out variants with one seed."
-    ),
-)
-def beyond_the_spread(results: Results) -> tuple[str, ...]:
-    """The variants of two seeds or more whose mean AUC is further from the recipe's than half the recipe's range."""
-    own, half_range = seed_spread([r.auc for r in results[BASE]])
-    means = {name: np.mean([r.auc for r in seeds]) for name, seeds in results.items() if len(seeds) >= 2}
-    return tuple(sorted(name for name, mean in means.items() if abs(mean - own) > half_range))
-
-
-def all_differences(results: Results) -> list[tuple[Any]]:
-    """As cases: the differences of every variant of two seeds or more to the recipe as it is."""
-    differences = [paired(results, name) for name in results if name != BASE]
-    return [(of,) for of in differences if len(of) >= 2]
-
-
-acts_like(
-    "06.3",
-    all_differences,
-    hint=(
-        "Standard deviation with `ddof=1`, divided by the root of n, times t: that is half the interval. Go "
-        "down and up from the mean by it."
-    ),
-)(lambda differences: tuple(seed_interval(differences)))
-
-
-@expects(
-    "06.4",
-    tolerance=0,
-    hint=(
-        "Subtract AUCs of equal seeds, take the standard deviation (`ddof=1`) of these differences once, then"
-        " try n = 2, 3, 4 ...; t also changes with n."
-    ),
-)
-def seeds_needed(results: Results, switch: str, difference: float) -> int:
-    """Seeds at which the half width of the paired interval is at most a difference, at the spread measured so far."""
-    sd, seeds = float(np.std(paired(results, switch), ddof=1)), 2
-    while stats.t.ppf((1 + LEVEL) / 2, seeds - 1) * sd / math.sqrt(seeds) > difference:
-        seeds += 1
-    return seeds
-
 
 # 09 The paper against the code
 

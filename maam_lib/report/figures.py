@@ -36,8 +36,9 @@ from maam_lib.training import RunError, dataset_for
 CURVES = 6  # clips of Fig. 7, those with the most change between normal and abnormal first
 ROWS = 4  # clips of Fig. 8
 COLUMNS = (
-    "Left to right: frame, appearance error, motion error, both fused, and the place: blue where the fused patch sum "
-    "passes the threshold calibrated on training frames, orange the truth."
+    "Left to right: frame, what appearance and motion add to the score as patch sums, both fused, all in one scale of "
+    "colours, and the place: blue where the fused patch sum passes the threshold calibrated on training frames, orange "
+    "the truth."
 )
 SIGNED = "Motion errors are of speed, with their sign: orange is faster than predicted, purple slower."
 
@@ -116,7 +117,7 @@ def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
     words = {"beta": "weight beta of the latent loss", "zeta": "margin zeta of the latent loss"}[knob]
     caption = f"Frame AUC against the {words}. Gray: the paper's points. Dots of ours: seeds that every value has."
     drawn = figures.knob_lines(lines, printed, words)
-    return Picture(drawn, caption if lines else f"{caption} Ours is not measured.")
+    return Picture(drawn, caption if lines else f"{caption} This kit has not measured it.")
 
 
 def motion_picture(dataset: str, grids: Sequence[GridResults]) -> Picture | None:

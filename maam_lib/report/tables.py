@@ -1,4 +1,4 @@
-"""Tables 2 to 5 in the paper's own form: its rows as printed, of 2 to 4 also ours, one column per dataset.
+"""Tables 2 to 5 in the paper's own form: its rows as printed, of 2 to 4 also those of this kit, one column per dataset.
 
 `tables` has the same numbers with all that belongs to them, one recipe at a time.
 """
@@ -33,6 +33,7 @@ from maam_lib.training import build_network
 GENERATED = "generated scene"  # a column of its own: never a result of the paper
 COLUMNS = (*DATASETS.values(), GENERATED)
 QUOTED, PRINTED, HERE = "quoted from the paper", "the paper's own, as printed", "measured here"
+PAPERS_OWN = {"Ours": "MAAM-Net (paper)", "Ours (w/o memory)": "MAAM-Net without memory (paper)"}
 PAPERS_FULL_SIZE = ("ped2", "avenue")  # recipes whose networks have the two sizes of Table 4
 Measure = Callable[[list[Result]], TableCell]
 
@@ -43,11 +44,11 @@ def size_of(grid: GridResults) -> str:
 
 
 def table2_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
-    """Table 2: the frame AUC of all methods, as printed, then ours with and without memory, and without learning."""
+    """Table 2: the frame AUC of all methods, as printed; this kit's with and without memory, without learning."""
     auc = partial(shown, measure=lambda result: result.auc)
     ours = {
-        "Ours, {} (w/o memory)": ("no-memory", auc),
-        "Ours, {}": (BASE, auc),
+        "this kit without memory, {}": ("no-memory", auc),
+        "this kit, {}": (BASE, auc),
         "no learning, {}": (BASE, yardstick),
         "learning adds, {}": (BASE, learning_adds),
     }
@@ -57,7 +58,7 @@ def table2_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
 def table3_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     """Table 3: the equal error rate in percent, in the same way."""
     ours = {
-        "Ours, {}": (BASE, partial(shown, measure=lambda result: 100 * result.eer, form=".1f")),
+        "this kit, {}": (BASE, partial(shown, measure=lambda result: 100 * result.eer, form=".1f")),
         "no learning, {}": (BASE, partial(yardstick, measure=lambda row: 100 * row.eer, form=".1f")),
     }
     return _with_ours("table3", grids, ours)
@@ -69,10 +70,10 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, Cost]) -> p
         nets = [build_network(load_recipe(name)) for name in PAPERS_FULL_SIZE]
     counted = [sum(p.numel() for p in net.parameters()) / 1e6 for net in nets]
     rows = _printed("table4")
-    rows.append({"method": "Ours, full size", "origin": HERE, "parameters": "{:.2f} ({:.2f})".format(*counted)})
+    rows.append({"method": "this kit, full size", "origin": HERE, "parameters": "{:.2f} ({:.2f})".format(*counted)})
     for grid in grids:
         if (cost := costs.get(grid.recipe.name)) is not None:
-            where = f"Ours, {size_of(grid)}, on {machine_of(cost)}"
+            where = f"this kit, {size_of(grid)}, on {machine_of(cost)}"
             rows.append({"method": where, "origin": HERE, "parameters": number([cost.parameters / 1e6], ".2f")})
             rows[-1][_column(grid)] = number([cost.frames_per_second.network], ".1f")
     table = pd.DataFrame(rows, columns=["method", "origin", "parameters", *COLUMNS]).fillna(NONE)
@@ -91,9 +92,10 @@ def _printed(table: str) -> list[dict[str, TableCell]]:
     """The paper's rows: of other methods, quoted there, and its own."""
     values = paper_values()[table]
     names = [DATASETS.get(column) or column for column in values["columns"]]
-    origins = {method: PRINTED if method.startswith("Ours") else QUOTED for method in values["rows"]}
+    origins = {method: PRINTED if method in PAPERS_OWN else QUOTED for method in values["rows"]}
+    said = {method: {"method": PAPERS_OWN.get(method, method), "origin": origins[method]} for method in origins}
     return [
-        {"method": method, "origin": origins[method], **dict(zip(names, row, strict=True)), GENERATED: NONE}
+        {**said[method], **dict(zip(names, row, strict=True)), GENERATED: NONE}
         for method, row in values["rows"].items()
     ]
 

@@ -37,7 +37,7 @@ def report(tmp_path: Path) -> Path:
 def test_pages_are_kept_and_trainings_are_not(report: Path, tmp_path: Path):
     size = keep_sample(report, tmp_path / "sample")
     kept = sorted(path.relative_to(tmp_path / "sample") for path in (tmp_path / "sample").rglob("*") if path.is_file())
-    assert kept == [Path("index.html"), Path(MARK), Path("paper/index.html"), Path("results.json")]
+    assert kept == [*map(Path, ("README.md", "index.html", MARK, "paper/index.html", "results.json"))]
     assert size == sum((tmp_path / "sample" / path).stat().st_size for path in kept if path.name != MARK)
     assert size < (report / "index.html").stat().st_size / 3
     assert (report / "run" / "metrics.json").is_file(), "the report is as it was"
@@ -97,3 +97,17 @@ def test_the_kept_sample_is_whole_and_small():
     assert len(names) == 11, "ten chapters and the first page"
     assert (kept / "paper" / "index.html").is_file()
     assert sum(path.stat().st_size for path in kept.rglob("*") if path.is_file()) <= sample.LIMIT
+
+
+def test_a_code_host_shows_the_largest_picture_of_each_chapter(report: Path, tmp_path: Path):
+    pictures = (
+        f'<img alt="small" src="{picture(60, 20)}"> <img alt="A street &amp; a cart." class="wide" src="{picture()}">'
+    )
+    write_text(report / "03_train.html", f'<h1 id="x">Training: it&#39;s normal<a>¶</a></h1>{pictures}')
+    write_text(report / "04_memory_items.html", "<h1>No picture</h1>")
+    keep_sample(report, tmp_path / "sample")
+    text = (tmp_path / "sample" / "README.md").read_text(encoding="utf-8")
+    assert "## Training: it's normal\n\n![A street & a cart.](pictures/03_train.webp)\n" in text
+    assert "No picture" not in text
+    with Image.open(tmp_path / "sample" / "pictures" / "03_train.webp") as shown:
+        assert shown.size == (1000, 250)

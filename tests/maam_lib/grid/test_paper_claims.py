@@ -250,7 +250,7 @@ def learning(*bounds: tuple[float, float], variant: str = BASE, no_learning: NoL
 
 def test_questions_of_ours_are_no_claims_of_the_paper():
     assert [question.name for question in questions()] == ["learning", "learning-speed"]
-    assert all(question.ours and "of ours" in question.place for question in questions())
+    assert all(question.ours and "of this kit" in question.place for question in questions())
     assert not any(claim.ours or claim.name.startswith("learning") for claim in claims())
     assert len(claims()) == 17
 

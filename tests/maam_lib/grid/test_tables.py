@@ -53,7 +53,7 @@ def grid(recipe: str = "ped2-mini", **results: list[Result]) -> GridResults:
 def test_table_2_has_ours_the_papers_and_the_yardstick():
     measured = grid(paper=[made_up(0.8), made_up(0.9, 1)], no_memory=[made_up(0.7, support=None)])
     table = as_text(table2(measured)).set_index("method")
-    assert table.loc["Ours"].tolist() == [
+    assert table.loc["this kit"].tolist() == [
         2,
         "0.850 ± 0.050",
         "[0.700, 0.850]",
@@ -63,7 +63,7 @@ def test_table_2_has_ours_the_papers_and_the_yardstick():
         "+0.100 ± 0.050",
         "",
     ]
-    assert table.loc["Ours (w/o memory)", ["seeds", "AUC", "paper"]].tolist() == [
+    assert table.loc["this kit without memory", ["seeds", "AUC", "paper"]].tolist() == [
         1,
         "0.700",
         PRINTED["table2"]["rows"]["Ours (w/o memory)"][0],
@@ -85,7 +85,7 @@ def test_table_3_is_in_percent():
     [row] = as_text(table).to_dict("records")
     printed = PRINTED["table3"]["rows"]["Ours"][0]
     assert row == {
-        "method": "Ours",
+        "method": "this kit",
         "seeds": 1,
         "EER [%]": "20.0",
         "paper": printed,
