@@ -6,6 +6,7 @@ from data_prep.scenes.synthetic import (
     SceneSettings,
     dataset_name,
     dataset_names,
+    events,
     own_test_seed,
     read_synthetic,
     scene_hash,

@@ -50,7 +50,7 @@ def grade(
 
     The CSV is UTF-8 with a plain header and one row per student, as learning platforms take it. A record is a text
     file that its owner can edit. Where marks count, run the student's chapters again yourself: copy the folder beside
-    the others, empty its answers.jsonl, run its notebooks (`jupyter execute *.ipynb` there; it runs the student's
+    the others, empty its answers.jsonl, run `jupyter execute --allow-errors *.ipynb` in it (this runs the student's
     code), and grade that copy.
     """
     from maam_lib.exercises.grading import grades, short_table, write_grades

@@ -80,4 +80,4 @@ def shown(values: Any) -> str:
         return f"{values:.4g}"
     if isinstance(values, tuple | list):
         return f"({', '.join(shown(v) for v in values)})"
-    return str(values)[:SHOWN]
+    return " ".join(str(values).split())[:SHOWN]

@@ -209,12 +209,15 @@ def _argument_names(answer: Callable[..., Any], count: int) -> list[str]:
 
 
 def _in_short(argument: Any) -> str:
-    """An argument by its shape, or by its values where they are few."""
+    """An argument by its shape, by its values where they are few, or by its kind."""
     shape = getattr(argument, "shape", ())
     few = math.prod(shape) <= FEW_VALUES and not isinstance(argument, pd.DataFrame)
     if few and len(shape):
         return f"= {np.round(np.asarray(plain(argument), np.float64), 4).tolist()}"
-    return f"of shape {tuple(shape)}" if len(shape) else f"= {shown(argument)}"
+    if len(shape):
+        return f"of shape {tuple(shape)}"
+    is_plain = isinstance(argument, int | float | str | tuple | list) or hasattr(argument, "shape")
+    return f"= {shown(argument)}" if is_plain else f"({type(argument).__name__})"
 
 
 def fixed_random() -> np.random.Generator:

@@ -6,6 +6,9 @@ What a student is to write stands between two marks, which are nbgrader's; the f
     answer = table.loc[table["fused"].idxmax(), "clip"]
     ### END SOLUTION
 
+nbgrader's ClearSolutions finds the same marks (tried with 0.9.6, and with enforce_metadata=False, since our cells have
+none of its metadata).
+
 A copy is a folder: the chapters, `answers.jsonl` (see `record`), and in time the runs that its chapters make. Its data
 are the prepared datasets that it was told of, or, with a scene of its own, lie in its own `data/`.
 """
@@ -40,9 +43,9 @@ wrong; a second different wrong answer brings a hint. `check(..., reveal=True)` 
 revealed. What you hand in is recorded in `answers.jsonl`."""
 OWN_NOTE = """
 
-**The test clips are your own**, drawn from the seed {seed}. The training clips are everybody's, so the weights that
-come with the kit fit. Results that come with the kit, and numbers in the text, are of the standard test clips: do not
-expect yours to equal them."""
+**The test clips of the prepared scene are your own**, drawn from the seed {seed}. The training clips are everybody's,
+so the weights that come with the kit fit. Results that come with the kit, and numbers in the text, are of the standard
+test clips: do not expect yours to equal them."""
 
 
 class CourseError(ValueError):
@@ -60,10 +63,10 @@ def write_course(
 ) -> list[Path]:
     """Write the chapters with holes into `out`, or into a folder for each student below it; returns these folders.
 
-    root: the prepared datasets that the copies share; with `own_scene` each prepares its own at first use, with test
-    clips drawn from `scene_seed` of the student. complete: with the solutions, and without a record. apart: a folder
-    per student, even for one. Raises CourseError where a folder holds anything or a name cannot be one; then nothing
-    is written.
+    root: the prepared datasets that the copies share; a relative path is told as seen from each copy, an absolute one
+    stays as it is. With `own_scene` each copy prepares its own at first use, with test clips drawn from `scene_seed` of
+    the student. complete: with the solutions, and without a record. apart: a folder per student, even for one. Raises
+    CourseError where a folder holds anything or a name cannot be one; then nothing is written.
     """
     in_clone("notebooks")  # must be there
     names = [student_name(name) for name in students]
@@ -179,7 +182,9 @@ def _write_copy(folder: Path, root: Path, owner: Owner | None, complete: bool) -
 
 
 def _way(root: Path, folder: Path) -> str:
-    """The folder of datasets as seen from a copy: relative, so that both can be moved together."""
+    """The folder of datasets as seen from a copy; a relative path, so that both can be moved together, stays one."""
+    if root.is_absolute():
+        return root.as_posix()
     try:
         return Path(os.path.relpath(root.resolve(), folder.resolve())).as_posix()
     except ValueError:  # another drive

@@ -48,7 +48,7 @@ def diagnose(got: Any, expected: Any, tolerance: float, given: Sequence[Any] = (
     given: the data that the answer was made from, whose counts explain factors; names: what they are called.
     """
     if isinstance(expected, tuple):
-        return _tuple(got, expected, tolerance, given)
+        return _tuple(got, expected, tolerance, given, names)
     if isinstance(expected, str):
         return _text(got, expected)
     theirs = np.asarray(plain(expected), np.float64)
@@ -79,7 +79,7 @@ def _text(got: Any, expected: str) -> str:
     return "it is another one"
 
 
-def _tuple(got: Any, expected: tuple[Any, ...], tolerance: float, given: Sequence[Any]) -> str:
+def _tuple(got: Any, expected: tuple[Any, ...], tolerance: float, given: Sequence[Any], names: Sequence[str]) -> str:
     if not isinstance(got, tuple | list):
         return f"expected {len(expected)} values in a tuple, (first, second ...)"
     if {type(part) for part in (*got, *expected)} == {str}:
@@ -89,7 +89,7 @@ def _tuple(got: Any, expected: tuple[Any, ...], tolerance: float, given: Sequenc
     if len(got) <= MOST_VALUES and any(same(other, expected, tolerance) for other in permutations(got)):
         return "the right values in another order"
     wrong = [i for i, pair in enumerate(zip(got, expected, strict=True)) if not same(*pair, tolerance)]
-    said = [f"value {i + 1}: {diagnose(got[i], expected[i], tolerance, given)}" for i in wrong]
+    said = [f"value {i + 1}: {diagnose(got[i], expected[i], tolerance, given, names)}" for i in wrong]
     right = [f"value {i + 1} is right" for i in range(len(got)) if i not in wrong]
     return "; ".join([*right, *said])
 
@@ -117,12 +117,12 @@ def _shape(mine: np.ndarray, theirs: np.ndarray, tolerance: float) -> str:
         return f"{said}: the numbers are right, only the shape is not"
     for axis in range(theirs.ndim):
         if g == (*e[:axis], *e[axis + 1 :]):
-            return f"{said}: axis {axis}{_letter(axis, e)} is gone; was it summed or averaged, or is keepdim missing?"
+            return f"{said}: {_axis(axis, e)} is gone; was it summed or averaged, or is keepdim missing?"
         if g == (*e[:axis], 1, *e[axis + 1 :]):
-            return f"{said}: axis {axis}{_letter(axis, e)} has shrunk to 1; was it summed or averaged?"
+            return f"{said}: {_axis(axis, e)} has shrunk to 1; was it summed or averaged?"
     for axis in range(mine.ndim):
         if e == (*g[:axis], *g[axis + 1 :]):
-            return f"{said}: axis {axis}{_letter(axis, g)} is still there; sum or average over it"
+            return f"{said}: {_axis(axis, g)} is still there; sum or average over it"
     if len(g) == len(e):
         if sorted(g) == sorted(e):
             return f"{said}: two axes are exchanged"
@@ -132,10 +132,9 @@ def _shape(mine: np.ndarray, theirs: np.ndarray, tolerance: float) -> str:
     return said
 
 
-def _letter(axis: int, shape: tuple[int, ...]) -> str:
-    """The axis' letter in the kit's order, B C H W; a second axis may be of channels C or D, or of items N."""
-    letters = {4: ("B", "C, D or N", "H", "W"), 2: ("H or T", "W")}.get(len(shape))
-    return f" ({letters[axis]}, length {shape[axis]})" if letters else f" (length {shape[axis]})"
+def _axis(axis: int, shape: tuple[int, ...]) -> str:
+    """An axis, of four with its letter in the kit's order: B, then channels C or D or items N, H and W."""
+    return f"axis {axis}" + (f" ({('B', 'C, D or N', 'H', 'W')[axis]})" if len(shape) == 4 else "")
 
 
 # Numbers
@@ -203,7 +202,10 @@ def _counts(given: Sequence[Any], names: Sequence[str]) -> dict[float, str]:
             add(float(value), name)
         for what, shape in _shapes(value, name):
             for axis, n in enumerate(shape):
-                add(float(n), f"the length of axis {axis} of {what}" if len(shape) > 1 else f"the length of {what}")
+                add(
+                    float(n),
+                    f"the length of {_axis(axis, shape)} of {what}" if len(shape) > 1 else f"the length of {what}",
+                )
                 if len(shape) > 2:
                     add(math.prod(shape) / max(n, 1), f"the number of values of {what} along all axes but {axis}")
             if len(shape) > 1:
@@ -246,7 +248,7 @@ def _order(mine: np.ndarray, theirs: np.ndarray, tolerance: float) -> str:
     for axis in range(mine.ndim):
         ours, right = (x / x.sum(axis, keepdims=True) for x in (mine, theirs))
         if same(ours, right, tolerance):
-            return f"right but for the scale along axis {axis}{_letter(axis, mine.shape)}: divide by the sum over it?"
+            return f"right but for the scale along {_axis(axis, mine.shape)}: divide by the sum over it?"
     for axes in permutations(range(mine.ndim)):
         if same(mine.transpose(axes), theirs, tolerance):
             return "right but for axes that are exchanged"

@@ -9,6 +9,7 @@ says nothing else. A record is plain text that its owner can edit: it is made fo
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -89,11 +90,17 @@ def read(path: Path) -> tuple[Owner | None, list[Entry], list[str]]:
 def append(path: Path, entry: Entry) -> None:
     """Add a line, one kernel after the other; a line that a crash has cut stays alone. Raises OSError."""
     line = json.dumps(entry.model_dump()).encode() + b"\n"
-    with FileLock(path.with_name(f".{path.name}.lock"), timeout=LONGEST_WAIT), path.open("ab+") as file:
-        if file.tell():
-            file.seek(-1, 2)
-            line = line if file.read(1) == b"\n" else b"\n" + line
-        file.write(line)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LONGEST_WAIT)
+    with suppress(NotImplementedError):  # a file system without locks, as some of networks
+        lock.acquire()
+    try:
+        with path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, 2)
+                line = line if file.read(1) == b"\n" else b"\n" + line
+            file.write(line)
+    finally:
+        lock.release()
 
 
 def different(entries: Iterable[Entry], outcome: Outcome) -> int:

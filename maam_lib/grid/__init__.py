@@ -67,4 +67,5 @@ from maam_lib.grid.results import (
 from maam_lib.grid.runner import sweep
 from maam_lib.grid.seed_pairs import YOURS, pairs_table
 from maam_lib.grid.status import clock, sweep_states
+from maam_lib.grid.subject import Subject, recipe_file, subject_of
 from maam_lib.grid.tables import grid_tables, learning_adds, machine_of, read_cost, summary, yardstick

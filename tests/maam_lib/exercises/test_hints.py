@@ -40,10 +40,10 @@ WEIGHTS = RNG.random((2, 9, 3, 4))  # (B, N, h, w)
         (
             WEIGHTS.sum(1),
             WEIGHTS,
-            "its shape is (2, 3, 4), expected (2, 9, 3, 4): axis 1 (C, D or N, length 9) is gone",
+            "its shape is (2, 3, 4), expected (2, 9, 3, 4): axis 1 (C, D or N) is gone",
         ),
-        (WEIGHTS.sum(1, keepdims=True), WEIGHTS, "axis 1 (C, D or N, length 9) has shrunk to 1"),
-        (WEIGHTS, WEIGHTS.sum(1), "axis 1 (C, D or N, length 9) is still there; sum or average over it"),
+        (WEIGHTS.sum(1, keepdims=True), WEIGHTS, "axis 1 (C, D or N) has shrunk to 1"),
+        (WEIGHTS, WEIGHTS.sum(1), "axis 1 (C, D or N) is still there; sum or average over it"),
         (WEIGHTS.swapaxes(2, 3), WEIGHTS, "its shape is (2, 9, 4, 3), expected (2, 9, 3, 4): two axes are exchanged"),
         (MAPS[:, :2, :3], MAPS, "its shape is (2, 2, 3), expected (2, 3, 4): off by one along axes 1 and 2"),
         (MAPS[0], MAPS.reshape(2, 2, 6), "its shape is (3, 4), expected (2, 2, 6)"),
@@ -77,7 +77,7 @@ WEIGHTS = RNG.random((2, 9, 3, 4))  # (B, N, h, w)
         (
             WEIGHTS,
             WEIGHTS / WEIGHTS.sum(1, keepdims=True),
-            "right but for the scale along axis 1 (C, D or N, length 9)",
+            "right but for the scale along axis 1 (C, D or N)",
         ),
         # what is left
         ([1.0, 2.0, 9.0, 4.0], [1.0, 2.0, 3.0, 4.0], "right at 3 of 4 places; at [2] it is 9: too large"),
@@ -103,7 +103,12 @@ def test_what_is_wrong_is_named(got: object, expected: object, says: str) -> Non
             (WEIGHTS,),
             "24 (the number of values of w along all axes but 1)",
         ),
-        (WEIGHTS.mean(), WEIGHTS.sum(1).mean(), (WEIGHTS,), "too small by a factor of 9 (the length of axis 1 of w)"),
+        (
+            WEIGHTS.mean(),
+            WEIGHTS.sum(1).mean(),
+            (WEIGHTS,),
+            "too small by a factor of 9 (the length of axis 1 (C, D or N) of w)",
+        ),
         (
             5 * 0.37,
             0.37,
@@ -175,6 +180,14 @@ def test_a_function_is_told_the_case_and_how_it_differs() -> None:
     assert (
         check("99.2", 3).line == "got 3; this is not a function: hand in its name, without calling it\nHint: Sum last."
     )
+
+
+def test_arguments_of_a_case_are_told_in_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = (torch.nn.Linear(2, 2), (3, 4), "dis", pd.DataFrame({"a": [1, 2]}), torch.zeros(9), 5, np.float64(0.5))
+    monkeypatch.setitem(EXERCISES, "99.4", Exercise(lambda answer: None))
+    acts_like("99.4", lambda: [case])(lambda *arguments: 1.0)
+    told = "net (Linear), size = (3, 4), name = dis, table of shape (2, 1), x of shape (9,), n = 5, psi = 0.5"
+    assert told in check("99.4", lambda net, size, name, table, x, n, psi: 3.0).line
 
 
 @pytest.mark.usefixtures("exercises")

@@ -141,6 +141,26 @@ def test_a_folder_of_that_name_is_no_record(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == ""
 
 
+def test_a_file_system_without_locks_is_written_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(lock: record.FileLock) -> None:
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr(record.FileLock, "acquire", no_locks)
+    Path(RECORD).touch()
+    assert check("99.1", 5, 2, 3).passed
+    assert outcomes() == [("99.1", "right")]
+
+
+def test_another_kernel_that_holds_the_record_for_long_ends_no_lesson(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "LONGEST_WAIT", 0)
+    Path(RECORD).touch()
+    with record.FileLock(f".{RECORD}.lock", is_singleton=False):
+        assert check("99.1", 5, 2, 3).passed
+    assert capsys.readouterr().out.startswith("note: answers.jsonl: cannot be written (The file lock")
+
+
 def many(path: str, who: int) -> None:
     for i in range(40):
         append(Path(path), Entry(time="", exercise="99.1", outcome="wrong", answer=f"{who}-{i}" + "x" * 30))
