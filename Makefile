@@ -64,8 +64,8 @@ fuzz: env    ## kills, full disks, damaged files, names and pairs against every 
 bench: env   ## measure speed as ratios (BENCH='forward training' for some groups), into benchmarks/results
 	OMP_NUM_THREADS=1 $(BIN)/maam bench $(BENCH)
 
-lab: env     ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir notebooks
+lab: env     ## open the notebooks in JupyterLab, the first one in view
+	$(BIN)/jupyter lab --notebook-dir notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb
 
 app: env     ## the app: scores, memory, training and runs in the browser, at http://127.0.0.1:$(APP_PORT) (APP_PORT=8866)
 	@echo "the app: http://127.0.0.1:$(APP_PORT) (Ctrl-C ends it)"

@@ -190,6 +190,17 @@ def report(
 
 
 @app.command()
+def slides(
+    report: Annotated[Path, Argument(help="Folder of a report, as reports/synthetic-laptop.", file_okay=False)],
+) -> None:
+    """Make slides of a report's executed chapters: one file each, which needs no network and prints as a PDF."""
+    from maam_lib.report import write_slides
+
+    for path in write_slides(report):
+        print(path)
+
+
+@app.command()
 def import_weights(
     prefix: Annotated[Path, Argument(help="A TensorFlow checkpoint's path, without .index or .data-...")],
     out: Annotated[Path, Option(help="File for the weights (safetensors).", dir_okay=False)],

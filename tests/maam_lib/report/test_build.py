@@ -290,7 +290,7 @@ def test_pictures_of_a_network_that_predicts_speed_say_what_their_colours_mean(
     told = "Motion errors are of speed, with their sign: orange is faster than predicted, purple slower."
     assert picture.caption.endswith(told) == (name == "figure8"), "curves have no such colours"
     titles = [axis.get_title() for axis in picture.figure.axes]
-    assert ("motion (orange > 0)" in titles) == (name == "figure8")
+    assert ("(1 − ψ) × motion (orange > 0)" in titles) == (name == "figure8")
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
