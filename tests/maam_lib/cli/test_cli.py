@@ -308,7 +308,7 @@ def test_the_command_is_installed() -> None:
 
 def test_import_weights_asks_for_run_and_recipe_together(maam: Maam, tmp_path: Path) -> None:
     line = the_error(maam("import-weights", tmp_path / "model", "--out", tmp_path / "w", "--run", tmp_path / "run"))
-    assert "--run and --recipe go together" in line
+    assert "give --run and --recipe together" in line
 
 
 def test_import_weights_names_a_checkpoint_that_is_not_there(maam: Maam, tmp_path: Path) -> None:

@@ -714,7 +714,7 @@ def test_a_stopped_run_is_made_playable_later_and_an_option_keeps_the_safe_form(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
     made = run.invoke(cli.app, ["playable", str(tmp_path / "out")])
     assert made.exit_code == 0, made.exception
-    assert "annotated.mp4: 19 frames written anew for browsers in " in made.stdout
+    assert "annotated.mp4: 19 frames converted for browsers in " in made.stdout
     again = run.invoke(cli.app, ["playable", str(tmp_path / "out")])
     assert "no annotated.mkv here" in str(again.exception)
 
