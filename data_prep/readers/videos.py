@@ -121,7 +121,8 @@ def _size_notes(source: Path, sizes: dict[str, frames.Size], stored: frames.Size
         return []
     stretched = {clip: (stored[1] / stored[0]) / (size[1] / size[0]) for clip, size in sizes.items()}
     return [
-        f"{clip}: {frames.by(sizes[clip])} is stored at {frames.by(stored)}, {factor:.2f} times as wide for its height"
+        f"{clip}: {frames.by(sizes[clip])} is stored at {frames.by(stored)}, so everything looks "
+        f"{factor:.2f} times as wide"
         for clip, factor in stretched.items()
         if abs(factor - 1) > STRETCH
     ]

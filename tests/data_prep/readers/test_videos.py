@@ -236,7 +236,7 @@ def test_other_sizes_need_a_stored_size_and_a_stretch_is_noted(source: Path, tmp
         read_videos(source)
     folder = prepare("videos", source, tmp_path / "data", size=(16, 24), workers=1)
     assert np.load(folder / "train/tall/frames.npy").shape == (5, 16, 24, 3)
-    assert notes(folder) == ["train/tall: 64x48 is stored at 16x24, 2.00 times as wide for its height"]
+    assert notes(folder) == ["train/tall: 64x48 is stored at 16x24, so everything looks 2.00 times as wide"]
 
 
 def test_a_frame_of_another_size_within_a_clip(source: Path) -> None:

@@ -270,7 +270,7 @@ def test_verify_prints_a_table_and_fails_on_any_mismatch(maam: Maam, tmp_path: P
     source, root = write_footage(tmp_path), tmp_path / "data"
     prepared = maam("prepare", "videos", "--source", source, "--root", root, "--size", 16, 20, "--workers", 1)
     assert prepared.out.splitlines()[0] == (
-        "note: train/morning: 32x48 is stored at 16x20, 0.83 times as wide for its height"
+        "note: train/morning: 32x48 is stored at 16x20, so everything looks 0.83 times as wide"
     )
     whole = maam("verify", "--root", root)
     assert whole.status == 0
