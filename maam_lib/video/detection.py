@@ -146,7 +146,7 @@ class _Report:
         self._frame(item)
         if self.progress.frames % BATCH == 0:  # what is written goes to the disk, while there is room for more
             self._scores.flush()
-            check_room(self.out, f"stopped after {self.progress.frames} frames, and what is written is whole")
+            check_room(self.out, f"stopped after {self.progress.frames} frames; what is written is complete")
             if time.monotonic() > self._page_at:
                 self._write_page()
                 self._page_at = time.monotonic() + PAGE_SECONDS

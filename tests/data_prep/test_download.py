@@ -147,7 +147,7 @@ def test_another_file_is_not_kept(server: Server, tmp_path: Path, monkeypatch: p
 
 def test_a_file_of_the_user_under_the_name_stays(server: Server, tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"mine")
-    with pytest.raises(DownloadError, match=rf"{NAME}: there already, with sha256 \w+, expected \w+; move it away"):
+    with pytest.raises(DownloadError, match=rf"{NAME}: already exists, with sha256 \w+, expected \w+; move it away"):
         fetch(tmp_path)
     assert (tmp_path / NAME).read_bytes() == b"mine"
     assert server.ranges == []
@@ -158,7 +158,7 @@ def test_nothing_there_and_no_server(server: Server, tmp_path: Path, monkeypatch
     with pytest.raises(DownloadError, match=rf"{NAME}: HTTP 404 Not Found; has it moved\? See http://page"):
         fetch(tmp_path)
     monkeypatch.setitem(PUBLICATIONS, "fake", Publication("", "", {"http://127.0.0.1:9/x.zip": "0" * 64}))
-    with pytest.raises(DownloadError, match=r"x\.zip: broken off after 0 bytes \(.*refused.*\)$"):
+    with pytest.raises(DownloadError, match=r"x\.zip: the connection broke after 0 bytes \(.*refused.*\)$"):
         fetch(tmp_path)
     assert left_in(tmp_path) == []
 
@@ -173,7 +173,7 @@ def test_terms_are_told_for_every_dataset() -> None:
 
 
 def test_what_cannot_be_downloaded_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="shanghaitech must be fetched by hand"):
+    with pytest.raises(DownloadError, match="shanghaitech must be downloaded by hand"):
         download("shanghaitech", tmp_path / "to")
     with pytest.raises(DownloadError, match="nothing to download for 'synthetic'; there are ped1, ped2, avenue"):
         terms("synthetic")

@@ -159,7 +159,7 @@ def test_a_wrong_parameter_of_reproduce(parameter: str, expected: str, maam: Maa
 def test_downloading_what_is_by_hand_tells_the_steps(maam: Maam, tmp_path: Path) -> None:
     answer = maam("download", "shanghaitech", "--to", tmp_path)
     assert "testing/test_frame_mask/<clip>.npy" in answer.out
-    assert "shanghaitech must be fetched by hand" in the_error(answer)
+    assert "shanghaitech must be downloaded by hand" in the_error(answer)
 
 
 def test_preparing_something_unknown(maam: Maam, tmp_path: Path) -> None:

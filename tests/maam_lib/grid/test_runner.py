@@ -204,7 +204,7 @@ def test_two_sweeps_in_one_folder(run_sweep: Callable[..., GridResults], tmp_pat
     (tmp_path / "synthetic-mini").mkdir()
     with (
         FileLock(tmp_path / "synthetic-mini" / ".lock"),
-        pytest.raises(SweepError, match="synthetic-mini: another sweep is at work there; wait for it"),
+        pytest.raises(SweepError, match="synthetic-mini: another sweep is running in it; wait for it"),
     ):
         run_sweep()
 

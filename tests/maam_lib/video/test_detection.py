@@ -507,7 +507,9 @@ def test_a_file_that_is_no_export_is_told(exported: Path, tmp_path: Path) -> Non
     changed = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in [*places, -1 % len(whole)]]
     for content in [b"", whole[:5000], whole[:-1], whole + b"0", *changed]:
         damaged.write_bytes(content)
-        with pytest.raises(DetectionError, match=r"damaged.onnx: not a whole file of `maam export`.*Export it again"):
+        with pytest.raises(
+            DetectionError, match=r"damaged.onnx: not a complete file of `maam export`.*Export it again"
+        ):
             open_onnx(damaged)
     with pytest.raises(DetectionError, match=r"no such file; make it with `maam export RUN"):
         open_onnx(tmp_path / "none.onnx")
