@@ -120,16 +120,17 @@ def findings() -> str:
     numbered = _differences_of_the_code()
     texts = (
         "**Learning helps where direction matters.** On the kit's generated street, the network's AUC is "
-        f"{learned:.2f} (seeds: {len(scene)}); the best score without any network has {without:.2f}. Learning adds "
+        f"{learned:.2f} (seeds: {len(scene)}); the best score without any network reaches {without:.2f}. Learning adds "
         f"{learned - without:.2f}. (AUC: the chance that an abnormal frame scores higher than a normal one; 0.5 is "
         "guessing.)",
         "**On real UCSD Ped2, speed is enough.** The plain speed of whatever moves, without any network, has an AUC of "
-        f"{speed:.3f}; the paper prints {printed} for MAAM-Net. The kit's networks do learn motion there, and their "
-        f"AUC falls: {min(of_flow):.2f} to {max(of_flow):.2f} at half of the paper's frame size, {of_speed:.2f} for "
-        "one that learns speed without direction. The paper's full size needs a GPU and is open.",
+        f"{speed:.3f}; the paper prints {printed} for MAAM-Net. The kit's networks do learn motion there, but that "
+        f"lowers their AUC: it is {min(of_flow):.2f} to {max(of_flow):.2f} at half of the paper's frame size, and "
+        f"{of_speed:.2f} for a network that learns speed without direction. The paper's full size needs a GPU and has "
+        "not been run.",
         f"**The released code is not the paper.** The kit lists {numbered} differences and measures what they change. "
         f"In small networks with the paper's similarity, {answering[0]:.0f} of {_items(mini)} memory items answer a "
-        f"query; with the code's, {answering[1]:.0f}.",
+        f"query; with the released one, {answering[1]:.0f}.",
     )
     wrapped = (
         textwrap.fill(text, 120, initial_indent=f"{i}. ", subsequent_indent="   ", break_on_hyphens=False)
@@ -144,8 +145,8 @@ def alarms() -> str:
     share = detector.reached_by_normal_test(detector.threshold)
     assert share is not None  # the kept detector knows
     text = (
-        f"Without `--normal`, the kept Ped2 weights raise the alarm on {share:.0%} of the *normal* test frames of Ped2 "
-        "itself: give ordinary footage of your own view, which sets the threshold. `maam detect` says so too."
+        f"Without `--normal`, the Ped2 weights of the kit raise the alarm on {share:.0%} of the *normal* test frames "
+        "of Ped2 itself. So give ordinary footage of your own view: it sets the threshold. `maam detect` warns of this."
     )
     return textwrap.fill(text.replace("%", "\u00a0%"), 130, break_long_words=False, break_on_hyphens=False)
 
