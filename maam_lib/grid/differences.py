@@ -194,7 +194,7 @@ def scoring_table(results: list[Result]) -> pd.DataFrame:
             "no.": scored[0].number or "",
             "scoring": scored[0].what,
             "AUC": number(of.auc for of in scored),
-            "minus as is [95 %]": difference(gaps) if name != "as is" else "",
+            "change of AUC [95 %]": difference(gaps) if name != "as is" else "",
             "effect": in_words(gaps) if name != "as is" else "",
             "EER": number(of.eer for of in scored),
             "best no-learning": number(of.best_no_learning_auc for of in scored),
