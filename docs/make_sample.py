@@ -17,7 +17,7 @@ from data_prep.files import folder_aside, write_text
 from maam_lib import CLONE
 from maam_lib.report import MARK
 
-LIMIT = 8_000_000  # bytes, of the whole copy
+LIMIT = 13_000_000  # bytes, of the whole copy
 WIDTH, QUALITY = 1000, 70  # of a picture: pixels at most; of WebP, up to 100
 PAGES = (".html", ".json", ".csv", ".tex")
 KEPT = ("paper",)  # folders of a report that hold pages; others are trainings
@@ -27,7 +27,10 @@ FRONT = """# What `make reproduce` makes
 
 One run of `make reproduce` on the generated street, with its pictures made small. A code host shows the source of the
 pages in this folder; in a clone, open `reports/sample/index.html` in a browser. Below is the largest picture of each
-chapter. The street is generated, so nothing here is a result of the paper."""
+chapter. The street is generated, so nothing here is a result of the paper.
+
+`play.html` is one file that needs nothing else: the test clips with sliders for every choice of the score, and a game
+against the network. To publish this folder, copy it to any static host, GitHub Pages for one: it has no server side."""
 _PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 _SHOWN = re.compile(r'<img alt="([^"]+)"[^>]*? src="data:image/(webp|png);base64,([A-Za-z0-9+/=\s]+)"')
 _TITLE = re.compile(r"<h1[^>]*>([^<]+)")

@@ -29,6 +29,7 @@ from maam_lib.report.build import build_report
 from maam_lib.report.kernels import OwnKernel, private_files
 from maam_lib.report.live_line import LiveLine, earlier_seconds
 from maam_lib.report.notebook_pages import Chapter, chapter_page, index_page
+from maam_lib.report.player import write_player
 from maam_lib.training import RunFolder, changed_settings, dataset_for, environment_facts, fit_recipe
 
 NOTEBOOK_FOLDER = CLONE / "notebooks"
@@ -43,9 +44,18 @@ SEQUENCE = (
     "07_playground",
     "08_your_camera",
     "09_paper_against_code",
+    "10_reviewer_2",
 )
 PAPER = "paper"  # folder, in that of a report, of the paper's tables and claims
-PATHS = ("source", "footage", "video", "runs", "sweep")  # parameters that a user gives as seen from his own folder
+PLAYER = "play.html"
+PATHS = (
+    "source",
+    "footage",
+    "video",
+    "runs",
+    "sweep",
+    "bets",
+)  # parameters that a user gives as seen from his own folder
 CELL_LIMIT = 600  # seconds; a notebook whose cells may take longer says so in its metadata: {"maam": {"cell_limit": s}}
 Show = Callable[[int, int], None]  # is told how many cells have begun, of how many
 
@@ -115,7 +125,8 @@ def reproduce(
     """Run the sequence of notebooks for a recipe into the report folder `out`; returns its index.html.
 
     One training, kept in `out/run` and not repeated by a second call; `root` holds the prepared datasets. At the end
-    the paper's tables and claims are set beside that training and all other results, in `out/paper`.
+    the paper's tables and claims are set beside that training and all other results, in `out/paper`, and the test
+    clips play in `out/play.html`.
     Raises ReportError for an unknown parameter before anything runs, and after the first notebook that fails,
     with the report so far written.
     """
@@ -154,6 +165,7 @@ def reproduce(
         if (run / "metrics.json").is_file():
             began, sweeps = time.perf_counter(), (NOTEBOOK_FOLDER / given.get("sweep", "../runs/sweep")).resolve()
             build_report(out / PAPER, folders=[sweeps], runs=[run], root=root)
+            write_player(out / PLAYER, RunFolder(run), root)
             say(f"{'tables and claims':<20} {'ok':<6} {time.perf_counter() - began:6.0f} s")
             _write_summary(out, recipe, given, chapters)
     return out / "index.html"
@@ -246,6 +258,7 @@ def _write_summary(out: Path, recipe: str, parameters: Mapping[str, Any], chapte
         "notebooks": {c.name: {"seconds": round(c.seconds, 1), "failure": c.failure} for c in chapters},
         "results": {c.name: c.results for c in chapters},
         "paper": f"{PAPER}/index.html" if (out / PAPER / "index.html").is_file() else None,
+        "player": PLAYER if (out / PLAYER).is_file() else None,
         "environment": environment_facts(),
     }
     write_json(out / "results.json", summary)

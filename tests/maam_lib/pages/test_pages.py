@@ -10,7 +10,7 @@ import maam_lib
 from maam_lib.pages import TEMPLATES, page
 
 FILES = sorted(Path(maam_lib.__file__).parent.glob("*/templates/*"))
-WITH_SCRIPT = {"app.html", "detection.html"}  # of the kit's own, in the page itself
+WITH_SCRIPT = {"app.html", "detection.html", "player.html"}  # of the kit's own, in the page itself
 MADE_AS_HTML = {"notebook", "code_colours", "differences"}  # by nbconvert and Pygments, of files of the kit
 
 
