@@ -149,7 +149,7 @@ def _doubts(paths: Sequence[Path], numbers: list[Numbers]) -> Iterator[str]:
     if _DAY_FIRST.search(name) and len(paths) > 1:
         yield f"named by dates with the day first ({name}): across the end of a month they are not in order of time"
     if any(_HALF_DAY.search(path.stem) for path in paths):
-        yield f"named with a 12-hour clock ({name}): across 12 o'clock they are not in order of time"
+        yield f"named by a 12-hour clock ({name}): across 12 o'clock they are not in order of time"
     last = [number[-1] for number in numbers]
     if pair := _first_fall(paths, last):
         yield f"in the order of all numbers in their names ({pair}); the last number alone gives another order"

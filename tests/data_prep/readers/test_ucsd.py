@@ -221,9 +221,9 @@ def test_changed_label_count(ped1: Path, tmp_path: Path, monkeypatch: pytest.Mon
             r"labels of 1 clips, expected one entry for each of 2",
         ),
         ("7:8", "7:9", "labels of Test001 run to frame 9, but it has 8"),
-        ("3:5", "5:3", r"'5:3' in \[5:3, 7:8\] is no range"),
-        ("3:5", "0:5", "is no range"),
-        ("3:5", "x", "'x' in .* is no range"),
+        ("3:5", "5:3", r"'5:3' in \[5:3, 7:8\] is not a range"),
+        ("3:5", "0:5", "is not a range"),
+        ("3:5", "x", "'x' in .* is not a range"),
     ],
 )
 def test_label_file_that_does_not_fit(old: str, new: str, message: str, ped2: Path, tmp_path: Path) -> None:

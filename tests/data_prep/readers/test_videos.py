@@ -337,9 +337,9 @@ def test_unlabelled_clip_among_labelled_ones(source: Path) -> None:
         ("", r"labels\.csv: columns None, expected clip,first,last"),
         ("clip,first,last\nmorning,1,2\n", r"labels\.csv: no test clip 'morning'; there are evening, night"),
         ("clip,first,last\nevening,1,7\n", r"line 2: '1' to '7' is not an interval of evening; expected frames 0 to 6"),
-        ("clip,first,last\nevening,3,2\n", r"line 2: '3' to '2' is no interval"),
-        ("clip,first,last\nevening,-1,2\n", r"line 2: '-1' to '2' is no interval"),
-        ("clip,first,last\nevening,1\n", r"line 2: '1' to '' is no interval"),
+        ("clip,first,last\nevening,3,2\n", r"line 2: '3' to '2' is not an interval"),
+        ("clip,first,last\nevening,-1,2\n", r"line 2: '-1' to '2' is not an interval"),
+        ("clip,first,last\nevening,1\n", r"line 2: '1' to '' is not an interval"),
     ],
 )
 def test_label_file_that_does_not_fit(text: str, message: str, source: Path) -> None:
