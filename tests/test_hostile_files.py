@@ -535,11 +535,11 @@ def test_names_of_clips_are_text_in_scores(run: RunFolder) -> None:
     ("row", "said"),
     [
         ("a,0,1,1,2", "motion|fused"),
-        ("a,0,1,1,2,nan", "fused holds other things"),
+        ("a,0,1,1,2,nan", "fused holds something other"),
         ("a,0,2,1,2,3", "label 0 or 1"),
-        ("a,0,1,1,2,inf", "fused holds other things"),
+        ("a,0,1,1,2,inf", "fused holds something other"),
         ("a,0,1,1,2,3\na,0,1,1,2,3", "every frame once"),
-        ("a,0,1,1,2,True", "fused holds other things"),
+        ("a,0,1,1,2,True", "fused holds something other"),
     ],
 )
 def test_scores_that_are_none_are_refused(row: str, said: str, run: RunFolder) -> None:

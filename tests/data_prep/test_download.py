@@ -116,7 +116,7 @@ def test_a_part_that_was_whole_already_is_taken(server: Server, tmp_path: Path) 
 def test_a_server_that_stalls_is_given_up_and_what_came_is_kept(server: Server, tmp_path: Path) -> None:
     server.behaviour = "stalls"
     with pytest.raises(
-        DownloadError, match=rf"broken off after {2 * BLOCK} bytes \(timed out\); .* run the same command"
+        DownloadError, match=rf"the connection broke after {2 * BLOCK} bytes \(timed out\); .* run the same command"
     ):
         fetch(tmp_path, timeout=0.2)
     assert server.ranges == [None, f"bytes={2 * BLOCK}-"]
@@ -128,7 +128,7 @@ def test_a_server_that_stalls_is_given_up_and_what_came_is_kept(server: Server, 
 def test_a_server_without_ranges_is_read_from_the_beginning(server: Server, tmp_path: Path) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(CONTENT[:BLOCK])
     server.behaviour = "knows no ranges"  # and breaks off: each attempt brings the same two blocks
-    with pytest.raises(DownloadError, match=f"broken off after {2 * BLOCK} bytes"):
+    with pytest.raises(DownloadError, match=f"the connection broke after {2 * BLOCK} bytes"):
         fetch(tmp_path)
     assert len(server.ranges) == 2
     server.behaviour = "serves"

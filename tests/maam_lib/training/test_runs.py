@@ -250,7 +250,7 @@ def test_a_run_is_scored_without_its_optimiser_state(how: str, run: RunFolder, s
     evaluate(run, scene, every_epoch=True)
     assert (run.folder / "metrics.json").read_bytes() == kept
     run.weights_file(2).unlink()
-    with pytest.raises(RunError, match="the weights of epoch 2 are not there"):
+    with pytest.raises(RunError, match="the weights of epoch 2 are missing"):
         evaluate(run, scene)
 
 
