@@ -133,7 +133,9 @@ def test_a_failed_cell_is_named_and_the_others_are_kept(run_sweep: Callable[...,
     stranger = tmp_path / "synthetic-mini" / "no-memory" / "seed0" / "holiday.jpg"
     stranger.parent.mkdir(parents=True)
     stranger.touch()
-    with pytest.raises(SweepError, match=r"^1 of 2 cells failed, the others are kept: no-memory seed 0: .*neither empty"):
+    with pytest.raises(
+        SweepError, match=r"^1 of 2 cells failed, the others are kept: no-memory seed 0: .*neither empty"
+    ):
         run_sweep(variants=VARIANTS[::-1])
     told = state(tmp_path)
     assert [cell.variant for cell in told.of("done")] == [BASE]
