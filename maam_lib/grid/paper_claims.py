@@ -40,8 +40,8 @@ STEADY = 0.01  # AUC: over a knob that the paper calls insensitive
 COUNTED_ON = (32, 48)  # pixels of the frame that the memory's work is counted on
 HALF_THE_FALL = 0.5  # of the smallest printed fall of support items
 FILLED_IN = {  # into claims.yaml
-    "gain": "differences of the same seeds: holds where their 95 % interval over seeds lies above 0, does not hold "
-    f"where it leaves no room for a gain of {WORTH_NOTING} AUC",
+    "gain": "differences of the same seeds: holds if their 95 % interval over seeds lies above 0, does not hold if it "
+    f"ends below {WORTH_NOTING}",
     "more_seeds": "the paper's size on a GPU, with more seeds (docs/full_size.md)",
     "worth": str(WORTH_NOTING),
     "as_printed": str(AS_PRINTED),
@@ -153,7 +153,7 @@ def _as_printed(grid: GridResults) -> Finding | None:
     aucs = [result.auc for result in results]
     words = f"{number(aucs)} (seeds: {len(aucs)}), printed {printed:.3f}; {_yardstick(grid, results[0])}"
     if not is_full_size(grid):
-        return Finding(State.OPEN, f"{words}; another size than the paper's", (BASE,))
+        return Finding(State.OPEN, f"{words}; not the paper's size", (BASE,))
     return Finding(State.HOLDS if abs(np.mean(aucs) - printed) <= AS_PRINTED else State.FAILS, words, (BASE,))
 
 
@@ -171,7 +171,7 @@ def _yardstick(grid: GridResults, result: Result) -> str:
     reached += f" {interval((low, high))} over the {clips}"
     if printed is None or not low <= printed <= high:
         return reached
-    return f"{reached}, which cannot tell it from the printed {printed:.3f}"
+    return f"{reached}, so these clips cannot tell it from the printed {printed:.3f}"
 
 
 def _learning(variant: str, grid: GridResults) -> Finding | None:
@@ -195,7 +195,7 @@ def _printed_eer(grid: GridResults) -> Finding | None:
         return None
     rows = paper_values()["table3"]["rows"]
     ours, other = float(rows["Ours"][0]), float(rows["NM-GAN [16]"][0])
-    words = f"{ours} % is {ours - other:+.1f} points against {other} %"
+    words = f"{ours} % minus {other} % is {ours - other:+.1f} points"
     return Finding(State.HOLDS if ours < other else State.FAILS, words)
 
 

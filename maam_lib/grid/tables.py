@@ -147,7 +147,7 @@ def table4(cost: Cost | None) -> pd.DataFrame:
         "machine": machine_of(cost),
         "parameters [M]": number([cost.parameters / 1e6], ".2f"),
         "multiply-adds [G]": number([work.network / 1e9], ".2f"),
-        "of them memory": number([work.memory / work.network], ".1%"),
+        "memory's share of them": number([work.memory / work.network], ".1%"),
         "network [frames/s]": number([speed.network], ".1f"),
         "with PSCD": number([speed.with_pscd], ".1f"),
         f"with decoding and flow ({cost.flow_estimator})": number([speed.end_to_end], ".1f"),
@@ -198,8 +198,8 @@ def figure5(grid: GridResults) -> pd.DataFrame:
             "seeds": len(results),
             "support items": shown(results, support_items, ".1f"),
             "of": next((r.memory.items for r in results if r.memory), ""),
-            "against neither loss": number([float(np.mean(changes))] if changes else [], "+.1%"),
-            "paper, of latent": f"-{fall}%" if fall and losses == "latent-only" else NONE,
+            "change from neither loss": number([float(np.mean(changes))] if changes else [], "+.1%"),
+            "paper, latent loss": f"-{fall}%" if fall and losses == "latent-only" else NONE,
         }
         rows.append(row)
     return pd.DataFrame(rows)

@@ -44,7 +44,7 @@ NAMES = {  # in the paper's order
     "table3": "Table 3: equal error rate",
     "table4": "Table 4: size and speed",
     "figure7": "Figure 7: scores over time",
-    "figure8": "Figure 8: where it is",
+    "figure8": "Figure 8: where the anomaly is",
     "table5": "Table 5: losses and branches",
     "figure9": "Figure 9: failures",
     "figure5": "Figure 5: support items",
@@ -67,7 +67,7 @@ VERDICTS = (  # in words, in this order
     *(f"{state}{reach}" for reach in ("", f" {AT_THIS_SIZE}") for state in (State.HOLDS, State.FAILS)),
     str(State.OPEN),
 )
-SIZES_SAY = "AUC minus that of the recipe as it is, same seeds [95 %] (seeds)"
+SIZES_SAY = "AUC minus that of the unchanged recipe, same seeds [95 %] (seeds)"
 
 
 def first_page(site: Site, verdicts: list[Verdict]) -> str:
@@ -88,13 +88,13 @@ def first_page(site: Site, verdicts: list[Verdict]) -> str:
         questions=[card for card in cards if card[0].claim.ours],
         counts={words: counts[words] for words in VERDICTS},
         at_this_size=AT_THIS_SIZE,
-        summary=site.table("summary", rows, "Every recipe as it is: mean over seeds ± half their range"),
+        summary=site.table("summary", rows, "Every recipe, unchanged: mean over seeds ± half their range"),
         page_of=site.page_of,
         motion=figures_of("motion", site.found, site.root),
         learning=list(_learning(site)),
         paper=[_part(site, name) for name in NAMES],
         epochs=figures_of("epochs", site.found, site.root),
-        complete=site.table("complete", complete, "Measured cells of all cells of each part, over the seeds begun"),
+        complete=site.table("complete", complete, "Measured cells, of all cells of each part and seed started"),
         left_out=site.found.left_out,
         sizes=list(_sizes(site, grids)),
         protocol=site.table("protocol", protocols, "How every number was made"),
@@ -164,14 +164,14 @@ def _of_recipe(site: Site, part: str, grid: GridResults) -> dict[str, Any]:
 def _why(grid: GridResults) -> str:
     """In words, what makes a recipe's numbers other than the paper's."""
     if is_generated(grid):
-        return "The generated scene is ours; the paper has no number for it."
+        return "The generated scene belongs to this kit; the paper has no number for it."
     dataset = grid.recipe.data.dataset
     if dataset not in recipe_names():
         return ""
     words = turned(load_recipe(dataset), grid.recipe)
     if not words:
-        return "The paper's settings; flow is DIS in place of FlowNet2, psi is calibrated (nos. 17, 21)."
-    return f"Not the paper's settings, so a deviation is expected: {words}. Flow is DIS in place of FlowNet2."
+        return "The paper's settings; flow is DIS instead of FlowNet2, and psi is calibrated (nos. 17, 21)."
+    return f"Not the paper's settings, so a deviation is expected: {words}. Flow is DIS instead of FlowNet2."
 
 
 # What there is
@@ -185,13 +185,13 @@ def _sizes(site: Site, grids: list[GridResults]) -> Iterator[Table]:
         of_dataset.setdefault(dataset, {})[grid.recipe.name] = grid.results
     for dataset, sizes in reversed(of_dataset.items()):
         if len(table := sizes_table(sizes)):
-            caption = f"{dataset}: do sizes order the variants in the same way? {SIZES_SAY}"
+            caption = f"{dataset}: do both sizes rank the variants in the same order? {SIZES_SAY}"
             yield site.table(f"sizes-{dataset}", table, caption)
 
 
 def _completeness(grid: GridResults) -> dict[str, str]:
     seeds = {result.seed for results in grid.results.values() for result in results}
-    row = {"recipe": grid.recipe.name, "seeds begun": str(len(seeds))}
+    row = {"recipe": grid.recipe.name, "seeds started": str(len(seeds))}
     for part, variants in every_part().items():
         measured = sum(len(grid.results.get(variant, [])) for variant in variants)
         if variants:
