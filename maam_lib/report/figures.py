@@ -31,7 +31,7 @@ from maam_lib.grid import (
     same_seeds,
     tables,
 )
-from maam_lib.report.collection import Collection, Scored
+from maam_lib.report.collection import OWN, Collection, Scored
 from maam_lib.report.tables import PAPERS_OWN, size_of
 from maam_lib.training import RunError, dataset_for
 
@@ -88,18 +88,19 @@ def figures_of(name: str, found: Collection, root: Path) -> list[Picture | str]:
 
 def methods_picture(found: Collection, *, every: bool = False) -> Picture:
     """Table 2 as dots: all methods quoted there (`every`: a row each), the paper's, this kit's seeds, no learning."""
-    rows = paper_values()["table2"]["rows"]
-    printed = pd.DataFrame.from_dict(rows, orient="index", columns=list(DATASETS)).apply(pd.to_numeric, errors="coerce")
-    panels = {}
-    for dataset, name in DATASETS.items():
-        aucs = printed[dataset].dropna().to_dict()
+    rows, panels = paper_values()["table2"]["rows"], {}
+    for column, (dataset, name) in enumerate(DATASETS.items()):
+        printed = {method: values[column] for method, values in rows.items()}
+        aucs = {method: float(value) for method, value in printed.items() if value.replace(".", "").isdigit()}
         others = {method: auc for method, auc in aucs.items() if method not in PAPERS_OWN}
         panel = {method: Dots("quoted", [auc]) for method, auc in others.items()} if every else {}
         panel = panel or {"other methods, quoted": Dots("quoted", list(others.values()))}
         panel |= {said: Dots("paper", [aucs[method]]) for method, said in PAPERS_OWN.items()}
         for grid in (grid for grid in found.grids if grid.recipe.data.dataset == dataset):
             if results := grid.results.get(BASE):
-                panel[f"this kit, {size_of(grid)}"] = Dots("kit", [result.auc for result in results])
+                said = f"this kit, {size_of(grid)}"
+                said = grid.recipe.name if said in panel or grid.recipe.name.startswith(OWN) else said
+                panel[said] = Dots("kit", [result.auc for result in results])
         if without := _best_without(found, dataset):
             panel["no learning, best row"] = Dots("no learning", [without])
         panels[name] = panel
