@@ -79,6 +79,7 @@ def summary(failure: str | None = None) -> dict:
         "notebooks": {"04_memory_items": {"seconds": 2.4, "failure": failure}},
         "results": {"04_memory_items": {"support": 0.123456, "note": "a < b"}, "05_pscd": {}},
         "paper": None,
+        "player": None,
     }
 
 
@@ -182,6 +183,12 @@ def test_the_index_leads_to_the_papers_tables_where_they_are_made():
     assert "tables, figures and claims" not in index_page(summary(), chapters)
 
 
+def test_the_index_leads_to_the_page_that_plays_where_it_is_made():
+    chapters = [Chapter("04_memory_items", executed_notebook(), 2.4)]
+    assert "play.html" in Resources(index_page(summary() | {"player": "play.html"}, chapters)).links
+    assert "Play: " not in index_page(summary(), chapters)
+
+
 def test_the_index_says_which_chapter_failed():
     chapters = [Chapter("04_memory_items", executed_notebook(), 2.4, "cell 3: 1 < 2")]
     assert "04_memory_items.failed.html" in Resources(index_page(summary("cell 3: 1 < 2"), chapters)).links
@@ -205,6 +212,7 @@ def test_hostile_text_in_the_index_is_text():
         "recipe": HOSTILE,
         "kit_version": HOSTILE,
         "paper": None,
+        "player": None,
         "results": {HOSTILE: {HOSTILE: HOSTILE}},
         "environment": dict.fromkeys(("git_revision", "python", "platform"), HOSTILE) | {"packages": {}},
         "notebooks": {"a": {"seconds": 1.0, "failure": HOSTILE}},
