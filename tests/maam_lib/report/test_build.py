@@ -124,8 +124,8 @@ def test_every_row_of_the_paper_is_there_and_marked(report: Path):
 
 
 def test_what_is_not_measured_says_so_with_the_command(pages: dict[str, str]):
+    assert ABSENT in pages["table2"]
     page = pages["table5"]
-    assert ABSENT in page
     for recipe in ("ped2", "avenue", "shanghaitech"):
         assert f"maam sweep {recipe} --part table5" in page
 
@@ -184,7 +184,6 @@ def test_links_and_colours_do_not_depend_on_how_pandas_keeps_text(tmp_path: Path
 def test_a_run_of_other_settings_is_a_recipe_of_its_own(pages: dict[str, str], finished_run: RunFolder):
     name = f"{OWN}{finished_run.recipe.name}"
     assert re.search(rf"<td[^>]*>{name}</td>", pages["learning"])
-    assert f"{name}, seed" in pages["figure7"]
     found = collect(runs=[finished_run.folder])
     assert found.scored[name].result.auc == pytest.approx(
         json.loads((finished_run.folder / "metrics.json").read_text())["auc"]
