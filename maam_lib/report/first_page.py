@@ -3,18 +3,25 @@
 from collections import Counter
 from collections.abc import Iterator
 
+import pandas as pd
+
 from maam_lib.grid import (
     AT_THIS_SIZE,
     BASE,
     DATASETS,
     State,
     Verdict,
+    auc,
     deciders,
+    every_variant,
     is_full_size,
     is_generated,
     learning_table,
+    shown,
     summary,
+    tables,
 )
+from maam_lib.report.collection import OWN
 from maam_lib.report.figures import figures_of
 from maam_lib.report.site import Site, Table
 
@@ -40,6 +47,7 @@ def write_first_pages(site: Site, verdicts: list[Verdict]) -> None:
         counts={words: counts[words] for words in VERDICTS if counts[words]},
         full_size=[grid.recipe.name for grid in real if is_full_size(grid)],
         at_reduced_size=[grid.recipe.name for grid in real if not is_full_size(grid)],
+        own=_own_runs(site),
         methods=figures_of("methods", found, root),
         motion=motion[:1],
     )
@@ -55,6 +63,23 @@ def write_first_pages(site: Site, verdicts: list[Verdict]) -> None:
     of_recipes = site.table("summary", rows, "Every recipe as it is: mean over seeds ± half their range")
     site.write("learning", "learning", motion=motion, learning=[of_recipes, *_learning(site)])
     site.write("epochs", "epochs", epochs=figures_of("epochs", found, root))
+
+
+def _own_runs(site: Site) -> Table | None:
+    """The runs that the user named, each in a row, whether it can be compared or not; None without any."""
+    rows = [
+        {
+            "your run": str(run.folder),
+            "recipe": run.recipe.removeprefix(OWN),
+            "seed": run.result.seed,
+            "AUC": shown([run.result], auc),
+            "best no-learning": tables.yardstick([run.result]),
+            "learning adds": tables.learning_adds([run.result]),
+            "compared as": every_variant()[run.variant].what if run.variant else f"not compared: {run.why}",
+        }
+        for run in site.found.own
+    ]
+    return site.table("own", pd.DataFrame(rows), "Your runs") if rows else None
 
 
 def _learning(site: Site) -> Iterator[Table]:

@@ -190,6 +190,33 @@ def test_a_run_of_other_settings_is_a_recipe_of_its_own(pages: dict[str, str], f
     )
 
 
+def test_an_own_run_is_always_in_a_row_and_says_why_it_is_not_compared(
+    pages: dict[str, str], finished_run: RunFolder, tmp_path: Path
+):
+    row = re.search(rf"<td[^>]*>{finished_run.folder}</td>.*?</tr>", pages["index"], re.DOTALL)
+    assert row
+    assert "both losses, both branches" in row[0]
+    copy = shutil.copytree(finished_run.folder, tmp_path / "twice")
+    facts = json.loads((copy / "run.json").read_text(encoding="utf-8"))
+    write_text(copy / "run.json", json.dumps(facts | {"precision": "bfloat16"}))
+    found = collect(runs=[finished_run.folder, copy])
+    [compared, other] = found.own
+    assert (compared.variant, compared.why) == (BASE, "")
+    assert other.variant is None
+    assert other.why == "trained in bfloat16, not compared with results in float32"
+    again = build_report(tmp_path / "out", runs=[copy], root=tmp_path).read_text(encoding="utf-8")
+    assert f"not compared: {other.why}" in again
+
+
+def test_results_of_the_kit_that_a_sweep_of_other_settings_hides_are_counted(tmp_path: Path):
+    own = load_recipe("ped2-mini", "training.epochs=5")
+    write_text(tmp_path / "ped2-mini" / "recipe.yaml", own.to_yaml())
+    kept = len(list((REFERENCE / "ped2-mini").glob("*/seed*.json")))
+    words = f"{kept} results of {REFERENCE / 'ped2-mini'} of other settings than any variant of ped2-mini"
+    assert words in collect([tmp_path]).left_out
+    assert not [reason for reason in collect().left_out if "results of" in reason]
+
+
 def test_the_kits_scores_are_never_shown_as_those_of_a_training_of_ones_own(tmp_path: Path):
     """Of the same settings and seed, whose network is not kept."""
     kept = json.loads((REFERENCE / "ped2-laptop" / "paper" / "seed0.json").read_text(encoding="utf-8"))
