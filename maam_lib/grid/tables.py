@@ -136,19 +136,19 @@ def machine_of(cost: Cost) -> str:
     return f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}"
 
 
-def table4(cost: Cost | None) -> pd.DataFrame:
-    """Our row of Table 4: size and speed on the machine named."""
+def table4(cost: Cost | None, hashes: Iterable[str] = ()) -> pd.DataFrame:
+    """Our row of Table 4: size and speed on the machine named; `hashes` go with its numbers."""
     if cost is None:
         return pd.DataFrame([{"machine": ABSENT}])
     speed, work = cost.frames_per_second, cost.multiply_adds
     row = {
         "machine": machine_of(cost),
-        "parameters [M]": number([cost.parameters / 1e6], ".2f"),
-        "multiply-adds [G]": number([work.network / 1e9], ".2f"),
-        "of them memory": number([work.memory / work.network], ".1%"),
-        "network [frames/s]": number([speed.network], ".1f"),
-        "with PSCD": number([speed.with_pscd], ".1f"),
-        f"with decoding and flow ({cost.flow_estimator})": number([speed.end_to_end], ".1f"),
+        "parameters [M]": number([cost.parameters / 1e6], ".2f", hashes=hashes),
+        "multiply-adds [G]": number([work.network / 1e9], ".2f", hashes=hashes),
+        "of them memory": number([work.memory / work.network], ".1%", hashes=hashes),
+        "network [frames/s]": number([speed.network], ".1f", hashes=hashes),
+        "with PSCD": number([speed.with_pscd], ".1f", hashes=hashes),
+        f"with decoding and flow ({cost.flow_estimator})": number([speed.end_to_end], ".1f", hashes=hashes),
     }
     return pd.DataFrame([row])
 

@@ -59,6 +59,7 @@ def build_report(
     with folder_aside(out, busy) as folder:
         site = Site(folder, found, root)
         _write_variant_pages(site)
+        _write_cost_pages(site)
         _write_differences(site)
         verdicts = [verdict(claim, found.grids) for claim in (*claims(), *questions())]
         write_first_pages(site, verdicts)
@@ -102,6 +103,13 @@ def settings_in_words(recipe: Recipe, variant: str) -> str:
 def _measured(result: Result) -> Table:
     shown = result_table(result).map(lambda value: "" if pd.isna(value) else f"{value:.3f}")
     return Table("all that was measured", shown.rename_axis("row").reset_index(), {})
+
+
+def _write_cost_pages(site: Site) -> None:
+    for recipe, cost in site.found.costs.items():
+        facts = cost.model_dump(mode="json")
+        write_json(site.folder / "runs" / recipe / "cost.json", facts)
+        site.write(f"runs/{recipe}/cost", "cost", recipe=recipe, facts=facts)
 
 
 def _write_differences(site: Site) -> None:

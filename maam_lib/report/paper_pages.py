@@ -7,7 +7,7 @@ from maam_lib.grid import BASE, NONE, GridResults, every_part, is_generated, tab
 from maam_lib.report.collection import ALWAYS, turned
 from maam_lib.report.figures import figures_of
 from maam_lib.report.site import PAPER, Site
-from maam_lib.report.tables import table2_as_printed, table3_as_printed, table4_as_printed, table5_as_printed
+from maam_lib.report.tables import of_cost, table2_as_printed, table3_as_printed, table4_as_printed, table5_as_printed
 
 FORMS = {  # caption and maker of the tables as printed, with this kit's rows
     "table2": ("Table 2 in the paper's form", lambda found: table2_as_printed(found.grids)),
@@ -42,7 +42,7 @@ def _part(site: Site, name: str) -> dict[str, Any]:
         part["form"] = site.table(name, make(site.found), caption)
     if name == "table4":
         for recipe, cost in site.found.costs.items():
-            table = site.table(f"table4-{recipe}", tables.table4(cost), f"{recipe}: size and speed")
+            table = site.table(f"table4-{recipe}", tables.table4(cost, of_cost(recipe)), f"{recipe}: size and speed")
             recipes.append({"name": recipe, "tables": [table], "why": "", "missing": ""})
         missing = "" if recipes else f"No speed is measured: {_command('RECIPE', name)}"
     if name in MAKERS:

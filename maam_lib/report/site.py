@@ -10,6 +10,7 @@ from data_prep.files import write_text
 from maam_lib.grid import as_text
 from maam_lib.pages import page
 from maam_lib.report.collection import Collection
+from maam_lib.report.tables import of_cost
 
 PAPER = {  # the tables and figures of the paper, in its order
     "figure1": "Figure 1: detections",
@@ -60,6 +61,9 @@ class Site:
             for variant, results in grid.results.items():
                 for result in results:
                     self._pages.setdefault(result.recipe_hash, f"runs/{grid.recipe.name}/{variant}.html")
+
+        for recipe in found.costs:
+            self._pages[of_cost(recipe)[0]] = f"runs/{recipe}/cost.html"
 
     def write(self, name: str, template: str, **shown: object) -> None:
         """Write a page, as `site_page`."""

@@ -146,6 +146,15 @@ def test_a_number_leads_to_the_results_it_was_made_of(report: Path, pages: dict[
         assert kept["recipe_hash"] in of_variant
 
 
+def test_numbers_of_table_4_lead_to_the_machine_they_were_measured_on(report: Path, pages: dict[str, str]):
+    links = set(re.findall(r'<a href="(runs/[\w-]+/cost\.html)">', pages["table4"]))
+    assert "runs/ped2-mini/cost.html" in links
+    kept = json.loads((REFERENCE / "ped2-mini" / "cost.json").read_text(encoding="utf-8"))
+    page = (report / "runs" / "ped2-mini" / "cost.html").read_text(encoding="utf-8")
+    assert kept["device"] in page
+    assert f"network: {kept['frames_per_second']['network']}" in page
+
+
 def test_a_page_of_results_tells_the_settings_that_differ(report: Path, finished_run: RunFolder):
     of_variant = (report / "runs" / "synthetic-mini" / "no-memory.html").read_text(encoding="utf-8")
     assert "recipe synthetic-mini with model.use_memory False instead of True" in of_variant
