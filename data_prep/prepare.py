@@ -24,7 +24,7 @@ from data_prep.expected import missing_clips
 from data_prep.flow import FLOW_UNITS, flow_settings
 from data_prep.frames import by
 from data_prep.layout import FORMAT_VERSION, MANIFEST, ClipEntry, Head, Manifest, manifests, read_manifest
-from data_prep.scenes import scene_hash, scene_settings
+from data_prep.scenes import scene_hash, scene_settings, scene_title
 from data_prep.sources import (
     SMALLEST_SIDE,
     PreparationError,
@@ -119,13 +119,20 @@ def _finished(request: Request) -> tuple[Path, Manifest] | None:
     for folder, manifest in manifests(request.root)[0].items():
         wanted = (request.dataset, request.flow, request.stored_size(manifest.source.frame_size))
         if (manifest.dataset, manifest.flow.estimator, manifest.frame_size) == wanted:
-            if request.reader.generated and manifest.source.sha256 != scene_hash(scene_settings(request.dataset)):
-                raise PreparationError(
-                    f"{folder} holds the generated scene of another version of the kit; delete the folder, then run "
-                    "the same command again"
-                )
+            if request.reader.generated:
+                _check_same_scene(folder, manifest, request)
             return folder, manifest
     return None
+
+
+def _check_same_scene(folder: Path, manifest: Manifest, request: Request) -> None:
+    """PreparationError where a finished generated scene is not what would be drawn now."""
+    wanted = scene_settings(request.dataset, request.root)
+    if manifest.source.sha256 != scene_hash(wanted):
+        other = "another version of the kit" if manifest.source.name == scene_title(wanted) else "another seed"
+        raise PreparationError(
+            f"{folder} holds the generated scene of {other}; delete the folder, then run the same command again"
+        )
 
 
 def _check_same(folder: Path, manifest: Manifest, request: Request) -> None:
@@ -169,7 +176,9 @@ def _write_clips(
     states = files.examine(files.files_of(parts), {})
     read = request.reader.read(request, scratch)
     generated = request.reader.generated
-    sha256 = scene_hash(scene_settings(request.dataset)) if generated else files.source_sha256(parts, states)
+    sha256 = (
+        scene_hash(scene_settings(request.dataset, request.root)) if generated else files.source_sha256(parts, states)
+    )
     head = _head(read, sha256, request)
     _check_half_prepared(folder, head)
     _check_disk(folder, read.clips, head)

@@ -60,7 +60,7 @@ class Reader:
 
 
 def _read_synthetic(request: Request, _: Path) -> Source:
-    scene = synthetic.scene_settings(request.dataset)
+    scene = synthetic.scene_settings(request.dataset, request.root)
     return Source(synthetic.read_synthetic(scene), synthetic.scene_title(scene), "known exactly by the generator")
 
 

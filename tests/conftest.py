@@ -79,7 +79,6 @@ SLOW_FILES = {
     "maam_lib/training/test_runs.py",
     "maam_lib/video/test_detection.py",
     "maam_lib/video/test_inference.py",
-    "notebooks/test_exercises.py",
     "test_campaign.py",
     "test_hostile_files.py",
     "test_setup.py",

@@ -6,7 +6,11 @@ from data_prep.scenes.synthetic import (
     SceneSettings,
     dataset_name,
     dataset_names,
+    events,
+    own_test_seed,
     read_synthetic,
     scene_hash,
     scene_settings,
+    scene_title,
+    write_own_scene,
 )

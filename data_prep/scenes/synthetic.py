@@ -13,11 +13,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, Field
 
 from data_prep.clip import Clip, SourceError, Split
+from data_prep.files import UnreadableError, read_checked, write_json
 from data_prep.scenes import campus, lane, plaza
 from data_prep.scenes.backdrop import Backdrop
 from data_prep.scenes.parts import SCENE_HEIGHT
@@ -34,6 +37,8 @@ SCENES: dict[str, dict[str, Any]] = {  # name of the dataset -> how its settings
     "synthetic-avenue": {"scene": "plaza", **_WIDE, "train_clips": 16, "test_clips": 12, "frames_per_clip": 120},
     "synthetic-shanghai": {"scene": "campus", **_WIDE, "train_clips": 21, "test_clips": 12},
 }
+OWN_SCENE = "scene.json"  # in a folder of prepared datasets: {"test_seed": 1234567}, of the scenes prepared there
+HIGHEST_SEED = 10**12
 _LEAST = {"height": 32, "width": 32, "train_clips": 0, "test_clips": 0, "frames_per_clip": 40, "seed": 0}
 
 
@@ -44,6 +49,9 @@ class SceneSettings:
     scene: "lane" as UCSD Ped2, "plaza" as CUHK Avenue, "campus" as ShanghaiTech. Gray by default, like Ped2:
     shape, place and motion are what is abnormal there, and colour would only make the first and the last
     convolution dearer. `colour=True` gives RGB frames of the same scene.
+
+    test_seed: draws the test clips in place of `seed`: other people and events in the same empty scene, with the same
+    training clips, so that a network trained on one fits the other. None is `seed`.
 
     Raises SourceError for an unknown scene or difficulty, for a frame side under 32 pixels and for fewer than 40
     frames per clip: too small for an event with normal frames before it.
@@ -58,6 +66,7 @@ class SceneSettings:
     colour: bool = False
     scene: str = "lane"
     difficulty: str = STANDARD
+    test_seed: int | None = None
 
     def __post_init__(self) -> None:
         for name, known in (("scene", _SCENES), ("difficulty", DIFFICULTIES)):
@@ -97,33 +106,59 @@ def dataset_name(scene: str, difficulty: str) -> str:
     return scene if difficulty == STANDARD else f"{scene}-{difficulty}"
 
 
-def scene_settings(dataset: str = "synthetic") -> SceneSettings:
-    """The settings behind the name of a generated dataset. Raises SourceError for a name not in `dataset_names`."""
+class _OwnScene(BaseModel):
+    """What OWN_SCENE holds."""
+
+    test_seed: int = Field(ge=0, le=HIGHEST_SEED)
+
+
+def write_own_scene(root: Path, test_seed: int) -> None:
+    """From now on generated scenes prepared under `root` have test clips of their own, drawn from a seed (ours)."""
+    write_json(root / OWN_SCENE, _OwnScene(test_seed=test_seed).model_dump())
+
+
+def own_test_seed(root: Path) -> int | None:
+    """The seed of the test clips of generated scenes under `root`, where it has one. Raises SourceError."""
+    try:
+        return read_checked(root / OWN_SCENE, _OwnScene)["test_seed"]
+    except FileNotFoundError:
+        return None
+    except UnreadableError as error:
+        raise SourceError(f'{error}; expected {{"test_seed": 1234567}}, or no such file') from error
+
+
+def scene_settings(dataset: str = "synthetic", root: Path | None = None) -> SceneSettings:
+    """The settings behind the name of a generated dataset, as it is prepared under `root`.
+
+    Raises SourceError for a name not in `dataset_names`, and for a damaged OWN_SCENE in `root`.
+    """
+    test_seed = None if root is None else own_test_seed(root)
     for scene, changes in SCENES.items():
         for difficulty in DIFFICULTIES:
             if dataset == dataset_name(scene, difficulty):
-                return replace(SceneSettings(), **changes, difficulty=difficulty)
+                return replace(SceneSettings(), **changes, difficulty=difficulty, test_seed=test_seed)
     raise SourceError(f"no generated dataset {dataset!r}; there are {', '.join(dataset_names())}")
 
 
 def scene_hash(settings: SceneSettings) -> str:
     """sha256 of all that decides what a generated set shows.
 
-    `scene` and `difficulty` came later and count only where they are not the default, so that the hash of the
-    first scene stays what it was.
+    `scene`, `difficulty` and `test_seed` came later and count only where they are not the default, so that the hash of
+    the first scene stays what it was.
     """
     values = asdict(settings) | {"version": SCENE_VERSIONS[settings.scene]}
     for field in fields(settings):
-        if field.name in ("scene", "difficulty") and values[field.name] == field.default:
+        if field.name in ("scene", "difficulty", "test_seed") and values[field.name] == field.default:
             del values[field.name]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def scene_title(settings: SceneSettings) -> str:
     """What the manifest calls the source: the first scene keeps the name it had when it was the only one."""
+    own = "" if settings.test_seed is None else f", test clips of seed {settings.test_seed}"
     if (settings.scene, settings.difficulty) == ("lane", STANDARD):
-        return "generated scene"
-    return f"generated scene {settings.scene}, difficulty {settings.difficulty}"
+        return f"generated scene{own}"
+    return f"generated scene {settings.scene}, difficulty {settings.difficulty}{own}"
 
 
 def read_synthetic(settings: SceneSettings | None = None) -> list[Clip]:
@@ -201,7 +236,9 @@ class Shot:
     def stage(self) -> Stage:
         """The actors."""
         camera, settings = self.scene.cameras[self.camera - 1], self.settings
-        seeds = [settings.seed, 1 + (self.split == "test"), self.index, *self.scene.seeds]
+        is_own = self.split == "test" and settings.test_seed is not None
+        seed = settings.test_seed if is_own else settings.seed
+        seeds = [seed, 1 + (self.split == "test"), self.index, *self.scene.seeds]
         stage = Stage(
             time=np.arange(settings.frames_per_clip),
             width=SCENE_HEIGHT * settings.width / settings.height,

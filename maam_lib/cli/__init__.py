@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 
-from maam_lib.cli import checks, data, runs, stopping, video
+from maam_lib.cli import checks, course, data, runs, stopping, video
 from maam_lib.cli.options import app
 
 

@@ -27,6 +27,7 @@ class ScoreSteps(NamedTuple):
     fused: np.ndarray  # (ph, pw)
     worst: np.ndarray  # bool (H, W), the patch of the largest sum
     score: float
+    psi: float  # the weight of appearance in `fused`
 
 
 def score_steps(
@@ -50,6 +51,7 @@ def score_steps(
         fused=fused,
         worst=_places(fused, float(fused.max()), prepared, scoring),
         score=float(fused.max()),
+        psi=psi,
     )
 
 
@@ -57,13 +59,21 @@ def detection_row(
     net: MAAMNet, prepared: PreparedDataset, clip: str, frame: int, scoring: ScoringSettings, calibration: Calibration
 ) -> dict[str, np.ndarray]:
     """One scored test frame as a row of Fig. 8: `frame` uint8 (H, W, C), error maps `appearance`, `motion` and
-    `fused` float32 (H, W), and bool (H, W) `found` (patches over the threshold) and `mask` (the truth, if known)."""
+    `fused` float32 (H, W), and bool (H, W) `found` (patches over the threshold) and `mask` (the truth, if known).
+
+    Also what the score is made of, (ph, pw): `appearance_share` psi * e_app, `motion_share` (1 - psi) * e_mot and their
+    sum, `fused_sums`; and `threshold`, a number, which is of those.
+    """
     steps, masks = score_steps(net, prepared, clip, frame, scoring, calibration.psi), prepared.masks(clip)
     return {
         "frame": steps.frame,
         "appearance": steps.appearance,
         "motion": steps.motion,
         "fused": pscd.fuse(steps.appearance, steps.motion, calibration.psi),
+        "appearance_share": calibration.psi * steps.appearance_sums,
+        "motion_share": (1 - calibration.psi) * steps.motion_sums,
+        "fused_sums": steps.fused,
+        "threshold": np.float64(calibration.threshold),
         "found": _places(steps.fused, calibration.threshold, prepared, scoring),
         "mask": np.zeros(prepared.frame_size, bool) if masks is None else masks[frame] == 1,
     }

@@ -4,6 +4,7 @@ Abnormal is orange, the network's alarm blue: both tell apart for colour-blind r
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,10 +18,10 @@ HEAT = "inferno"  # of errors: black is none
 SIGNED = "PuOr_r"  # of errors with a sign, those of a speed: orange above 0, white 0, purple below
 
 
-def canvas(rows: int, columns: int, shape: tuple[int, ...]) -> tuple[Figure, np.ndarray]:
-    """Empty panels for pictures of a frame's shape, 11 inches wide at most."""
+def canvas(rows: int, columns: int, shape: tuple[int, ...], below: float = 0.0) -> tuple[Figure, np.ndarray]:
+    """Empty panels for pictures of a frame's shape, 11 inches wide at most, and so many inches below them."""
     width = min(11 / columns, 3.2)
-    figure, axes = panels(rows * columns, columns, (width, width * shape[0] / shape[1] + 0.28))
+    figure, axes = panels(rows * columns, columns, (width, width * shape[0] / shape[1] + 0.28 + below / rows))
     return figure, np.array(axes, object).reshape(rows, columns)
 
 
@@ -54,19 +55,42 @@ def picture(
 def error_picture(
     axis: Axes, values: np.ndarray, title: str, over: tuple[int, ...] | None = None, like: np.ndarray | None = None
 ) -> None:
-    """A map of errors, or of their patch sums, in a panel as `picture`, in its own range or in that of others, `like`.
+    """A map of errors, or of their patch sums, in a panel as `picture`, from 0 to its largest or to that of others,
+    `like`.
 
     Where some are below 0 it is of a predicted speed: purple goes as far as orange does, and the title says so.
     """
     range_of = values if like is None else like
+    most = max(float(np.abs(range_of).max()), 1e-12)
     if range_of.min() >= 0:
         picture(axis, values, title, HEAT, over)
-        if like is not None:
-            axis.images[0].set_clim(0, like.max())
+        axis.images[0].set_clim(0, most)
         return
     picture(axis, values, f"{title} (orange > 0)", SIGNED, over)
-    most = np.abs(range_of).max()
     axis.images[0].set_clim(-most, most)
+
+
+def colour_bar(axis: Axes, label: str, threshold: float | None = None, of: np.ndarray | None = None) -> None:
+    """A bar of a picture's colours with the unit and, marked in blue, the threshold of alarms.
+
+    It lies below the picture's panel, or below the middle of all panels that share its colours, `of` (rows, columns).
+    """
+    figure = axis.get_figure(root=True)
+    if of is None:
+        inch = figure.dpi / axis.get_window_extent().height
+        how: dict[str, Any] = {"cax": axis.inset_axes((0, -0.3 * inch, 1, 0.1 * inch)), "orientation": "horizontal"}
+    else:
+        inch = 1 / figure.get_figheight()
+        how = {"ax": list(of.flat), "location": "bottom", "shrink": 0.6, "aspect": 60}
+        how |= {"fraction": 0.15 * inch, "pad": 0.08 * inch}
+    bar = figure.colorbar(axis.images[0], **how)
+    bar.set_label(label, fontsize=8, labelpad=1)
+    bar.ax.tick_params(labelsize=8, pad=1, length=2)
+    if threshold is not None:
+        on_top = {"transform": bar.ax.get_xaxis_transform(), "clip_on": False}
+        bar.ax.axvline(threshold, color=ALARM, linewidth=2)
+        bar.ax.plot([threshold], [1.4], "v", color=ALARM, markersize=6, **on_top)
+        bar.ax.text(threshold, 1.5, f"   alarm from {threshold:.3g}", color=ALARM, fontsize=8, va="center", **on_top)
 
 
 def mark(axis: Axes, places: Mapping[str, float] | None, height: float) -> None:

@@ -12,7 +12,7 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from maam_lib.figures.panels import ABNORMAL, ALARM, canvas, closed, error_picture, panels, picture, tint
+from maam_lib.figures.panels import ABNORMAL, ALARM, canvas, closed, colour_bar, error_picture, panels, picture, tint
 
 
 def filmstrip(
@@ -68,18 +68,25 @@ def _speed(flow: np.ndarray) -> np.ndarray:
 def detection_rows(
     rows: Sequence[Mapping[str, np.ndarray]], titles: Sequence[str], palette: Literal["safe", "paper"] = "safe"
 ) -> Figure:
-    """Per row: frame, appearance error, motion error, fused, and where the alarm is (paper Fig. 1, 8 and 9).
+    """Per row: frame, what appearance and motion add to the score, their sum, and where the alarm is (paper Fig. 1, 8
+    and 9).
 
-    Each row holds `frame` and maps `appearance`, `motion`, `fused` (H, W, any scale), `found` and `mask` (bool). Motion
-    errors of a speed are signed: orange is faster than predicted, purple slower.
+    All maps of all rows share one scale, on which the threshold is marked: a miss is as dark as its score is low.
+    Each row holds `frame`, patch sums `appearance_share`, `motion_share`, `fused_sums` (ph, pw), their `threshold`, and
+    `found` and `mask` (bool). Motion errors of a speed are signed: orange is faster than predicted, purple slower.
     palette: "safe" is blue for the alarm and an orange outline for the truth; "paper" the paper's red (alarm),
     green (truth) and yellow (both), which not every eye tells apart.
     """
-    figure, axes = canvas(len(rows), 5, rows[0]["frame"].shape)
+    shape, threshold = rows[0]["frame"].shape, float(rows[0]["threshold"])
+    figure, axes = canvas(len(rows), 5, shape, below=0.6)
+    maps = {"appearance_share": "ψ × appearance", "motion_share": "(1 − ψ) × motion", "fused_sums": "fused: both added"}
+    scale = np.array(
+        [threshold, *(extreme(row[name]) for row in rows for name in maps for extreme in (np.min, np.max))]
+    )
     for line, row, title in zip(axes, rows, titles, strict=True):
         picture(line[0], row["frame"], title)
-        for axis, name in zip(line[1:4], ("appearance", "motion", "fused"), strict=True):
-            error_picture(axis, row[name], name)
+        for axis, (name, words) in zip(line[1:4], maps.items(), strict=True):
+            error_picture(axis, row[name], words, shape, like=scale)
         if palette == "paper":
             picture(line[4], row["frame"], "alarm red, truth green, both yellow")
             parts = {"red": row["found"] & ~row["mask"], "lime": row["mask"] & ~row["found"]}
@@ -90,6 +97,7 @@ def detection_rows(
         tint(line[4], row["found"], ALARM)
         if row["mask"].any():
             line[4].contour(row["mask"], levels=[0.5], colors=ABNORMAL, linewidths=1.4)
+    colour_bar(axes[0, 1], "patch sum", threshold, of=axes)
     return figure
 
 
@@ -164,15 +172,21 @@ def item_gallery(rows: Sequence[Mapping[str, Any]]) -> Figure:
     return closed(figure)
 
 
-def slow_motion(steps: Mapping[str, np.ndarray]) -> Figure:
-    """Algorithm 1 on one frame, left to right: input, output, error, patch sums; above appearance, below motion; then
-    the fused sums, and the worst patch (blue) on the frame.
+def slow_motion(steps: Mapping[str, Any], threshold: float | None = None) -> Figure:
+    """Algorithm 1 on one frame, left to right: input, output, error, weighted patch sums; above appearance, below
+    motion; then the fused sums, and the worst patch (blue) on the frame.
 
+    The patch sums share one scale of colours, on which the threshold is marked. Errors per pixel have units of their
+    own, and their titles say where their scales end.
     steps: `frame`, `frame_hat` uint8 (H, W, C), `flow`, `flow_hat` (H, W, 2), or (H, W, 1) of a speed, `appearance`,
-    `motion` (H, W), `appearance_sums`, `motion_sums`, `fused` (ph, pw), `worst` bool (H, W).
+    `motion` (H, W), `appearance_sums`, `motion_sums`, `fused` (ph, pw), `psi`, `worst` bool (H, W).
     """
     shape, largest = steps["frame"].shape, fastest(steps["flow"], steps["flow_hat"])
-    figure, axes = canvas(2, 5, shape)
+    figure, axes = canvas(2, 5, shape, below=0.6)
+    psi = float(steps["psi"])
+    shares = {"appearance": psi * steps["appearance_sums"], "motion": (1 - psi) * steps["motion_sums"]}
+    scale = np.concatenate([np.ravel(sums) for sums in (*shares.values(), steps["fused"], threshold or 0.0)])
+    weights = {"appearance": f"{psi:.3g}", "motion": f"{1 - psi:.3g}"}
     picture(axes[0, 0], steps["frame"], "frame I")
     picture(axes[0, 1], steps["frame_hat"], "rebuilt")
     picture(axes[1, 0], flow_colours(steps["flow"], largest), f"flow F (full colour: {largest:.1f} px)")
@@ -180,11 +194,12 @@ def slow_motion(steps: Mapping[str, np.ndarray]) -> Figure:
     predicted = f"predicted speed (black: {largest:.1f} px)" if of_speed else "predicted"
     picture(axes[1, 1], flow_colours(steps["flow_hat"], largest), predicted)
     for line, branch in zip(axes, ("appearance", "motion"), strict=True):
-        error_picture(line[2], steps[branch], f"{branch} error")
-        error_picture(line[3], steps[f"{branch}_sums"], "patch sums", shape)
-    error_picture(axes[0, 4], steps["fused"], "fused patch sums", shape)
+        error_picture(line[2], steps[branch], f"{branch} error, up to {np.abs(steps[branch]).max():.1f}")
+        error_picture(line[3], shares[branch], f"{weights[branch]} × patch sums", shape, like=scale)
+    error_picture(axes[0, 4], steps["fused"], "fused: both added", shape, like=scale)
     picture(axes[1, 4], steps["frame"], "the worst patch: the score")
     axes[1, 4].contour(steps["worst"], levels=[0.5], colors=ALARM, linewidths=2)
+    colour_bar(axes[-1, 3], "patch sum", threshold)
     return figure
 
 
@@ -194,7 +209,7 @@ def frames_against_patches(rows: Sequence[Mapping[str, np.ndarray]], titles: Seq
 
     Each row holds `frame` uint8 (H, W, C), `appearance`, `motion` (H, W) and `worst` bool (H, W).
     """
-    figure, axes = canvas(len(rows), 3, rows[0]["frame"].shape)
+    figure, axes = canvas(len(rows), 3, rows[0]["frame"].shape, below=0.6)
     errors = {name: np.stack([row[name] for row in rows]) for name in ("appearance", "motion")}
     for line, row, title in zip(axes, rows, titles, strict=True):
         picture(line[0], row["frame"], title)
@@ -202,4 +217,6 @@ def frames_against_patches(rows: Sequence[Mapping[str, np.ndarray]], titles: Seq
             error_picture(axis, row[name], f"{name} error", like=errors[name])
         for axis in line:
             axis.contour(row["worst"], levels=[0.5], colors=ALARM, linewidths=2)
+    colour_bar(axes[-1, 1], "squared error of a pixel")
+    colour_bar(axes[-1, 2], "motion error of a pixel")
     return figure

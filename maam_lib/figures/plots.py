@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from maam_lib.evaluation import Epoch
 from maam_lib.figures.panels import ABNORMAL, ALARM, BRANCH_COLOURS, QUIET, closed, mark, panels
@@ -89,14 +89,20 @@ def roc_curves(
 def histograms(
     samples: Mapping[str, np.ndarray], xlabel: str, bins: int = 40, marks: Mapping[str, float] | None = None
 ) -> Figure:
-    """One histogram per name on a common axis, with marked values."""
+    """One histogram per name on a common axis, as shares of its own values, with marked values."""
     figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
     edges = np.linspace(min(s.min() for s in samples.values()), max(s.max() for s in samples.values()), bins + 1)
     for (name, values), colour in zip(samples.items(), LINE_COLOURS, strict=False):
-        drawn = {"density": True, "facecolor": (colour, 0.25), "edgecolor": colour, "linewidth": 1.6}
+        drawn = {
+            "weights": np.full(len(values), 1 / len(values)),
+            "facecolor": (colour, 0.25),
+            "edgecolor": colour,
+            "linewidth": 1.6,
+        }
         axis.hist(values, edges, histtype="stepfilled", label=name, **drawn)
     mark(axis, marks, height=0.95)
-    axis.set(xlabel=xlabel, yticks=[])
+    axis.set(xlabel=xlabel, ylabel="share in each bin")
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
     if len(samples) > 1:
         axis.legend(frameon=False)
     return closed(figure)
@@ -163,7 +169,7 @@ def bars_with_spread(
     for name in names:
         axis.plot(rows[name], [name] * len(rows[name]), "o", color="black", markersize=3)
     for (name, value), style in zip((lines or {}).items(), ("--", ":", "-."), strict=False):
-        axis.axvline(value, color=ABNORMAL, linestyle=style, label=f"{name} ({value:.3f})")
+        axis.axvline(value, color=ABNORMAL, linestyle=style, label=f"{name.replace('_', ' ')} ({value:.3f})")
     axis.set(xlabel=xlabel, xlim=(0.4, 1))
     if lines:
         figure.legend(frameon=False, fontsize=8, loc="outside lower center")

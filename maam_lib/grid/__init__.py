@@ -1,5 +1,19 @@
 """The grid behind the paper's tables: variants, sweep, results, tables, claims and their judging."""
 
+from maam_lib.grid.bets import (
+    NO_IDEA,
+    Bet,
+    BetError,
+    Review,
+    Sheet,
+    always,
+    brier,
+    class_calibration,
+    class_table,
+    read_sheet,
+    review_of,
+)
+from maam_lib.grid.cards import Card, deck, minutes_of
 from maam_lib.grid.cost import multiply_adds, work_of
 from maam_lib.grid.differences import SWITCHES, effect_table, scoring_table, sizes_table
 from maam_lib.grid.experiments import (
@@ -21,6 +35,7 @@ from maam_lib.grid.judging import (
     State,
     Verdict,
     ending_of,
+    gain,
     is_full_size,
     is_generated,
     verdict,
@@ -62,5 +77,7 @@ from maam_lib.grid.results import (
     scores_side_by_side,
 )
 from maam_lib.grid.runner import sweep
+from maam_lib.grid.seed_pairs import YOURS, pairs_table
 from maam_lib.grid.status import clock, sweep_states
+from maam_lib.grid.subject import Subject, recipe_file, subject_of
 from maam_lib.grid.tables import grid_tables, learning_adds, machine_of, read_cost, summary, yardstick

@@ -38,7 +38,7 @@ class Number:
     def __str__(self) -> str:
         mean, half_range = seed_spread(self.values)
         spread = f" ± {half_range:{self.form.lstrip('+')}}" if len(self.values) > 1 else ""
-        return f"{mean:{self.form}}{spread}{self.note}"
+        return f"{written(mean, self.form)}{spread}{self.note}"
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,18 @@ def difference(values: Sequence[float], note: str = "", form: str = "+.3f", unit
     if not values:
         return ABSENT
     bounds = f" {interval(seed_interval(values), form)}" if len(values) > 1 else ""
-    return f"{seed_spread(values)[0]:{form}}{unit}{bounds}{note}"
+    return f"{written(seed_spread(values)[0], form)}{unit}{bounds}{note}"
 
 
 def interval(bounds: tuple[float, float], form: str = ".3f") -> str:
     """From where to where."""
-    return f"[{bounds[0]:{form}}, {bounds[1]:{form}}]"
+    return f"[{written(bounds[0], form)}, {written(bounds[1], form)}]"
+
+
+def written(value: float, form: str) -> str:
+    """A number in a form as Python's `format` takes it; what is rounded to zero has no minus."""
+    text = f"{value:{form}}"
+    return text if any(digit in text for digit in "123456789") else f"{abs(value):{form}}"
 
 
 def deviation(ours: Number | str, printed: str, form: str = "+.3f", unit: float = 1.0) -> Deviation | str:

@@ -146,7 +146,8 @@ def _steady(knob: str, grid: GridResults) -> Finding | None:
     means = [seed_spread(of_value)[0] for of_value in aucs.tolist()]
     own = [r.auc for r in grid.results[BASE]]
     spread = 2 * seed_spread(own)[1] if len(own) > 1 else math.inf
-    words = f"mean AUC {min(means):.3f} to {max(means):.3f} ({len(seeds)} seeds); spread over seeds {spread:.3f}"
+    of, known = "one seed" if len(seeds) < 2 else f"{len(seeds)} seeds", f"{spread:.3f}" if len(own) > 1 else "unknown"
+    words = f"mean AUC {min(means):.3f} to {max(means):.3f} ({of}); spread over seeds {known}"
     state, outlook = steady(means, spread, STEADY, len(seeds)), steady_outlook(aucs, tuple(variants), STEADY)
     return Finding(state, words, tuple(variants), outlook)
 

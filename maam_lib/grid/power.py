@@ -152,14 +152,14 @@ def _decider(grid: GridResults, outlook: Outlook) -> Decider:
     seeds = range(outlook.seeds or 0)
     more = {name: len(set(seeds) - {r.seed for r in grid.results.get(name, [])}) for name in outlook.variants}
     every = [result for results in grid.results.values() for result in results]
-    each = {name: _minutes(grid.results.get(name, [])) or _minutes(every) for name in more}
+    each = {name: minutes_each(grid.results.get(name, [])) or minutes_each(every) for name in more}
     known = [each[name] for name in more]
     minutes = sum(more[name] * (each[name] or 0) for name in more) if all(known) else None
     gpu = next((result.machine.gpu for result in every if result.machine.gpu), None)
     return Decider(grid.recipe.name, outlook, sum(more.values()), minutes, gpu or "one core")
 
 
-def _minutes(results: Sequence[Result]) -> float | None:
+def minutes_each(results: Sequence[Result]) -> float | None:
     """That one training with its measuring takes: of a core where that was kept, else of the clock; the median."""
     known = [(result.seconds, result.machine.gpu) for result in results if result.seconds]
     took = [of.cpu if of.cpu and not gpu else of.training + of.measuring for of, gpu in known]

@@ -101,14 +101,16 @@ def table2(grid: GridResults) -> pd.DataFrame:
 
 def memory_table(results: Results) -> pd.DataFrame:
     """With and without memory, and with two sharper ones (ours): AUC, the gap in the same seeds, support items."""
-    rows = []
+    rows, names = [], {BASE: "with memory", "similarity": "released similarity"}
     for variant in ("no-memory", BASE, "similarity", "temperature"):
         found, support = results.get(variant, []), shown(results.get(variant, []), support_items, ".1f")
         row = {
-            "variant": "with memory" if variant == BASE else every_variant()[variant].what,
+            "variant": names.get(variant, every_variant()[variant].what),
             "seeds": len(found),
             "AUC": shown(found, auc),
-            "minus with memory, same seeds": number(paired(results, variant), "+.3f") if variant != BASE else "",
+            "AUC minus AUC with memory, same seeds": number(paired(results, variant), "+.3f")
+            if variant != BASE
+            else "",
             "support items": NONE if found and support == ABSENT else support,
             "best no-learning": yardstick(found),
         }

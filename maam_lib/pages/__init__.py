@@ -3,6 +3,8 @@
 They lie in the folder `templates` of their wing; `pages/templates/page.html` holds the look that all share.
 """
 
+from pathlib import Path
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 TEMPLATES = Environment(
@@ -17,3 +19,8 @@ TEMPLATES = Environment(
 def page(template: str, **shown: object) -> str:
     """The HTML page that a template (its path in `maam_lib`) makes of what it shows; text in it is escaped."""
     return TEMPLATES.get_template(template).render(shown)
+
+
+def source_of(template: str) -> str:
+    """A template as it is written, for those who fill it in another way."""
+    return (Path(__file__).parents[1] / template).read_text(encoding="utf-8")

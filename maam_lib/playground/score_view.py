@@ -6,7 +6,7 @@ from maam_lib.data import PreparedDataset
 from maam_lib.playground.live_figures import ScoreFigure
 from maam_lib.playground.rescoring import Rescored, Rescorer, ScoreChoice
 
-BRIGHTNESS_FRAMES = 12  # of a clip, whose largest errors set the colour scale of its error maps
+BRIGHTNESS_FRAMES = 60  # of the test set, whose largest errors set the colour scale of all error maps
 
 
 class ScoreView:
@@ -17,6 +17,11 @@ class ScoreView:
         clips, counts = np.unique(rescorer.clips, return_counts=True)
         self.clips: dict[str, int] = dict(zip(clips.tolist(), counts.tolist(), strict=True))  # scored frames of each
         self.figure = ScoreFigure(rescorer.test.size, of_speed=rescorer.test.of_speed)
+        sampled = np.linspace(0, len(rescorer.test.keys) - 1, BRIGHTNESS_FRAMES, dtype=int)
+        self._tops = {  # one scale for all clips: where nothing is wrong, nothing glows
+            name: max(float(np.abs(branch.error(i)).max()) for i in sampled)
+            for name, branch in (("appearance", rescorer.test.appearance), ("motion", rescorer.test.motion))
+        }
         self.found: Rescored = rescorer.under(choice)
         self.clip, self.place = "", 0
         self.show_frame(next(iter(self.clips)), 0)
@@ -44,7 +49,7 @@ class ScoreView:
             "found": found,
             "mask": np.zeros(test.size, bool) if masks is None else masks[number] == 1,
         }
-        brightest = float(self.found.scores[self._at].max())
+        brightest = max(float(self.found.scores[self._at].max()), 2 * self.found.threshold)  # no alarm: half as bright
         self.figure.show_frame(number, float(self.found.shown[index]), pictures, brightest)
 
     def facts(self) -> dict[str, str]:
@@ -66,12 +71,7 @@ class ScoreView:
         test, labels = self.rescorer.test, self.rescorer.labels
         self.clip, self._at = clip, test.frames_of(clip)
         self.frames = np.array([frame for _, frame in test.keys[self._at]])  # (T,) their numbers in the clip
-        sampled = np.linspace(self._at.start, self._at.stop - 1, BRIGHTNESS_FRAMES, dtype=int)
-        tops = {
-            name: max(float(np.abs(branch.error(i)).max()) for i in sampled)
-            for name, branch in (("appearance", test.appearance), ("motion", test.motion))
-        }
-        self.figure.show_clip(clip, self.frames, None if labels is None else labels[self._at], tops)
+        self.figure.show_clip(clip, self.frames, None if labels is None else labels[self._at], self._tops)
         self._show_curve()
 
     def _show_curve(self) -> None:

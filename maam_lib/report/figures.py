@@ -38,8 +38,9 @@ from maam_lib.training import RunError, dataset_for
 CURVES = 6  # clips of Fig. 7, those with the most change between normal and abnormal first
 ROWS = 4  # clips of Fig. 8
 COLUMNS = (
-    "Left to right: frame, appearance error, motion error, both fused, and the place: blue where the fused patch sum "
-    "passes the threshold calibrated on training frames, orange the truth."
+    "Left to right: frame, what appearance and motion add to the score as patch sums, both fused, all in one scale of "
+    "colours, and the place: blue where the fused patch sum passes the threshold calibrated on training frames, orange "
+    "the truth."
 )
 SIGNED = "Motion errors are of speed, with their sign: orange is faster than predicted, purple slower."
 

@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bs4 import BeautifulSoup
 from latex2mathml.converter import convert as to_mathml
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
-from maam_lib.notebook import recorded_results
-from maam_lib.pages import page
+from maam_lib.notebook import RESULT_MIME, recorded_results
+from maam_lib.pages import page, source_of
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
+UNSEEN = {"application/vnd.jupyter.widget-view+json", RESULT_MIME}  # outputs that are not for a reader
+SOLUTION_MARK = re.compile(r"^ *### (BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
+SAYS_NOTHING = ("", "–", "-", "NaN", "nan", "None", "not measured")
+NUMBER = re.compile(r"(?=.*\d)([-+−\d\s.,:±%/()\[\]–×]|(?<=\d)e(?=[-+]?\d))+")
 
 
 @dataclass(frozen=True)
@@ -57,21 +61,50 @@ def chapter_page(chapter: Chapter) -> str:
 
     The alternative text of a picture is `alt` in the metadata of the cell that draws it: nbconvert looks for it there.
     """
-    exporter = HTMLExporter(template_name="basic", filters={"markdown2html": as_html})
-    body, _ = exporter.from_notebook_node(_without_widgets(chapter.notebook))
-    code_colours = HtmlFormatter(style="friendly").get_style_defs(".highlight")
-    return page("report/templates/chapter.html", title=chapter.title, notebook=body, code_colours=code_colours)
+    exporter = HTMLExporter(raw_template=source_of("report/templates/cells.html"), filters={"markdown2html": as_html})
+    body, _ = exporter.from_notebook_node(_as_it_is_read(chapter.notebook))
+    return page("report/templates/chapter.html", title=chapter.title, notebook=body, code_colours=code_colours())
 
 
-def _without_widgets(notebook: NotebookNode) -> NotebookNode:
-    """The same without progress bars and sliders: without a kernel they are dead, and nbconvert makes scripts of them
-    that need jQuery, which the page has not."""
-    still = copy.deepcopy(notebook)
-    still.metadata.pop("widgets", None)
-    for cell in still.cells:
+def code_colours() -> str:
+    """CSS of code on light and on dark paper."""
+    light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("friendly", "github-dark"))
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+def _as_it_is_read(notebook: NotebookNode) -> NotebookNode:
+    """The same for a reader: without progress bars and sliders, which are dead without a kernel, and of which nbconvert
+    makes scripts that need jQuery; without recorded numbers and the marks of what students write; with plain tables."""
+    shown = copy.deepcopy(notebook)
+    shown.metadata.pop("widgets", None)
+    for cell in shown.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
-    return still
+            cell.source = SOLUTION_MARK.sub("", cell.source)
+            cell.outputs = [output for output in cell.outputs if not UNSEEN & output.get("data", {}).keys()]
+            for output in cell.outputs:
+                if "<table" in output.get("data", {}).get("text/html", ""):
+                    output.data["text/html"] = readable_tables(output.data["text/html"])
+    return shown
+
+
+def readable_tables(html: str) -> str:
+    """Tables of pandas without their own style: columns of numbers, and their headings, have the class `number`, and no
+    line breaks around a ±."""
+    soup = BeautifulSoup(html.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"), "html.parser")
+    for style in soup.find_all("style"):
+        style.decompose()
+    for table in soup.find_all("table"):
+        for part in (table, *table.select("thead tr")):
+            part.attrs = {name: value for name, value in part.attrs.items() if name not in ("border", "style")}
+        rows = [cells for row in table.find_all("tr") if (cells := row.find_all("td"))]
+        heads = [row.find_all("th")[-len(rows[0]) :] for row in table.select("thead tr")] if rows else []
+        for column in zip(*rows, strict=False):
+            said = [text for cell in column if (text := cell.get_text().strip()) not in SAYS_NOTHING]
+            if said and all(map(NUMBER.fullmatch, said)):
+                place = rows[0].index(column[0])
+                for cell in (*column, *(head[place] for head in heads if len(head) == len(rows[0]))):
+                    cell["class"] = [*cell.get_attribute_list("class", []), "number"]
+    return str(soup)
 
 
 def index_page(summary: Mapping[str, Any], chapters: Sequence[Chapter]) -> str:

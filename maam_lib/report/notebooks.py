@@ -44,10 +44,18 @@ SEQUENCE = (
     "07_playground",
     "08_your_camera",
     "09_paper_against_code",
+    "10_reviewer_2",
 )
 PAPER = "paper"  # folder, in that of a report, of the paper's tables and claims
 PLAYER = "play.html"
-PATHS = ("source", "footage", "video", "runs", "sweep")  # parameters that a user gives as seen from his own folder
+PATHS = (
+    "source",
+    "footage",
+    "video",
+    "runs",
+    "sweep",
+    "bets",
+)  # parameters that a user gives as seen from his own folder
 CELL_LIMIT = 600  # seconds; a notebook whose cells may take longer says so in its metadata: {"maam": {"cell_limit": s}}
 Show = Callable[[int, int], None]  # is told how many cells have begun, of how many
 

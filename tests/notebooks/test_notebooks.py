@@ -1,7 +1,6 @@
 """The notebooks as they are committed, each chapter as executed, and the report that the sequence becomes."""
 
 import ast
-import copy
 import io
 import json
 import re
@@ -19,6 +18,10 @@ from nbformat import NotebookNode
 from data_prep.scenes.synthetic import SceneSettings, read_synthetic
 from maam_lib.config import load_recipe
 from maam_lib.evaluation.measuring import evaluate
+from maam_lib.exercises.checking import EXERCISES
+from maam_lib.exercises.course import student_copy
+from maam_lib.exercises.record import RECORD
+from maam_lib.exercises.record import read as read_record
 from maam_lib.grid.results import REFERENCE, paper_values
 from maam_lib.notebook import recorded_results
 from maam_lib.report import notebooks as reporting
@@ -30,6 +33,7 @@ from tests.conftest import prepare_clips
 from tests.maam_lib.report.test_notebook_pages import Resources
 
 MOST_LINES = 25
+CHECKED = {"exercise", "hole"}  # tags of the cells that end in a check
 APP = NOTEBOOK_FOLDER / "app.ipynb"  # the page of `make app`, no chapter
 NOTEBOOKS = {
     path: nbformat.read(path, as_version=4)
@@ -76,7 +80,7 @@ def each_code_cell() -> Iterator[tuple[Path, NotebookNode]]:
 
 
 def test_every_chapter_is_there() -> None:
-    assert {path.stem for path in NOTEBOOKS if path.parent == NOTEBOOK_FOLDER} == set(SEQUENCE)
+    assert {path.stem for path in NOTEBOOKS} == set(SEQUENCE)
 
 
 def test_the_page_of_the_app_is_a_title_parameters_and_one_call() -> None:
@@ -147,8 +151,7 @@ def test_one_cell_of_parameters_holds_commented_literals() -> None:
 def test_links_lead_to_pages_of_the_report() -> None:
     """A report holds the chapters only, so nothing else can be linked; anchors must be on their page."""
     for path, notebook in NOTEBOOKS.items():
-        solves = path.parent.name == "solutions"
-        chapter = r"(\.\./)?\d\d_\w+\.ipynb(#[\w-]+)?" if solves else r"(\w+\.ipynb)?(#[\w-]+)?"
+        chapter = r"(\w+\.ipynb)?(#[\w-]+)?"
         targets = re.findall(r"\]\(([^)\s]+)\)", prose(notebook))
         here = [target for target in targets if "://" not in target]
         anchors = re.findall(r'<a id="([\w-]+)">', prose(notebook))
@@ -187,9 +190,8 @@ def test_a_chapter_has_a_title_its_time_a_way_on_and_a_summary() -> None:
         assert "## Summary" in prose(notebook), path
         assert re.search(r"\*[^*]*(second|minute)[^*]*\*", opening), f"{path}: no time"
         assert "GPU" in opening or "computes nothing" in opening, path
-        if path.parent == NOTEBOOK_FOLDER:
-            assert re.search(r"(Before|Next):", opening), f"{path}: no way on"
-            assert "| paper |" in "\n".join(cell.source for cell in notebook.cells), f"{path}: no table of the paper"
+        assert re.search(r"(Before|Next):", opening), f"{path}: no way on"
+        assert "| paper |" in "\n".join(cell.source for cell in notebook.cells), f"{path}: no table of the paper"
 
 
 def test_no_number_is_typed_that_a_result_file_holds() -> None:
@@ -265,19 +267,35 @@ def trained(small_scene: Path, tmp_path_factory: pytest.TempPathFactory) -> RunF
 
 
 def doubled(name: str, folder: Path) -> tuple[Path, int]:
-    """A chapter with all cells twice, as after a second click on Run All.
+    """A chapter with all cells twice: a student's copy with open holes, then, as after a second click on Run All, the
+    complete one, with wrong answers behind the right ones. The folder keeps a record.
 
-    Returns how many cells, once executed, are of the first time.
+    Returns how many cells, once executed, are of the copy.
     """
-    notebook = nbformat.read(NOTEBOOK_FOLDER / f"{name}.ipynb", as_version=4)
+    complete = nbformat.read(NOTEBOOK_FOLDER / f"{name}.ipynb", as_version=4)
+    notebook = student_copy(complete)
     first = len(notebook.cells) + 1  # papermill puts the parameters into one of its own
-    again = [copy.deepcopy(cell) for cell in notebook.cells if "parameters" not in tags(cell)]
-    for cell in again:
-        cell.id += "-again"
-    notebook.cells += again
+    for cell in complete.cells:
+        if "parameters" not in tags(cell):
+            cell.id += "-again"
+            notebook.cells.append(cell)
+        if CHECKED & set(tags(cell)):
+            notebook.cells.append(nbformat.v4.new_code_cell(wrong(cell.source), id=f"{cell.id}-wrong"))
     folder.mkdir(exist_ok=True)
     nbformat.write(notebook, folder / f"{name}.ipynb")
+    (folder / RECORD).touch()
     return folder / f"{name}.ipynb", first
+
+
+def wrong(source: str) -> str:
+    """The check of a cell, asked about a wrong answer."""
+    [check] = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and is_check(node)]
+    check.args[1] = ast.Constant("wrong")
+    return ast.unparse(check)
+
+
+def is_check(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "check"
 
 
 @pytest.mark.notebooks
@@ -294,6 +312,9 @@ def test_a_chapter_runs_twice_and_records_the_same_numbers(
     chapter = run_notebook(path, out, {key: value for key, value in given.items() if key in declared})
     assert chapter.failure is None
     results_of_both_halves(name, chapter.notebook, first)
+    _, entries, damaged = read_record(path.with_name(RECORD))
+    assert damaged == []
+    assert {entry.exercise for entry in entries if entry.outcome == "right"} == exercises_of(name), "each is recorded"
     assert RunFolder.open(run).history.equals(trained.history), "no chapter trains what is trained"
     page = (out / f"{name}.html").read_text(encoding="utf-8")
     assert_page_is_whole(page, out)
@@ -329,16 +350,18 @@ def test_chapters_of_a_report_share_one_training_and_run_twice(
 
 
 def results_of_both_halves(name: str, executed: NotebookNode, first: int) -> dict[str, Any]:
-    """What a doubled chapter recorded, the same both times; its exercises are untouched stubs that say so."""
+    """What a doubled chapter recorded, the same with open holes and with solutions; its checks say which are which."""
     halves = [NotebookNode(cells=part) for part in (executed.cells[:first], executed.cells[first:])]
     once, again = (
         {key: v for key, v in recorded_results(half).items() if not key.endswith("per_second")} for half in halves
     )
     assert once, f"{name} recorded nothing"
-    assert again == once, f"{name}: a cell leans on what a later one left"
-    stubs = untouched_stubs(halves[0])
-    assert all("not yet: replace the ... by your answer" in said for said in stubs), name
-    assert len(stubs) >= 3, f"{name}: too few exercises"
+    assert again == once, f"{name}: a cell leans on what a later one left, or the library fills a hole otherwise"
+    says = {"": "not yet: replace the ... by your answer", "again": "right: ", "wrong": "not yet: got wrong"}
+    for half in says:
+        lines = [said for part, said in verdicts(executed) if part == half]
+        assert [line for line in lines if says[half] not in line] == [], f"{name}: {half}"
+        assert len(lines) == len(exercises_of(name)), f"{name}: {half}"
     return once
 
 
@@ -375,7 +398,17 @@ def assert_page_is_whole(page: str, out: Path) -> None:
     }
 
 
-def untouched_stubs(executed: NotebookNode) -> list[str]:
-    """What the checkers said of the stubs of an executed notebook."""
-    stubs = [cell for cell in executed.cells if "exercise" in cell.metadata.get("tags", [])]
-    return ["".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs) for cell in stubs]
+def verdicts(executed: NotebookNode) -> list[tuple[str, str]]:
+    """What the checks of a doubled chapter said: (half, line), the half "" of the copy, "again" or "wrong"."""
+    said = []
+    for cell in executed.cells:
+        half = cell.id.rpartition("-")[2]
+        if CHECKED & set(tags(cell)) or half == "wrong":
+            text = "".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs)
+            said.append((half if half in ("again", "wrong") else "", text))
+    return said
+
+
+def exercises_of(name: str) -> set[str]:
+    """The numbers of a chapter's exercises and holes."""
+    return {number for number in EXERCISES if number.startswith(f"{name[:2]}.")}

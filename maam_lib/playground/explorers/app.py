@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from IPython.display import HTML, display
 
 from maam_lib.evaluation import network_predictor
+from maam_lib.grid import Subject, recipe_file, subject_of
 from maam_lib.pages import page
 from maam_lib.playground.explorers.comparison import RunComparison
 from maam_lib.playground.explorers.controls import WRONG, note
@@ -19,7 +20,6 @@ from maam_lib.playground.explorers.training import TrainingPanel
 from maam_lib.playground.memory_view import MemoryView
 from maam_lib.playground.rescoring import Rescorer, ScoreChoice, rescorer_for
 from maam_lib.playground.score_view import ScoreView
-from maam_lib.playground.subject import Subject, recipe_file, subject_of
 
 TELL_SECONDS = 0.3  # between two looks at how far the work is
 RESEND_SECONDS = 3.0  # after which a page that was loading is surely there

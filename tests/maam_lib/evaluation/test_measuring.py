@@ -389,6 +389,10 @@ def test_detection_row_agrees_with_the_score(
             sums = pscd.patch_sums(torch.from_numpy(row[branch])[None], PATCH)
             assert float(sums.max()) == pytest.approx(line[branch], rel=1e-4)
         assert row["found"].any() == (line["fused"] >= calibration.threshold)
+        assert row["fused_sums"].max() == pytest.approx(line["fused"], rel=1e-4)
+        np.testing.assert_allclose(row["appearance_share"] + row["motion_share"], row["fused_sums"], rtol=1e-5)
+        assert row["appearance_share"].max() == pytest.approx(calibration.psi * line["appearance"], rel=1e-4)
+        assert row["threshold"] == calibration.threshold
         np.testing.assert_array_equal(row["frame"], scene.frames("test", clip)[frame])
         np.testing.assert_array_equal(row["mask"], scene.masks(clip)[frame] == 1)
 

@@ -6,8 +6,20 @@ import pytest
 import torch
 
 from maam_lib import exercises
+from maam_lib.exercises import answers
 from maam_lib.exercises import checking as verdicts
-from maam_lib.exercises.checking import EXERCISES, ExerciseError, between, function, value
+from maam_lib.exercises.checking import (
+    EXERCISES,
+    Exercise,
+    ExerciseError,
+    Judgement,
+    acts_like,
+    between,
+    expects,
+    function,
+    judged,
+    value,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +84,44 @@ def test_an_answer_can_be_judged_by_what_it_leads_to() -> None:
     assert not between(0.1, 30, 18, 22, "items").passed
 
 
-def test_a_verdict_is_one_line_that_says_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EXERCISES, "99.1", lambda answer, expected: value(answer, expected))
-    assert repr(verdicts.check("99.1", 1.0, 2.0)) == "99.1 not yet: got 1, expected 2"
-    assert repr(verdicts.check("99.1", (1, "b"), (1, "b"))) == "99.1 right: got (1, b), expected (1, b)"
+def mine_squared(x: float) -> float:
+    return x * x
+
+
+def test_a_verdict_is_one_line_that_keeps_what_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXERCISES, "99.1", Exercise(value))
+    assert repr(verdicts.check("99.1", 1.0, 2.0)).startswith("99.1 not yet: got 1")
+    assert "Expected: 2" in repr(verdicts.check("99.1", 1.0, 2.0, reveal=True))
+    assert repr(verdicts.check("99.1", (1, "b"), (1, "b"))) == "99.1 right: got (1, b)"
     assert "(2, 3) numbers, first 1, 1" in repr(verdicts.check("99.1", torch.ones(2, 3), 2.0))
     assert len(repr(verdicts.check("99.1", "x" * 9999, "y"))) < 300
+
+
+def test_a_chapter_goes_on_with_the_answer_where_it_is_right_else_with_the_library_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verdicts, "EXERCISES", {})
+
+    @expects("99.a")
+    def double(x: float) -> float:
+        return 2 * x
+
+    @acts_like("99.b", lambda: [(1.0,), (2.0,)])
+    def square(x: float) -> float:
+        return x**2
+
+    @judged("99.c")
+    def any_positive(answer: float) -> Judgement:
+        return between(answer, answer, 0, 1e9, "size")
+
+    mine = np.float32(6.0)
+    assert verdicts.check("99.a", mine, 3).go_on_with is mine
+    assert verdicts.check("99.a", ..., 3).go_on_with == verdicts.check("99.a", 5, 3).go_on_with == 6
+    assert verdicts.check("99.b", lambda x: ...).go_on_with is square
+    assert verdicts.check("99.b", lambda x: x).go_on_with is square
+    assert verdicts.check("99.b", mine_squared).go_on_with is mine_squared
+    assert verdicts.check("99.c", -1).go_on_with is None
+    assert verdicts.check("99.c", 3).go_on_with == 3
 
 
 def test_an_exercise_that_does_not_exist_is_refused() -> None:
@@ -119,7 +163,7 @@ def test_a_function_that_writes_into_its_arguments_is_judged_by_what_it_returns(
 def test_no_wrong_answer_makes_a_checker_raise(
     answer: object, expected: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(EXERCISES, "99.1", lambda given: value(given, expected))
+    monkeypatch.setitem(EXERCISES, "99.1", Exercise(lambda given: value(given, expected)))
     assert not verdicts.check("99.1", answer).passed
     assert not verdicts.check("99.1", (answer, "text")).passed
     assert not function(lambda: answer, lambda: expected, [()]).passed
@@ -127,9 +171,9 @@ def test_no_wrong_answer_makes_a_checker_raise(
 
 @pytest.mark.parametrize("answer", [0.5, np.float32(0.5), np.array(0.5), torch.tensor(0.5)])
 def test_a_number_of_any_kind_is_one(answer: object) -> None:
-    assert verdicts.number(answer) == 0.5
+    assert answers.number(answer) == 0.5
 
 
 @pytest.mark.parametrize("answer", ["0.5", None, [0.5, 1.0], 10**400, torch.ones(2)])
 def test_what_is_no_number_is_nan(answer: object) -> None:
-    assert np.isnan(verdicts.number(answer))
+    assert np.isnan(answers.number(answer))

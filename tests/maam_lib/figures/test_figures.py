@@ -37,6 +37,7 @@ STEPS = {
     "appearance_sums": MAP[:4, :6],
     "motion_sums": MAP[:4, :6],
     "fused": MAP[:4, :6],
+    "psi": 0.25,
     "worst": MASK,
 }
 SIGNED = MAP - 0.4
@@ -68,7 +69,8 @@ LEARNED = pd.DataFrame(
     ],
     columns=["training", "seed", "epoch", "learned", "auc"],
 )
-ROW = {"frame": GRAY, "appearance": MAP, "motion": MAP, "fused": MAP, "found": MASK, "mask": MASK}
+SHARES = {"appearance_share": MAP[:4, :6], "motion_share": 2 * MAP[:4, :6], "fused_sums": 3 * MAP[:4, :6]}
+ROW = {"frame": GRAY, "found": MASK, "mask": MASK, "threshold": np.float64(2.0)} | SHARES
 
 # name: (call, axes, pictures)
 CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
@@ -80,11 +82,11 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
     "score_curves": (lambda: plots.score_curves({"a": SCORES, "b": SCORES, "c": SCORES}, threshold=0.5), 4, 0),
     "detection_rows": (
         lambda: pictures.detection_rows([ROW, ROW | {"mask": EMPTY, "found": EMPTY}], ["a", "b"]),
-        10,
+        11,
         12,
     ),
-    "detection_rows in the paper's colours": (lambda: pictures.detection_rows([ROW], ["a"], palette="paper"), 5, 8),
-    "detection_rows of a speed": (lambda: pictures.detection_rows([ROW | {"motion": SIGNED}], ["a"]), 5, 6),
+    "detection_rows in the paper's colours": (lambda: pictures.detection_rows([ROW], ["a"], palette="paper"), 6, 8),
+    "detection_rows of a speed": (lambda: pictures.detection_rows([ROW | {"motion_share": SIGNED}], ["a"]), 6, 6),
     "query_answers": (lambda: pictures.query_answers(GRAY, (1, 2), WEIGHTS, [4, 0, 2], 4), 5, 7),
     "item_gallery": (lambda: pictures.item_gallery([ITEM, ITEM | {"patches": ITEM["patches"][:1]}]), 8, 7),
     "items_in_a_plane": (
@@ -93,6 +95,7 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
         0,
     ),
     "slow_motion": (lambda: pictures.slow_motion(STEPS), 10, 10),
+    "slow_motion with a threshold": (lambda: pictures.slow_motion(STEPS, 0.5), 10, 10),
     "slow_motion of a speed": (lambda: pictures.slow_motion(OF_SPEED), 10, 10),
     "item_gallery of speeds": (lambda: pictures.item_gallery([ITEM | {"flow": SPEED}]), 4, 4),
     "frames_against_patches of a speed": (lambda: pictures.frames_against_patches([OF_SPEED, STEPS], ["a", "b"]), 6, 6),
@@ -180,11 +183,12 @@ def test_a_predicted_speed_is_gray_and_says_its_scale() -> None:
 
 
 def test_errors_with_a_sign_are_white_at_zero_and_orange_where_things_are_faster() -> None:
-    row = pictures.detection_rows([ROW | {"motion": SIGNED}], ["a"]).axes
-    appearance, motion = row[1].images[0], row[2].images[0]
-    assert row[2].get_title() == "motion (orange > 0)"
-    assert (appearance.get_cmap().name, appearance.norm.vmin) == ("inferno", MAP.min())
-    assert (motion.norm.vmin, motion.norm.vmax) == (-SIGNED.max(), SIGNED.max())
+    row = pictures.detection_rows([ROW | {"motion_share": 9 * SIGNED}], ["a"]).axes
+    motion = row[2].images[0]
+    assert row[2].get_title() == "(1 − ψ) × motion (orange > 0)"
+    most = 9 * np.abs(SIGNED).max()
+    limits = {(*axis.images[0].get_clim(), axis.images[0].get_cmap().name) for axis in row[1:4]}
+    assert limits == {(-most, most, "PuOr_r")}, "what is added to it has the same scale"
     slower, none, faster = motion.get_cmap()([0.1, 0.5, 0.9])[:, :3]
     assert faster[0] > faster[2] + 0.3, "orange: more red than blue"
     assert slower[2] > slower[0] + 0.1, "purple: more blue than red"
@@ -192,6 +196,39 @@ def test_errors_with_a_sign_are_white_at_zero_and_orange_where_things_are_faster
     shown = [axis.images[0] for axis in pictures.frames_against_patches([OF_SPEED, STEPS], ["a", "b"]).axes]
     limits = {(shown[i].norm.vmin, shown[i].norm.vmax, shown[i].get_cmap().name) for i in (2, 5)}
     assert limits == {(-MAP.max(), MAP.max(), "PuOr_r")}, "both frames in the same colours"
+
+
+def test_all_maps_of_a_score_share_one_scale_that_holds_the_threshold() -> None:
+    """A miss is as dark as its score is low: nothing is brightened to the largest of its own row."""
+    miss = {name: sums / 10 for name, sums in SHARES.items()}
+    most = 3 * MAP[:4, :6].max()
+    for threshold, top in ((2.0, most), (7.0, 7.0)):
+        at = {"threshold": np.float64(threshold)}
+        *panels, bar = pictures.detection_rows([ROW | at, ROW | at | miss], ["hit", "miss"]).axes
+        maps = [panels[i].images[0] for i in (1, 2, 3, 6, 7, 8)]
+        assert {shown.get_clim() for shown in maps} == {(0, top)}
+        assert [line.get_xdata()[0] for line in bar.lines] == [threshold] * 2
+        assert f"alarm from {threshold:.3g}" in bar.texts[0].get_text()
+
+
+def test_slow_motion_shows_what_is_added_up() -> None:
+    axes = pictures.slow_motion(STEPS, threshold=0.5).axes
+    above, below, fused = axes[3], axes[8], axes[4]
+    np.testing.assert_allclose(above.images[0].get_array(), 0.25 * STEPS["appearance_sums"])
+    np.testing.assert_allclose(below.images[0].get_array(), 0.75 * STEPS["motion_sums"])
+    assert {axis.images[0].get_clim() for axis in (above, below, fused)} == {(0, STEPS["fused"].max())}
+    assert (above.get_title(), below.get_title()) == ("0.25 × patch sums", "0.75 × patch sums")
+    [bar] = below.child_axes
+    assert bar.lines[0].get_xdata()[0] == 0.5
+    assert axes[2].get_title() == f"appearance error, up to {MAP.max():.1f}"
+
+
+def test_histograms_are_shares_of_their_own_values() -> None:
+    axis = plots.histograms({"a": np.array([0.0, 0, 0, 1]), "b": np.array([1.0])}, "x", bins=2).axes[0]
+    heights = [max(patch.get_xy()[:, 1]) for patch in axis.patches]
+    assert heights == [0.75, 1]
+    assert axis.get_ylabel() == "share in each bin"
+    assert [label.get_text() for label in axis.get_yticklabels()][-1].endswith("%")
 
 
 def test_abnormal_frames_are_shaded_and_only_those() -> None:

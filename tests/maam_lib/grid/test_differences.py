@@ -21,7 +21,7 @@ from maam_lib.grid.differences import (
     sizes_table,
 )
 from maam_lib.grid.experiments import IN_DEPTH, reference_grid
-from maam_lib.grid.numbers import as_text, paired
+from maam_lib.grid.numbers import Number, as_text, difference, interval, paired, written
 from maam_lib.grid.results import BASE
 from maam_lib.metrics import roc_auc
 from maam_lib.training.loop import build_network
@@ -180,3 +180,14 @@ def test_every_number_of_a_table_comes_from_a_result_file():
     table = as_text(scoring_table(results)).set_index("scoring")
     expected = np.mean([r.scoring["stride 1"].auc for r in results])
     assert table.loc[results[0].scoring["stride 1"].what, "AUC"].startswith(f"{expected:.3f}")
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [(-0.0002, "+.3f", "+0.000"), (-0.0, ".1f", "0.0"), (-0.0006, "+.3f", "-0.001"), (0.0, "+.3f", "+0.000")],
+)
+def test_what_is_rounded_to_zero_has_no_minus(value: float, form: str, text: str) -> None:
+    assert written(value, form) == text
+    assert difference([value], form=form) == text
+    assert interval((value, 1), form) == f"[{text}, {1:{form}}]"
+    assert str(Number((value,), form)) == text

@@ -1,14 +1,12 @@
 """The app without any browser: what is made when, and what a tab says that cannot show its explorer."""
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import ipywidgets as widgets
 import pytest
 
-from maam_lib.data import PreparedDataset
 from maam_lib.playground.error_cache import cache_folder
 from maam_lib.playground.explorers import app as module
 from maam_lib.playground.explorers.app import App, Page, app
@@ -16,7 +14,6 @@ from maam_lib.playground.explorers.comparison import RunComparison
 from maam_lib.playground.explorers.memory import MemoryExplorer
 from maam_lib.playground.explorers.scores import ScoreExplorer
 from maam_lib.playground.explorers.training import TrainingPanel
-from maam_lib.playground.subject import recipe_file, subject_of
 from maam_lib.training.runs import RunFolder
 
 TABS = ("Scores", "Memory", "Training", "Compare runs")
@@ -130,25 +127,3 @@ def test_while_a_loop_runs_the_line_says_how_far_it_is(monkeypatch: pytest.Monke
         return page
 
     assert asyncio.run(open_a_page()).children[0].description == "8 frames"
-
-
-def test_the_kept_network_is_taken_where_there_is_no_run(
-    tmp_path: Path, finished_run: RunFolder, scene_root: Path, scene: PreparedDataset
-) -> None:
-    own = subject_of(finished_run.folder, "synthetic-laptop", scene_root)
-    assert own.is_own
-    assert own.prepared.content_hash == scene.content_hash
-    assert recipe_file(finished_run.folder, "synthetic-laptop") == finished_run.folder / "recipe.yaml"
-    assert recipe_file(tmp_path, "synthetic-laptop").parts[-3:] == ("reference", "synthetic-laptop", "recipe.yaml")
-
-
-def test_a_subjects_name_is_of_its_weights_and_settings(
-    finished_run: RunFolder, scene_root: Path, tmp_path: Path
-) -> None:
-    first = subject_of(finished_run.folder, "synthetic-laptop", scene_root)
-    copied = tmp_path / "copied"
-    shutil.copytree(finished_run.folder, copied)
-    assert subject_of(copied, "synthetic-laptop", scene_root).name == first.name
-    recipe = finished_run.recipe.with_settings("model.temperature=0.5")
-    (copied / "recipe.yaml").write_text(recipe.to_yaml())
-    assert subject_of(copied, "synthetic-laptop", scene_root).name != first.name

@@ -15,13 +15,14 @@ from maam_lib.figures.plots import score_curves
 from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.judging import Claim, Finding, State, Verdict
 from maam_lib.grid.numbers import Number
+from maam_lib.notebook import RESULT_MIME
 from maam_lib.pages import TEMPLATES
 from maam_lib.report.build import variant_page
 from maam_lib.report.collection import Collection
 from maam_lib.report.figures import Picture
 from maam_lib.report.first_page import write_first_pages
 from maam_lib.report.how_made import write_how_made
-from maam_lib.report.notebook_pages import Chapter, as_html, chapter_page, index_page
+from maam_lib.report.notebook_pages import Chapter, as_html, chapter_page, index_page, readable_tables
 from maam_lib.report.paper_pages import write_paper_pages
 from maam_lib.report.site import Site
 from maam_lib.video.detection_page import Listed, Moment, clock, drawn, percent
@@ -135,6 +136,79 @@ def test_a_notebook_page_shows_text_formulas_and_outputs():
     assert "0.5" in page
     assert PICTURE in page
     assert "$a$" in page, "code keeps its dollars"
+
+
+def cell_page(source: str, *outputs: NotebookNode, **metadata: object) -> str:
+    """The page's body, of one code cell."""
+    cell = new_code_cell(source, metadata=metadata, outputs=list(outputs))
+    return chapter_page(Chapter("04", new_notebook(cells=[cell]), 0)).split("<body>")[1]
+
+
+def test_a_source_that_is_folded_in_the_notebook_is_folded_in_the_page():
+    hidden = {"jupyter": {"source_hidden": True}}
+    said = new_output("stream", name="stdout", text="beside\n")
+    folded = r"(?s)<details><summary>{}</summary>.*secret.*</details>.*beside"
+    assert re.search(folded.format("A solution"), cell_page("secret", said, tags=["exercise"], **hidden))
+    assert re.search(folded.format("The code"), cell_page("secret", said, **hidden))
+    assert re.search(folded.format("Parameters of this page"), cell_page("secret", said, tags=["injected-parameters"]))
+    assert "<details>" not in cell_page("shown", said)
+
+
+def test_of_an_answer_only_the_folded_text_is_shown():
+    table = "| a |\n|---|\n| 1 |"
+    text = f"<details><summary>What came out, and why</summary>\n\nIt is **0.93**: $x^2$.\n\n{table}\n\n</details>"
+    output = new_output("display_data", {"text/markdown": text, "text/plain": "Markdown"})
+    page = cell_page("secret", output, tags=["answer"], jupyter={"source_hidden": True})
+    assert "secret" not in page
+    inside = re.search(r"(?s)<details><summary>What came out, and why</summary>(.*)</details>", page)[1]
+    assert "<strong>0.93</strong>" in inside
+    assert "<msup><mi>x</mi><mn>2</mn></msup>" in inside
+    assert "<td>1</td>" in inside
+
+
+def test_the_marks_of_what_students_write_are_not_shown():
+    page = cell_page("def f(x):\n    ### BEGIN SOLUTION: return ...\n    return 2\n    ### END SOLUTION\n")
+    assert "SOLUTION" not in page
+    assert "2" in page
+
+
+def test_recorded_numbers_are_not_shown():
+    data = {RESULT_MIME: {"name": "memory.share", "value": 0.123}, "text/plain": ""}
+    page = cell_page("x", new_output("display_data", data))
+    assert "output_area" not in page
+    assert "memory.share" not in page
+
+
+TABLE = pd.DataFrame(
+    {
+        "AUC": ["0.803 ± 0.004", "not measured"],
+        "gain": ["-0.163 [-0.2, +0.1]", "+0.218"],
+        "best": ["0.966 (speed)", "-"],
+    },
+    index=pd.MultiIndex.from_product([["ped2"], ["laptop", "mini"]], names=["data", "size"]),
+).assign(what=["speed", "1 cell"], count=[5, 12_000])
+
+
+@pytest.mark.parametrize("html", [TABLE.to_html(), TABLE.style.to_html(), TABLE.reset_index().style.hide().to_html()])
+def test_columns_of_numbers_are_told_apart_and_no_number_is_broken(html: str):
+    shown = readable_tables(html)
+    assert not re.search(r"<style|border=|style=", shown)
+    cells = re.findall(r"<t([hd])([^>]*)>([^<]*)</t", shown)
+    numbers = [text.strip() for _, attributes, text in cells if re.search(r'class="[^"]*\bnumber"', attributes)]
+    assert sorted(filter(None, numbers)) == sorted(
+        ["AUC", "gain", "count", "0.803\xa0±\xa00.004", "not measured", "-0.163 [-0.2, +0.1]", "+0.218", "5", "12000"]
+    )
+
+
+def test_a_table_without_rows_or_of_text_stays():
+    assert "number" not in readable_tables(TABLE.iloc[:0].to_html())
+    assert "number" not in readable_tables(TABLE[["what", "best"]].to_html())
+
+
+def test_pages_follow_the_readers_screen_and_open_folds_in_print():
+    page = chapter_page(Chapter("04", executed_notebook(), 0))
+    assert page.count("prefers-color-scheme: dark") == 2, "the page's own colours and those of code"
+    assert re.search(r"@media print {[^@]*details::details-content { content-visibility: visible; }", page)
 
 
 def test_links_to_notebooks_become_links_to_pages():

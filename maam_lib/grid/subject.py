@@ -1,4 +1,7 @@
-"""What the app plays with: a trained network and the dataset that it is shown on, a run's or the kit's (ours)."""
+"""A trained network and the dataset that it is shown on: a run's, or the kit's where there is no run (ours).
+
+So the chapters that look at a network, and the app, open at once on a machine where nothing was trained.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,8 +11,8 @@ from data_prep.files import file_sha256
 from data_prep.prepare import prepare
 from maam_lib.config import Recipe
 from maam_lib.data import PreparedDataset
-from maam_lib.evaluation import Evaluator
-from maam_lib.grid import REFERENCE, WEIGHTS, reference_network
+from maam_lib.evaluation import Evaluator, Result
+from maam_lib.grid.results import BASE, REFERENCE, WEIGHTS, read_result, reference_network
 from maam_lib.model import MAAMNet
 from maam_lib.training import RunFolder, build_network, dataset_for
 
@@ -23,11 +26,24 @@ class Subject:
     prepared: PreparedDataset
     is_own: bool  # trained here, and not the network that comes with the kit
     name: str  # sha256 of weights and settings
+    folder: Path  # of the run, or of the kept weights
 
     @property
     def evaluator(self) -> Evaluator:
         """Scores predictors on the dataset under the recipe."""
         return Evaluator(self.plan, self.prepared)
+
+    @property
+    def words(self) -> str:
+        """In one line, which network this is."""
+        if self.is_own:
+            return f"{self.plan.name}: your own run in {self.folder}"
+        return f"{self.plan.name}: the network that comes with the kit, since there is no run of your own"
+
+    @property
+    def result(self) -> Result:
+        """What `maam evaluate` measured of this network; raises ResultError, with the remedy, where it has not yet."""
+        return read_result(self.folder / "metrics.json" if self.is_own else self.folder / BASE / "seed0.json")
 
 
 def recipe_file(run: Path, weights: str) -> Path:
@@ -53,4 +69,5 @@ def subject_of(run: Path, weights: str, root: Path) -> Subject:
     if plan.data.dataset == "synthetic" and not (Path(root) / "synthetic").is_dir():
         prepare("synthetic", None, Path(root), progress=False)
     name = hashlib.sha256(f"{file_sha256(file)} {plan.to_yaml()}".encode()).hexdigest()
-    return Subject(plan, net, dataset_for(Path(root), plan), is_own, name)
+    folder = Path(run) if is_own else REFERENCE / weights
+    return Subject(plan, net, dataset_for(Path(root), plan), is_own, name, folder)
