@@ -44,14 +44,14 @@ $(FLOW_VENV)/ready:
 reproduce: env  ## run the notebooks into reports/$(RECIPE) (RECIPE=synthetic-laptop)
 	$(BIN)/maam reproduce $(RECIPE)
 
-sample: env  ## make reports/sample anew: the executed notebooks and the report, small enough to keep
+sample: env  ## build reports/sample again: the executed notebooks and the report, small enough to keep
 	$(BIN)/maam reproduce synthetic-laptop --root runs/sample-data --out runs/sample-report
 	$(BIN)/python docs/make_sample.py runs/sample-report reports/sample
 
 test: env    ## run the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)
 
-test-quick: env  ## what a person who edits runs: everything that neither trains nor starts processes, under a minute
+test-quick: env  ## tests to run while editing: those that neither train nor start processes, under a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
 
 test-import: env  ## install the extra `import` (TensorFlow, 1.5 GB) and test the reading of checkpoints
@@ -64,21 +64,21 @@ fuzz: env    ## kills, full disks, damaged files, names and pairs against every 
 bench: env   ## measure speed as ratios (BENCH='forward training' for some groups), into benchmarks/results
 	OMP_NUM_THREADS=1 $(BIN)/maam bench $(BENCH)
 
-lab: env     ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir notebooks
+lab: env     ## open the notebooks in JupyterLab, the first one in view
+	$(BIN)/jupyter lab --notebook-dir notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb
 
 app: env     ## the app: scores, memory, training and runs in the browser, at http://127.0.0.1:$(APP_PORT) (APP_PORT=8866)
 	@echo "the app: http://127.0.0.1:$(APP_PORT) (Ctrl-C ends it)"
 	@cd notebooks && exec $(abspath $(BIN))/voila app.ipynb --port=$(APP_PORT) --Voila.port_retries=0
 
-check: env   ## style: ruff, formatting, types, arrows between the wings, notebooks without outputs
+check: env   ## style: ruff, formatting, types, imports between the wings, notebooks without outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo >$(VENV)/arrows.txt || { cat $(VENV)/arrows.txt; false; }
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/nbstripout --verify --keep-id --extra-keys 'metadata.papermill cell.metadata.papermill' notebooks/*.ipynb
 
-tree: env    ## print the wings with their lines, and count the arrows between them
+tree: env    ## print the wings with their lines, and count the imports between them
 	$(BIN)/python docs/make_tree.py
 
 format: env  ## let ruff and nbstripout put code and notebooks in order

@@ -149,7 +149,7 @@ def _slurm(workers: int) -> "Cluster":
     described = config.get("jobqueue.slurm")
     if missing := [key for key in ("cores", "memory") if not described[key]]:
         raise ClusterError(
-            f"--scheduler slurm: no {' and no '.join(missing)} of a job known; describe the queue in "
+            f"--scheduler slurm: no {' and no '.join(missing)} set for a job; describe the queue in "
             "~/.config/dask/jobqueue.yaml (docs/sweeps.md)"
         )
     return SLURMCluster(n_workers=workers, processes=1, scheduler_options={"dashboard": False})

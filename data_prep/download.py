@@ -79,7 +79,7 @@ def terms(dataset: str) -> str:
     lines = [
         f"{dataset}: published by its authors at {publication.page}",
         "Terms: theirs, not this kit's; we know of no open licence. For research; read the page before any other use,",
-        "do not pass the files on: they show people who were not asked.",
+        "do not redistribute the files: they show people who were not asked.",
         f"Cite: {publication.citation}",
     ]
     return "\n".join([*lines, publication.by_hand] if publication.by_hand else lines)
@@ -97,7 +97,9 @@ def download(dataset: str, folder: Path, *, timeout: float = 60.0, progress: boo
     """
     publication = _publication(dataset)
     if not publication.archives:
-        raise DownloadError(f"{dataset} must be fetched by hand, by the steps that `maam download {dataset}` prints")
+        raise DownloadError(
+            f"{dataset} must be downloaded by hand, with the steps that `maam download {dataset}` prints"
+        )
     return [
         _fetch(url, sha256, Path(folder), publication.page, timeout, progress)
         for url, sha256 in publication.archives.items()
@@ -114,7 +116,7 @@ def _fetch(url: str, sha256: str, folder: Path, page: str, timeout: float, progr
     path = folder / url.rpartition("/")[2]
     if path.exists() and (found := file_sha256(path)) != sha256:
         raise DownloadError(
-            f"{path}: there already, with sha256 {found}, expected {sha256}; move it away to download the official one"
+            f"{path}: already exists, with sha256 {found}, expected {sha256}; move it away to download the official one"
         )
     if path.exists():
         return path
@@ -125,8 +127,8 @@ def _fetch(url: str, sha256: str, folder: Path, page: str, timeout: float, progr
             if (found := file_sha256(part)) != sha256:
                 part.unlink()
                 raise DownloadError(
-                    f"{url}: the file that came has sha256 {found}, expected {sha256}; nothing was kept. Damaged on "
-                    f"the way, or replaced by its authors? Try again, or see {page}"
+                    f"{url}: the downloaded file has sha256 {found}, expected {sha256}; nothing was kept. Was it "
+                    f"damaged on the way, or replaced by its authors? Try again, or see {page}"
                 )
             part.replace(path)
     return path
@@ -142,9 +144,9 @@ def _fetch_part(url: str, part: Path, page: str, timeout: float, progress: bool)
             raise DownloadError(f"{url}: HTTP {error.code} {error.reason}; has it moved? See {page}") from error
         except (OSError, HTTPException) as error:
             if _size(part) <= reached:
-                kept = f"; they are kept in {part}: run the same command again to go on from there"
+                kept = f"; they are kept in {part}: run the same command again to continue"
                 raise DownloadError(
-                    f"{url}: broken off after {_size(part)} bytes ({error}){kept if _size(part) else ''}"
+                    f"{url}: the connection broke after {_size(part)} bytes ({error}){kept if _size(part) else ''}"
                 ) from error
             reached = _size(part)
 

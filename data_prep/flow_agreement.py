@@ -43,7 +43,7 @@ class Agreement:
         elif self.correlation[best] >= max(AGREES, as_is + 0.1):
             found.append(
                 f"the vectors fit DIS better as {best} (correlation {self.correlation[best]:.2f}) than as (dx, dy) "
-                f"from t to t+1 ({as_is:.2f}): write the files anew in that form"
+                f"from t to t+1 ({as_is:.2f}): write the files again in that form"
             )
         if max(self.correlation.values()) < AGREES:
             found.append(f"correlation with DIS only {as_is:.2f}: is it the flow of these frames?")
@@ -51,7 +51,7 @@ class Agreement:
             guess = [round(side * self.scale) for side in pixels_of]
             found.append(
                 f"the vectors are {self.scale:.2f} times as long as those of DIS: pixels of another frame size? If "
-                f"so, say it with --units H W (by this factor about {guess[0]} {guess[1]})"
+                f"so, give it with --units H W (by this factor about {guess[0]} {guess[1]})"
             )
         return found
 

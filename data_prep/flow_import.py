@@ -49,7 +49,7 @@ class FlowImport:
         lines = [f"flow {name}: {number} fields of {by(size)}, vectors read in pixels of {by(self.pixels_of)}"]
         if beside.scale is not None:
             lines.append(
-                f"beside DIS, where something moves in {beside.pairs} pairs of frames: correlation "
+                f"compared with DIS, where something moves in {beside.pairs} pairs of frames: correlation "
                 f"{beside.correlation['as they are']:.2f}, scale {beside.scale:.2f} (1: the same units), on still "
                 f"ground {beside.still:.2f} of that speed"
             )
@@ -89,7 +89,7 @@ def plan_import(
     agreement = _compare(source, files, pixels_of, manifest.frame_size)
     warnings = agreement.warnings(pixels_of)
     if made.random_weights:
-        warnings = ["made with RANDOM WEIGHTS: noise that only tests the way, never a result", *warnings]
+        warnings = ["made with RANDOM WEIGHTS: noise that only tests the process, never a result", *warnings]
     flow = {
         "estimator": name,
         "settings": {
@@ -147,7 +147,7 @@ def _write_clips(plan: FlowImport, progress: bool) -> dict[Split, dict[str, Clip
         for array in entry.sha256.keys() - {"flow"}:
             if record.sha256[array] != entry.sha256[array]:
                 path = plan.source / split / name / f"{array}.npy"
-                raise PreparationError(f"{path} is not what its manifest says; prepare the dataset again")
+                raise PreparationError(f"{path} does not match its manifest; prepare the dataset again")
         clips[split][name] = entry.model_copy(update={"sha256": record.sha256})
     return clips
 

@@ -19,7 +19,7 @@ from data_prep.files import UnreadableError, in_form, read_json
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
-REPAIR = "delete {} and prepare again: only what is damaged is written anew"
+REPAIR = "delete {} and prepare again: only what is damaged is written again"
 LONGEST_NAME = 255  # bytes of a folder's name
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for itself
 

@@ -38,14 +38,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point: exit status 0 only on success, errors as one line."""
     parser = argparse.ArgumentParser(description="Learned optical flow for a prepared dataset, by ptlflow.")
     parser.add_argument("dataset", type=Path, help="folder of a prepared dataset, best at its native size")
-    parser.add_argument("out", type=Path, help="folder for the flow; the same call goes on where it was stopped")
+    parser.add_argument("out", type=Path, help="folder for the flow; the same command continues where it was stopped")
     parser.add_argument("--model", required=True, help="ptlflow's name: flownet2, raft, raft_small, sea_raft_m ...")
     parser.add_argument("--checkpoint", default="things", help="ptlflow's name of the weights, or a file of them")
     parser.add_argument("--scale", type=float, default=1.0, help="the model sees frames enlarged by this factor")
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, cuda:1 ..."
     )
-    parser.add_argument("--random-weights", action="store_true", help="for tests of the way only: the flow is noise")
+    parser.add_argument("--random-weights", action="store_true", help="for tests only: the flow is noise")
     try:
         write_flows(parser.parse_args(arguments))
     except (LearnedFlowError, OSError) as error:
@@ -80,7 +80,7 @@ def _manifest(dataset: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         _ = [entry["sha256"]["frames"] for clips in manifest["clips"].values() for entry in clips.values()]
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
-        raise LearnedFlowError(f"{path}: not a whole manifest ({error}); prepare the dataset again") from error
+        raise LearnedFlowError(f"{path}: not a complete manifest ({error}); prepare the dataset again") from error
     return manifest
 
 
@@ -97,7 +97,7 @@ def _model(asked: argparse.Namespace) -> tuple[torch.nn.Module, dict[str, str]]:
     if asked.model not in ptlflow.get_model_names():
         raise LearnedFlowError(f"no model {asked.model!r}; ptlflow has {', '.join(ptlflow.get_model_names())}")
     if asked.random_weights:
-        print("learned_flow: RANDOM WEIGHTS: the flow is noise, for tests of the way only", file=sys.stderr)
+        print("learned_flow: RANDOM WEIGHTS: the flow is noise, for tests only", file=sys.stderr)
         torch.manual_seed(0)
         return ptlflow.get_model(asked.model), {"weights": "random"}
     known = getattr(ptlflow.get_model_reference(asked.model), "pretrained_checkpoints", {})
@@ -110,8 +110,8 @@ def _model(asked: argparse.Namespace) -> tuple[torch.nn.Module, dict[str, str]]:
     except (OSError, RuntimeError, KeyError) as error:
         address = known.get(asked.checkpoint, file)
         raise LearnedFlowError(
-            f"the weights of {asked.model} could not be had from {address} ({error}); download them where there is "
-            "a network and give the file with --checkpoint"
+            f"the weights of {asked.model} could not be downloaded from {address} ({error}); download them where "
+            "there is a network and give the file with --checkpoint"
         ) from error
     if file.is_file():
         return model, {"weights": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
@@ -200,7 +200,7 @@ def _claimed(out: Path, settings: dict[str, Any]) -> Iterator[None]:
             aside.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
         yield
     except BlockingIOError as error:
-        raise LearnedFlowError(f"{out}: another process writes flow there; wait for its end") from error
+        raise LearnedFlowError(f"{out}: another process writes flow there; wait until it ends") from error
     finally:
         os.close(lock)
 

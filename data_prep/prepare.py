@@ -75,7 +75,7 @@ def prepare(
         folder = _new_folder(request)
         check_root(request)
         for error in manifests(request.root)[1].values():
-            say(f"passed over: {error}")
+            say(f"skipped: {error}")
         with clear_errors(folder), files.in_turn(folder, "written"):
             if _finished(request) or _new_folder(request) != folder:
                 continue  # another process was here first
@@ -144,7 +144,7 @@ def _check_same(folder: Path, manifest: Manifest, request: Request) -> None:
         )
     if manifest.source.labels_sha256 != _labels_sha256(request):
         raise PreparationError(
-            f"{folder} has other labels ({manifest.label_source}); keep each label set in a --root of its own"
+            f"{folder} has other labels ({manifest.label_source}); keep each label set in a separate --root"
         )
 
 

@@ -130,8 +130,8 @@ def check_arguments(request: Request) -> None:
         raise PreparationError(f"no dataset {dataset!r}; there are {', '.join(READERS)}")
     if flow not in FLOW_ESTIMATORS and flow != "exact":
         raise PreparationError(
-            f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for generated scenes, exact; flow of other "
-            "estimators comes in by `maam import-flow`"
+            f"no flow {flow!r}; there are {', '.join(FLOW_ESTIMATORS)} and, for generated scenes, exact; import flow "
+            "of other estimators with `maam import-flow`"
         )
     if flow == "exact" and not request.reader.generated:
         raise PreparationError("flow 'exact' is known for the generated scenes only; take --flow dis")

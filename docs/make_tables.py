@@ -1,4 +1,4 @@
-"""Makes the tables of results in README.md and docs/ anew from reports/reference: python docs/make_tables.py."""
+"""Makes the tables of results in README.md and docs/ from reports/reference: python docs/make_tables.py."""
 
 import math
 import re
@@ -40,7 +40,7 @@ from maam_lib.report import collect
 
 PROJECT = Path(__file__).parent.parent
 OURS = 28  # number, in docs/differences.md, of an extension of ours
-WITH_EFFECTS = ("synthetic-mini", "ped2-mini")  # recipes that docs/differences.md shows the effects of
+WITH_EFFECTS = ("synthetic-mini", "ped2-mini")  # recipes whose effects docs/differences.md shows
 
 
 def results() -> str:
@@ -97,11 +97,12 @@ def in_short() -> str:
     }
     best = max(motion, key=lambda name: np.mean(motion[name]))
     text = (
-        "Plain speed is enough on real Ped2: the largest patch of the length of optical flow, with no network, has a "
-        f"frame AUC of {speed.micro.auc:.3f} (95 % interval over the twelve clips: {low:.3f} to {high:.3f}). Smoothed "
-        f"over time, as other papers smooth their scores, it has {gaussian:.3f} or {median:.3f}; the paper prints "
-        f"{printed} for MAAM-Net. No network of this kit adds to it, at half of the paper's frame size: the best "
-        f"motion branch, that of {best}, has {np.mean(motion[best]):.3f} (seeds: {len(motion[best])})."
+        "Plain speed is enough on real Ped2. Take the optical flow, without any network, and score each frame by its "
+        f"fastest patch: the frame AUC is {speed.micro.auc:.3f} (95 % interval over the twelve clips: {low:.3f} to "
+        f"{high:.3f}). Smoothed over time, as other papers smooth their scores, it is {gaussian:.3f} or {median:.3f}; "
+        f"the paper prints {printed} for MAAM-Net. At half of the paper's frame size, no network of this kit improves "
+        f"on it: the best motion branch, that of {best}, reaches {np.mean(motion[best]):.3f} (seeds: "
+        f"{len(motion[best])})."
     )
     return textwrap.fill(text.replace(" %", "\u00a0%"), 130, break_long_words=False, break_on_hyphens=False)
 
@@ -119,16 +120,17 @@ def findings() -> str:
     numbered = _differences_of_the_code()
     texts = (
         "**Learning helps where direction matters.** On the kit's generated street, the network's AUC is "
-        f"{learned:.2f} (seeds: {len(scene)}); the best score without any network has {without:.2f}. Learning adds "
+        f"{learned:.2f} (seeds: {len(scene)}); the best score without any network reaches {without:.2f}. Learning adds "
         f"{learned - without:.2f}. (AUC: the chance that an abnormal frame scores higher than a normal one; 0.5 is "
         "guessing.)",
         "**On real UCSD Ped2, speed is enough.** The plain speed of whatever moves, without any network, has an AUC of "
-        f"{speed:.3f}; the paper prints {printed} for MAAM-Net. The kit's networks do learn motion there, and their "
-        f"AUC falls: {min(of_flow):.2f} to {max(of_flow):.2f} at half of the paper's frame size, {of_speed:.2f} for "
-        "one that learns speed without direction. The paper's full size needs a GPU and is open.",
+        f"{speed:.3f}; the paper prints {printed} for MAAM-Net. The kit's networks do learn motion there, but that "
+        f"lowers their AUC: it is {min(of_flow):.2f} to {max(of_flow):.2f} at half of the paper's frame size, and "
+        f"{of_speed:.2f} for a network that learns speed without direction. The paper's full size needs a GPU and has "
+        "not been run.",
         f"**The released code is not the paper.** The kit lists {numbered} differences and measures what they change. "
         f"In small networks with the paper's similarity, {answering[0]:.0f} of {_items(mini)} memory items answer a "
-        f"query; with the code's, {answering[1]:.0f}.",
+        f"query; with the released one, {answering[1]:.0f}.",
     )
     wrapped = (
         textwrap.fill(text, 120, initial_indent=f"{i}. ", subsequent_indent="   ", break_on_hyphens=False)
@@ -138,13 +140,13 @@ def findings() -> str:
 
 
 def alarms() -> str:
-    """How far the threshold of the kept Ped2 weights can be trusted on footage that they have not seen."""
+    """How far the threshold of the kept Ped2 weights can be trusted on footage that they never saw."""
     detector = reference_detector("ped2-laptop")
     share = detector.reached_by_normal_test(detector.threshold)
     assert share is not None  # the kept detector knows
     text = (
-        f"Without `--normal`, the kept Ped2 weights raise the alarm on {share:.0%} of the *normal* test frames of Ped2 "
-        "itself: give ordinary footage of your own view, which sets the threshold. `maam detect` says so too."
+        f"Without `--normal`, the Ped2 weights of the kit raise the alarm on {share:.0%} of the *normal* test frames "
+        "of Ped2 itself. So give ordinary footage of your own view: it sets the threshold. `maam detect` warns of this."
     )
     return textwrap.fill(text.replace("%", "\u00a0%"), 130, break_long_words=False, break_on_hyphens=False)
 
@@ -222,7 +224,7 @@ PAGES: dict[str, tuple[Callable[[], str], ...]] = {
 
 
 def made_anew(page: str, text: str) -> str:
-    """The text of a page with its tables, each between its two marks, made anew."""
+    """The text of a page with its tables, each between its two marks, made again."""
     for make in PAGES[page]:
         begins, ends = f"<!-- {make.__name__}: python docs/make_tables.py -->", f"<!-- /{make.__name__} -->"
         before, rest = text.split(begins, 1)

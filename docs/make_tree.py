@@ -1,4 +1,4 @@
-"""The house in numbers: `python docs/make_tree.py` prints every wing with its lines, and the arrows between wings."""
+"""The house in numbers: `python docs/make_tree.py` prints every wing with its lines, and the imports between wings."""
 
 import ast
 from collections import Counter
@@ -43,9 +43,7 @@ def main() -> None:
     )
     both_ways = sorted(arrow for arrow in arrows if arrow[::-1] in arrows and arrow < arrow[::-1])
     across = Counter((a.split(".")[0], b.split(".")[0]) for a, b in arrows)
-    print(
-        f"arrows between entries: {len(arrows)} pairs, {sum(arrows.values())} imports; both ways: {both_ways or 'none'}"
-    )
+    print(f"between entries: {len(arrows)} pairs, {sum(arrows.values())} imports; both ways: {both_ways or 'none'}")
     for (package, other), pairs in sorted(across.items()):
         print(f"  {package} -> {other}: {pairs} pairs")
 

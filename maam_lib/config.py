@@ -45,8 +45,8 @@ class DataSettings(Section):
     )
     follow: tuple[Followed, ...] = ours(
         (),
-        "settings to take from the prepared data before training; true means all of them. A setting that the recipe "
-        "file itself, a file that extends it, or --set states is never taken",
+        "settings to take from the prepared data before training; true means all of them. A setting is not taken if "
+        "the recipe file, a file that extends it, or --set states it",
     )
 
     @field_validator("follow", mode="before")
@@ -61,21 +61,23 @@ class DataSettings(Section):
 class ModelSettings(Section):
     num_items: int = paper(500, "N, memory items (500 on Ped2, 2000 elsewhere)", "items", ge=1, le=100_000)
     base_channels: int = paper(
-        64, "filters of the first convolution; the others follow (Table 1)", "channels", ge=1, le=512
+        64, "filters of the first convolution; the other layers scale with it (Table 1)", "channels", ge=1, le=512
     )
     similarity: Literal["cosine", "released"] = paper("cosine", "Eq. 1, or what the released code computes", differs=1)
     temperature: float = paper(
-        1.0, "divides the similarities before the softmax of Eq. 2; 1 is the paper", gt=0, le=100
+        1.0, "divides the similarities before the softmax of Eq. 2; 1 is the paper's form", gt=0, le=100
     )
     shrink_threshold: float | None = paper(None, "lambda of Eq. 3; none means 1/N", differs=2, ge=0, lt=1)
-    use_memory: bool = paper(True, "without memory the query goes to the decoders as it is (Table 2)", differs=5)
-    dropout: float = paper(0.3, "share of decoder activations dropped in training (Table 1)", differs=6, ge=0, lt=1)
+    use_memory: bool = paper(
+        True, "whether there is a memory; without it the decoders get the query itself (Table 2)", differs=5
+    )
+    dropout: float = paper(0.3, "share of decoder activations set to 0 in training (Table 1)", differs=6, ge=0, lt=1)
     norm_momentum: float = released(0.01, "weight of a new batch in the batch-norm statistics", gt=0, le=1)
 
 
 class LossSettings(Section):
     branches: Literal["both", "appearance", "motion"] = paper(
-        "both", "decoders that are trained; one alone is a column of Table 5, scored by itself"
+        "both", "decoders that are trained; one trained alone is scored alone, as in Table 5"
     )
     motion_weight: float = paper(2.0, "lambda_m of Eq. 7", ge=0, le=1e6)
     sparse_weight: float = paper(3e-4, "alpha of Eq. 10", ge=0, le=1e6)
@@ -83,20 +85,20 @@ class LossSettings(Section):
     margin: float = paper(0.1, "zeta of Eq. 9 (Sec. 4.3 also says 0.001)", ge=0, le=1)
     motion_target: Literal["flow", "speed"] = ours(
         "flow",
-        "what the motion decoder predicts: the flow, or its length, since one frame does not tell a direction. The "
-        "error of a speed is signed: only what is faster than predicted scores high",
+        "what the motion decoder predicts: the flow, or its length (speed), because one frame does not show a "
+        "direction. The error of speed keeps its sign: only what is faster than predicted scores high",
         differs=28,
     )
     motion_form: Literal["pixels", "patches"] = ours(
         "pixels",
-        "what the motion loss (Eq. 6) compares: every pixel, or the means over whole patches (scoring.patch), a "
-        "quarter of a patch apart; of the flow, each component's",
+        "what the motion loss (Eq. 6) compares: every pixel, or means over whole patches (scoring.patch) that lie a "
+        "quarter of a patch apart, for a flow the mean of each component",
         differs=28,
     )
     sparse_form: Literal["paper", "released"] = paper("paper", "Eq. 8, or its mean over all entries", differs=9)
     latent_form: Literal["paper", "released", "attract"] = paper(
         "paper",
-        "Eq. 9 per query, what the released code computes, or 1 - cos (ours, for comparison; no. 11)",
+        "Eq. 9 per query, what the released code computes, or 1 - cos (this kit's, for comparison; no. 11)",
         differs=10,
     )
 
@@ -106,31 +108,31 @@ class TrainingSettings(Section):
     batch_size: int = released(15, "frames per optimiser step, over all devices", "frames", ge=1)
     learning_rate: float = paper(2e-5, "Adam's constant learning rate", gt=0, le=1)
     adam_form: Literal["paper", "released"] = paper(
-        "paper", "where Adam adds its epsilon: Kingma and Ba's Algorithm 1, or TensorFlow's form", differs=14
+        "paper", "where Adam adds its epsilon: as in Kingma and Ba's Algorithm 1, or as in TensorFlow", differs=14
     )
     precision: Literal["float32", "bfloat16"] = ours(
         "float32", "number format of the convolutions; on a GPU, float32 multiplies in TF32"
     )
-    seed: int = ours(0, "initial values, order of the frames, dropout: all randomness", differs=12, ge=0, lt=2**31)
+    seed: int = ours(0, "seed of all randomness: initial values, frame order, dropout", differs=12, ge=0, lt=2**31)
     augment: bool = ours(
         False,
-        "whether training frames are mirrored, shifted and changed in contrast and brightness at random, their flow "
-        "mirrored and shifted with them",
+        "whether training frames are mirrored, shifted and changed in contrast and brightness at random; their flow "
+        "is mirrored and shifted with them",
         differs=28,
     )
     hold_out: int = ours(
         0,
-        "training clips, the last by name, that are neither trained nor calibrated on: the spread of the largest "
-        "errors on them, beside that on training frames, tells without labels whether a network learns its clips by "
-        "heart",
+        "number of training clips, the last by name, that are held out of training and calibration. The spread of the "
+        "largest errors on them, compared with that on training frames, shows without labels whether a network learns "
+        "its clips by heart",
         "clips",
         ge=0,
         le=10_000,
     )
     keep_epochs: int = ours(
         20,
-        "epochs whose weights stay on disk, spread evenly up to the last; they are the points of the curve over "
-        "epochs. It changes no result, so the recipe's hash leaves it out",
+        "number of epochs whose weights are kept on disk, spread evenly up to the last; they are the points of the "
+        "curve over epochs. It changes no result, so the recipe's hash leaves it out",
         "epochs",
         ge=1,
         le=10_000,
@@ -150,9 +152,11 @@ class ScoringSettings(Section):
     stride: tuple[Positive, Positive] | None = paper(
         None, "step of the patch; none means patch/4", "pixels", differs=19
     )
-    padding: Literal["same", "valid"] = released("same", "whether patches may hang over the border", differs=20)
+    padding: Literal["same", "valid"] = released(
+        "same", "whether patches may extend over the border (same) or not (valid)", differs=20
+    )
     psi: float | None = ours(
-        None, "weight of appearance in the fusion; none: calibrated on training errors", differs=21, ge=0, le=1
+        None, "weight of appearance in the fused score; none: calibrated on training errors", differs=21, ge=0, le=1
     )
     alarm_quantile: float = ours(
         0.99, "share of training frames that must stay below the threshold tau of Eq. 12", gt=0, lt=1

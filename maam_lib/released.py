@@ -111,7 +111,9 @@ def read_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
         return {name: reader.get_tensor(name) for name in sorted(reader.get_variable_to_shape_map())}
     except (tensorflow.errors.OpError, IndexError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise VariableError(f"{prefix}: not a whole TensorFlow checkpoint ({reason}); copy both files again") from error
+        raise VariableError(
+            f"{prefix}: not a complete TensorFlow checkpoint ({reason}); copy both files again"
+        ) from error
 
 
 def _check_variables(mapping: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -232,7 +232,7 @@ def written(folder: Path, text: str, name: str = "again.yaml") -> Path:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        ('{"a": 1, "a": 2}', "the key 'a' occurs twice"),
         ("[" * 60 + "]" * 60, "more than 50 levels deep"),
         ("[" * 100_000, "more than 50 levels deep"),
         ('"\\ud800"', "surrogates not allowed"),
@@ -252,7 +252,7 @@ def test_a_folder_a_pipe_and_other_characters_are_no_text(tmp_path: Path) -> Non
     (tmp_path / "latin").write_bytes("é".encode("latin-1"))
     for path, said in (
         (tmp_path, "a folder, expected a file"),
-        (tmp_path / "pipe", "no plain file"),
+        (tmp_path / "pipe", "not a plain file"),
         (tmp_path / "latin", "byte 0 is not UTF-8"),
     ):
         with pytest.raises(UnreadableError, match=said):
@@ -288,10 +288,10 @@ def test_arrays_are_read_as_numpy_reads_them(array: np.ndarray, version: tuple[i
 def test_arrays_that_are_no_plain_numbers_are_refused(tmp_path: Path) -> None:
     for number, array in enumerate((np.array([{}], object), np.array(["a"]), np.zeros(2, [("x", "f4")]))):
         np.save(tmp_path / f"{number}.npy", array)
-        with pytest.raises(UnreadableError, match="not a whole NumPy array of numbers"):
+        with pytest.raises(UnreadableError, match="not a complete NumPy array of numbers"):
             open_npy(tmp_path / f"{number}.npy")
     np.savez(tmp_path / "many.npz", np.zeros(2))
-    with pytest.raises(UnreadableError, match=r"many\.npz: not a whole NumPy array"):
+    with pytest.raises(UnreadableError, match=r"many\.npz: not a complete NumPy array"):
         open_npy(tmp_path / "many.npz")
 
 
@@ -316,7 +316,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (BOMB, r"references \(\*name\) are not allowed; write the value out \(line 2\)"),
         ("a: " + "[" * 5000, "more than 10 levels deep"),
         ("a: " + "{a: " * 5000, "more than 10 levels deep"),
-        ("model: {num_items: 3}\nmodel: {num_items: 4}", r"the key 'model' stands twice \(line 2\)"),
+        ("model: {num_items: 3}\nmodel: {num_items: 4}", r"the key 'model' occurs twice \(line 2\)"),
         ("? [a]\n: b", "a key must be a word"),
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
         ("a: !!binary aGk=", "could not determine a constructor"),
@@ -520,7 +520,7 @@ def test_a_report_names_what_is_damaged_and_goes_on(run: RunFolder, tmp_path: Pa
 def test_damaged_scores_and_weights_of_a_run_leave_its_pictures_out(run: RunFolder) -> None:
     (run.folder / "scores.csv").write_text("clip,frame\n")
     found = collect(runs=[run.folder])
-    assert any("scores.csv: not a whole table" in reason for reason in found.left_out)
+    assert any("scores.csv: not a complete table" in reason for reason in found.left_out)
     assert any(name.startswith("own-") for name in (grid.recipe.name for grid in found.grids))
 
 
@@ -535,11 +535,11 @@ def test_names_of_clips_are_text_in_scores(run: RunFolder) -> None:
     ("row", "said"),
     [
         ("a,0,1,1,2", "motion|fused"),
-        ("a,0,1,1,2,nan", "fused holds other things"),
+        ("a,0,1,1,2,nan", "fused holds something other"),
         ("a,0,2,1,2,3", "label 0 or 1"),
-        ("a,0,1,1,2,inf", "fused holds other things"),
+        ("a,0,1,1,2,inf", "fused holds something other"),
         ("a,0,1,1,2,3\na,0,1,1,2,3", "every frame once"),
-        ("a,0,1,1,2,True", "fused holds other things"),
+        ("a,0,1,1,2,True", "fused holds something other"),
     ],
 )
 def test_scores_that_are_none_are_refused(row: str, said: str, run: RunFolder) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from data_prep import SPIN_COUNT
@@ -235,3 +236,24 @@ def _is_attribute(name: str) -> bool:
 )
 def test_the_check_of_the_map_can_fail(name: str, there: bool) -> None:
     assert _exists(name) is there
+
+
+# What a Binder-like service reads
+
+
+def test_binder_builds_the_pinned_notebooks_of_this_project(project: dict) -> None:
+    folder = PROJECT / ".binder"
+    conda = yaml.safe_load((folder / "environment.yml").read_text())["dependencies"]
+    [python] = [line.split("=")[1] for line in conda if line.startswith("python ")]
+    assert SpecifierSet(project["requires-python"]).contains(f"{python}.0")
+    build = (folder / "postBuild").read_text()
+    [extras] = re.findall(r"pip install --no-cache-dir -c constraints.txt -e '\.\[(.+)\]'", build)
+    assert set(extras.split(",")) <= set(project["optional-dependencies"])
+    assert "\nset -e\n" in build, "else repo2docker goes on after an error"
+    for script in ("postBuild", "start"):
+        assert os.access(folder / script, os.X_OK)
+        subprocess.run(["bash", "-n", folder / script], check=True)
+    started = subprocess.run(
+        [folder / "start", "printenv", "OMP_NUM_THREADS"], capture_output=True, text=True, check=True
+    )
+    assert started.stdout == "1\n"

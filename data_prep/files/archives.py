@@ -42,8 +42,8 @@ def unpack(archive: Path, scratch: Path, wanted: Callable[[tuple[str, ...]], boo
             raise
         reason = str(error).partition("\n")[0].rstrip(":")
         raise SourceError(
-            f"{archive}: not a whole {kind} archive ({reason}); download it again, or, if it is of another kind (.rar, "
-            ".7z), unpack it and give its folder"
+            f"{archive}: not a complete {kind} archive ({reason}); download it again, or, if it is of another kind "
+            "(.rar, .7z), unpack it and give its folder"
         ) from error
 
 

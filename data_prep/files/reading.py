@@ -34,7 +34,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"
+            kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a plain file"
             raise UnreadableError(f"{path}: {kind}, expected a file")
         if found.st_size > most:
             raise UnreadableError(f"{path}: {found.st_size:,} bytes, expected {most:,} at most; is it another file?")
@@ -44,7 +44,9 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise UnreadableError(f"{path}: byte {error.start} is not UTF-8; was it cut, or saved otherwise?") from error
+        raise UnreadableError(
+            f"{path}: byte {error.start} is not UTF-8; was it cut, or saved in another encoding?"
+        ) from error
 
 
 # JSON
@@ -93,7 +95,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r:.80} stands twice")
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r:.80} occurs twice")
     return content
 
 
@@ -122,7 +124,7 @@ def open_npy(path: Path) -> np.ndarray:
             start, size = file.tell(), path.stat().st_size
         if version > 3 or said is None or None in said.groups():
             raise UnreadableError(
-                f"{path}: not a whole NumPy array of numbers (by its header); was it cut, or is it of text?"
+                f"{path}: not a complete NumPy array of numbers (by its header); was it cut, or is it of text?"
             )
         dtype, shape = np.dtype(said["descr"]), tuple(int(side) for side in said["shape"].split(",") if side.strip())
         expected = start + math.prod(shape) * dtype.itemsize
@@ -135,4 +137,4 @@ def open_npy(path: Path) -> np.ndarray:
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be opened ({error.strerror})") from error
     except (TypeError, ValueError) as error:  # no number type, another size, more axes than NumPy has
-        raise UnreadableError(f"{path}: not a whole NumPy array ({error}); was it cut?") from error
+        raise UnreadableError(f"{path}: not a complete NumPy array ({error}); was it cut?") from error

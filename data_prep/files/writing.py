@@ -34,7 +34,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     if path.exists() and not path.is_file():
-        raise FileExistsError(f"{path}: is no plain file, so nothing is written there; name another")
+        raise FileExistsError(f"{path}: is not a plain file, so nothing is written to it; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
     clear_asides(path.parent)
     aside = aside_of(path)

@@ -44,7 +44,7 @@ def numbered_files(
         if match and path.suffix.lower() in suffixes:
             other = files.setdefault(int(match[1]), path)
             if other != path:
-                raise SourceError(f"{path}: {other.name} is there too; remove one of the two")
+                raise SourceError(f"{path}: {other.name} exists too; remove one of the two")
     if not files:
         raise SourceError(f"{folder}: expected {first:03d}{min(suffixes)} and so on, found {what_is_in(folder)}")
     count = num_files or max(files) - first + 1
@@ -123,7 +123,7 @@ def _counter(paths: Sequence[Path], numbers: list[Numbers], notes: list[str]) ->
     if len(set(np.diff(counter).tolist())) == 1 or not (_is_clock(counter) or _in_stamp(paths, changing[0])):
         return counter
     if not _is_clock(counter):
-        notes.append("named by the time, at uneven steps: whether a frame is missing cannot be told from the names")
+        notes.append("named by the time, at uneven steps: the names do not show whether a frame is missing")
     return None
 
 
@@ -147,9 +147,9 @@ def _doubts(paths: Sequence[Path], numbers: list[Numbers]) -> Iterator[str]:
         yield f"names of {len(kinds)} kinds, such as {some}; all are taken for frames of this clip"
     name = paths[0].stem
     if _DAY_FIRST.search(name) and len(paths) > 1:
-        yield f"named by dates with the day first ({name}): over a month's end their order is not that of time"
+        yield f"named by dates with the day first ({name}): across the end of a month they are not in order of time"
     if any(_HALF_DAY.search(path.stem) for path in paths):
-        yield f"named by a clock of twelve hours ({name}): over 12 o'clock their order is not that of time"
+        yield f"named by a 12-hour clock ({name}): across 12 o'clock they are not in order of time"
     last = [number[-1] for number in numbers]
     if pair := _first_fall(paths, last):
         yield f"in the order of all numbers in their names ({pair}); the last number alone gives another order"

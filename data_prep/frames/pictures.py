@@ -56,7 +56,7 @@ def picture_folder(folder: Path, suffixes: set[str] = PICTURE_SUFFIXES) -> Pictu
         raise SourceError(f"{folder}: no images in this folder; expected {', '.join(sorted(suffixes))} files{there}")
     order = in_order(paths)
     pages, alphas = zip(*map(_head, order.paths), strict=True)
-    notes = [*order.notes, *([f"passed over: {listed(others)}"] if others else [])]
+    notes = [*order.notes, *([f"skipped: {listed(others)}"] if others else [])]
     if max(pages) > 1:
         stack = order.paths[int(np.argmax(pages))].name
         notes.append(f"{stack} holds {max(pages)} pictures: every picture of a file is a frame, {sum(pages)} in all")
@@ -73,7 +73,7 @@ def whole_folder(folder: Path, suffixes: set[str] = PICTURE_SUFFIXES) -> Picture
         before, after = pictures.gap
         raise SourceError(
             f"{folder}: a frame is missing between {before.name} and {after.name}; add it, or number the frames "
-            "anew, 1, 2, 3 ..., if nothing is missing (a counter that began again at 0)"
+            "again, 1, 2, 3 ..., if nothing is missing (a counter that began again at 0)"
         )
     return pictures
 
@@ -85,7 +85,9 @@ def visible_entries(folder: Path) -> list[Path]:
     entries = sorted(path for path in folder.iterdir() if not is_junk(path.name))
     for path in entries:
         if path.is_symlink() and not path.exists():
-            raise SourceError(f"{path}: a link to {path.readlink()}, which is not there; restore it or remove the link")
+            raise SourceError(
+                f"{path}: a link to {path.readlink()}, which does not exist; restore it or remove the link"
+            )
     return entries
 
 

@@ -151,7 +151,7 @@ def open_file(path: Path, *, threads: int = 1) -> "Video":
     try:
         form = container.format.name
         if form in ("image2", "ico") or (form.endswith("_pipe") and _is_one_picture(path)):
-            raise VideoError("it is one picture; put the pictures of a clip into a folder of its own")
+            raise VideoError("it is one picture; put the pictures of a clip into a separate folder")
         return Video(container, threads=threads, missing=missing)
     except VideoError as error:
         container.close()
@@ -278,7 +278,7 @@ def _video_stream(container: InputContainer) -> VideoStream:
     if stream.codec_context is None:
         raise VideoError(f"FFmpeg has no decoder for it here; {CONVERT}")
     if stream.codec_context.name in TEXT_CODECS:
-        raise VideoError("it is a text; keep it in another folder")
+        raise VideoError("it is a text file; keep it in another folder")
     return stream
 
 

@@ -49,8 +49,8 @@ def labelled(clips: list[Clip], source: Path, notes: list[str]) -> tuple[list[Cl
     without = [name for name, clip in test.items() if clip.labels is None]
     if without and len(without) < len(test):
         raise SourceError(
-            f"{source}: no labels of test clip {frames.listed(without)}, but of others; if nothing in it is abnormal, "
-            f"add the line {without[0]},, to {LABEL_FILE}"
+            f"{source}: no labels for test clip {frames.listed(without)}, although others have labels; if "
+            f"nothing in it is abnormal, add the line {without[0]},, to {LABEL_FILE}"
         )
     words = f"the user's own {' and '.join(sources)}" if sources else "none: the footage has no labels"
     return [test[clip.name] if clip.split == "test" else clip for clip in clips], words
@@ -101,7 +101,7 @@ def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, M
             raise SourceError(f"{folder / name}: {count} masks but {num_frames} frames; expected one mask per frame")
     if passed_over:
         notes.append(
-            f"{folder.name}/: {frames.listed(passed_over)} passed over; masks are lossless pictures, one per frame, in "
+            f"{folder.name}/: {frames.listed(passed_over)} skipped; masks are lossless pictures, one per frame, in "
             f"{folder.name}/CLIP/, or an array (T, H, W) in {folder.name}/CLIP.npy"
         )
     return masks
@@ -137,7 +137,7 @@ def read_label_file(path: Path, test: dict[str, Clip]) -> dict[str, Intervals]:
         numbers = first.isdecimal() and last.isdecimal() and max(len(first), len(last)) < 10
         if not (numbers and int(first) <= int(last) < num_frames):
             raise SourceError(
-                f"{where}: {first!r:.40} to {last!r:.40} is no interval of {name}; expected frames 0 to "
+                f"{where}: {first!r:.40} to {last!r:.40} is not an interval of {name}; expected frames 0 to "
                 f"{num_frames - 1}, first and last included"
             )
         intervals[name] += ((int(first), int(last)),)

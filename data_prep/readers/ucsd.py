@@ -117,6 +117,6 @@ def _parse_ranges(entry: str, label_file: Path) -> Ranges:
         match = re.fullmatch(r"(\d+)(?::(\d+))?", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
         if not 1 <= first <= last:
-            raise SourceError(f"{label_file}: {part!r} in [{entry}] is no range of frames, such as 60:152")
+            raise SourceError(f"{label_file}: {part!r} in [{entry}] is not a range of frames, such as 60:152")
         ranges.append((first, last))
     return tuple(ranges)

@@ -60,7 +60,7 @@ def _unknown_entries(source: Path, written: Path | None) -> list[str]:
     others = [path.name for path in frames.visible_entries(source) if path.name.casefold() not in known]
     others = [name for name in others if not (written and written.is_relative_to(source / name))]
     expected = "train/, test/, labels.csv and masks/"
-    return [f"passed over: {frames.listed(others, most=10)}; only {expected} are read"] if others else []
+    return [f"skipped: {frames.listed(others, most=10)}; only {expected} are read"] if others else []
 
 
 # Clips
@@ -91,7 +91,7 @@ def _clips(split: Split, folder: Path | None, notes: list[str]) -> Iterator[Clip
             f"{frames.listed(loose)}"
         )
     if passed_over:
-        notes.append(f"{split}/: {frames.listed(passed_over)} passed over: no video")
+        notes.append(f"{split}/: {frames.listed(passed_over)} skipped: not a video")
 
 
 def _check_names(clips: list[Clip]) -> None:
@@ -99,7 +99,7 @@ def _check_names(clips: list[Clip]) -> None:
     for clip in clips:
         if (clip.split, clip.name) in seen:
             raise SourceError(
-                f"{clip.split}/{clip.name} is there twice (as a file and a folder, or in two formats); remove one"
+                f"{clip.split}/{clip.name} exists twice (as a file and a folder, or in two formats); remove one"
             )
         seen.add((clip.split, clip.name))
         if not clip.name.isprintable():
@@ -121,7 +121,8 @@ def _size_notes(source: Path, sizes: dict[str, frames.Size], stored: frames.Size
         return []
     stretched = {clip: (stored[1] / stored[0]) / (size[1] / size[0]) for clip, size in sizes.items()}
     return [
-        f"{clip}: {frames.by(sizes[clip])} is stored at {frames.by(stored)}, {factor:.2f} times as wide for its height"
+        f"{clip}: {frames.by(sizes[clip])} is stored at {frames.by(stored)}, so everything looks "
+        f"{factor:.2f} times as wide"
         for clip, factor in stretched.items()
         if abs(factor - 1) > STRETCH
     ]

@@ -17,7 +17,7 @@ NEEDED_SPACE = 5e9  # bytes: a prepared Ped2 with its flow, a few runs and repor
 
 @app.command()
 def doctor(root: Root = DEFAULT_ROOT) -> None:
-    """Check this machine: one line per need, OK, or FAIL with what to do."""
+    """Check this machine. Prints one line per need: OK, or FAIL with what to do."""
     findings = examine(root)
     print(*findings, sep="\n")
     if any(finding.remedy for finding in findings):
@@ -26,14 +26,18 @@ def doctor(root: Root = DEFAULT_ROOT) -> None:
 
 @app.command()
 def bench(
-    group: Annotated[list[str] | None, Argument(help="Groups of cases (forward, training ...); all.")] = None,
+    group: Annotated[
+        list[str] | None, Argument(help="Groups of cases (forward, training ...); all if left out.")
+    ] = None,
     root: Root = DEFAULT_ROOT,
-    threads: Annotated[int | None, Option(min=0, help="Threads; 0 is all cores, one if left out.")] = None,
+    threads: Annotated[int | None, Option(min=0, help="Number of threads; 0 means all cores, one if left out.")] = None,
     rounds: Annotated[int, Option(min=2, help="Rounds in which the cases take turns.")] = 7,
-    device: Annotated[str | None, Option(help="cpu or cuda; the best there is if left out.")] = None,
-    out: Annotated[Path | None, Option(help="Folder of JSON; benchmarks/results if left out.", file_okay=False)] = None,
+    device: Annotated[str | None, Option(help="cpu or cuda; the best available if left out.")] = None,
+    out: Annotated[
+        Path | None, Option(help="Folder for JSON files; benchmarks/results if left out.", file_okay=False)
+    ] = None,
 ) -> None:
-    """Measure speed as ratios that hold on any machine; prints tables and whether each demand is met."""
+    """Measure speed. Gives ratios that hold on any machine, and says whether each required speed is met."""
     sys.path.insert(0, str(in_clone("benchmarks").parent))
     from benchmarks.groups import RESULTS, run
 
@@ -127,7 +131,7 @@ def _kernel() -> Finding:
         remedy = f"{sys.executable} -m ipykernel install --sys-prefix"
         return Finding("Jupyter kernel", "no kernel named python3", remedy)
     if program := foreign_program(specs.get_kernel_spec("python3")):
-        remedy = "remove that folder, or take it out of JUPYTER_PATH; `maam reproduce` works all the same"
+        remedy = "remove that folder, or take it out of JUPYTER_PATH; `maam reproduce` works in either case"
         return Finding("Jupyter kernel", f"{found} starts {program}, not {sys.executable}", remedy)
     return Finding("Jupyter kernel", found)
 

@@ -11,26 +11,26 @@ from maam_lib.cli.options import DEFAULT_ROOT, Root, app
 
 @app.command()
 def course(
-    out: Annotated[Path, Argument(help="Folder for the chapters; with --students, for a folder each.")],
-    student: Annotated[str | None, Option(help="Name or number of the one student.")] = None,
+    out: Annotated[Path, Argument(help="Folder for the chapters; with --students, for one folder per student.")],
+    student: Annotated[str | None, Option(help="Name or number of a single student.")] = None,
     students: Annotated[
-        Path | None, Option(help="A text file, one name or number a line: OUT/NAME for each.", dir_okay=False)
+        Path | None, Option(help="Text file with one name or number a line; each gets OUT/NAME.", dir_okay=False)
     ] = None,
     own_scene: Annotated[
-        bool, Option(help="Test clips of the generated scene drawn from the student's number, so that answers differ.")
+        bool, Option(help="Draw the generated test clips from the student's number, so that answers differ.")
     ] = False,
-    complete: Annotated[bool, Option(help="The complete chapters, for instructors.")] = False,
+    complete: Annotated[bool, Option(help="Write the complete chapters, for instructors.")] = False,
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Write the chapters with holes for students to fill in; answers are recorded there, for `maam grade`.
+    """Write chapters for students to fill in. Their answers are recorded in the copy, for `maam grade`.
 
-    A copy is never overwritten. With --own-scene each copy prepares its own data at first use (300 MB, half a minute):
-    the training clips are everybody's, the test clips are not, so the kept weights fit and the numbers differ.
+    A copy is never overwritten. With --own-scene each copy prepares its own data at first use (300 MB, half a minute).
+    All have the same training clips, so the kept weights fit; the test clips differ, so the numbers differ.
     """
     from maam_lib.exercises.course import CourseError, students_in, write_course
 
     if (student is not None) + (students is not None) + complete > 1:
-        raise CourseError("--student, --students and --complete go one at a time")
+        raise CourseError("give only one of --student, --students and --complete")
     names = students_in(students) if students else [student] if student is not None else []
     folders = write_course(out, root, names, own_scene=own_scene, complete=complete, apart=students is not None)
     print(f"course: {out}" + (f", a folder for each of {len(folders)} students" if students else ""))
@@ -43,13 +43,13 @@ def course(
 
 @app.command()
 def grade(
-    folder: Annotated[Path, Argument(help="The folder of `maam course --students`, or one student's copy.")],
-    out: Annotated[Path | None, Option(help="Also write a CSV, a column per exercise.", dir_okay=False)] = None,
+    folder: Annotated[Path, Argument(help="Folder of `maam course --students`, or one student's copy.")],
+    out: Annotated[Path | None, Option(help="Also write a CSV with a column per exercise.", dir_okay=False)] = None,
 ) -> None:
-    """Tell who solved what: 1 point for a right answer, 0.5 for one after reveal=True.
+    """Show who solved what. A right answer gets 1 point, one after reveal=True gets 0.5.
 
-    The CSV is UTF-8 with a plain header and one row per student, as learning platforms take it. A record is a text
-    file that its owner can edit. Where marks count, run the student's chapters again yourself: copy the folder beside
+    The CSV is UTF-8 with a plain header and one row per student, as learning platforms expect. A record is a text
+    file that its owner can edit. If marks count, run the student's chapters again yourself: copy the folder next to
     the others, empty its answers.jsonl, run `jupyter execute --allow-errors *.ipynb` in it (this runs the student's
     code), and grade that copy.
     """

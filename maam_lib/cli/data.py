@@ -8,16 +8,17 @@ from typer import Argument, Exit, Option
 from maam_lib.cli.options import DEFAULT_ROOT, Root, app
 
 Difficulty = Annotated[
-    str | None, Option(help="Of a generated scene: easy, standard or hard; a dataset of its own, as synthetic-hard.")
+    str | None,
+    Option(help="Generated scenes only: easy, standard or hard. Each is a separate dataset, as synthetic-hard."),
 ]
 
 
 @app.command()
 def download(
-    dataset: Annotated[str, Argument(help="ped1, ped2, avenue or shanghaitech (which is by hand: the steps).")],
+    dataset: Annotated[str, Argument(help="ped1, ped2 or avenue; for shanghaitech, the steps to do by hand.")],
     to: Annotated[Path, Option(help="Folder for the archives.", file_okay=False)],
 ) -> None:
-    """Fetch a dataset's official archives from its own page, resumed after a break and checked."""
+    """Download a dataset's official archives. An interrupted download resumes; every archive is checked."""
     from data_prep.download import download as fetch
     from data_prep.download import terms
 
@@ -36,19 +37,20 @@ def prepare(
     root: Root = DEFAULT_ROOT,
     flow: Annotated[str, Option(help="Optical-flow estimator: dis, dis-fast, farneback, exact ...")] = "dis",
     size: Annotated[
-        tuple[int, int] | None, Option(metavar="H W", help="Stored size; native if left out, of videos 120 high.")
+        tuple[int, int] | None,
+        Option(metavar="H W", help="Stored size; if left out, the source's (your videos: shorter side 120)."),
     ] = None,
     labels: Annotated[
-        Path | None, Option(help="avenue: frame intervals (avenue.mat) in place of the official masks.")
+        Path | None, Option(help="avenue only: frame intervals (avenue.mat) instead of the official masks.")
     ] = None,
-    allow_incomplete: Annotated[bool, Option(help="Accept that whole clips are absent.")] = False,
-    workers: Annotated[int | None, Option(min=1, help="Processes; all cores if left out.")] = None,
+    allow_incomplete: Annotated[bool, Option(help="Accept that whole clips are missing.")] = False,
+    workers: Annotated[int | None, Option(min=1, help="Number of processes; one per core if left out.")] = None,
     scheduler: Annotated[
-        str | None, Option(metavar="tcp://HOST:PORT", help="A Dask scheduler whose workers do the work.")
+        str | None, Option(metavar="tcp://HOST:PORT", help="Dask scheduler whose workers to use.")
     ] = None,
     difficulty: Difficulty = None,
 ) -> None:
-    """Turn a dataset as downloaded, or a folder of your own videos, into a prepared dataset."""
+    """Turn a download into a prepared dataset. Also prepares folders of your own videos, and generated scenes."""
     from data_prep.prepare import notes
     from data_prep.prepare import prepare as prepare_dataset
 
@@ -72,14 +74,14 @@ def prepare(
 def import_flow(
     dataset: Annotated[Path, Argument(help="Folder of a prepared dataset, or its name under --root.")],
     flow_dir: Annotated[Path, Option(help="Flow as <split>/<clip>/*.flo or *.npy, or <split>/<clip>.npy.")],
-    name: Annotated[str | None, Option(help="The estimator's name; from flow.json if left out.")] = None,
+    name: Annotated[str | None, Option(help="Name of the flow estimator; from flow.json if left out.")] = None,
     units: Annotated[
         tuple[int, int] | None,
-        Option(metavar="H W", help="Vectors count pixels of this frame size; the files' own if left out."),
+        Option(metavar="H W", help="Frame size whose pixels the vectors count; that of the files if left out."),
     ] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Take flow estimated elsewhere (FlowNet2 ...) into a new prepared dataset, held against DIS first."""
+    """Import flow estimated elsewhere (FlowNet2 ...). Compares it with DIS, then makes a new prepared dataset."""
     from data_prep.flow_import import plan_import, write_import
 
     source = root / dataset if (root / dataset).is_dir() else dataset
@@ -91,10 +93,10 @@ def import_flow(
 
 @app.command()
 def verify(
-    dataset: Annotated[str | None, Argument(help="Name of a dataset; all under the root if left out.")] = None,
+    dataset: Annotated[str | None, Argument(help="Name of a dataset; all under --root if left out.")] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Read prepared datasets again and compare every array with all that is known of it."""
+    """Check prepared datasets. Reads every array again and compares it with all that is known of it."""
     from data_prep.layout import MANIFEST, REPAIR
     from data_prep.verify import prepared_folders
     from data_prep.verify import verify as verify_dataset
@@ -113,7 +115,7 @@ def card(
     dataset: Annotated[str, Argument(help="A generated scene: synthetic, synthetic-avenue ...")] = "synthetic",
     difficulty: Difficulty = None,
 ) -> None:
-    """Tell what a generated scene contains: clips, people, speeds, and every event."""
+    """Show what a generated scene contains. Lists clips, people, speeds, and every event."""
     from data_prep.scenes import scene_card
 
     print(scene_card(_named(dataset, difficulty)))

@@ -13,17 +13,17 @@ from maam_lib.cli.options import DEFAULT_ROOT, DEFAULT_SWEEP, Recipe, Root, Sett
 @app.command()
 def train(
     recipe: Recipe,
-    run: Annotated[Path, Option(help="Folder of this run.", file_okay=False)],
+    run: Annotated[Path, Option(help="Folder for this run.", file_okay=False)],
     root: Root = DEFAULT_ROOT,
     settings: Settings = None,
-    resume: Annotated[bool, Option(help="Continue the run in this folder; begin one if there is none.")] = False,
+    resume: Annotated[bool, Option(help="Continue the run in this folder; start one if there is none.")] = False,
     devices: Annotated[
         int | None,
-        Option(help="GPUs (or CPU processes) that share each batch; all GPUs that can, if left out.", min=1),
+        Option(help="Number of GPUs (or CPU processes) that share each batch; if left out, all GPUs that can.", min=1),
     ] = None,
-    compiled: Annotated[bool, Option("--compile", help="Compile the network: for long trainings on a GPU.")] = False,
+    compiled: Annotated[bool, Option("--compile", help="Compile the network; for long trainings on a GPU.")] = False,
 ) -> None:
-    """Train a recipe on its prepared dataset; one checkpoint per epoch."""
+    """Train a recipe on its prepared dataset. Saves one checkpoint per epoch."""
     from maam_lib.config import load_recipe
     from maam_lib.training import RunFolder, dataset_for, fit, fit_recipe
 
@@ -45,9 +45,12 @@ def train(
 def evaluate(
     run: Annotated[Path, Option(help="Folder of a run.", file_okay=False)],
     root: Root = DEFAULT_ROOT,
-    every_epoch: Annotated[bool, Option(help="Also the AUC of each kept epoch (for showing only).")] = False,
+    every_epoch: Annotated[bool, Option(help="Also measure the AUC of each kept epoch (for showing only).")] = False,
 ) -> None:
-    """Score a run beside the no-learning rows; writes scores.csv and metrics.json into it."""
+    """Score a run next to scores without learning. Writes scores.csv and metrics.json into the run.
+
+    The no-learning rows are the same scores without a network.
+    """
     from maam_lib.evaluation import evaluate as evaluate_run
     from maam_lib.evaluation import in_words
     from maam_lib.grid import result_table
@@ -67,11 +70,11 @@ def baselines(
     recipe: Recipe,
     root: Root = DEFAULT_ROOT,
     out: Annotated[
-        Path | None, Option(help="File for all numbers (.json); the scores go beside it (.csv).", dir_okay=False)
+        Path | None, Option(help="File for all numbers (.json); the scores go next to it (.csv).", dir_okay=False)
     ] = None,
     settings: Settings = None,
 ) -> None:
-    """Measure the no-learning rows of a recipe's data; trains nothing."""
+    """Score a recipe's data without a network. These are the no-learning rows; nothing is trained."""
     from data_prep.files import write_json, write_text
     from maam_lib.config import SettingError, load_recipe
     from maam_lib.evaluation import measure_no_learning
@@ -80,7 +83,7 @@ def baselines(
 
     if out is not None:
         if out.suffix != ".json":
-            raise SettingError(f"--out {out}: expected a name that ends in .json; the scores go beside it, in .csv")
+            raise SettingError(f"--out {out}: expected a name that ends in .json; the scores go next to it, in .csv")
         out.parent.mkdir(parents=True, exist_ok=True)
     plan = load_recipe(recipe, *(settings or []))
     prepared = dataset_for(root, plan)
@@ -103,20 +106,27 @@ def baselines(
 def sweep(
     recipe: Recipe,
     root: Root = DEFAULT_ROOT,
-    out: Annotated[Path, Option(help="Folder of results; finished ones are kept.", file_okay=False)] = DEFAULT_SWEEP,
+    out: Annotated[
+        Path, Option(help="Folder for the results; finished ones are kept.", file_okay=False)
+    ] = DEFAULT_SWEEP,
     part: Annotated[
         list[str] | None,
-        Option(help="Only table2 ... table5, figure5, figure6 or differences; all of the paper's if left out."),
+        Option(
+            help="table2 ... table5, figure5, figure6 or differences; may be repeated. All of the paper if left out."
+        ),
     ] = None,
-    variant: Annotated[list[str] | None, Option(help="A single variant; may be repeated.")] = None,
-    seeds: Annotated[int, Option(min=1, help="Seeds 0, 1 ... of each training.")] = 3,
+    variant: Annotated[list[str] | None, Option(help="Name of a variant; may be repeated.")] = None,
+    seeds: Annotated[int, Option(min=1, help="Number of seeds (0, 1 ...) of each training.")] = 3,
     workers: Annotated[
-        int | None, Option(min=1, help="Trainings at once; one per GPU, or what the machine bears.")
+        int | None,
+        Option(min=1, help="Trainings at the same time; if left out, one per GPU, or as many as the machine can run."),
     ] = None,
-    scheduler: Annotated[str | None, Option(metavar="tcp://HOST:PORT", help="A Dask scheduler; or slurm.")] = None,
+    scheduler: Annotated[
+        str | None, Option(metavar="tcp://HOST:PORT", help="Address of a Dask scheduler, or slurm.")
+    ] = None,
     settings: Settings = None,
 ) -> None:
-    """Train and measure the grid behind the paper's tables and figures; finished cells are never repeated."""
+    """Train all variants behind the paper's tables. Measures them too; what is finished is never repeated."""
     from maam_lib.config import load_recipe
     from maam_lib.grid import OF_THE_PAPER, grid_tables
     from maam_lib.grid import sweep as run_sweep
@@ -142,7 +152,7 @@ def sweep(
 
 @app.command()
 def status(folder: Annotated[Path, Argument(help="Folder of a sweep.")] = DEFAULT_SWEEP) -> None:
-    """Tell how far a sweep is: cells done, running, failed with the reason, and the time left."""
+    """Show how far a sweep is. Lists cells done, running, and failed with the reason, and the time left."""
     from maam_lib.grid import sweep_states
 
     print(*sweep_states(folder), sep="\n")
@@ -152,14 +162,14 @@ def status(folder: Annotated[Path, Argument(help="Folder of a sweep.")] = DEFAUL
 def reproduce(
     recipe: Recipe = "synthetic-laptop",
     root: Root = DEFAULT_ROOT,
-    out: Annotated[Path | None, Option(help="Report folder; reports/RECIPE if left out.")] = None,
+    out: Annotated[Path | None, Option(help="Folder for the report; reports/RECIPE if left out.")] = None,
     settings: Settings = None,
     parameter: Annotated[
-        list[str] | None, Option(metavar="NAME=VALUE", help="A notebook's own parameter; may be repeated.")
+        list[str] | None, Option(metavar="NAME=VALUE", help="Parameter of a notebook; may be repeated.")
     ] = None,
     cell_limit: Annotated[float | None, Option(min=1, help="Seconds that one cell may take.")] = None,
 ) -> None:
-    """Run the notebooks headlessly into a report folder."""
+    """Run all lessons into a report folder. Needs no browser; trains the recipe on the way."""
     from maam_lib.report import reproduce as run_sequence
 
     folder, given = out or Path("reports") / Path(recipe).stem, _parameters(parameter or [])
@@ -169,14 +179,16 @@ def reproduce(
 
 @app.command()
 def report(
-    out: Annotated[Path, Option(help="Folder; an earlier report there is replaced.")] = Path("reports/paper"),
+    out: Annotated[Path, Option(help="Folder for the report; an earlier report in it is replaced.")] = Path(
+        "reports/paper"
+    ),
     sweep: Annotated[
         list[Path] | None, Option(help="Folder of sweeps; may be repeated.", exists=True, file_okay=False)
     ] = None,
     run: Annotated[list[Path] | None, Option(help="Folder of a single evaluated run; may be repeated.")] = None,
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Set the paper's tables, figures and claims beside all results there are; trains nothing."""
+    """Compare all results with the paper. Shows its tables, figures and claims; trains nothing."""
     from maam_lib.report import build_report
 
     index = build_report(
@@ -190,18 +202,29 @@ def report(
 
 
 @app.command()
+def slides(
+    report: Annotated[Path, Argument(help="Folder of a report, as reports/synthetic-laptop.", file_okay=False)],
+) -> None:
+    """Make slides of a report's executed chapters: one file each, which needs no network and prints as a PDF."""
+    from maam_lib.report import write_slides
+
+    for path in write_slides(report):
+        print(path)
+
+
+@app.command()
 def import_weights(
-    prefix: Annotated[Path, Argument(help="A TensorFlow checkpoint's path, without .index or .data-...")],
+    prefix: Annotated[Path, Argument(help="Path of a TensorFlow checkpoint, without .index or .data-...")],
     out: Annotated[Path, Option(help="File for the weights (safetensors).", dir_okay=False)],
     run: Annotated[Path | None, Option(help="Also make this run folder, for `maam evaluate`.")] = None,
-    recipe: Annotated[str | None, Option(help="The run's recipe, as ped2-released.")] = None,
+    recipe: Annotated[str | None, Option(help="Recipe of that run, as ped2-released.")] = None,
 ) -> None:
-    """Bring the authors' released weights into the kit (needs the extra `import`)."""
+    """Import the authors' released weights. Needs the extra `import`."""
     from maam_lib.config import SettingError, load_recipe
     from maam_lib.training import import_weights as import_released
 
     if (run is None) != (recipe is None):
-        raise SettingError("--run and --recipe go together: a run folder needs the settings that it is scored with")
+        raise SettingError("give --run and --recipe together: a run folder needs the settings that it is scored with")
     net = import_released(prefix, out, run=run, recipe=load_recipe(recipe) if recipe else None)
     parameters = sum(parameter.numel() for parameter in net.parameters())
     items = 0 if net.items is None else len(net.items)

@@ -19,6 +19,7 @@ from data_prep.signals import SIGNALS
 
 PATIENCE = 1.0  # seconds from the signal to the end of the process, at most
 KEPT = "what was finished is kept"
+CLEAR = "\r\x1b[K"  # to the line's beginning, and empty it
 
 asked: list[int] = []  # the signals that came; an error after one is a consequence of it
 _one_teller = threading.Lock()
@@ -90,8 +91,9 @@ def _end(number: int) -> NoReturn:
     """
     if _one_teller.acquire(blocking=False) and os.environ.get("LOCAL_RANK", "0") == "0":
         kept = "; ".join(getattr(_stopped, "__notes__", [KEPT]))
+        clear = CLEAR if os.isatty(_stderr) else ""  # a progress line, and the terminal's own ^C
         with suppress(OSError):  # nobody reads any more
-            os.write(_stderr, f"maam: stopped; {kept}\n".encode())
+            os.write(_stderr, f"{clear}maam: stopped; {kept}\n".encode())
     killed = []
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):

@@ -20,34 +20,40 @@ if TYPE_CHECKING:
 @app.command()
 def detect(
     run: Annotated[
-        str, Argument(metavar="RUN", help="Folder of a run, or kept weights (ped2-laptop); with --onnx the video.")
+        str,
+        Argument(metavar="RUN", help="Folder of a run, or name of kept weights (ped2-laptop); with --onnx, the video."),
     ],
     video: Annotated[
-        str | None, Argument(metavar="VIDEO", help="Video, folder of frames, camera (0) or address (rtsp://...).")
+        str | None,
+        Argument(metavar="VIDEO", help="Video file, folder of frames, camera number (0) or address (rtsp://...)."),
     ] = None,
     out: Annotated[Path, Option(help="New folder for video, scores, events and page.", file_okay=False)] = Path(
         "detected"
     ),
     onnx: Annotated[
-        Path | None, Option(help="An exported file in place of a run: `maam detect --onnx FILE VIDEO`.")
+        Path | None, Option(help="An exported file instead of a run: `maam detect --onnx FILE VIDEO`.")
     ] = None,
     root: Root = DEFAULT_ROOT,
     normal: Annotated[
-        str | None, Option(help="Ordinary footage that took no part in training, to find scale and threshold on.")
+        str | None, Option(help="Ordinary footage that took no part in training; it sets scale and threshold.")
     ] = None,
     alarms_per_hour: Annotated[
-        float | None, Option(help="Threshold for at most so many on normal footage; else the run's own.")
+        float | None,
+        Option(help="Sets the threshold for at most this many alarms on normal footage; the run's own if left out."),
     ] = None,
     frame_rate: Annotated[
-        float | None, Option(min=0.01, max=1000, help="Of a folder, or of a video that is wrong.")
+        float | None,
+        Option(min=0.01, max=1000, help="Frames per second of a folder, or of a video whose header is wrong."),
     ] = None,
-    patience: Annotated[float, Option(min=0, help="Seconds to try to get a lost stream back.")] = 600.0,
-    picture_width: Annotated[int, Option(min=320, max=3840, help="Of the annotated video, at most.")] = 640,
+    patience: Annotated[float, Option(min=0, help="Seconds to keep trying after a stream is lost.")] = 600.0,
+    picture_width: Annotated[
+        int, Option(min=320, max=3840, help="Largest width of the annotated video, in pixels.")
+    ] = 640,
     browser_video: Annotated[
-        bool, Option(help="At the end write the annotated video anew, so that the page plays it; else it stays .mkv.")
+        bool, Option(help="At the end, convert the annotated video so that browsers play it; otherwise it stays .mkv.")
     ] = True,
 ) -> None:
-    """Score any video: annotated video, scores, events and one page; Ctrl-C ends it and leaves everything whole."""
+    """Score any video. Writes an annotated video, scores, events and one page; Ctrl-C leaves complete files."""
     from maam_lib.detector import DetectionError
     from maam_lib.video import check_free, footage_notes, measured_on, open_footage, open_onnx, progress_line, untrusted
     from maam_lib.video import detect as detect_in
@@ -94,18 +100,18 @@ def detect(
 def playable(
     folder: Annotated[Path, Argument(metavar="DIR", help="Folder that `maam detect` wrote.", file_okay=False)],
 ) -> None:
-    """Write the annotated video anew for browsers where `maam detect` was stopped before it did."""
+    """Convert an annotated video for browsers. For when `maam detect` was stopped before it did that."""
     _write_for_browsers(folder)
     print(f"plays: {folder / 'index.html'}")
 
 
 @app.command()
 def export(
-    run: Annotated[str, Argument(metavar="RUN", help="Folder of a run, or kept weights (ped2-laptop).")],
+    run: Annotated[str, Argument(metavar="RUN", help="Folder of a run, or name of kept weights (ped2-laptop).")],
     onnx: Annotated[Path, Option(help="File to write.", dir_okay=False)],
     root: Root = DEFAULT_ROOT,
 ) -> None:
-    """Write network, memory and PSCD as one ONNX file, checked against PyTorch (needs the extra `onnx`)."""
+    """Write a run as one ONNX file. Holds network, memory and score, checked against PyTorch (extra `onnx`)."""
     from maam_lib.video.export import check_target, write_onnx
 
     check_target(onnx)
@@ -147,10 +153,10 @@ def _write_for_browsers(folder: Path) -> None:
             nonlocal written
             written, seconds = frame, time.monotonic() - began
             left = max(0, of - frame) * seconds / frame
-            show(f"writing the video anew: {frame} of {of} frames  {frame / seconds:.0f} frames/s  {left:.0f} s left")
+            show(f"converting the video: {frame} of {of} frames  {frame / seconds:.0f} frames/s  {left:.0f} s left")
 
         made = for_browsers(folder, on_frame)
-    print(f"{made}: {written} frames written anew for browsers in {time.monotonic() - began:.1f} s")
+    print(f"{made}: {written} frames converted for browsers in {time.monotonic() - began:.1f} s")
 
 
 @contextmanager

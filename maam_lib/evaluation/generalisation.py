@@ -43,12 +43,12 @@ def width_history(result: Result) -> pd.DataFrame:
 def in_words(found: Generalisation) -> str:
     """One line per branch that was measured, and one of alarms."""
     clips = f"{', '.join(found.clips[:3])}{' ...' * (len(found.clips) > 3)}"
-    lines = [f"held out: {clips} ({found.frames} frames, beside as many training frames)"]
+    lines = [f"held out: {clips} ({found.frames} frames, compared with as many training frames)"]
     for name in ("motion", "appearance"):
         if (widths := getattr(found, name)) is not None:
             ratio = "" if widths.ratio is None else f", ratio {widths.ratio:.2f}"
             lines.append(
-                f"  width of the largest {name} errors, relative to no learning: training {widths.train:.2f}, "
+                f"  width of the largest {name} errors, divided by that without learning: training {widths.train:.2f}, "
                 f"held out {widths.held_out:.2f}{ratio}"
             )
     if found.above_threshold is not None:

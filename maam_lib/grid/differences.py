@@ -43,11 +43,11 @@ SCENE_PATCHES = {
 }
 ATTRACT = ("loss.latent_form=attract",)
 SWITCHES = {
-    BASE: Switch(None, "the recipe as it is", "the paper's forms", "the paper's forms", ()),
+    BASE: Switch(None, "the unchanged recipe", "the paper's forms", "the paper's forms", ()),
     "similarity": Switch(1, "similarity", "cosine", "released", RELEASED[:1]),
     "sparse": Switch(9, "sparse loss", "sum over the items", "mean over all entries (released)", RELEASED[1:2]),
     "latent": Switch(10, "latent loss", "per query", "rows, averaged first (released)", RELEASED[2:3]),
-    "attract": Switch(11, "sign of the latent loss", "pushes away", "pulls: 1 - cos (ours)", ATTRACT),
+    "attract": Switch(11, "sign of the latent loss", "pushes away", "pulls: 1 - cos (this kit)", ATTRACT),
     "adam": Switch(14, "Adam's epsilon", "after the correction", "before it (released)", RELEASED[3:]),
     "channels": Switch(27, "channels of gray video", "1 (released)", "3 equal ones (Table 1)", ("data.channels=3",)),
     "released": Switch(None, "1, 9, 10 and 14 together", "the paper's forms", "all released", RELEASED),
@@ -194,7 +194,7 @@ def scoring_table(results: list[Result]) -> pd.DataFrame:
             "no.": scored[0].number or "",
             "scoring": scored[0].what,
             "AUC": number(of.auc for of in scored),
-            "minus as is [95 %]": difference(gaps) if name != "as is" else "",
+            "change of AUC [95 %]": difference(gaps) if name != "as is" else "",
             "effect": in_words(gaps) if name != "as is" else "",
             "EER": number(of.eer for of in scored),
             "best no-learning": number(of.best_no_learning_auc for of in scored),

@@ -88,14 +88,14 @@ def every_variant() -> dict[str, Variant | Switch]:
     }
     ours = {
         "no-memory": Variant("without memory", ("model.use_memory=false",)),
-        "speed-pixels": Variant("speed as the target (ours)", SPEED),
-        "speed-patches": Variant("speed of patches as the target (ours)", (*SPEED, PATCHES)),
+        "speed-pixels": Variant("motion decoder predicts speed (this kit)", SPEED),
+        "speed-patches": Variant("predicts speed, compared over patches (this kit)", (*SPEED, PATCHES)),
         "speed": Variant(
-            "speed of patches as the target, augmented (ours)", (*SPEED, PATCHES, "training.augment=true")
+            "predicts speed, compared over patches, augmented (this kit)", (*SPEED, PATCHES, "training.augment=true")
         ),
-        HELD_OUT: Variant("three training clips held out of training (ours)", ("training.hold_out=3",)),
+        HELD_OUT: Variant("three clips held out of training (this kit)", ("training.hold_out=3",)),
         **{f"lr-{rate}": Variant(f"learning rate {rate}", (f"training.learning_rate={rate}",)) for rate in RATES},
-        "temperature": Variant("softmax temperature 0.1 (ours)", ("model.temperature=0.1",)),
+        "temperature": Variant("softmax temperature 0.1 (this kit)", ("model.temperature=0.1",)),
     }
     return figure6 | SWITCHES | ours | table5
 
@@ -225,7 +225,7 @@ def grid_results(
         if result.data.content_hash != content_hash:
             why, is_told = "measured on other data", False
         elif result.recipe_hash not in known:
-            why, is_told = f"of other settings than any variant of {base.name}", False
+            why, is_told = f"its settings are those of no variant of {base.name}", False
         elif (precision := result.machine.precision) not in (None, base.training.precision):
             why, is_told = f"trained in {precision}, not compared with results in {base.training.precision}", True
         else:

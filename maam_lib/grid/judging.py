@@ -112,7 +112,7 @@ def verdict(claim: Claim, grids: Sequence[GridResults]) -> Verdict:
         names = ", ".join(grid.recipe.name for grid, _ in full_size or decided)
         because = f"{'' if full_size else 'at reduced size: '}{names}{' disagree' if len(states) > 1 else ''}"
     elif found:
-        because = "not decided by what is measured" if real else "not measured on the paper's datasets"
+        because = "the measurements do not decide it" if real else "not measured on the paper's datasets"
     else:
         because = "no result bears on it"
     findings = {grid.recipe.name: finding for grid, finding in found}

@@ -42,8 +42,8 @@ COUNTED_ON = (32, 48)  # pixels of the frame that the memory's work is counted o
 HALF_THE_FALL = 0.5  # of the smallest printed fall of support items
 FILLED_IN = {  # into claims.yaml
     "least": str(LEAST_SEEDS),
-    "gain": f"differences of the same seeds, {LEAST_SEEDS} or more: holds where their 95 % interval over seeds lies "
-    f"above 0, does not hold where it leaves no room for a gain of {WORTH_NOTING} AUC",
+    "gain": f"differences of the same seeds, {LEAST_SEEDS} or more: holds if their 95 % interval over seeds lies above "
+    f"0, does not hold if it ends below {WORTH_NOTING}",
     "more_seeds": "the paper's size on a GPU, with more seeds (docs/full_size.md)",
     "worth": str(WORTH_NOTING),
     "as_printed": str(AS_PRINTED),
@@ -169,7 +169,7 @@ def _as_printed(grid: GridResults) -> Finding | None:
     aucs = [result.auc for result in results]
     words = f"{number(aucs)} (seeds: {len(aucs)}), printed {printed:.3f}; {_yardstick(grid, results[0])}"
     if not is_full_size(grid):
-        return Finding(State.OPEN, f"{words}; another size than the paper's", (BASE,))
+        return Finding(State.OPEN, f"{words}; not the paper's size", (BASE,))
     if len(aucs) < LEAST_SEEDS:
         return Finding(State.OPEN, words, (BASE,))
     return Finding(State.HOLDS if abs(np.mean(aucs) - printed) <= AS_PRINTED else State.FAILS, words, (BASE,))
@@ -189,7 +189,7 @@ def _yardstick(grid: GridResults, result: Result) -> str:
     reached += f" {interval((low, high))} over the {clips}"
     if printed is None or not low <= printed <= high:
         return reached
-    return f"{reached}, which cannot tell it from the printed {printed:.3f}"
+    return f"{reached}, so these clips cannot tell it from the printed {printed:.3f}"
 
 
 def _learning(variant: str, grid: GridResults) -> Finding | None:
@@ -213,7 +213,7 @@ def _printed_eer(grid: GridResults) -> Finding | None:
         return None
     rows = paper_values()["table3"]["rows"]
     ours, other = float(rows["Ours"][0]), float(rows["NM-GAN [16]"][0])
-    words = f"{ours} % is {ours - other:+.1f} points against {other} %"
+    words = f"{ours} % minus {other} % is {ours - other:+.1f} points"
     return Finding(State.HOLDS if ours < other else State.FAILS, words)
 
 

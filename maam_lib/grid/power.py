@@ -39,7 +39,7 @@ def gain_outlook(
         return Outlook(State.OPEN, LEAST_SEEDS, variants, "fewer than two seeds have no spread")
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
     if above < mean < worth:
-        return Outlook(State.OPEN, None, variants, f"a gain of {mean:+.4f} is neither absent nor worth noting")
+        return Outlook(State.OPEN, None, variants, f"a gain of {mean:+.4f} is above 0, but too small to matter")
     counts = np.arange(max(len(values), LEAST_SEEDS), MOST_SEEDS + 1)
     half = stats.t.ppf((1 + LEVEL) / 2, counts - 1) * sd / np.sqrt(counts)
     holds, fails = mean - half > above, mean + half < worth
@@ -62,10 +62,10 @@ def steady_outlook(aucs: np.ndarray, variants: tuple[str, ...], tolerance: float
     sd = float(np.sqrt((left**2).sum() / ((count - 1) * (seeds - 1))))
     needed = float(np.ceil((stats.studentized_range.ppf(0.5, count, np.inf) * sd / tolerance) ** 2))
     if needed <= seeds or needed > MOST_SEEDS:
-        why = "it moves the AUC further than its noise, and not beyond the spread over seeds"
+        why = "it moves the AUC by more than the noise, but by no more than the spread over seeds"
         return Outlook(State.OPEN, None, variants, why if needed <= seeds else f"more than {MOST_SEEDS} seeds")
     reach = float(np.ptp(aucs.mean(axis=1)))
-    why = f"if it changes nothing; no number of seeds if the {reach:.3f} by which it moves the mean AUC now are real"
+    why = f"if it changes nothing; never if the {reach:.3f} by which the mean AUC differs now is real"
     return Outlook(State.HOLDS, max(int(needed), LEAST_SEEDS), variants, why)
 
 
@@ -106,7 +106,7 @@ class Decider:
     def __str__(self) -> str:
         outlook = self.outlook
         if outlook.seeds is None:
-            return f"never at this size, as it looks: {outlook.why}"
+            return f"probably never at this size: {outlook.why}"
         expected = f" ({outlook.state})" if outlook.state is not State.OPEN else ""
         why = f", {outlook.why}" if outlook.why else ""
         cost = "" if self.minutes is None else f", about {_duration(self.minutes)} of {self.of}"
@@ -144,7 +144,7 @@ def deciders_table(verdicts: Sequence[Verdict], grids: Sequence[GridResults]) ->
         )
         for claim, of in found
     ]
-    columns = ["claim", "recipe", "seeds", "trainings to do", "time", "then", "provided"]
+    columns = ["claim", "recipe", "seeds", "trainings to do", "time", "expected verdict", "condition"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -55,5 +55,5 @@ def _against_others() -> str:
     """The printed rank of the paper's row per dataset."""
     printed = pd.DataFrame.from_dict(paper_values()["table2"]["rows"], orient="index", columns=list(DATASETS))
     ranks = printed.apply(pd.to_numeric, errors="coerce").rank(ascending=False, method="first")
-    said = [f"{dataset} {ranks.loc['Ours', dataset]:.0f}. of {ranks[dataset].max():.0f}" for dataset in DATASETS]
-    return "printed: " + ", ".join(said)
+    said = [f"{dataset} {ranks.loc['Ours', dataset]:.0f} of {ranks[dataset].max():.0f}" for dataset in DATASETS]
+    return "rank of the printed AUC: " + ", ".join(said)

@@ -64,7 +64,7 @@ def sweep(
         say(f"{recipe.name}: {chosen}")
     parts, home = list(parts), folder / recipe.name
     cells = cells_of(recipe, variants_of(parts, variants), range(seeds))
-    busy = SweepError(f"{home}: another sweep is at work there; wait for it, or name another folder")
+    busy = SweepError(f"{home}: another sweep is running in it; wait for it, or name another folder")
     with alone(home / ".lock", busy):
         kept = home / "recipe.yaml"
         if kept.is_file() and (changed := changed_settings(load_recipe(kept), recipe)):

@@ -66,7 +66,7 @@ def sweep_states(folder: Path) -> list[SweepState]:
             states.append(sweep_state(home))
         except (ValueError, RuntimeError, OSError) as error:  # what damaged or vanished files lead to
             reason = f"plan or notes not readable ({type(error).__name__}: {' '.join(str(error).split())})"
-            remedy = "run the same `maam sweep` again: it writes them anew"
+            remedy = "run the same `maam sweep` again: it writes them again"
             states.append(SweepState(home, [], None, [f"{reason}; {remedy}"]))
     return states
 

@@ -147,7 +147,7 @@ def table4(cost: Cost | None, hashes: Iterable[str] = ()) -> pd.DataFrame:
         "machine": machine_of(cost),
         "parameters [M]": number([cost.parameters / 1e6], ".2f", hashes=hashes),
         "multiply-adds [G]": number([work.network / 1e9], ".2f", hashes=hashes),
-        "of them memory": number([work.memory / work.network], ".1%", hashes=hashes),
+        "memory's share of them": number([work.memory / work.network], ".1%", hashes=hashes),
         "network [frames/s]": number([speed.network], ".1f", hashes=hashes),
         "with PSCD": number([speed.with_pscd], ".1f", hashes=hashes),
         f"with decoding and flow ({cost.flow_estimator})": number([speed.end_to_end], ".1f", hashes=hashes),
@@ -198,8 +198,8 @@ def figure5(grid: GridResults) -> pd.DataFrame:
             "seeds": len(results),
             "support items": shown(results, support_items, ".1f"),
             "of": next((r.memory.items for r in results if r.memory), ""),
-            "against neither loss": number([float(np.mean(changes))] if changes else [], "+.1%"),
-            "paper, of latent": f"-{fall}%" if fall and losses == "latent-only" else NONE,
+            "change from neither loss": number([float(np.mean(changes))] if changes else [], "+.1%"),
+            "paper, latent loss": f"-{fall}%" if fall and losses == "latent-only" else NONE,
         }
         rows.append(row)
     return pd.DataFrame(rows)

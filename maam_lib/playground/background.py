@@ -82,7 +82,7 @@ class BackgroundTraining:
             "training": f"training: {epochs}",
             "measuring": f"trained; measuring it on the test clips ({self.run.folder})",
             "done": f"done: {epochs}; the run is {self.run.folder}",
-            "stopped": f"stopped: {epochs}, kept in {self.run.folder}; start again to go on from there",
+            "stopped": f"stopped: {epochs}, kept in {self.run.folder}; start again to continue",
             "failed": f"failed: {self.error}",
         }[self.state]
 
@@ -107,4 +107,4 @@ def _last_words(log: str) -> str:
     """What the command line said last: its own error line, if there is one."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     said = [line.partition("maam: error: ")[2] for line in lines if "maam: error: " in line]
-    return [*lines, *said][-1] if lines else "the process ended without a word (killed? out of memory?)"
+    return [*lines, *said][-1] if lines else "the process ended without a message (killed? out of memory?)"

@@ -135,9 +135,9 @@ class MemoryView:
         found, items = self.answers, self.items
         return {
             "support items of this query": f"{found.support[self.cell]} of {items}",
-            "entropy of its weights": f"{found.entropy[self.cell]:z.2f} of at most {np.log(items):.2f} nats",
+            "entropy of this query's weights": f"{found.entropy[self.cell]:z.2f} of at most {np.log(items):.2f} nats",
             "cosine of query and read-out": f"{found.agreement[self.cell]:.3f}",
-            "support items, frame's mean": f"{found.support.mean():.1f}",
-            "cosine, frame's mean": f"{found.agreement.mean():.3f}",
+            "support items, mean over the frame": f"{found.support.mean():.1f}",
+            "cosine, mean over the frame": f"{found.agreement.mean():.3f}",
             "lambda": f"{self.addressing.threshold(items):.4g}",
         }

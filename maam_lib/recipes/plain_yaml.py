@@ -52,7 +52,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode):
                 self._refuse("a key must be a word", key)
             if key.value in seen:
-                self._refuse(f"the key {key.value!r} stands twice", key)
+                self._refuse(f"the key {key.value!r} occurs twice", key)
             seen.add(key.value)
         return {key.value: self.construct_object(value, deep=deep) for key, value in node.value}
 

@@ -51,7 +51,7 @@ def build_report(
     for a run folder that is none, FileExistsError for a folder that holds anything but a report.
     """
     if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
-        raise FileExistsError(f"{out}: holds something else than a report; name another folder with --out")
+        raise FileExistsError(f"{out}: holds something other than a report; name another folder with --out")
     found = collect(folders, runs)
     for reason in found.left_out:
         say(f"left out: {reason}")
@@ -97,12 +97,12 @@ def settings_in_words(recipe: Recipe, variant: str) -> str:
     before = load_recipe(name) if of_kit else Recipe(name=name, data=trained.data)
     words = turned(before, trained)
     known = f"recipe {name}" if of_kit else "a recipe of your own"
-    return f"{known} with {words}" if words else f"{known} as it is"
+    return f"{known} with {words}" if words else f"{known}, unchanged"
 
 
 def _measured(result: Result) -> Table:
     shown = result_table(result).map(lambda value: "" if pd.isna(value) else f"{value:.3f}")
-    return Table("all that was measured", shown.rename_axis("row").reset_index(), {})
+    return Table("everything that was measured", shown.rename_axis("row").reset_index(), {})
 
 
 def _write_cost_pages(site: Site) -> None:

@@ -38,11 +38,11 @@ from maam_lib.training import RunError, dataset_for
 CURVES = 6  # clips of Fig. 7, those with the most change between normal and abnormal first
 ROWS = 4  # clips of Fig. 8
 COLUMNS = (
-    "Left to right: frame, what appearance and motion add to the score as patch sums, both fused, all in one scale of "
-    "colours, and the place: blue where the fused patch sum passes the threshold calibrated on training frames, orange "
-    "the truth."
+    "Left to right: frame; what appearance and motion add to the score, as patch sums; both fused; all in one scale of "
+    "colours. Then the place: blue where the fused patch sum is above the threshold calibrated on training frames, "
+    "orange for the truth."
 )
-SIGNED = "Motion errors are of speed, with their sign: orange is faster than predicted, purple slower."
+SIGNED = "Motion errors are errors of speed, with their sign: orange is faster than predicted, purple slower."
 
 
 class Picture(NamedTuple):
@@ -136,7 +136,7 @@ def support_picture(found: Collection) -> Picture | None:
         f"{name}: {', '.join(f'{words} {np.mean(values):.1f}' for words, values in bars.items())}"
         for name, (bars, _) in panels.items()
     )
-    caption = f"Mean over seeds (dots; those that all have), of the items in the memory (dashed). {said}."
+    caption = f"Mean over the seeds that all have (dots). Dashed: the number of items in the memory. {said}."
     return Picture(figures.support_bars(panels), caption)
 
 
@@ -155,7 +155,7 @@ def knob_picture(found: Collection, knob: Literal["beta", "zeta"]) -> Picture:
         for dataset, points in plotted.items()
     }
     words = {"beta": "weight beta of the latent loss", "zeta": "margin zeta of the latent loss"}[knob]
-    caption = f"Frame AUC against the {words}. Gray: the paper's points. Dots of ours: seeds that every value has."
+    caption = f"Frame AUC against the {words}. Gray: the paper's points. Dots: this kit, seeds that every value has."
     drawn = figures.knob_lines(lines, printed, words)
     return Picture(drawn, caption if lines else f"{caption} This kit has not measured it.")
 
@@ -175,12 +175,12 @@ def motion_picture(dataset: str, grids: Sequence[GridResults]) -> Picture | None
     shown = {f"no learning, {name.replace('_', ' ')}": rows[name] for name in dict.fromkeys((best, "zero_flow"))}
     printed = tables.paper(dataset, "table5", "sparse and latent", "motion")
     marks = {f"the paper, full size: {printed}": float(printed)} if dataset in DATASETS else {}
-    words = f" The paper prints {printed}, and not how much motion its network learned." if marks else ""
+    words = f" The paper prints {printed}, but not how much motion its network learned." if marks else ""
     shown_of = DATASETS.get(dataset, f"Generated scene {dataset}")
     return Picture(
         figures.auc_against_motion(points, shown, marks),
         f"{shown_of}: frame AUC of the motion branch against how much motion it has learned, on normal test frames. At "
-        f"0 a network predicts motion no better than by predicting none, which is the row zero flow.{words}",
+        f"0 a network predicts motion no better than predicting none does; that is the row zero flow.{words}",
     )
 
 
@@ -211,9 +211,9 @@ def _of_network(name: str, scored: Scored, root: Path) -> Picture | str:
         picture = score_curves(scored) if name == "figure7" else OF_VIDEO[name](scored, _video(scored, root))
     except DatasetError as error:
         said = re.sub(r"maam prepare .*", r"`\g<0>`", str(error))
-        return f"No picture of {who}, without its prepared video: {said}"
+        return f"No picture of {who}, because its prepared video is missing: {said}"
     except RunError as error:
-        return f"No picture of {who}, whose scores or weights cannot be used: {error}"
+        return f"No picture of {who}, because its scores or weights cannot be used: {error}"
     if picture is None:
         needs = "the scores of whole frames, which `maam evaluate` keeps, and a pair of frames that disagree"
         return f"No picture of {who}: it needs {needs}."
@@ -226,8 +226,8 @@ def _video(scored: Scored, root: Path) -> PreparedDataset:
     prepared = dataset_for(root, scored.recipe)
     if prepared.content_hash != scored.result.data.content_hash:
         raise DatasetError(
-            f"{prepared.folder} holds other data than the scores were made of. Prepare the dataset as the recipe asks, "
-            "or evaluate the run on it again."
+            f"{prepared.folder} holds other data than the scores were made from. Prepare the dataset as the recipe "
+            "asks, or evaluate the run on it again."
         )
     return prepared
 
@@ -237,7 +237,7 @@ def score_curves(scored: Scored) -> Picture:
     clips = {str(clip): table for clip, table in scored.scores.groupby("clip", sort=False)}
     names = sorted(sorted(clips, key=lambda clip: clips[clip]["label"].nunique() < 2)[:CURVES])
     figure = figures.score_curves({clip: clips[clip] for clip in names}, threshold=scored.calibration.threshold)
-    shaded = "abnormal spans orange, dashed the calibrated threshold"
+    shaded = "abnormal spans are orange, the calibrated threshold is dashed"
     return Picture(figure, f"Anomaly score over time, clips {', '.join(names)}; {shaded}.")
 
 
@@ -278,8 +278,8 @@ def why_patches(scored: Scored, prepared: PreparedDataset) -> Picture | None:
         rows.append(score_steps(net, prepared, clip, frame, scored.recipe.scoring, psi)._asdict())
         titles.append(f"{kind}: {clip} {frame}, mean {means[at]:.4f}, patch {maxima[at]:.1f}")
     caption = (
-        "The mean error of the whole frame says that the normal one is the more abnormal; the worst patch (blue) says "
-        f"the opposite. {titles[0]}; {titles[1]}. The pair that speaks loudest for patches: one pair proves nothing."
+        "By the mean error of the whole frame, the normal frame is more abnormal; by the worst patch (blue), it is the "
+        f"other. {titles[0]}; {titles[1]}. Of all pairs, this one favours patches most; one pair proves nothing."
     )
     return Picture(figures.frames_against_patches(rows, titles), caption)
 

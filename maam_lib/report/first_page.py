@@ -60,7 +60,7 @@ def write_first_pages(site: Site, verdicts: list[Verdict]) -> None:
         at_this_size=AT_THIS_SIZE,
         page_of=site.page_of,
     )
-    of_recipes = site.table("summary", rows, "Every recipe as it is: mean over seeds ± half their range")
+    of_recipes = site.table("summary", rows, "Every recipe, unchanged: mean over seeds ± half their range")
     site.write("learning", "learning", motion=motion, learning=[of_recipes, *_learning(site)])
     site.write("epochs", "epochs", epochs=figures_of("epochs", found, root))
 

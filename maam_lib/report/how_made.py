@@ -10,7 +10,7 @@ from maam_lib.grid import BASE, GridResults, Results, ending_of, every_part, siz
 from maam_lib.report.site import Site, Table
 from maam_lib.training import environment_facts
 
-SIZES_SAY = "AUC minus that of the recipe as it is, same seeds [95 %] (seeds)"
+SIZES_SAY = "AUC minus that of the unchanged recipe, same seeds [95 %] (seeds)"
 
 
 def write_how_made(site: Site) -> None:
@@ -31,7 +31,7 @@ def write_how_made(site: Site) -> None:
     site.write(
         "notes",
         "notes",
-        complete=site.table("complete", complete, "Measured cells of all cells of each part, over the seeds begun"),
+        complete=site.table("complete", complete, "Measured cells, of all cells of each part and seed started"),
         left_out=site.found.left_out,
     )
 
@@ -44,13 +44,13 @@ def _sizes(site: Site, grids: list[GridResults]) -> Iterator[Table]:
         of_dataset.setdefault(dataset, {})[grid.recipe.name] = grid.results
     for dataset, sizes in reversed(of_dataset.items()):
         if len(table := sizes_table(sizes)):
-            caption = f"{dataset}: do sizes order the variants in the same way? {SIZES_SAY}"
+            caption = f"{dataset}: do both sizes rank the variants in the same order? {SIZES_SAY}"
             yield site.table(f"sizes-{dataset}", table, caption)
 
 
 def _completeness(grid: GridResults) -> dict[str, str]:
     seeds = {result.seed for results in grid.results.values() for result in results}
-    row = {"recipe": grid.recipe.name, "seeds begun": str(len(seeds))}
+    row = {"recipe": grid.recipe.name, "seeds started": str(len(seeds))}
     for part, variants in every_part().items():
         measured = sum(len(grid.results.get(variant, [])) for variant in variants)
         if variants:

@@ -49,9 +49,9 @@ class LiveLine:
     def text(self, cell: int, cells: int) -> str:
         """How far it is, in words."""
         done, left = len(self.took), self.seconds_left(time.monotonic() - self._began)
-        where = f"chapter {done + 1} of {len(self.chapters)}, {self.chapters[done]}, cell {cell} of {cells}"
+        where = f"{self.chapters[done]} ({done + 1} of {len(self.chapters)}), cell {cell} of {cells}"  # in 80 columns
         if self.chapters[done] == TRAINING:
-            where += f", epoch {len(self._epochs())} of {self.plan.training.epochs} done"
+            where += f", epochs done: {len(self._epochs())} of {self.plan.training.epochs}"
         return where if left is None else f"{where}; about {clock(left)} left"
 
     def seconds_left(self, spent: float) -> float | None:

@@ -61,9 +61,14 @@ def chapter_page(chapter: Chapter) -> str:
 
     The alternative text of a picture is `alt` in the metadata of the cell that draws it: nbconvert looks for it there.
     """
-    exporter = HTMLExporter(raw_template=source_of("report/templates/cells.html"), filters={"markdown2html": as_html})
-    body, _ = exporter.from_notebook_node(_as_it_is_read(chapter.notebook))
+    body = chapter_body(chapter.notebook, "report/templates/cells.html")
     return page("report/templates/chapter.html", title=chapter.title, notebook=body, code_colours=code_colours())
+
+
+def chapter_body(notebook: NotebookNode, template: str) -> str:
+    """The cells of an executed notebook as HTML, as a template for nbconvert has them."""
+    exporter = HTMLExporter(raw_template=source_of(template), filters={"markdown2html": as_html})
+    return exporter.from_notebook_node(_as_it_is_read(notebook))[0]
 
 
 def code_colours() -> str:
@@ -103,7 +108,7 @@ def readable_tables(html: str) -> str:
             if said and all(map(NUMBER.fullmatch, said)):
                 place = rows[0].index(column[0])
                 for cell in (*column, *(head[place] for head in heads if len(head) == len(rows[0]))):
-                    cell["class"] = [*cell.get_attribute_list("class", []), "number"]
+                    cell["class"] = " ".join([*filter(None, cell.get_attribute_list("class")), "number"])
     return str(soup)
 
 

@@ -19,7 +19,7 @@ PAPER = {  # the tables and figures of the paper, in its order
     "table3": "Table 3: equal error rate",
     "table4": "Table 4: size and speed",
     "figure7": "Figure 7: scores over time",
-    "figure8": "Figure 8: where it is",
+    "figure8": "Figure 8: where the anomaly is",
     "table5": "Table 5: losses and branches",
     "figure5": "Figure 5: support items",
     "figure6": "Figure 6: beta and zeta",

@@ -83,8 +83,8 @@ def moving_things(prepared: PreparedDataset, clips: Sequence[str] | None = None)
     sizes = [size for speed in speeds for size in _part_sizes(speed > threshold, area)]
     if not sizes:
         raise SettingError(
-            f"{prepared.folder}: nothing moves in the training footage, so nothing tells how large things are; "
-            "state it: --set scoring.patch=[HEIGHT,WIDTH], in pixels of the stored frames"
+            f"{prepared.folder}: nothing moves in the training footage, so the size of things is not known; "
+            "set it: --set scoring.patch=[HEIGHT,WIDTH], in pixels of the stored frames"
         )
     height, width = np.median(sizes, axis=0).round().astype(int).tolist()
     return MovingThings(len(sizes), height, width)

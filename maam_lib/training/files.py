@@ -92,7 +92,7 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, OverflowError, RuntimeError) as error:
         reason = f"{' '.join(str(error).split()):.200}"
-        raise RunError(f"{path}: not a whole safetensors file ({reason}); was it cut or copied in part?") from error
+        raise RunError(f"{path}: not a complete safetensors file ({reason}); was it cut or copied in part?") from error
 
 
 # Tables
@@ -126,10 +126,10 @@ def read_numbers(path: Path, columns: Sequence[str], remedy: str, text: Sequence
             raise ValueError(f"no column {missing[0]}")
         for name in table.columns.difference(list(text)):
             if not is_numeric_dtype(table[name]) or is_bool_dtype(table[name]) or not np.isfinite(table[name]).all():
-                raise ValueError(f"{name} holds other things than finite numbers")
+                raise ValueError(f"{name} holds something other than finite numbers")
         for name in table.columns.intersection(("epoch", "frame", "label")):
             table[name] = table[name].astype("int64")
     except (OSError, ValueError, OverflowError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise RunError(f"{path}: not a whole table ({reason:.200}); was it cut? {remedy}") from error
+        raise RunError(f"{path}: not a complete table ({reason:.200}); was it cut? {remedy}") from error
     return table

@@ -147,7 +147,7 @@ def _check_possible(
     if began_in not in (None, wanted) and not run.is_finished:
         raise TrainingError(
             f"{run.folder}: was begun in {began_in}, which `training.precision=auto` took on this processor; it now "
-            f"is {wanted}, and a run has one number format. Train anew in another folder"
+            f"is {wanted}, and a run has one number format. Train again in another folder"
         )
 
 

@@ -67,11 +67,11 @@ class RunFolder:
         path = self._path("optimizer")
         if not path.is_file():
             if max(self.kept_epochs, default=0) > 1:
-                raise RunError(f"{path}: not there, so this run can be scored but not resumed; train in another folder")
+                raise RunError(f"{path}: missing, so this run can be scored but not resumed; train in another folder")
             return 0
         epoch = read_metadata(path).get("epoch", "none")
         if not re.fullmatch(r"\d{1,6}", epoch):
-            raise RunError(f"{path}: of epoch {epoch!r:.40}, expected a number; train anew")
+            raise RunError(f"{path}: of epoch {epoch!r:.40}, expected a number; train again")
         return int(epoch)
 
     @property
@@ -102,7 +102,7 @@ class RunFolder:
             return {}
         except UnreadableError as error:
             raise RunError(
-                f"{error}; it says what the run was trained on: bring it back, or delete {self.folder} and train again"
+                f"{error}; it says what the run was trained on: restore it, or delete {self.folder} and train again"
             ) from error
 
     @property
@@ -116,7 +116,7 @@ class RunFolder:
         if trained_on != content_hash:
             raise RunError(
                 f"{self.folder}: was trained on other data (content {trained_on[:12]}, now {content_hash[:12]}); "
-                "prepare the same again, or train anew in another folder"
+                "prepare the same data again, or train in another folder"
             )
 
     def claim(self, recipe: Recipe, *, resume: bool) -> None:
@@ -146,7 +146,7 @@ class RunFolder:
     def _check_free_or_same(self, recipe: Recipe, resume: bool) -> None:
         if not (self.folder / "recipe.yaml").is_file():
             if strangers := [p.name for p in self.folder.iterdir() if p.name != ".lock" and not is_aside(p.name)]:
-                raise RunError(f"{self.folder}: not empty and no run (found {strangers[0]}); name another folder")
+                raise RunError(f"{self.folder}: neither empty nor a run (found {strangers[0]}); name another folder")
             return
         if not resume and self._holds_something():
             raise RunError(f"{self.folder}: holds a run already; continue it with --resume or name another folder")
@@ -200,7 +200,9 @@ class RunFolder:
             state, groups = _nested(read_weights(self._path("optimizer"))[0]), optimizer.state_dict()["param_groups"]
             known = {number for group in groups for number in group["params"]}
             if not set(state) <= known:
-                raise RunError(f"{self._path('optimizer')}: the state of another network; train anew in another folder")
+                raise RunError(
+                    f"{self._path('optimizer')}: the optimiser state of another network; train again in another folder"
+                )
             optimizer.load_state_dict({"state": state, "param_groups": groups})
         return epoch
 
@@ -211,7 +213,7 @@ class RunFolder:
         if not path.is_file():
             if not epoch:
                 raise RunError(f"{self.folder}: no finished epoch; train first, or continue with --resume")
-            raise RunError(f"{path}: the weights of epoch {epoch} are not there; train in another folder")
+            raise RunError(f"{path}: the weights of epoch {epoch} are missing; train in another folder")
         load_weights(net, path)
         return epoch
 

@@ -58,11 +58,11 @@ def for_browsers(folder: Path, on_frame: Written | None = None) -> Path:
     """
     safe = folder / VIDEO
     if not safe.is_file():
-        raise DetectionError(f"{folder}: no {VIDEO} here, so there is nothing to write anew for browsers")
+        raise DetectionError(f"{folder}: no {VIDEO} here, so there is nothing to convert for browsers")
     form = next((form for form in FORMS if form.codec in av.codecs_available), None)
     if form is None:
         wanted = " or ".join(form.codec for form in FORMS)
-        raise DetectionError(f"{safe} stays as it is: this FFmpeg has no {wanted}, which a browser's video needs")
+        raise DetectionError(f"{safe} stays as it is: this FFmpeg has no {wanted}, which browsers need")
     try:
         with written_aside(folder / form.file) as aside:
             _write_anew(safe, aside, form, on_frame)

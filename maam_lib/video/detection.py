@@ -146,7 +146,7 @@ class _Report:
         self._frame(item)
         if self.progress.frames % BATCH == 0:  # what is written goes to the disk, while there is room for more
             self._scores.flush()
-            check_room(self.out, f"stopped after {self.progress.frames} frames, and what is written is whole")
+            check_room(self.out, f"stopped after {self.progress.frames} frames; what is written is complete")
             if time.monotonic() > self._page_at:
                 self._write_page()
                 self._page_at = time.monotonic() + PAGE_SECONDS
@@ -273,7 +273,9 @@ class _Report:
         if asked is None:
             return f"a quantile of the scores of {normal}"
         share = self.detector.share_for(asked)
-        said = f"at most {asked:g} alarms per hour on footage like {normal}: {share:.2g} of the time may be at it"
+        said = (
+            f"at most {asked:g} alarms per hour on footage like {normal}: it may be reached for {share:.2g} of the time"
+        )
         if training.is_extrapolated(share):
             said += f"; extrapolated beyond the {training.frames} frames scored"
         return said
@@ -296,7 +298,7 @@ def footage_notes(detector: Detector, footage: Footage) -> list[str]:
     if abs(stretch - 1) <= STRETCH:
         return footage.notes
     seen = f"{detector.frame_size[0]}x{detector.frame_size[1]}"
-    return [*footage.notes, f"{height}x{width} is seen at {seen}, {stretch:.2f} times as wide for its height"]
+    return [*footage.notes, f"{height}x{width} is resized to {seen}, so everything looks {stretch:.2f} times as wide"]
 
 
 def untrusted(detector: Detector, alarms_per_hour: float | None) -> str | None:
@@ -305,9 +307,8 @@ def untrusted(detector: Detector, alarms_per_hour: float | None) -> str | None:
     if (reached := _reached(detector, threshold)) is None:
         return None
     return (
-        f"the threshold comes from the training frames of {detector.trained_on}; of the *normal* frames of its own "
-        f"test clips {reached} reach it too, so expect false alarms. Give ordinary footage of your view: "
-        "--normal FOOTAGE"
+        f"the threshold comes from the training frames of {detector.trained_on}; {reached} of the *normal* frames of "
+        "its own test clips reach it too, so expect false alarms. Give ordinary footage of your view: --normal FOOTAGE"
     )
 
 

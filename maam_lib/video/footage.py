@@ -75,7 +75,7 @@ def _open_folder(folder: Path, frame_rate: float | None) -> Footage:
     pictures = picture_folder(folder)
     scale = scale_of(_decodable(pictures))
     rate = frame_rate or DEFAULT_RATE
-    notes = [] if frame_rate else [f"taken as {rate:g} frames per second; --frame-rate says otherwise"]
+    notes = [] if frame_rate else [f"taken as {rate:g} frames per second; --frame-rate changes that"]
     notes += [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
     announced = sum(max(pages, 1) for pages in pictures.pages)
     return _begun(str(folder), rate, notes, _folder_frames(pictures, scale, rate), announced)
@@ -243,7 +243,7 @@ def _begun(
 ) -> Footage:
     """Footage whose first two frames are known to be there. rate: frames per second, where the source or user says."""
     if rate is None:
-        notes.append(f"says no frame rate; taken as {DEFAULT_RATE:g} per second")
+        notes.append(f"states no frame rate; taken as {DEFAULT_RATE:g} per second")
     head: list[Frame | Event] = []
     found: list[Frame] = []
     with quiet_opencv():

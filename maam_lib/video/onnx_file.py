@@ -19,7 +19,7 @@ def open_onnx(path: Path, *, threads: int | None = None) -> tuple[Detector, Scor
     """The detector inside an exported file, and its graph as a function to score with.
 
     threads: of onnxruntime; one core less than there are where left out, since flow takes one.
-    Raises DetectionError where onnxruntime is missing, or where the file is not a whole one of `maam export`.
+    Raises DetectionError where onnxruntime is missing, or where the file is not a complete one of `maam export`.
     """
     try:
         import onnxruntime
@@ -30,8 +30,8 @@ def open_onnx(path: Path, *, threads: int | None = None) -> tuple[Detector, Scor
     model = path.read_bytes()
     if not is_sealed(model):
         raise DetectionError(
-            f"{path}: not a whole file of `maam export`: its checksum is absent or of other bytes. Was it cut or "
-            "changed, or exported by an earlier kit? Export it again"
+            f"{path}: not a complete file of `maam export`: its checksum is missing or does not match. Was it cut or "
+            "changed, or exported by an earlier version of the kit? Export it again"
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or max(1, (os.cpu_count() or 2) - 1)

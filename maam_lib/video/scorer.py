@@ -44,7 +44,7 @@ def run_network(run: RunFolder, root: Path) -> tuple[Detector, MAAMNet]:
     try:
         write_text(path, detector.to_json())
     except OSError as error:  # a run on a disk that is only read
-        print(f"note: {path} cannot be kept ({error.strerror}); it is made anew each time", file=sys.stderr)
+        print(f"note: {path} cannot be kept ({error.strerror}); it is computed again each time", file=sys.stderr)
     return detector, net
 
 

@@ -156,7 +156,7 @@ def test_jobs_of_slurm_do_the_work(slurm: Path) -> None:
 
 
 def test_slurm_without_its_queue_or_without_its_commands(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ClusterError, match=r"no cores and no memory of a job known; .* \(docs/sweeps\.md\)"):
+    with pytest.raises(ClusterError, match=r"no cores and no memory set for a job; .* \(docs/sweeps\.md\)"):
         list(unordered(process_of, [1], 1, "slurm"))
     monkeypatch.setenv("PATH", str(slurm / "nowhere"))
     with pytest.raises(ClusterError, match="no sbatch on this machine; run it on a login node"):

@@ -116,7 +116,7 @@ def test_a_part_that_was_whole_already_is_taken(server: Server, tmp_path: Path) 
 def test_a_server_that_stalls_is_given_up_and_what_came_is_kept(server: Server, tmp_path: Path) -> None:
     server.behaviour = "stalls"
     with pytest.raises(
-        DownloadError, match=rf"broken off after {2 * BLOCK} bytes \(timed out\); .* run the same command"
+        DownloadError, match=rf"the connection broke after {2 * BLOCK} bytes \(timed out\); .* run the same command"
     ):
         fetch(tmp_path, timeout=0.2)
     assert server.ranges == [None, f"bytes={2 * BLOCK}-"]
@@ -128,7 +128,7 @@ def test_a_server_that_stalls_is_given_up_and_what_came_is_kept(server: Server, 
 def test_a_server_without_ranges_is_read_from_the_beginning(server: Server, tmp_path: Path) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(CONTENT[:BLOCK])
     server.behaviour = "knows no ranges"  # and breaks off: each attempt brings the same two blocks
-    with pytest.raises(DownloadError, match=f"broken off after {2 * BLOCK} bytes"):
+    with pytest.raises(DownloadError, match=f"the connection broke after {2 * BLOCK} bytes"):
         fetch(tmp_path)
     assert len(server.ranges) == 2
     server.behaviour = "serves"
@@ -147,7 +147,7 @@ def test_another_file_is_not_kept(server: Server, tmp_path: Path, monkeypatch: p
 
 def test_a_file_of_the_user_under_the_name_stays(server: Server, tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"mine")
-    with pytest.raises(DownloadError, match=rf"{NAME}: there already, with sha256 \w+, expected \w+; move it away"):
+    with pytest.raises(DownloadError, match=rf"{NAME}: already exists, with sha256 \w+, expected \w+; move it away"):
         fetch(tmp_path)
     assert (tmp_path / NAME).read_bytes() == b"mine"
     assert server.ranges == []
@@ -158,7 +158,7 @@ def test_nothing_there_and_no_server(server: Server, tmp_path: Path, monkeypatch
     with pytest.raises(DownloadError, match=rf"{NAME}: HTTP 404 Not Found; has it moved\? See http://page"):
         fetch(tmp_path)
     monkeypatch.setitem(PUBLICATIONS, "fake", Publication("", "", {"http://127.0.0.1:9/x.zip": "0" * 64}))
-    with pytest.raises(DownloadError, match=r"x\.zip: broken off after 0 bytes \(.*refused.*\)$"):
+    with pytest.raises(DownloadError, match=r"x\.zip: the connection broke after 0 bytes \(.*refused.*\)$"):
         fetch(tmp_path)
     assert left_in(tmp_path) == []
 
@@ -173,7 +173,7 @@ def test_terms_are_told_for_every_dataset() -> None:
 
 
 def test_what_cannot_be_downloaded_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="shanghaitech must be fetched by hand"):
+    with pytest.raises(DownloadError, match="shanghaitech must be downloaded by hand"):
         download("shanghaitech", tmp_path / "to")
     with pytest.raises(DownloadError, match="nothing to download for 'synthetic'; there are ped1, ped2, avenue"):
         terms("synthetic")

@@ -124,7 +124,7 @@ def test_a_cut_array_is_refused(tmp_path: Path) -> None:
     write_whole(tmp_path / "train" / "Train001", some_fields())
     path = tmp_path / "train" / "Train001.npy"
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(FlowFileError, match=r"Train001\.npy: not a whole NumPy array \(.*\); was it cut"):
+    with pytest.raises(FlowFileError, match=r"Train001\.npy: not a complete NumPy array \(.*\); was it cut"):
         find(tmp_path)
 
 

@@ -232,7 +232,7 @@ def test_a_finished_import_is_returned_and_other_files_are_refused(source: Path,
 def test_a_damaged_source_is_noticed(source: Path, flows: Path) -> None:
     path = source / "train" / "Train002" / "frames.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
-    with pytest.raises(PreparationError, match=r"Train002/frames\.npy is not what its manifest says"):
+    with pytest.raises(PreparationError, match=r"Train002/frames\.npy does not match its manifest"):
         write_import(plan_import(source, flows, name="flownet2"))
     assert not (source.parent / "ped2-24x36-flownet2/manifest.json").exists()
 
@@ -267,5 +267,5 @@ def test_the_command(
     said = capsys.readouterr().out.splitlines()
     assert end.value.code == 0
     assert said[0] == "flow flownet2: 23 fields of 24x36, vectors read in pixels of 48x36"
-    assert said[1].startswith("beside DIS, where something moves in 23 pairs of frames: correlation 1.0")
+    assert said[1].startswith("compared with DIS, where something moves in 23 pairs of frames: correlation 1.0")
     assert said[-1] == f"prepared: {source.parent}/ped2-24x36-flownet2; use it with --set data.flow=flownet2"

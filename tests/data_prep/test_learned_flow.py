@@ -241,7 +241,7 @@ def test_flow_that_is_none_leaves_no_clip(fake: Path, dataset: Path, tmp_path: P
     ("words", "message"),
     [
         (["--checkpoint", "chairs"], "no weights 'chairs' of mean; give a file or one of: things"),
-        ([], "could not be had from http://weights/mean-things.ckpt (Name or service not known); download them"),
+        ([], "could not be downloaded from http://weights/mean-things.ckpt (Name or service not known); download them"),
         (["--model", "flownet2", "--random-weights"], "no model 'flownet2'; ptlflow has mean"),
         (["--random-weights", "--scale", "0"], "--scale 0.0: expected more than 0"),
     ],

@@ -381,7 +381,7 @@ def test_a_damaged_manifest_stops_no_other_dataset(
     (root / "avenue").mkdir(parents=True)
     (root / "avenue/manifest.json").write_text(content)
     assert prepare("ped2", ped2, root) == root / "ped2"
-    assert f"maam: passed over: {root / 'avenue/manifest.json'}: " in capsys.readouterr().err
+    assert f"maam: skipped: {root / 'avenue/manifest.json'}: " in capsys.readouterr().err
     (root / "ped2/manifest.json").write_text(content)
     with pytest.raises(DatasetError, match=r"ped2/manifest\.json: .*delete it and prepare again"):
         prepare("ped2", ped2, root)

@@ -157,10 +157,10 @@ def test_a_cut_checkpoint_is_named(tmp_path: Path):
     data = next(tmp_path.glob("*.data-*"))
     data.chmod(0o644)
     data.write_bytes(data.read_bytes()[:1000])
-    with pytest.raises(VariableError, match=r"mini.ckpt: not a whole TensorFlow checkpoint"):
+    with pytest.raises(VariableError, match=r"mini.ckpt: not a complete TensorFlow checkpoint"):
         read_checkpoint(tmp_path / "mini.ckpt")
     data.unlink()
-    with pytest.raises(VariableError, match=r"mini.ckpt: not a whole TensorFlow checkpoint"):
+    with pytest.raises(VariableError, match=r"mini.ckpt: not a complete TensorFlow checkpoint"):
         read_checkpoint(tmp_path / "mini.ckpt")
 
 

@@ -70,7 +70,7 @@ class Page(widgets.VBox):
             self.line.value = note(str(error), WRONG)
             self.is_started = False  # opened again, it tries again
         except Exception as error:
-            self.line.value = note(f"a fault of the kit: {type(error).__name__}: {error}", WRONG)
+            self.line.value = note(f"an error in the kit: {type(error).__name__}: {error}", WRONG)
             raise
 
 
@@ -109,19 +109,19 @@ class App(widgets.Tab):
     def _load(self, say: Say) -> Subject:
         with self._one_at_a_time:  # two tabs may ask for it
             if self._subject is None:
-                say("loading the network and its dataset; the first time, the generated scene is made")
+                say("loading the network and its dataset; the first time, this also generates the scene")
                 self._subject = subject_of(*self._given)
         return self._subject
 
     def _rescorer(self, say: Say) -> Rescorer:
         subject = self._load(say)
-        say("reading the error maps of the last time")
+        say("reading the error maps kept from last time")
         return rescorer_for(
             subject.evaluator,
             network_predictor(subject.net),
             self._clips or None,
             network=subject.name,
-            tell=lambda done, total: say(f"the network looks at {total} frames, once: {done} done"),
+            tell=lambda done, total: say(f"the network looks at {total} frames, only this once: {done} done"),
         )
 
     # What is put around it

@@ -20,7 +20,7 @@ class RunComparison(widgets.VBox):
         self.runs = Path(runs)
         self.table, self.histories = widgets.HTML(), Plot()
         self.finished = widgets.SelectMultiple(description="finished runs", rows=5, style=LABEL, layout=WIDE)
-        self.again = widgets.Button(description="look again", icon="refresh")
+        self.again = widgets.Button(description="refresh", icon="refresh")
         self.children = [widgets.HBox([self.finished, self.again], layout=ROW), self.table, self.histories]
         self.again.on_click(lambda _: self.list_runs())
         self.finished.observe(lambda _: self.compare(), "value")
@@ -38,7 +38,7 @@ class RunComparison(widgets.VBox):
         found = runs_under(self.runs)
         chosen = {name: found[name] for name in self.finished.value if name in found}
         if not chosen:
-            self.table.value = note("choose one or more of the finished runs: they are shown beside each other")
+            self.table.value = note("choose one or more of the finished runs to compare them side by side")
             self.histories.show(None)
             return
         try:

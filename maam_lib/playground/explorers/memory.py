@@ -13,7 +13,7 @@ from maam_lib.playground.explorers.controls import FILLING, LABEL, ROW, Explorer
 from maam_lib.playground.memory_view import MOST_ITEMS, Addressing, MemoryView
 
 MOST_PLACES = 700  # buttons on a picture; finer grids have the sliders alone
-SIMILARITIES: dict[Similarity, str] = {"cosine": "cosine (Eq. 1)", "released": "as the released code computes it"}
+SIMILARITIES: dict[Similarity, str] = {"cosine": "cosine (Eq. 1)", "released": "as in the released code"}
 KNOBS = widgets.Layout(flex="1 1 300px", max_width="520px")
 PICTURE = "min(100%, 460px)"  # beside the sliders, also in the narrower page of JupyterLab; above them on a phone
 SAME_CELL = "1 / 1 / 2 / 2"
@@ -23,7 +23,7 @@ class MemoryExplorer(Explorer[MemoryView]):
     """Sliders and clickable places over a view; a button goes back to the network's own addressing."""
 
     def __init__(self, view: MemoryView) -> None:
-        super().__init__(view, "back to the network's own")
+        super().__init__(view, "back to the network's setting")
         self.trained = Addressing.of(view.net)
         rows, columns = view.grid
         self.frame = widgets.Image(format="png", layout=widgets.Layout(grid_area=SAME_CELL, width="100%", margin="0"))

@@ -74,7 +74,7 @@ class ScoreExplorer(Explorer[ScoreView]):
             widgets.Checkbox(True, description=text, indent=False, layout=widgets.Layout(width="auto"))
             for text in (_rule(self.start.psi), _rule(self.start.threshold), "a quarter of the patch")
         )
-        self.protocol = dropdown("scores read as", PROTOCOLS)
+        self.protocol = dropdown("protocol", PROTOCOLS)
         by_rule = (
             (self.psi, self.calibrated_psi),
             (self.threshold, self.calibrated_threshold),
@@ -107,7 +107,7 @@ class ScoreExplorer(Explorer[ScoreView]):
 
 def _rule(given: float | None) -> str:
     """What sets a number that is not set by hand."""
-    return "calibrated on training errors" if given is None else "as the recipe gives it"
+    return "calibrated on training errors" if given is None else "from the recipe"
 
 
 def _steps(description: str, digits: str) -> widgets.FloatSlider:

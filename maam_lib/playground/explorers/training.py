@@ -69,7 +69,7 @@ class TrainingPanel(widgets.VBox):
             return
         line = as_command(training_words(self.chosen, words, self.root, run))
         changes = ", ".join(words) or "nothing"
-        self.command.value = f"{note(f'differs from the recipe: {changes}')}{note(f'the same in a terminal: {line}')}"
+        self.command.value = f"{note(f'differs from the recipe: {changes}')}{note(f'the same as a command: {line}')}"
         self.start.disabled = self.is_training
 
     def begin(self) -> None:
@@ -111,11 +111,11 @@ class TrainingPanel(widgets.VBox):
         options = [(f"{own.parent.name}/{own.name}", str(own)), *((name, name) for name in recipe_names())]
         self.recipe = widgets.Dropdown(options=options, description="recipe", style=LABEL, layout=HALF)
         self.command = widgets.HTML()
-        self.status = widgets.HTML(note("nothing started yet"))
+        self.status = widgets.HTML(note("no training started yet"))
         self.start = widgets.Button(description="start training", icon="play", button_style="primary")
         self.stop = widgets.Button(description="stop", icon="stop", disabled=True)
         self.measure = widgets.Checkbox(
-            True, description="measure on the test clips when trained", indent=False, layout=FILLING
+            True, description="measure on the test clips after training", indent=False, layout=FILLING
         )
         self.curves = Plot()
         self.form = SettingsForm(load_recipe(own), self.show_words)

@@ -250,7 +250,7 @@ function spot() {
   if (state.game?.hidden && state.game.pressed === null) {
     state.game.pressed = state.frame;
     $("spot").disabled = true;
-    $("round").textContent = `You said: abnormal from frame ${state.frame}. The clip plays on.`;
+    $("round").textContent = `You said: abnormal from frame ${state.frame}. The clip continues.`;
   }
 }
 

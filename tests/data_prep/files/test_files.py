@@ -185,6 +185,6 @@ def test_a_folder_is_replaced_by_one_at_a_time(tmp_path: Path):
 
 def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(FileExistsError, match="pipe: is no plain file, so nothing is written there"):
+    with pytest.raises(FileExistsError, match="pipe: is not a plain file, so nothing is written to it"):
         write_text(tmp_path / "pipe", "numbers")
     assert (tmp_path / "pipe").is_fifo()

@@ -89,7 +89,7 @@ def test_an_order_that_spread_file_times_contradict_is_noted(tmp_path: Path) -> 
 def test_a_frame_is_missing_only_where_names_are_a_counter(names: list[str], is_gap: bool, tmp_path: Path) -> None:
     written(tmp_path / "a", names)
     if is_gap:
-        with pytest.raises(SourceError, match=r"a: a frame is missing between .* add it, or number the frames anew"):
+        with pytest.raises(SourceError, match=r"a: a frame is missing between .* add it, or number the frames again"):
             whole_folder(tmp_path / "a")
     else:
         assert len(whole_folder(tmp_path / "a").paths) == len(names)
@@ -247,9 +247,9 @@ def test_what_is_no_picture_is_named_and_nothing_hangs(tmp_path: Path) -> None:
     os.mkfifo(folder / "0003.png")
     (folder / "notes.txt").write_bytes(b"\0")
     (folder / ".hidden.png").write_bytes(b"\0")
-    assert picture_folder(folder).notes == ["passed over: 0003.png, notes.txt"]
+    assert picture_folder(folder).notes == ["skipped: 0003.png, notes.txt"]
     (folder / "0004.png").symlink_to("elsewhere.png")
-    with pytest.raises(SourceError, match=r"0004\.png: a link to elsewhere\.png, which is not there"):
+    with pytest.raises(SourceError, match=r"0004\.png: a link to elsewhere\.png, which does not exist"):
         picture_folder(folder)
 
 
@@ -365,7 +365,7 @@ def test_a_mask_under_alpha_counts_in_a_file_and_in_a_stack(stacked: bool, tmp_p
     ("names", "said"),
     [
         (["31-01-2024_23-59-59", "01-02-2024_00-00-00"], "dates with the day first"),
-        (["11-59-59 AM", "01-00-00 PM"], "a clock of twelve hours"),
+        (["11-59-59 AM", "01-00-00 PM"], "named by a 12-hour clock"),
         (["2024-01-31_23-59-59", "2024-02-01_00-00-00"], ""),
     ],
 )

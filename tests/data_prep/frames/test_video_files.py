@@ -403,8 +403,8 @@ def sound_only(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "name", "said"),
     [
-        (text, "README.txt", "it is a text; keep it in another folder"),
-        (picture, "a.jpg", "it is one picture; put the pictures of a clip into a folder of its own"),
+        (text, "README.txt", "it is a text file; keep it in another folder"),
+        (picture, "a.jpg", "it is one picture; put the pictures of a clip into a separate folder"),
         (picture, "a.png", "it is one picture"),
         (pipe, "a.mp4", "not a regular file"),
         (listener, "a.mp4", "not a regular file"),

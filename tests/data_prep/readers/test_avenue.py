@@ -120,7 +120,7 @@ def test_label_sets_are_kept_apart(source: Path, tmp_path: Path) -> None:
         in (folder / "manifest.json").read_text()
     )
     assert prepare("avenue", source, tmp_path / "data", labels=labels, workers=1) == folder
-    with pytest.raises(PreparationError, match=r"other labels \(frame intervals in avenue\.mat.* --root of its own"):
+    with pytest.raises(PreparationError, match=r"other labels \(frame intervals in avenue\.mat.* separate --root"):
         prepare("avenue", source, tmp_path / "data", workers=1)
 
 
@@ -149,7 +149,7 @@ def test_empty_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kept", [0.0, 0.6])
 def test_truncated_archive(kept: float, archives: Path, tmp_path: Path) -> None:
     cut(archives / "Avenue_Dataset.zip", kept)
-    with pytest.raises(SourceError, match=r"Avenue_Dataset\.zip: not a whole zip archive .*download it again"):
+    with pytest.raises(SourceError, match=r"Avenue_Dataset\.zip: not a complete zip archive .*download it again"):
         read(archives, tmp_path)
 
 

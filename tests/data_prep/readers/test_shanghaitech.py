@@ -141,7 +141,7 @@ def test_empty_folder(tmp_path: Path) -> None:
 
 def test_truncated_archive(archive: Path, tmp_path: Path) -> None:
     cut(archive, 0.5)
-    with pytest.raises(SourceError, match=r"shanghaitech\.tar\.gz: not a whole tar archive .*download it again"):
+    with pytest.raises(SourceError, match=r"shanghaitech\.tar\.gz: not a complete tar archive .*download it again"):
         read(archive, tmp_path)
 
 
@@ -189,7 +189,7 @@ def test_count_one_off(kind: str, name: str, tree: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("kept", [0.0, 0.5])
 def test_cut_masks(kept: float, tree: Path, tmp_path: Path) -> None:
     cut(tree / "testing/test_pixel_mask/01_0014.npy", kept)
-    with pytest.raises(SourceError, match=r"test_pixel_mask/01_0014\.npy: not a whole NumPy array"):
+    with pytest.raises(SourceError, match=r"test_pixel_mask/01_0014\.npy: not a complete NumPy array"):
         read(tree, tmp_path)
 
 
@@ -198,7 +198,7 @@ def test_cut_masks(kept: float, tree: Path, tmp_path: Path) -> None:
     [
         (np.zeros((7, *SIZE), np.uint8), r"uint8 \(7, 32, 48\), expected numbers \(T,\)"),
         (np.arange(7), r"values \[0, 1, 2, 3, 4, 5, 6\], expected 0 and 1"),
-        (np.array([None] * 7), "not a whole NumPy array"),
+        (np.array([None] * 7), "not a complete NumPy array"),
     ],
 )
 def test_labels_of_another_kind(labels: np.ndarray, message: str, tree: Path, tmp_path: Path) -> None:

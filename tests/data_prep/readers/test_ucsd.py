@@ -91,7 +91,7 @@ def test_missing_source(tmp_path: Path) -> None:
 def test_truncated_archive(ped2: Path, pack: Callable[[Path], Path], tmp_path: Path) -> None:
     archive = pack(ped2)
     archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
-    with pytest.raises(SourceError, match=r"UCSD_Anomaly_Dataset\.tar\.gz: not a whole tar archive .*download"):
+    with pytest.raises(SourceError, match=r"UCSD_Anomaly_Dataset\.tar\.gz: not a complete tar archive .*download"):
         _read(archive, tmp_path)
 
 
@@ -100,14 +100,14 @@ def test_damaged_archive(ped2: Path, pack: Callable[[Path], Path], tmp_path: Pat
     content = bytearray(archive.read_bytes())
     content[len(content) // 2] ^= 0xFF
     archive.write_bytes(content)
-    with pytest.raises(SourceError, match="not a whole tar archive"):
+    with pytest.raises(SourceError, match="not a complete tar archive"):
         _read(archive, tmp_path)
 
 
 def test_not_an_archive(tmp_path: Path) -> None:
     page = tmp_path / "UCSD_Anomaly_Dataset.tar.gz"
     page.write_text("<html>404 Not Found</html>")
-    with pytest.raises(SourceError, match=r"not a whole tar archive .*download it again"):
+    with pytest.raises(SourceError, match=r"not a complete tar archive .*download it again"):
         _read(page, tmp_path)
 
 
@@ -152,7 +152,7 @@ def test_last_frame_missing(ped2: Path, tmp_path: Path) -> None:
 
 def test_frame_there_twice(ped2: Path, tmp_path: Path) -> None:
     shutil.copy(ped2 / "Train/Train002/004.tif", ped2 / "Train/Train002/0004.tif")
-    with pytest.raises(SourceError, match=r"004\.tif: 0004\.tif is there too"):
+    with pytest.raises(SourceError, match=r"004\.tif: 0004\.tif exists too"):
         _read(ped2, tmp_path)
 
 
@@ -221,9 +221,9 @@ def test_changed_label_count(ped1: Path, tmp_path: Path, monkeypatch: pytest.Mon
             r"labels of 1 clips, expected one entry for each of 2",
         ),
         ("7:8", "7:9", "labels of Test001 run to frame 9, but it has 8"),
-        ("3:5", "5:3", r"'5:3' in \[5:3, 7:8\] is no range"),
-        ("3:5", "0:5", "is no range"),
-        ("3:5", "x", "'x' in .* is no range"),
+        ("3:5", "5:3", r"'5:3' in \[5:3, 7:8\] is not a range"),
+        ("3:5", "0:5", "is not a range"),
+        ("3:5", "x", "'x' in .* is not a range"),
     ],
 )
 def test_label_file_that_does_not_fit(old: str, new: str, message: str, ped2: Path, tmp_path: Path) -> None:

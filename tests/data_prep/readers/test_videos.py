@@ -168,8 +168,8 @@ def test_labels_that_are_not_read_are_named(source: Path) -> None:
     (source / "ground_truth").mkdir()
     (source / "labels.txt").write_text("evening 1 2")
     outside, of_masks = read_videos(source).notes
-    assert outside == "passed over: ground_truth, labels.txt; only train/, test/, labels.csv and masks/ are read"
-    assert of_masks.startswith("masks/: evening.mkv passed over; masks are lossless pictures")
+    assert outside == "skipped: ground_truth, labels.txt; only train/, test/, labels.csv and masks/ are read"
+    assert of_masks.startswith("masks/: evening.mkv skipped; masks are lossless pictures")
 
 
 def test_masks_as_jpeg_are_refused(source: Path) -> None:
@@ -184,7 +184,7 @@ def test_what_is_no_footage_is_passed_over_and_named(source: Path) -> None:
     os.mkfifo(source / "train/pipe.mp4")
     footage = read_videos(source)
     assert [clip.name for clip in footage.clips] == ["morning", "noon", "evening", "night"]
-    assert footage.notes == ["train/: README.txt, clip.nfo, pipe.mp4 passed over: no video"]
+    assert footage.notes == ["train/: README.txt, clip.nfo, pipe.mp4 skipped: not a video"]
 
 
 @pytest.mark.parametrize("folder", ["train", "masks"])
@@ -236,7 +236,7 @@ def test_other_sizes_need_a_stored_size_and_a_stretch_is_noted(source: Path, tmp
         read_videos(source)
     folder = prepare("videos", source, tmp_path / "data", size=(16, 24), workers=1)
     assert np.load(folder / "train/tall/frames.npy").shape == (5, 16, 24, 3)
-    assert notes(folder) == ["train/tall: 64x48 is stored at 16x24, 2.00 times as wide for its height"]
+    assert notes(folder) == ["train/tall: 64x48 is stored at 16x24, so everything looks 2.00 times as wide"]
 
 
 def test_a_frame_of_another_size_within_a_clip(source: Path) -> None:
@@ -317,14 +317,15 @@ def test_folder_without_images(source: Path) -> None:
 
 def test_clip_there_twice(source: Path) -> None:
     shutil.copytree(source / "train/noon", source / "test/night")
-    with pytest.raises(SourceError, match="test/night is there twice"):
+    with pytest.raises(SourceError, match="test/night exists twice"):
         read_videos(source)
 
 
 def test_unlabelled_clip_among_labelled_ones(source: Path) -> None:
     (source / "labels.csv").write_text("clip,first,last\nevening,1,2\n")
     with pytest.raises(
-        SourceError, match=r"no labels of test clip night, but of others; .* add the line night,, to labels"
+        SourceError,
+        match=r"no labels for test clip night, although others have labels; .* add the line night,, to labels",
     ):
         read_videos(source)
 
@@ -335,10 +336,10 @@ def test_unlabelled_clip_among_labelled_ones(source: Path) -> None:
         ("name,from,to\n", r"labels\.csv: columns \['name', 'from', 'to'\], expected clip,first,last"),
         ("", r"labels\.csv: columns None, expected clip,first,last"),
         ("clip,first,last\nmorning,1,2\n", r"labels\.csv: no test clip 'morning'; there are evening, night"),
-        ("clip,first,last\nevening,1,7\n", r"line 2: '1' to '7' is no interval of evening; expected frames 0 to 6"),
-        ("clip,first,last\nevening,3,2\n", r"line 2: '3' to '2' is no interval"),
-        ("clip,first,last\nevening,-1,2\n", r"line 2: '-1' to '2' is no interval"),
-        ("clip,first,last\nevening,1\n", r"line 2: '1' to '' is no interval"),
+        ("clip,first,last\nevening,1,7\n", r"line 2: '1' to '7' is not an interval of evening; expected frames 0 to 6"),
+        ("clip,first,last\nevening,3,2\n", r"line 2: '3' to '2' is not an interval"),
+        ("clip,first,last\nevening,-1,2\n", r"line 2: '-1' to '2' is not an interval"),
+        ("clip,first,last\nevening,1\n", r"line 2: '1' to '' is not an interval"),
     ],
 )
 def test_label_file_that_does_not_fit(text: str, message: str, source: Path) -> None:

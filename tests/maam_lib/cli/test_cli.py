@@ -159,7 +159,7 @@ def test_a_wrong_parameter_of_reproduce(parameter: str, expected: str, maam: Maa
 def test_downloading_what_is_by_hand_tells_the_steps(maam: Maam, tmp_path: Path) -> None:
     answer = maam("download", "shanghaitech", "--to", tmp_path)
     assert "testing/test_frame_mask/<clip>.npy" in answer.out
-    assert "shanghaitech must be fetched by hand" in the_error(answer)
+    assert "shanghaitech must be downloaded by hand" in the_error(answer)
 
 
 def test_preparing_something_unknown(maam: Maam, tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_verify_prints_a_table_and_fails_on_any_mismatch(maam: Maam, tmp_path: P
     source, root = write_footage(tmp_path), tmp_path / "data"
     prepared = maam("prepare", "videos", "--source", source, "--root", root, "--size", 16, 20, "--workers", 1)
     assert prepared.out.splitlines()[0] == (
-        "note: train/morning: 32x48 is stored at 16x20, 0.83 times as wide for its height"
+        "note: train/morning: 32x48 is stored at 16x20, so everything looks 0.83 times as wide"
     )
     whole = maam("verify", "--root", root)
     assert whole.status == 0
@@ -308,7 +308,7 @@ def test_the_command_is_installed() -> None:
 
 def test_import_weights_asks_for_run_and_recipe_together(maam: Maam, tmp_path: Path) -> None:
     line = the_error(maam("import-weights", tmp_path / "model", "--out", tmp_path / "w", "--run", tmp_path / "run"))
-    assert "--run and --recipe go together" in line
+    assert "give --run and --recipe together" in line
 
 
 def test_import_weights_names_a_checkpoint_that_is_not_there(maam: Maam, tmp_path: Path) -> None:

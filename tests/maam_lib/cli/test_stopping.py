@@ -132,6 +132,29 @@ def test_a_library_that_hangs_or_makes_an_error_of_it_changes_nothing(code: str,
     assert stop(process, signal.SIGTERM) == (143, says)
 
 
+PROGRESS = """
+import sys, threading
+from maam_lib.cli import stopping
+with stopping.listening():
+    print("chapter 1, cell 2", end="", file=sys.stderr, flush=True)
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminals of this kind here")
+def test_in_a_terminal_the_line_stands_alone_where_progress_was(tmp_path: Path):
+    ours, theirs = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", PROGRESS], cwd=tmp_path, stderr=theirs, start_new_session=True) as one:
+        os.close(theirs)
+        said = b""
+        while not said.endswith(b"cell 2"):
+            said += os.read(ours, 1000)
+        os.killpg(one.pid, signal.SIGINT)
+        assert os.read(ours, 1000).decode() == f"\r\x1b[K{STOPPED.rstrip()}\r\n"
+        assert one.wait(LIMIT) == 130
+    os.close(ours)
+
+
 def test_without_a_signal_the_handlers_are_as_before(start: Start):
     code = (
         "import signal; from maam_lib.cli import stopping\n"

@@ -267,5 +267,5 @@ def test_the_command_tells_the_next_step(tmp_path: Path) -> None:
 def test_students_do_not_get_the_complete_chapters(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("Ada\n")
     answer = maam("course", tmp_path / "out", *words)
-    assert "--student, --students and --complete go one at a time" in str(answer.exception)
+    assert "give only one of --student, --students and --complete" in str(answer.exception)
     assert not (tmp_path / "out").exists()

@@ -70,7 +70,7 @@ def test_fewer_than_two_seeds_have_no_spread(values: list[float]):
 def test_a_gain_between_none_and_what_is_worth_noting_is_never_decided():
     found = gain_outlook([0.001, 0.004, 0.002], PAIR)
     assert (found.state, found.seeds) == (State.OPEN, None)
-    assert "+0.0023 is neither absent nor worth noting" in found.why
+    assert "+0.0023 is above 0, but too small to matter" in found.why
     too_many = gain_outlook(seeds_of(3, 0.006, 1.0), PAIR)
     assert (too_many.seeds, too_many.why) == (None, "more than 1000 seeds")
 
@@ -154,7 +154,7 @@ def test_costs_that_nothing_tells_are_left_out():
 
 def test_no_command_is_given_that_would_not_run():
     never = decider(grid_of({"paper": cells(3, 5)}), Outlook(State.OPEN, None, ("paper",), "too small"))
-    assert (never.command, str(never)) == ("", "never at this size, as it looks: too small")
+    assert (never.command, str(never)) == ("", "probably never at this size: too small")
     own = load_recipe("ped2-mini").model_copy(update={"name": "own-hall"})
     found = decider(GridResults(own, {"paper": cells(2, 5)}, []), Outlook(State.HOLDS, 3, ("paper",)))
     assert found.command == ""

@@ -133,7 +133,9 @@ def test_a_failed_cell_is_named_and_the_others_are_kept(run_sweep: Callable[...,
     stranger = tmp_path / "synthetic-mini" / "no-memory" / "seed0" / "holiday.jpg"
     stranger.parent.mkdir(parents=True)
     stranger.touch()
-    with pytest.raises(SweepError, match=r"^1 of 2 cells failed, the others are kept: no-memory seed 0: .*not empty"):
+    with pytest.raises(
+        SweepError, match=r"^1 of 2 cells failed, the others are kept: no-memory seed 0: .*neither empty"
+    ):
         run_sweep(variants=VARIANTS[::-1])
     told = state(tmp_path)
     assert [cell.variant for cell in told.of("done")] == [BASE]
@@ -204,7 +206,7 @@ def test_two_sweeps_in_one_folder(run_sweep: Callable[..., GridResults], tmp_pat
     (tmp_path / "synthetic-mini").mkdir()
     with (
         FileLock(tmp_path / "synthetic-mini" / ".lock"),
-        pytest.raises(SweepError, match="synthetic-mini: another sweep is at work there; wait for it"),
+        pytest.raises(SweepError, match="synthetic-mini: another sweep is running in it; wait for it"),
     ):
         run_sweep()
 

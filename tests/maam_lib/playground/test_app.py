@@ -97,7 +97,7 @@ def test_a_fault_of_the_kit_is_shown_and_not_hidden() -> None:
     page = Page(lambda _: {}["absent"], a_button)
     with pytest.raises(KeyError):
         page.start()
-    assert "a fault of the kit: KeyError" in page.line.value
+    assert "an error in the kit: KeyError" in page.line.value
 
 
 def test_while_a_loop_runs_the_line_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

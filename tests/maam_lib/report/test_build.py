@@ -159,7 +159,7 @@ def test_a_page_of_results_tells_the_settings_that_differ(report: Path, finished
     of_variant = (report / "runs" / "synthetic-mini" / "no-memory.html").read_text(encoding="utf-8")
     assert "recipe synthetic-mini with model.use_memory False instead of True" in of_variant
     as_it_is = (report / "runs" / "synthetic-mini" / "paper.html").read_text(encoding="utf-8")
-    assert "recipe synthetic-mini as it is" in as_it_is
+    assert "recipe synthetic-mini, unchanged" in as_it_is
     name = finished_run.recipe.name
     own = (report / "runs" / f"{OWN}{name}" / "paper.html").read_text(encoding="utf-8")
     changed = differences(load_recipe(name), finished_run.recipe)
@@ -325,7 +325,7 @@ def test_a_report_replaces_an_earlier_one_and_nothing_else(report: Path, tmp_pat
     assert (copy / MARK).is_file()
     full = tmp_path / "mine"
     write_text(full / "thesis.txt", "mine")
-    with pytest.raises(FileExistsError, match="holds something else than a report"):
+    with pytest.raises(FileExistsError, match="holds something other than a report"):
         build_report(full, root=tmp_path)
     assert (full / "thesis.txt").read_text() == "mine"
 
@@ -342,7 +342,10 @@ def test_a_report_killed_between_its_renames_is_put_back_and_replaced(report: Pa
 def test_without_prepared_videos_the_report_says_how_to_get_the_pictures(tmp_path: Path):
     folder = build_report(tmp_path / "out", root=tmp_path).parent
     page = (folder / "figure8.html").read_text(encoding="utf-8")
-    assert "No picture of ped2-laptop, seed 0, without its prepared video: no prepared ped2 " in html.unescape(page)
+    assert (
+        "No picture of ped2-laptop, seed 0, because its prepared video is missing: no prepared ped2 "
+        in html.unescape(page)
+    )
     assert "Prepare it: <code>maam prepare ped2 --source PATH" in page
     curves = (folder / "figure7.html").read_text(encoding="utf-8")
     assert "Anomaly score over time" in curves, "they need no video"
@@ -367,10 +370,10 @@ def test_pictures_of_a_network_that_predicts_speed_say_what_their_colours_mean(
     found = Collection([grid], {}, [], {recipe.name: Scored(recipe, result, scores, speed_run.weights_file())})
     [picture] = figures_of(name, found, scene_root)
     assert isinstance(picture, Picture)
-    told = "Motion errors are of speed, with their sign: orange is faster than predicted, purple slower."
+    told = "Motion errors are errors of speed, with their sign: orange is faster than predicted, purple slower."
     assert picture.caption.endswith(told) == (name == "figure8"), "curves have no such colours"
     titles = [axis.get_title() for axis in picture.figure.axes]
-    assert ("motion (orange > 0)" in titles) == (name == "figure8")
+    assert ("(1 − ψ) × motion (orange > 0)" in titles) == (name == "figure8")
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):

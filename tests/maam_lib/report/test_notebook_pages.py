@@ -380,3 +380,10 @@ def test_the_caption_of_a_table_is_text_in_latex(tmp_path: Path):
 def test_names_of_clips_with_dollars_are_drawn():
     table = pd.DataFrame({"frame": [0, 1], "label": [0, 1], "fused": [0.0, 1.0]})
     score_curves({"$\\frac$ and $x": table}).canvas.draw()
+
+
+def test_a_number_and_its_spread_stay_on_one_line_in_the_report(tmp_path: Path):
+    table = pd.DataFrame({"AUC": [Number((0.8, 0.81)), "0.9 ± 0.1"]})
+    site = Site(tmp_path, Collection([], {}, [], {}), tmp_path)
+    shown = TEMPLATES.get_template("report/templates/parts.html").module.table(site.table("t", table, "caption"))
+    assert re.findall(r"<td>(.+)</td>", shown) == ["0.805\xa0±\xa00.005", "0.9\xa0±\xa00.1"]

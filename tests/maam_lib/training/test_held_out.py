@@ -381,7 +381,7 @@ def test_the_share_of_held_out_frames_above_the_threshold(run: RunFolder, three:
 def test_in_words(run: RunFolder) -> None:
     found = Result.model_validate_json((run.folder / "metrics.json").read_text()).generalisation
     lines = in_words(found).splitlines()
-    assert lines[0] == f"held out: {found.clips[0]} (39 frames, beside as many training frames)"
+    assert lines[0] == f"held out: {found.clips[0]} (39 frames, compared with as many training frames)"
     motion = found.motion
     assert f"training {motion.train:.2f}, held out {motion.held_out:.2f}, ratio {motion.ratio:.2f}" in lines[1]
     assert "appearance" in lines[2]

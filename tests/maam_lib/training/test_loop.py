@@ -395,7 +395,7 @@ def test_a_run_begun_in_another_number_format_is_not_continued(scene: PreparedDa
     run = fit(tiny_recipe(), scene, tmp_path / "run", on_epoch=stop_after(1))
     run.record(run.facts | {"precision": "bfloat16"})
     with pytest.raises(
-        TrainingError, match=r"was begun in bfloat16, .* it now is float32.* Train anew in another folder"
+        TrainingError, match=r"was begun in bfloat16, .* it now is float32.* Train again in another folder"
     ):
         fit(tiny_recipe(), scene, tmp_path / "run", resume=True)
     assert run.epochs_done == 1

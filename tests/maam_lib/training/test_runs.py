@@ -132,7 +132,7 @@ def test_fewer_epochs_are_another_setting_and_more_are_not(run: RunFolder) -> No
 
 def test_a_strangers_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(RunError, match=r"not empty and no run \(found thesis\.tex\); name another folder"):
+    with pytest.raises(RunError, match=r"neither empty nor a run \(found thesis\.tex\); name another folder"):
         RunFolder(tmp_path).claim(tiny_recipe(), resume=True)
     assert not (tmp_path / "recipe.yaml").exists()
 
@@ -211,7 +211,7 @@ def test_weights_ahead_of_the_optimiser_change_nothing(scene: PreparedDataset, t
 def test_a_cut_checkpoint_is_named(name: str, run: RunFolder, scene: PreparedDataset) -> None:
     path = run.checkpoints / f"{name}.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    expected = rf"{name}\.safetensors: not a whole safetensors file .*was it cut or copied in part\?"
+    expected = rf"{name}\.safetensors: not a complete safetensors file .*was it cut or copied in part\?"
     with pytest.raises(RunError, match=expected):
         fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
 
@@ -250,13 +250,13 @@ def test_a_run_is_scored_without_its_optimiser_state(how: str, run: RunFolder, s
     evaluate(run, scene, every_epoch=True)
     assert (run.folder / "metrics.json").read_bytes() == kept
     run.weights_file(2).unlink()
-    with pytest.raises(RunError, match="the weights of epoch 2 are not there"):
+    with pytest.raises(RunError, match="the weights of epoch 2 are missing"):
         evaluate(run, scene)
 
 
 @pytest.mark.parametrize(
     ("how", "said"),
-    [("cut", "not a whole safetensors file"), ("gone", "not there, so this run can be scored but not resumed")],
+    [("cut", "not a complete safetensors file"), ("gone", "missing, so this run can be scored but not resumed")],
 )
 def test_a_run_does_not_go_on_without_its_optimiser_state(
     how: str, said: str, run: RunFolder, scene: PreparedDataset
@@ -299,14 +299,14 @@ def test_weights_that_are_no_weights_are_named(change: Callable, said: str, run:
 def test_a_damaged_history_stops_a_training_before_its_first_epoch(run: RunFolder, scene: PreparedDataset) -> None:
     path = run.folder / "history.csv"
     path.write_text(path.read_text()[:-30])
-    with pytest.raises(RunError, match=r"history\.csv: not a whole table .* was it cut\?"):
+    with pytest.raises(RunError, match=r"history\.csv: not a complete table .* was it cut\?"):
         fit(run.recipe.with_settings("training.epochs=3"), scene, run.folder, resume=True)
     assert not run.weights_file(3).exists()
 
 
 def test_weights_that_are_gone_are_named(run: RunFolder) -> None:
     run.weights_file(2).unlink()
-    with pytest.raises(RunError, match="the weights of epoch 2 are not there; train in another folder"):
+    with pytest.raises(RunError, match="the weights of epoch 2 are missing; train in another folder"):
         run.load_weights(build_network(run.recipe))
     assert run.load_weights(build_network(run.recipe), 1) == 1
 

@@ -150,7 +150,7 @@ def test_too_little_normal_footage_is_refused(tmp_path: Path) -> None:
 def test_a_stretched_picture_is_noted(tmp_path: Path) -> None:
     write_images(tmp_path / "in", moving("hall", 3, (48, 128)), "{}.png")
     footage = open_footage(tmp_path / "in", frame_rate=5)
-    assert footage_notes(DETECTOR, footage) == ["48x128 is seen at 48x64, 0.50 times as wide for its height"]
+    assert footage_notes(DETECTOR, footage) == ["48x128 is resized to 48x64, so everything looks 0.50 times as wide"]
 
 
 def test_footage_that_changes_its_odd_size_goes_on(tmp_path: Path) -> None:
@@ -507,7 +507,9 @@ def test_a_file_that_is_no_export_is_told(exported: Path, tmp_path: Path) -> Non
     changed = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in [*places, -1 % len(whole)]]
     for content in [b"", whole[:5000], whole[:-1], whole + b"0", *changed]:
         damaged.write_bytes(content)
-        with pytest.raises(DetectionError, match=r"damaged.onnx: not a whole file of `maam export`.*Export it again"):
+        with pytest.raises(
+            DetectionError, match=r"damaged.onnx: not a complete file of `maam export`.*Export it again"
+        ):
             open_onnx(damaged)
     with pytest.raises(DetectionError, match=r"no such file; make it with `maam export RUN"):
         open_onnx(tmp_path / "none.onnx")
@@ -663,10 +665,13 @@ def test_most_normal_frames_of_ped2_reach_the_threshold_of_its_kept_weights() ->
     counted = share_of_normal_frames("ped2-laptop")
     assert detector.reached_by_normal_test(detector.threshold) == pytest.approx(counted, abs=0.01)
     assert counted > 0.5, "else the warning would be wrong"
-    assert f" {100 * counted:.0f} % reach it too" in str(untrusted(detector, None))
+    assert f" {100 * counted:.0f} % of the *normal* frames of its own test clips reach it too" in str(
+        untrusted(detector, None)
+    )
     at_rare = detector.reached_by_normal_test(detector.threshold_for(1))
     assert at_rare < counted - 0.01
-    assert f" {100 * at_rare:.0f} % reach it too" in str(untrusted(detector, 1)), "of the threshold in use"
+    of_rare = f" {100 * at_rare:.0f} % of the *normal* frames of its own test clips reach it too"
+    assert of_rare in str(untrusted(detector, 1)), "of the threshold in use"
     measured = detector.measured_on(np.arange(100.0), "sunday.mp4")
     assert untrusted(measured, None) is None
     assert untrusted(DETECTOR, None) is None, "nothing is known of it"
@@ -677,7 +682,7 @@ def test_the_page_says_how_far_the_threshold_can_be_trusted(video: Path, tmp_pat
         "training": (DETECTOR, "the threshold comes from training frames, so <strong>expect false alarms"),
         "judged": (DETECTOR.knowing(np.arange(101.0)), "<strong>50 % of the <em>normal</em> test frames of synthetic"),
         "normal": (DETECTOR.measured_on(np.arange(2000.0), "sunday.mp4"), "the frames of sunday.mp4, taken as normal."),
-        "few": (DETECTOR.measured_on(np.arange(100.0), "a.mp4"), "That would be 1 of them: few to go by"),
+        "few": (DETECTOR.measured_on(np.arange(100.0), "a.mp4"), "That is only 1 of these frames"),
     }
     for name, (detector, said) in told.items():
         detect(detector, bright, open_footage(video), tmp_path / name)
@@ -714,7 +719,7 @@ def test_a_stopped_run_is_made_playable_later_and_an_option_keeps_the_safe_form(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
     made = run.invoke(cli.app, ["playable", str(tmp_path / "out")])
     assert made.exit_code == 0, made.exception
-    assert "annotated.mp4: 19 frames written anew for browsers in " in made.stdout
+    assert "annotated.mp4: 19 frames converted for browsers in " in made.stdout
     again = run.invoke(cli.app, ["playable", str(tmp_path / "out")])
     assert "no annotated.mkv here" in str(again.exception)
 
@@ -746,10 +751,8 @@ def test_kept_weights_find_an_anomaly_without_any_data(tmp_path: Path) -> None:
     counted = 100 * share_of_normal_frames("synthetic-laptop")
     [share] = re.findall(r"(\d+) % of the <em>normal</em> test frames of synthetic reach this threshold", page)
     assert float(share) == pytest.approx(counted, abs=1)
-    said = (
-        "note: the threshold comes from the training frames of synthetic; of the *normal* frames of its own test clips"
-    )
-    assert f"{said} {share} % reach it too" in answer.stderr
+    said = f"{share} % of the *normal* frames of its own test clips reach it too"
+    assert f"note: the threshold comes from the training frames of synthetic; {said}" in answer.stderr
 
 
 def test_a_video_that_is_none_is_one_line_and_no_folder(exported: Path, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_folder_comes_in_order_of_its_numbers(tmp_path: Path) -> None:
     np.testing.assert_array_equal([frame.pixels for frame in found], list(moving("hall", 12)))
     assert [frame.time for frame in found] == [t / 4 for t in range(12)]
     assert source.notes == []
-    assert open_footage(tmp_path / "in").notes == ["taken as 25 frames per second; --frame-rate says otherwise"]
+    assert open_footage(tmp_path / "in").notes == ["taken as 25 frames per second; --frame-rate changes that"]
 
 
 @pytest.mark.parametrize("kind", ["gray", "alpha", "sixteen bits", "odd size"])

@@ -1,0 +1,91 @@
+"""Slides of executed chapters, by nbconvert: one HTML file each, without scripts and without a net (ours).
+
+nbconvert's own slides load reveal.js, jQuery, RequireJS and MathJax when they are opened; a lecture hall may have no
+network. These turn by scrolling, which a browser does without a script, and print as a PDF of one page each.
+"""
+
+import copy
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from data_prep.files import write_text
+from maam_lib.pages import page
+from maam_lib.report.notebook_pages import Chapter, chapter_body, code_colours
+from maam_lib.report.notebooks import SEQUENCE, ReportError
+
+FOLDER = "slides"  # in that of a report
+LARGE = {"image/png", "image/svg+xml", "text/html"}  # outputs that have a slide of their own
+EXPLAINED = "text/markdown"
+LAST = ("## Summary", "## Exercises")  # what follows is for the student's own screen
+
+
+def write_slides(report: Path) -> list[Path]:
+    """The slides of every executed chapter of a report folder, into its folder `slides`; their paths.
+
+    Raises ReportError where there is none.
+    """
+    executed = [path for name in SEQUENCE if (path := report / f"{name}.ipynb").is_file()]
+    if not executed:
+        raise ReportError(f"{report}: no executed chapters; make them with maam reproduce")
+    (report / FOLDER).mkdir(exist_ok=True)
+    written = []
+    for path in executed:
+        target = report / FOLDER / f"{path.stem}.html"
+        write_text(target, slides_page(Chapter(path.stem, nbformat.read(path, as_version=4), 0)))
+        written.append(target)
+    return written
+
+
+def slides_page(chapter: Chapter) -> str:
+    """One chapter as slides.
+
+    A slide begins at a heading, at a prediction and at a picture or table. Code is left out, but for what students
+    write themselves, which is folded; so are the summary and the exercises.
+    """
+    shown = copy.deepcopy(chapter.notebook)
+    shown.cells = [cell for cell in until_the_end(shown.cells) if is_shown(cell)]
+    for cell in shown.cells:
+        if is_hole(cell):
+            cell.outputs = []  # the checker's word
+    for before, cell in zip([None, *shown.cells], shown.cells, strict=False):
+        cell.metadata["begins_slide"] = before is None or begins_slide(cell)
+        if before is not None:
+            before.metadata["ends_slide"] = cell.metadata["begins_slide"]
+    shown.cells[-1].metadata["ends_slide"] = True
+    body = chapter_body(shown, "report/templates/slide_cells.html")
+    return page("report/templates/slides.html", title=chapter.title, notebook=body, code_colours=code_colours())
+
+
+def until_the_end(cells: list[NotebookNode]) -> Iterator[NotebookNode]:
+    """The cells before the summary."""
+    return takewhile(lambda cell: not (cell.cell_type == "markdown" and cell.source.startswith(LAST)), cells)
+
+
+def is_shown(cell: NotebookNode) -> bool:
+    """Text, what students write, and what shows a picture, a table or an explanation; no parameters and imports."""
+    return (
+        cell.cell_type == "markdown"
+        or "hole" in cell.metadata.get("tags", [])
+        or bool(kinds(cell) & {*LARGE, EXPLAINED})
+    )
+
+
+def begins_slide(cell: NotebookNode) -> bool:
+    """A heading, a prediction, a picture, a table."""
+    if cell.cell_type == "markdown":
+        return cell.source.startswith("#") or "**Predict" in cell.source
+    return bool(kinds(cell) & LARGE)
+
+
+def is_hole(cell: NotebookNode) -> bool:
+    """Whether students write it."""
+    return "hole" in cell.metadata.get("tags", [])
+
+
+def kinds(cell: NotebookNode) -> set[str]:
+    """The kinds of data that a cell put out."""
+    return {kind for output in cell.get("outputs", []) for kind in output.get("data", {})}
