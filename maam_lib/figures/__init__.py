@@ -4,6 +4,7 @@ from maam_lib.figures.calibration import reliability
 from maam_lib.figures.differences import difference_intervals
 from maam_lib.figures.events import event_timelines, speed_against_error
 from maam_lib.figures.method import method
+from maam_lib.figures.methods import Dots, method_dots
 from maam_lib.figures.motion import auc_against_motion
 from maam_lib.figures.napkin import napkin
 from maam_lib.figures.panels import ABNORMAL, ALARM, HEAT, QUIET, SIGNED

@@ -43,7 +43,19 @@ from maam_lib.grid.judging import (
 )
 from maam_lib.grid.learning import COMPARED, learning_table, trainings_table
 from maam_lib.grid.motion import motion_learned
-from maam_lib.grid.numbers import ABSENT, NONE, Deviation, Number, TableCell, as_text, number, paired, same_seeds, shown
+from maam_lib.grid.numbers import (
+    ABSENT,
+    NONE,
+    Deviation,
+    Number,
+    TableCell,
+    as_text,
+    auc,
+    number,
+    paired,
+    same_seeds,
+    shown,
+)
 from maam_lib.grid.paper_claims import claims, questions
 from maam_lib.grid.power import Decider, deciders, deciders_table
 from maam_lib.grid.results import (

@@ -8,6 +8,7 @@ the hash of its settings and that of its data, and leaves one small result file:
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -205,7 +206,7 @@ def grid_results(
     They are found by the hash of their settings. Of results on different data, those on the data asked for, else those
     on the data that most have. Damaged files, those trained in another number format than the recipe's, which an
     earlier kit chose by the processor, and those of the first folder that are of other settings or data, are named in
-    `left_out`.
+    `left_out`; those of later folders are counted there.
     """
     found, left_out = list(more), []
     for path in (path for folder in folders for path in result_files(folder / base.name)):
@@ -219,6 +220,7 @@ def grid_results(
     hashes_of = {name: [cell.recipe.hash() for cell in cells_of(base, [name], seeds)] for name in every_variant()}
     known = set(chain.from_iterable(hashes_of.values()))
     by_hash: dict[str, Result] = {}
+    elsewhere: Counter[str] = Counter()  # of later folders, whose results are not the user's own: how many, and why
     for path, result in found:
         if result.data.content_hash != content_hash:
             why, is_told = "measured on other data", False
@@ -231,6 +233,10 @@ def grid_results(
             continue
         if is_told or path.is_relative_to(folders[0]) or (path, result) in more:
             left_out.append(f"{path}: {why}")
+        else:
+            folder = next(folder for folder in folders if path.is_relative_to(folder))
+            elsewhere[f"of {folder / base.name} {why}"] += 1
+    left_out += [f"{count} result{'s' * (count > 1)} {words}" for words, count in elsewhere.items()]
     results = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
     no_learning = _no_learning(base, folders, content_hash, left_out)
     return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out, no_learning)

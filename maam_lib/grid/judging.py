@@ -29,6 +29,7 @@ AT_THIS_SIZE, ON_THE_SCENE = (
     "at this size",
     "on the generated scene",
 )  # what a verdict not on the paper is of
+LEAST_SEEDS = 3  # with fewer there is no verdict
 WORTH_NOTING = 0.005  # AUC: a claimed gain for which less than this is left room does not hold
 
 
@@ -151,8 +152,8 @@ def ending_of(recipe: str) -> str:
 
 def gain(values: Sequence[float], above: float = 0, worth: float = WORTH_NOTING) -> State:
     """Of differences of the same seeds: holds where their 95 % interval lies above `above`, does not where it leaves no
-    room for a gain of `worth`; undecided otherwise, and with fewer than two seeds."""
-    if len(values) < 2:
+    room for a gain of `worth`; undecided otherwise, and with fewer than LEAST_SEEDS seeds."""
+    if len(values) < LEAST_SEEDS:
         return State.OPEN
     low, high = seed_interval(values)
     return State.HOLDS if low > above else State.FAILS if high < worth else State.OPEN
@@ -163,9 +164,11 @@ def all_of(states: Sequence[State]) -> State:
     return max(states, key=[State.HOLDS, State.OPEN, State.FAILS].index, default=State.OPEN)
 
 
-def steady(means: Sequence[float], spread: float, tolerance: float) -> State:
+def steady(means: Sequence[float], spread: float, tolerance: float, seeds: int) -> State:
     """Of mean AUCs over a knob's values: holds where they differ by the tolerance at most, does not where they differ
-    by more than that and the spread over seeds together."""
+    by more than that and the spread over seeds together; undecided with fewer than LEAST_SEEDS seeds."""
+    if seeds < LEAST_SEEDS:
+        return State.OPEN
     reach = float(np.ptp(means))
     return State.HOLDS if reach <= tolerance else State.FAILS if reach > tolerance + spread else State.OPEN
 

@@ -20,7 +20,7 @@ from maam_lib.grid.tables import clips_interval, learning_adds, paper
 COMPARED = (BASE, "no-memory", "released", f"{BASE}-appearance", "speed-pixels", "speed-patches", "speed")  # variants
 WORDS: dict[Smoothing, str] = {"gaussian_3": "motion, Gaussian of 3", "median_17": "motion, median of 17"}
 COLUMNS = (
-    *("row", "frames", "seeds", "AUC fused", "AUC motion", *WORDS.values(), "EER", "95 % over clips, seed 0"),
+    *("row", "frames", "seeds", "AUC fused", "AUC motion", *WORDS.values(), "EER", "95 % over clips"),
     *("motion error", "learning adds"),
 )
 
@@ -67,7 +67,7 @@ def _without(of: NoLearning, name: str) -> dict[str, TableCell]:
         "row": f"no network: {name.replace('_', ' ')}{'' if of.protocol.complete else ' (of a sample)'}",
         "frames": _frames(DataSettings.model_validate(of.settings["data"])),
         "EER": _known(micro.eer),
-        "95 % over clips, seed 0": interval(over_clips) if over_clips and of.protocol.complete else NONE,
+        "95 % over clips": interval(over_clips) if over_clips and of.protocol.complete else NONE,
         "AUC motion": _known(micro.auc),
         **smoothed,
     }
@@ -92,7 +92,7 @@ def _learned(grid: GridResults, variant: str) -> dict[str, TableCell]:
         "seeds": str(len(results)),
         "AUC fused": shown(results, auc),
         "EER": shown(results, lambda r: r.eer),
-        "95 % over clips, seed 0": clips_interval(results, lambda micro: micro.auc_interval) or ABSENT,
+        "95 % over clips": clips_interval(results, lambda micro: micro.auc_interval) or ABSENT,
         "AUC motion": shown(results, auc_motion),
         **smoothed,
         "motion error": shown(

@@ -18,10 +18,9 @@ from scipy import stats
 from maam_lib.config import recipe_names
 from maam_lib.evaluation import LEVEL, Result
 from maam_lib.grid.experiments import GridResults
-from maam_lib.grid.judging import WORTH_NOTING, Outlook, State, Verdict, all_of, is_generated
+from maam_lib.grid.judging import LEAST_SEEDS, WORTH_NOTING, Outlook, State, Verdict, all_of, is_generated
 from maam_lib.grid.numbers import NONE
 
-FIRST_LOOK = 3  # seeds that give a spread at all
 MOST_SEEDS = 1000  # more than these are called none
 
 
@@ -34,14 +33,14 @@ def gain_outlook(
     """Of `judging.gain`: differences of the same seeds, one per seed, and the variants that they compare.
 
     A mean between `above` and `worth` decides nothing at any number of seeds: such a gain is neither absent nor worth
-    noting. With fewer than two values there is no spread, and the outlook is FIRST_LOOK seeds.
+    noting. With fewer than two values there is no spread, and the outlook is LEAST_SEEDS seeds.
     """
     if len(values) < 2:
-        return Outlook(State.OPEN, FIRST_LOOK, variants, "fewer than two seeds have no spread")
+        return Outlook(State.OPEN, LEAST_SEEDS, variants, "fewer than two seeds have no spread")
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
     if above < mean < worth:
         return Outlook(State.OPEN, None, variants, f"a gain of {mean:+.4f} is above 0, but too small to matter")
-    counts = np.arange(len(values), MOST_SEEDS + 1)
+    counts = np.arange(max(len(values), LEAST_SEEDS), MOST_SEEDS + 1)
     half = stats.t.ppf((1 + LEVEL) / 2, counts - 1) * sd / np.sqrt(counts)
     holds, fails = mean - half > above, mean + half < worth
     if not np.any(holds | fails):
@@ -58,7 +57,7 @@ def steady_outlook(aucs: np.ndarray, variants: tuple[str, ...], tolerance: float
     """
     count, seeds = aucs.shape
     if seeds < 2:
-        return Outlook(State.OPEN, FIRST_LOOK, variants, "fewer than two seeds have no spread")
+        return Outlook(State.OPEN, LEAST_SEEDS, variants, "fewer than two seeds have no spread")
     left = aucs - aucs.mean(axis=0) - aucs.mean(axis=1, keepdims=True) + aucs.mean()
     sd = float(np.sqrt((left**2).sum() / ((count - 1) * (seeds - 1))))
     needed = float(np.ceil((stats.studentized_range.ppf(0.5, count, np.inf) * sd / tolerance) ** 2))
@@ -67,7 +66,7 @@ def steady_outlook(aucs: np.ndarray, variants: tuple[str, ...], tolerance: float
         return Outlook(State.OPEN, None, variants, why if needed <= seeds else f"more than {MOST_SEEDS} seeds")
     reach = float(np.ptp(aucs.mean(axis=1)))
     why = f"if it changes nothing; never if the {reach:.3f} by which the mean AUC differs now is real"
-    return Outlook(State.HOLDS, int(needed), variants, why)
+    return Outlook(State.HOLDS, max(int(needed), LEAST_SEEDS), variants, why)
 
 
 def joint_outlook(parts: Sequence[Outlook]) -> Outlook:

@@ -138,19 +138,19 @@ def machine_of(cost: Cost) -> str:
     return f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}"
 
 
-def table4(cost: Cost | None) -> pd.DataFrame:
-    """Our row of Table 4: size and speed on the machine named."""
+def table4(cost: Cost | None, hashes: Iterable[str] = ()) -> pd.DataFrame:
+    """Our row of Table 4: size and speed on the machine named; `hashes` go with its numbers."""
     if cost is None:
         return pd.DataFrame([{"machine": ABSENT}])
     speed, work = cost.frames_per_second, cost.multiply_adds
     row = {
         "machine": machine_of(cost),
-        "parameters [M]": number([cost.parameters / 1e6], ".2f"),
-        "multiply-adds [G]": number([work.network / 1e9], ".2f"),
-        "memory's share of them": number([work.memory / work.network], ".1%"),
-        "network [frames/s]": number([speed.network], ".1f"),
-        "with PSCD": number([speed.with_pscd], ".1f"),
-        f"with decoding and flow ({cost.flow_estimator})": number([speed.end_to_end], ".1f"),
+        "parameters [M]": number([cost.parameters / 1e6], ".2f", hashes=hashes),
+        "multiply-adds [G]": number([work.network / 1e9], ".2f", hashes=hashes),
+        "memory's share of them": number([work.memory / work.network], ".1%", hashes=hashes),
+        "network [frames/s]": number([speed.network], ".1f", hashes=hashes),
+        "with PSCD": number([speed.with_pscd], ".1f", hashes=hashes),
+        f"with decoding and flow ({cost.flow_estimator})": number([speed.end_to_end], ".1f", hashes=hashes),
     }
     return pd.DataFrame([row])
 
@@ -262,10 +262,11 @@ def yardstick(
 def clips_interval(
     results: list[Result], which: Callable[[UnderProtocol], tuple[float, float] | None], form: str = ".3f"
 ) -> str:
-    """An interval over the test clips of seed 0, which has one where there are two clips or more."""
+    """An interval over the test clips, which is that of one seed and says so where the row has several."""
     micro = results[0].protocols.get("micro") if results else None
     bounds = which(micro) if micro else None
-    return interval(bounds, form) if bounds else ""
+    of_seed = f" (seed {results[0].seed})" if len(results) > 1 else ""
+    return f"{interval(bounds, form)}{of_seed}" if bounds else ""
 
 
 def support_changes(results: Results, name: str, beside: str = "no-losses") -> list[float]:

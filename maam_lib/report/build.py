@@ -2,7 +2,10 @@
 
 Built from result files, without training. A folder of plain files:
 
-index.html                        summary, verdicts, Tables 2-5, Figs. 1 and 4-9, what is complete and what is missing
+index.html                        overview: verdicts, methods, what learning motion does; an index is on every page
+claims.html, learning.html        each claim with its rule, evidence and verdict; what learning adds; epochs.html
+table2.html ... figure9.html      Tables 2-5 and Figs. 1 and 4-9, a page each
+protocol.html, notes.html         how it was measured; what is complete, missing, left out
 runs/<recipe>/<variant>.html      what one number was made of, seed by seed; the result files beside it
 tables/<name>.csv, .tex           every table, for spreadsheets and papers
 differences.html                  the paper against the released code, by number
@@ -22,11 +25,12 @@ from maam_lib import in_clone
 from maam_lib.config import Recipe, load_recipe, recipe_names
 from maam_lib.evaluation import Result
 from maam_lib.grid import Verdict, claims, deciders, every_variant, questions, result_table, verdict
-from maam_lib.pages import page
 from maam_lib.report.collection import OWN, collect, turned
-from maam_lib.report.first_page import first_page
+from maam_lib.report.first_page import write_first_pages
+from maam_lib.report.how_made import write_how_made
 from maam_lib.report.notebook_pages import as_html
-from maam_lib.report.site import Site, Table
+from maam_lib.report.paper_pages import write_paper_pages
+from maam_lib.report.site import Site, Table, site_page
 from maam_lib.training import environment_facts
 
 MARK = "maam-report"  # a file of this name says that a folder holds a report, and may be replaced by a new one
@@ -55,9 +59,12 @@ def build_report(
     with folder_aside(out, busy) as folder:
         site = Site(folder, found, root)
         _write_variant_pages(site)
+        _write_cost_pages(site)
         _write_differences(site)
         verdicts = [verdict(claim, found.grids) for claim in (*claims(), *questions())]
-        write_text(folder / "index.html", first_page(site, verdicts))
+        write_first_pages(site, verdicts)
+        write_paper_pages(site)
+        write_how_made(site)
         write_json(folder / "results.json", _for_machines(site, verdicts))
         write_text(folder / MARK, f"made by maam {__version__}\n")
     return out / "index.html"
@@ -80,7 +87,7 @@ def _write_variant_pages(site: Site) -> None:
 def variant_page(recipe: str, what: str, settings: str, results: Sequence[Result], files: Sequence[str]) -> str:
     """All that was measured of one variant of a recipe, seed by seed (its results and their files), and by what."""
     seeds = [(result.as_json(), file, _measured(result)) for result, file in zip(results, files, strict=True)]
-    return page("report/templates/variant.html", recipe=recipe, what=what, settings=settings, seeds=seeds)
+    return site_page("runs/recipe/variant", "variant", recipe=recipe, what=what, settings=settings, seeds=seeds)
 
 
 def settings_in_words(recipe: Recipe, variant: str) -> str:
@@ -98,11 +105,18 @@ def _measured(result: Result) -> Table:
     return Table("everything that was measured", shown.rename_axis("row").reset_index(), {})
 
 
+def _write_cost_pages(site: Site) -> None:
+    for recipe, cost in site.found.costs.items():
+        facts = cost.model_dump(mode="json")
+        write_json(site.folder / "runs" / recipe / "cost.json", facts)
+        site.write(f"runs/{recipe}/cost", "cost", recipe=recipe, facts=facts)
+
+
 def _write_differences(site: Site) -> None:
     """docs/differences.md as a page, each number a place that can be linked to."""
     body = as_html(in_clone("docs", "differences.md").read_text(encoding="utf-8"), link_headings=False)
     body = re.sub(r"<tr>\s*<td>(\d+)</td>", r'<tr id="no-\1"><td>\1</td>', body)
-    write_text(site.folder / "differences.html", page("report/templates/differences.html", differences=body))
+    site.write("differences", "differences", differences=body)
 
 
 def _for_machines(site: Site, verdicts: list[Verdict]) -> dict[str, Any]:

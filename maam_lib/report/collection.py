@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -61,6 +61,17 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class OwnRun:
+    """A run that the user names: its result, and the variant whose row it is in, or why it is in none."""
+
+    folder: Path
+    recipe: str
+    result: Result
+    variant: str | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Collection:
     """What was found, one grid per recipe: the paper's datasets first, of each the larger recipe first."""
 
@@ -68,6 +79,7 @@ class Collection:
     costs: dict[str, Cost]  # recipe -> cost.json
     left_out: list[str]  # files that do not count, and why
     scored: dict[str, Scored]  # recipe -> one of its networks
+    own: list[OwnRun] = field(default_factory=list)
 
     @contextmanager
     def leaving_out(self, *errors: type[Exception], before: str = "", after: str = "") -> Iterator[None]:
@@ -96,8 +108,10 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
         with found.leaving_out(ValueError, before=f"{home}: "):  # SettingError among them
             checked_name(name)
             base = of_name[0].recipe if of_name and name.startswith(OWN) else base_recipe(home)
-            grid = grid_results(base.model_copy(update={"name": name}), *searched, more=_results(of_name, found))
+            measured = _results(of_name, found)
+            grid = grid_results(base.model_copy(update={"name": name}), *searched, more=measured)
             found.left_out.extend(grid.left_out)
+            found.own.extend(_own(path, result, grid) for path, result in measured)
             if grid.results or name in ALWAYS:
                 found.grids.append(grid)
             with found.leaving_out(UnreadableError, after="; remove it and sweep `--part table4` again"):
@@ -132,6 +146,14 @@ def _results(runs: Sequence[RunFolder], found: Collection) -> list[tuple[Path, R
         with found.leaving_out(ResultError, RunError):
             results.append((path, read_result(path).with_values(machine=run.machine)))
     return results
+
+
+def _own(path: Path, result: Result, grid: GridResults) -> OwnRun:
+    """Where a run's result is in its recipe's grid."""
+    home = next((name for name, results in grid.results.items() if any(result is of for of in results)), None)
+    reasons = (text.removeprefix(f"{path}: ") for text in grid.left_out if text.startswith(f"{path}: "))
+    why = "" if home else next(reasons, "another run of the same settings and seed is shown")
+    return OwnRun(path.parent, grid.recipe.name, result, home, why)
 
 
 def _scored(grid: GridResults, folders: Sequence[Path], runs: Sequence[RunFolder]) -> Scored | None:

@@ -19,6 +19,7 @@ from maam_lib import figures
 from maam_lib.analysis import misleading_pair, worst_false_alarms, worst_misses
 from maam_lib.data import DatasetError, PreparedDataset
 from maam_lib.evaluation import Result, detection_row, score_steps
+from maam_lib.figures import Dots
 from maam_lib.grid import (
     BASE,
     DATASETS,
@@ -30,7 +31,8 @@ from maam_lib.grid import (
     same_seeds,
     tables,
 )
-from maam_lib.report.collection import Collection, Scored
+from maam_lib.report.collection import OWN, Collection, Scored
+from maam_lib.report.tables import PAPERS_OWN, size_of
 from maam_lib.training import RunError, dataset_for
 
 CURVES = 6  # clips of Fig. 7, those with the most change between normal and abnormal first
@@ -58,7 +60,9 @@ class Picture(NamedTuple):
 
 
 def figures_of(name: str, found: Collection, root: Path) -> list[Picture | str]:
-    """One figure of the paper, or the "epochs" or "motion", for every recipe or dataset that it can be drawn of."""
+    """A figure of the paper, or the "epochs", "motion" or "methods", for all recipes or datasets that it can show."""
+    if name == "methods":
+        return [methods_picture(found)]
     if name == "figure5":
         return [support_picture(found) or "Not measured: `maam sweep RECIPE --part figure5`"]
     if name == "figure6":
@@ -72,6 +76,8 @@ def figures_of(name: str, found: Collection, root: Path) -> list[Picture | str]:
         epochs = [epoch_picture(grid.recipe.name, grid.results.get(BASE, [])) for grid in found.grids]
         none = "No run was measured after each epoch: `maam sweep RECIPE --part table3`"
         return [picture for picture in epochs if picture] or [none]
+    if name.startswith("table"):
+        return [methods_picture(found, every=True)] if name == "table2" else []
     in_order = [found.scored[grid.recipe.name] for grid in found.grids if grid.recipe.name in found.scored]
     largest = {scored.recipe.data.dataset: scored for scored in reversed(in_order)}  # of each dataset
     drawn = [_of_network(name, scored, root) for scored in reversed(largest.values())]
@@ -79,6 +85,40 @@ def figures_of(name: str, found: Collection, root: Path) -> list[Picture | str]:
 
 
 # Of results alone
+
+
+def methods_picture(found: Collection, *, every: bool = False) -> Picture:
+    """Table 2 as dots: all methods quoted there (`every`: a row each), the paper's, this kit's seeds, no learning."""
+    rows, panels = paper_values()["table2"]["rows"], {}
+    for column, (dataset, name) in enumerate(DATASETS.items()):
+        printed = {method: values[column] for method, values in rows.items()}
+        aucs = {method: float(value) for method, value in printed.items() if value.replace(".", "").isdigit()}
+        others = {method: auc for method, auc in aucs.items() if method not in PAPERS_OWN}
+        panel = {method: Dots("quoted", [auc]) for method, auc in others.items()} if every else {}
+        panel = panel or {"other methods, quoted": Dots("quoted", list(others.values()))}
+        panel |= {said: Dots("paper", [aucs[method]]) for method, said in PAPERS_OWN.items()}
+        for grid in (grid for grid in found.grids if grid.recipe.data.dataset == dataset):
+            if results := grid.results.get(BASE):
+                said = f"this kit, {size_of(grid)}"
+                said = grid.recipe.name if said in panel or grid.recipe.name.startswith(OWN) else said
+                panel[said] = Dots("kit", [result.auc for result in results])
+        if without := _best_without(found, dataset):
+            panel["no learning, best row"] = Dots("no learning", [without])
+        panels[name] = panel
+    caption = (
+        "Frame AUC of Table 2. Gray: methods as the paper quotes them, most under other protocols; black: MAAM-Net as "
+        "printed; blue: this kit, a dot per seed and a line at their mean; orange: the best row without any network."
+    )
+    return Picture(figures.method_dots(panels), caption)
+
+
+def _best_without(found: Collection, dataset: str) -> float | None:
+    """The highest AUC of a whole dataset without a network; a sample of its clips has none."""
+    grids = [grid for grid in found.grids if grid.recipe.data.dataset == dataset]
+    kept = [grid.no_learning for grid in grids if grid.no_learning and grid.no_learning.protocol.complete]
+    aucs = [row.micro.auc for of in kept for row in of.rows.values() if row.micro.auc is not None]
+    first = [result for grid in grids for result in grid.results.get(BASE, [])[:1] if result.protocol.complete]
+    return max([*aucs, *(row.auc for result in first for row in result.no_learning.values())], default=None)
 
 
 def support_picture(found: Collection) -> Picture | None:

@@ -43,6 +43,11 @@ def size_of(grid: GridResults) -> str:
     return SIZES[ending_of(grid.recipe.name)]
 
 
+def of_cost(recipe: str) -> tuple[str]:
+    """What numbers of a recipe's cost carry in place of the hash of a training's settings."""
+    return (f"cost of {recipe}",)
+
+
 def table2_as_printed(grids: Sequence[GridResults]) -> pd.DataFrame:
     """Table 2: the frame AUC of all methods, as printed; this kit's with and without memory, without learning."""
     auc = partial(shown, measure=lambda result: result.auc)
@@ -74,8 +79,14 @@ def table4_as_printed(grids: Sequence[GridResults], costs: dict[str, Cost]) -> p
     for grid in grids:
         if (cost := costs.get(grid.recipe.name)) is not None:
             where = f"this kit, {size_of(grid)}, on {machine_of(cost)}"
-            rows.append({"method": where, "origin": HERE, "parameters": number([cost.parameters / 1e6], ".2f")})
-            rows[-1][_column(grid)] = number([cost.frames_per_second.network], ".1f")
+            rows.append(
+                {
+                    "method": where,
+                    "origin": HERE,
+                    "parameters": number([cost.parameters / 1e6], ".2f", hashes=of_cost(grid.recipe.name)),
+                }
+            )
+            rows[-1][_column(grid)] = number([cost.frames_per_second.network], ".1f", hashes=of_cost(grid.recipe.name))
     table = pd.DataFrame(rows, columns=["method", "origin", "parameters", *COLUMNS]).fillna(NONE)
     return table.rename(columns={"parameters": "parameters [M]"})
 

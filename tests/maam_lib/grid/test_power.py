@@ -13,7 +13,7 @@ from maam_lib.grid.judging import Claim, Finding, Outlook, State, gain, verdict
 from maam_lib.grid.numbers import NONE
 from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.power import (
-    FIRST_LOOK,
+    LEAST_SEEDS,
     Decider,
     deciders,
     deciders_table,
@@ -54,16 +54,16 @@ def test_a_number_worked_out_by_hand():
     assert gain_outlook([0.0, 0.03, 0.06], PAIR) == Outlook(State.HOLDS, 7, PAIR)
 
 
-def test_differences_that_do_not_vary_are_decided_by_those_there_are():
-    assert gain_outlook([0.02, 0.02], PAIR) == Outlook(State.HOLDS, 2, PAIR)
-    assert gain_outlook([-0.02, -0.02], PAIR) == Outlook(State.FAILS, 2, PAIR)
-    assert gain_outlook([0.0, 0.0], PAIR) == Outlook(State.FAILS, 2, PAIR)
+def test_differences_that_do_not_vary_are_decided_by_the_fewest_seeds_that_decide():
+    assert gain_outlook([0.02, 0.02], PAIR) == Outlook(State.HOLDS, LEAST_SEEDS, PAIR)
+    assert gain_outlook([-0.02, -0.02], PAIR) == Outlook(State.FAILS, LEAST_SEEDS, PAIR)
+    assert gain_outlook([0.0, 0.0], PAIR) == Outlook(State.FAILS, LEAST_SEEDS, PAIR)
 
 
 @pytest.mark.parametrize("values", [[], [0.1]])
 def test_fewer_than_two_seeds_have_no_spread(values: list[float]):
     found = gain_outlook(values, PAIR)
-    assert (found.state, found.seeds) == (State.OPEN, FIRST_LOOK)
+    assert (found.state, found.seeds) == (State.OPEN, LEAST_SEEDS)
     assert "no spread" in found.why
 
 
@@ -85,7 +85,7 @@ def test_a_fall_is_judged_against_its_own_least():
 
 def test_one_part_that_fails_decides_and_else_all_must_hold():
     holds, fails = Outlook(State.HOLDS, 8, ("a", "b")), Outlook(State.FAILS, 14, ("c", "b"))
-    first, never = Outlook(State.OPEN, FIRST_LOOK, ("d",), "no spread"), Outlook(State.OPEN, None, ("e",), "too small")
+    first, never = Outlook(State.OPEN, LEAST_SEEDS, ("d",), "no spread"), Outlook(State.OPEN, None, ("e",), "too small")
     assert joint_outlook([holds, fails, Outlook(State.FAILS, 9, ("f",))]) == Outlook(State.FAILS, 9, ("f",))
     assert joint_outlook([holds, never]) is never
     assert joint_outlook([never, fails]) is fails
@@ -105,7 +105,7 @@ def test_a_knob_that_does_nothing_is_seen_to_at_the_seeds_where_noise_fits_the_t
     assert found.seeds == math.ceil((2.2569 * 0.02 / 0.01) ** 2) == 21
     reaches = np.ptp(random.normal(size=(4000, values, found.seeds)).mean(axis=2) * sd, axis=1)
     assert np.mean(reaches <= tolerance) == pytest.approx(0.51, abs=0.03), "21 is 20.4, rounded up"
-    assert steady_outlook(noise[:, :1], ("a",) * values, tolerance).seeds == FIRST_LOOK
+    assert steady_outlook(noise[:, :1], ("a",) * values, tolerance).seeds == LEAST_SEEDS
 
 
 # Cost

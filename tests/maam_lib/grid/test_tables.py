@@ -56,7 +56,7 @@ def test_table_2_has_ours_the_papers_and_the_yardstick():
     assert table.loc["this kit"].tolist() == [
         2,
         "0.850 ± 0.050",
-        "[0.700, 0.850]",
+        "[0.700, 0.850] (seed 0)",
         PRINTED["table2"]["rows"]["Ours"][0],
         f"{0.85 - float(PRINTED['table2']['rows']['Ours'][0]):+.3f}",
         "0.750 (zero flow)",

@@ -13,13 +13,14 @@ import pytest
 from data_prep.files.writing import aside_of, write_text
 from maam_lib.config import differences, load_recipe
 from maam_lib.grid.experiments import GridResults
+from maam_lib.grid.judging import DATASETS
 from maam_lib.grid.numbers import ABSENT
+from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import BASE, REFERENCE, paper_values, read_result
 from maam_lib.report.build import MARK, build_report, settings_in_words
 from maam_lib.report.collection import OWN, Collection, Scored, collect
-from maam_lib.report.figures import Picture, epoch_picture, figures_of, motion_picture
-from maam_lib.report.first_page import NAMES
-from maam_lib.report.site import Site, Table
+from maam_lib.report.figures import Picture, epoch_picture, figures_of, methods_picture, motion_picture
+from maam_lib.report.site import INDEX, PAPER, Site, Table
 from maam_lib.training.files import RunError
 from maam_lib.training.runs import RunFolder
 from tests.maam_lib.report.test_notebook_pages import Resources
@@ -45,15 +46,55 @@ def report(
 
 
 @pytest.fixture(scope="module")
-def page(report: Path) -> str:
-    return (report / "index.html").read_text(encoding="utf-8")
+def pages(report: Path) -> dict[str, str]:
+    """The pages of the side index, by name."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in report.glob("*.html")}
 
 
-def test_every_table_and_figure_is_one_click_away(page: str):
-    assert set(NAMES) == {f"table{n}" for n in (2, 3, 4, 5)} | {f"figure{n}" for n in (1, 4, 5, 6, 7, 8, 9)}
-    for name in NAMES:
-        assert f'<a href="#{name}">' in page
-        assert f'<h2 id="{name}">{NAMES[name]}</h2>' in page
+def main_of(page: str) -> str:
+    """What a page shows besides the index, which every page has."""
+    return page[page.index("<main>") : page.index("</main>")]
+
+
+def test_every_table_and_figure_is_one_click_away(report: Path):
+    assert set(PAPER) == {f"table{n}" for n in (2, 3, 4, 5)} | {f"figure{n}" for n in (1, 4, 5, 6, 7, 8, 9)}
+    for path in report.rglob("*.html"):
+        page, up = path.read_text(encoding="utf-8"), "../" * (len(path.relative_to(report).parts) - 1)
+        for name, title in PAPER.items():
+            assert re.search(rf'<a href="{up}{name}\.html"[^>]*>{title}</a>', page), path
+    for name, title in PAPER.items():
+        page = (report / f"{name}.html").read_text(encoding="utf-8")
+        assert f"<h1>{title}</h1>" in page
+        assert page.count(' aria-current="page"') == 1
+
+
+def test_the_index_names_every_page(report: Path):
+    named = {name for names in INDEX.values() for name in names}
+    assert named == {path.stem for path in report.glob("*.html")}
+
+
+def test_every_claim_is_a_tile_that_leads_to_its_card(pages: dict[str, str]):
+    tiles = re.findall(r'<li class="([\w -]+)"><a href="claims.html#claim-([\w-]+)">', pages["index"])
+    assert len(tiles) == len(claims()) == 17
+    for state, name in tiles:
+        assert f'<section class="card {state}" id="claim-{name}">' in pages["claims"]
+
+
+def test_table_2_is_drawn_with_every_method_and_no_sample_counts_as_a_dataset():
+    found = collect()
+    axes = methods_picture(found, every=True).figure.axes
+    assert [axis.get_title() for axis in axes] == list(DATASETS.values())
+    rows = [text.get_text() for text in axes[0].get_yticklabels()]
+    printed = paper_values()["table2"]["rows"]
+    assert set(printed) - {"Ours", "Ours (w/o memory)"} <= set(rows)
+    drawn = [[float(x) for line in axis.lines for x in line.get_xdata()] for axis in axes]
+    kept = [grid.no_learning.rows["speed"].micro.auc for grid in found.grids if grid.recipe.name == "avenue"]
+    assert kept[0] not in drawn[1], "one clip of Avenue is at hand"
+    of_seeds = [r.auc for grid in found.grids if grid.recipe.name == "ped2-mini" for r in grid.results[BASE]]
+    assert set(of_seeds) <= set(drawn[0])
+    few = methods_picture(found).figure.axes[0]
+    assert few.get_yticklabels()[0].get_text() == "other methods, quoted"
+    assert sorted(few.lines[0].get_xdata()) == sorted(float(v[0]) for m, v in printed.items() if "Ours" not in m)
 
 
 def test_pages_need_no_net_and_no_scripts_and_their_links_lead_somewhere(report: Path):
@@ -82,8 +123,9 @@ def test_every_row_of_the_paper_is_there_and_marked(report: Path):
     assert (table["origin"] == "measured here").any()
 
 
-def test_what_is_not_measured_says_so_with_the_command(page: str):
-    assert ABSENT in page
+def test_what_is_not_measured_says_so_with_the_command(pages: dict[str, str]):
+    assert ABSENT in pages["table2"]
+    page = pages["table5"]
     for recipe in ("ped2", "avenue", "shanghaitech"):
         assert f"maam sweep {recipe} --part table5" in page
 
@@ -94,14 +136,23 @@ def test_tables_are_kept_for_spreadsheets_and_papers(report: Path):
         assert r"\begin{tabular}" in path.with_suffix(".tex").read_text(encoding="utf-8")
 
 
-def test_a_number_leads_to_the_results_it_was_made_of(report: Path, page: str):
-    linked = re.search(r'<a href="(runs/synthetic-mini/[\w.-]+\.html)">0\.\d+', page)
+def test_a_number_leads_to_the_results_it_was_made_of(report: Path, pages: dict[str, str]):
+    linked = re.search(r'<a href="(runs/synthetic-mini/[\w.-]+\.html)">0\.\d+', pages["table2"])
     assert linked
     of_variant = (report / linked.group(1)).read_text(encoding="utf-8")
     files = [link for link in Resources(of_variant).links if link.endswith(".json")]
     for file in files:
         kept = json.loads(((report / linked.group(1)).parent / file).read_text(encoding="utf-8"))
         assert kept["recipe_hash"] in of_variant
+
+
+def test_numbers_of_table_4_lead_to_the_machine_they_were_measured_on(report: Path, pages: dict[str, str]):
+    links = set(re.findall(r'<a href="(runs/[\w-]+/cost\.html)">', pages["table4"]))
+    assert "runs/ped2-mini/cost.html" in links
+    kept = json.loads((REFERENCE / "ped2-mini" / "cost.json").read_text(encoding="utf-8"))
+    page = (report / "runs" / "ped2-mini" / "cost.html").read_text(encoding="utf-8")
+    assert kept["device"] in page
+    assert f"network: {kept['frames_per_second']['network']}" in page
 
 
 def test_a_page_of_results_tells_the_settings_that_differ(report: Path, finished_run: RunFolder):
@@ -124,9 +175,7 @@ def test_the_shrink_threshold_of_a_run_reaches_its_page():
     assert "model.shrink_threshold 0.06" in settings_in_words(elsewhere, BASE), "a recipe that the kit does not have"
 
 
-def test_links_and_colours_do_not_depend_on_how_pandas_keeps_text(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_links_and_colours_do_not_depend_on_how_pandas_keeps_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """With pyarrow, pandas keeps the characters of a text and nothing else."""
 
     def as_arrow_keeps_it(site: Site, name: str, table: pd.DataFrame, caption: str) -> Table:
@@ -134,20 +183,47 @@ def test_links_and_colours_do_not_depend_on_how_pandas_keeps_text(
 
     kept = Site.table
     monkeypatch.setattr(Site, "table", as_arrow_keeps_it)
-    again = build_report(tmp_path / "out", root=tmp_path).read_text(encoding="utf-8")
+    folder = build_report(tmp_path / "out", root=tmp_path).parent
+    again = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.html")))
     links = [link for link in Resources(again).links if link.startswith("runs/")]
     assert len(links) > 200
     assert {'class="far"', 'class="absent"', 'class="quoted"'} <= set(re.findall(r'class="[\w-]+"', again))
 
 
-def test_a_run_of_other_settings_is_a_recipe_of_its_own(page: str, finished_run: RunFolder):
+def test_a_run_of_other_settings_is_a_recipe_of_its_own(pages: dict[str, str], finished_run: RunFolder):
     name = f"{OWN}{finished_run.recipe.name}"
-    assert f"<td>{name}</td>" in page
-    assert "figure1" in page
+    assert re.search(rf"<td[^>]*>{name}</td>", pages["learning"])
     found = collect(runs=[finished_run.folder])
     assert found.scored[name].result.auc == pytest.approx(
         json.loads((finished_run.folder / "metrics.json").read_text())["auc"]
     )
+
+
+def test_an_own_run_is_always_in_a_row_and_says_why_it_is_not_compared(
+    pages: dict[str, str], finished_run: RunFolder, tmp_path: Path
+):
+    row = re.search(rf"<td[^>]*>{finished_run.folder}</td>.*?</tr>", pages["index"], re.DOTALL)
+    assert row
+    assert "both losses, both branches" in row[0]
+    copy = shutil.copytree(finished_run.folder, tmp_path / "twice")
+    facts = json.loads((copy / "run.json").read_text(encoding="utf-8"))
+    write_text(copy / "run.json", json.dumps(facts | {"precision": "bfloat16"}))
+    found = collect(runs=[finished_run.folder, copy])
+    [compared, other] = found.own
+    assert (compared.variant, compared.why) == (BASE, "")
+    assert other.variant is None
+    assert other.why == "trained in bfloat16, not compared with results in float32"
+    again = build_report(tmp_path / "out", runs=[copy], root=tmp_path).read_text(encoding="utf-8")
+    assert f"not compared: {other.why}" in again
+
+
+def test_results_of_the_kit_that_a_sweep_of_other_settings_hides_are_counted(tmp_path: Path):
+    own = load_recipe("ped2-mini", "training.epochs=5")
+    write_text(tmp_path / "ped2-mini" / "recipe.yaml", own.to_yaml())
+    kept = len(list((REFERENCE / "ped2-mini").glob("*/seed*.json")))
+    words = f"{kept} results of {REFERENCE / 'ped2-mini'} of other settings than any variant of ped2-mini"
+    assert words in collect([tmp_path]).left_out
+    assert not [reason for reason in collect().left_out if "results of" in reason]
 
 
 def test_the_kits_scores_are_never_shown_as_those_of_a_training_of_ones_own(tmp_path: Path):
@@ -162,10 +238,10 @@ def test_the_kits_scores_are_never_shown_as_those_of_a_training_of_ones_own(tmp_
     assert "ped2-laptop" not in found.scored
 
 
-def test_a_damaged_file_is_named_and_left_out(report: Path, page: str, said: list[str]):
+def test_a_damaged_file_is_named_and_left_out(report: Path, pages: dict[str, str], said: list[str]):
     [reason] = json.loads((report / "results.json").read_text(encoding="utf-8"))["left_out"]
     assert "seed7.json: not readable as JSON" in reason
-    assert "seed7.json" in page
+    assert "seed7.json" in pages["notes"]
     assert said == [f"left out: {reason}"]
 
 
@@ -176,20 +252,21 @@ def test_machines_read_verdicts_and_tables(report: Path):
     assert parts <= set(found["tables"])
 
 
-def test_recipes_measured_after_each_epoch_show_their_epochs(page: str):
-    section = page[page.index('<h2 id="epochs">') : page.index('<h2 id="complete">')]
-    assert 'href="#epochs"' in page
+def test_recipes_measured_after_each_epoch_show_their_epochs(pages: dict[str, str]):
+    section = pages["epochs"]
     assert all(f'alt="{name}. Left' in section for name in ("ped2-laptop", "synthetic-mini"))
     assert 'alt="ped2. Left' not in section
     assert epoch_picture("one", [made_up_result()]) is None
 
 
-def test_each_claim_has_a_card(page: str):
+def test_each_claim_has_a_card(pages: dict[str, str]):
+    page = pages["claims"]
     assert page.count('<section class="card ') >= 15
     assert page.count("Rule, fixed in advance") == page.count('<section class="card ')
 
 
-def test_undecided_cards_say_how_many_seeds_would_decide_and_what_they_cost(page: str):
+def test_undecided_cards_say_how_many_seeds_would_decide_and_what_they_cost(pages: dict[str, str]):
+    page = pages["claims"]
     card = page[page.index('id="claim-memory"') : page.index('id="claim-fusion"')]
     assert "What would decide it at this size" in card
     assert re.search(
@@ -201,7 +278,8 @@ def test_undecided_cards_say_how_many_seeds_would_decide_and_what_they_cost(page
     assert "would decide it" not in decided
 
 
-def test_no_verdict_at_a_smaller_size_reads_as_one_on_the_paper(report: Path, page: str):
+def test_no_verdict_at_a_smaller_size_reads_as_one_on_the_paper(report: Path, pages: dict[str, str]):
+    page = pages["claims"]
     verdicts = json.loads((report / "results.json").read_text(encoding="utf-8"))["verdicts"]
     reduced = [v for v in verdicts if v["because"].startswith("at reduced size") and v["state"] != "undecided"]
     assert {v["claim"] for v in reduced} >= {"motion", "places"}
@@ -212,17 +290,17 @@ def test_no_verdict_at_a_smaller_size_reads_as_one_on_the_paper(report: Path, pa
         assert "What would decide it" in card[: card.index("</section>")]
 
 
-def test_questions_of_ours_stand_apart_from_the_papers_claims(report: Path, page: str):
-    assert "Of the paper's 17 claims" in html.unescape(page)
-    paper, ours = page.split('<h3 id="questions">')
+def test_questions_of_ours_stand_apart_from_the_papers_claims(report: Path, pages: dict[str, str]):
+    assert "The paper's 17 claims" in html.unescape(pages["index"])
+    paper, ours = pages["claims"].split('<h2 id="questions">')
     assert "claim-learning" not in paper
     assert re.findall(r'<section class="card [^>]*id="([\w-]+)"', ours) == ["claim-learning", "claim-learning-speed"]
     verdicts = json.loads((report / "results.json").read_text(encoding="utf-8"))["verdicts"]
     assert [v["claim"] for v in verdicts if not v["of_the_paper"]] == ["learning", "learning-speed"]
 
 
-def test_each_dataset_has_its_auc_against_the_motion_learned(page: str):
-    section = page[page.index('<h2 id="motion">') : page.index('<h2 id="claims">')]
+def test_each_dataset_has_its_auc_against_the_motion_learned(pages: dict[str, str]):
+    section = pages["learning"]
     captions = re.findall(r'alt="([^":]*): frame AUC of the motion branch', section)
     assert captions[0] == "Ped2"
     assert "Generated scene synthetic" in captions
@@ -232,8 +310,8 @@ def test_each_dataset_has_its_auc_against_the_motion_learned(page: str):
     assert motion_picture("ped2", []) is None
 
 
-def test_pictures_have_alternative_texts(page: str):
-    pictures = re.findall(r"<img [^>]*>", page)
+def test_pictures_have_alternative_texts(pages: dict[str, str]):
+    pictures = re.findall(r"<img [^>]*>", "".join(pages.values()))
     assert len(pictures) >= 4
     assert all(re.search(r'alt="[^"]{20,}"', picture) for picture in pictures)
 
@@ -262,13 +340,15 @@ def test_a_report_killed_between_its_renames_is_put_back_and_replaced(report: Pa
 
 
 def test_without_prepared_videos_the_report_says_how_to_get_the_pictures(tmp_path: Path):
-    page = build_report(tmp_path / "out", root=tmp_path).read_text(encoding="utf-8")
+    folder = build_report(tmp_path / "out", root=tmp_path).parent
+    page = (folder / "figure8.html").read_text(encoding="utf-8")
     assert (
         "No picture of ped2-laptop, seed 0, because its prepared video is missing: no prepared ped2 "
         in html.unescape(page)
     )
     assert "Prepare it: <code>maam prepare ped2 --source PATH" in page
-    assert "Anomaly score over time" in page, "curves need no video"
+    curves = (folder / "figure7.html").read_text(encoding="utf-8")
+    assert "Anomaly score over time" in curves, "they need no video"
 
 
 def test_a_result_without_a_threshold_costs_a_picture_and_not_the_report(tmp_path: Path):

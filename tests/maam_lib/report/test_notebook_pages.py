@@ -20,8 +20,10 @@ from maam_lib.pages import TEMPLATES
 from maam_lib.report.build import variant_page
 from maam_lib.report.collection import Collection
 from maam_lib.report.figures import Picture
-from maam_lib.report.first_page import first_page
+from maam_lib.report.first_page import write_first_pages
+from maam_lib.report.how_made import write_how_made
 from maam_lib.report.notebook_pages import Chapter, as_html, chapter_page, index_page, readable_tables
+from maam_lib.report.paper_pages import write_paper_pages
 from maam_lib.report.site import Site
 from maam_lib.video.detection_page import Listed, Moment, clock, drawn, percent
 from tests.results import made_up_result
@@ -298,7 +300,9 @@ def test_hostile_text_in_the_index_is_text():
 def test_hostile_text_in_a_card_is_text(tmp_path: Path):
     claim = Claim("name", HOSTILE, HOSTILE, HOSTILE, HOSTILE, lambda grid: None, paper=HOSTILE)
     judged = Verdict(claim, {HOSTILE: Finding(State.OPEN, HOSTILE, (HOSTILE,))}, State.OPEN, HOSTILE)
-    page = first_page(Site(tmp_path, Collection([], {}, [], {}), tmp_path), [judged])
+    write_first_pages(Site(tmp_path, Collection([], {}, [], {}), tmp_path), [judged])
+    assert_harmless((tmp_path / "index.html").read_text(encoding="utf-8"))
+    page = (tmp_path / "claims.html").read_text(encoding="utf-8")
     assert_harmless(page)
     assert page.count("&lt;img src=x") >= 8
 
@@ -345,7 +349,12 @@ def test_hostile_text_in_a_report_is_text(tmp_path: Path):
         frames_per_second=Speed(network=1, with_pscd=1, end_to_end=1),
     )
     found = Collection([GridResults(hostile, {"paper": [hostile_result()]}, [])], {hostile.name: cost}, [HOSTILE], {})
-    assert_harmless(first_page(Site(tmp_path, found, tmp_path), []))
+    site = Site(tmp_path, found, tmp_path)
+    write_first_pages(site, [])
+    write_paper_pages(site)
+    write_how_made(site)
+    for name in ("learning", "table2", "table4", "protocol", "notes"):
+        assert_harmless((tmp_path / f"{name}.html").read_text(encoding="utf-8"))
 
 
 def test_hostile_text_in_the_page_of_a_video_is_text():
