@@ -128,7 +128,8 @@ def findings() -> str:
         f"lowers their AUC: it is {min(of_flow):.2f} to {max(of_flow):.2f} at half of the paper's frame size, and "
         f"{of_speed:.2f} for a network that learns speed without direction. The paper's full size needs a GPU and has "
         "not been run.",
-        f"**The released code is not the paper.** The kit lists {numbered} differences and measures what they change. "
+        f"**The released code is not the paper.** The kit compares the two in {numbered} points and measures what "
+        "the differences change. "
         f"In small networks with the paper's similarity, {answering[0]:.0f} of {_items(mini)} memory items answer a "
         f"query; with the released one, {answering[1]:.0f}.",
     )
