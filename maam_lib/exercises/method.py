@@ -14,7 +14,7 @@ from maam_lib import losses, memory, metrics, pscd
 from maam_lib.analysis import items
 from maam_lib.config import Recipe
 from maam_lib.data import FrameFlowDataset, PreparedDataset, recipe_frames, to_model_input
-from maam_lib.exercises.answers import number
+from maam_lib.exercises.answers import number, same
 from maam_lib.exercises.checking import (
     EXERCISES,
     Exercise,
@@ -290,8 +290,20 @@ def judge_step(answer: Any, plan: Recipe) -> Judgement | None:
     """Whether three steps go the library's way: gradients of an earlier step that were kept show in the third."""
     if not callable(answer):
         return Judgement(False, answer, "a function")
-    got = three_steps(answer, plan)
-    return None if got is None else value(got, three_steps(partial(training_step, plan), plan), 1e-4)
+    got, expected = three_steps(answer, plan), three_steps(partial(training_step, plan), plan)
+    if got is None or expected is None:
+        return None
+    judgement = value(got, expected, 1e-4)
+    if judgement.passed:
+        return judgement._replace(got="three steps that go the library's way")
+    *_, moved = got
+    if moved == 0:
+        return judgement._replace(diagnosis="the weights have not moved")
+    if not same(got[0], expected[0], 1e-4):
+        return judgement._replace(diagnosis="at the first step, the total loss is not that before the weights move")
+    if same(got[1], expected[1], 1e-4):
+        return judgement._replace(diagnosis="the first step is right, but later ones go too far: gradients add up")
+    return judgement._replace(diagnosis="the first step moves the weights another way")
 
 
 EXERCISES["03.a"] = Exercise(

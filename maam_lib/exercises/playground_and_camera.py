@@ -137,7 +137,7 @@ def score_without_future(scores: np.ndarray, training: TrainingScores) -> np.nda
 @acts_like(
     "08.b",
     lambda: [(of, asked) for of in TRAINING for asked in RATES],
-    hint="p is the time at the threshold in an hour, alarms times 0.2 seconds, divided by its 3600 seconds.",
+    hint="The share p is the time at the threshold in an hour, alarms times 0.2 seconds, divided by its 3600 seconds.",
 )
 def threshold_by_alarms(training: TrainingScores, alarms_per_hour: float) -> float:
     """The score that normal frames exceed for so short a share of the time that there are at most so many alarms."""

@@ -38,7 +38,7 @@ def difference_intervals(
                 [np.mean(values)] if len(values) else [], [y] * bool(len(values)), "|", color=colour, markersize=16
             )
         axis.plot([], [], marker, color=colour, label=f"{group}: a dot per seed, 95 % interval")
-    for mark, label, of in (("x", "printed, single runs", printed), ("*", "your run", own or {})):
+    for mark, label, of in (("x", "printed in the paper", printed), ("*", "your run", own or {})):
         for line, row in enumerate(reversed(rows)):
             axis.plot([of[row]] if row in of else [], [line + 0.4] * (row in of), mark, color=ABNORMAL, markersize=9)
         if of:

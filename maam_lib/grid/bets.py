@@ -143,14 +143,16 @@ class Review:
         self._keep(final=changed)
 
     def open(self, *names: str) -> pd.DataFrame:
-        """Open cards, all where none is named: the verdict, both bets with their Brier scores, and what was measured.
+        """Open cards by name: the verdict, both bets with their Brier scores, and what was measured.
 
-        Raises BetError for a card without a bet.
+        Raises BetError for a card without a bet, and where none is named.
         """
         self._known(names)
-        if waiting := [name for name in names or self.cards if name not in self.sheet.first]:
+        if not names:
+            raise BetError(f"name the cards to open: any of {', '.join(self.cards)}")
+        if waiting := [name for name in names if name not in self.sheet.first]:
             raise BetError(f"bet first; no bet yet on {', '.join(waiting)}")
-        found = {name: self.cards[name].opened() for name in names or self.cards}
+        found = {name: self.cards[name].opened() for name in names}
         self._keep(opened=self.sheet.opened | {name: finding.state for name, finding in found.items()})
         rows = [
             {

@@ -6,6 +6,7 @@ all seeds, is given the first few. So nothing stands on a card that the kit has 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from maam_lib.grid.experiments import GridResults
 from maam_lib.grid.judging import Claim, Finding
@@ -27,13 +28,11 @@ class Card:
 
     def evidence(self, seeds: int) -> str:
         """What the first few seeds say, in words. Of a claim that hangs on no seed it is free, and all there is."""
-        if self.variants and not seeds:
-            return ""
-        return self.opened().evidence if seeds >= len(self.seeds) else self._judged(self._first(seeds)).evidence
+        return "" if self.variants and not seeds else self._found(seeds).evidence
 
     def opened(self) -> Finding:
         """The verdict on this recipe, from all seeds that were measured."""
-        return self._judged(self._grid)
+        return self._found(len(self.seeds))
 
     def trainings(self, seeds: int) -> set[tuple[str, str, int]]:
         """(recipe, variant, seed) of each training behind the first few seeds."""
@@ -43,16 +42,25 @@ class Card:
         """That one training of a variant took, with its measuring; 0 where that was not kept."""
         return minutes_each(self._grid.results[variant]) or 0.0
 
+    @cached_property
+    def _judged(self) -> dict[int, Finding]:
+        """Of so many seeds, what was asked for already: some judges build networks to count in."""
+        return {}
+
+    def _found(self, seeds: int) -> Finding:
+        """What the claim's judge says of the first few seeds, or of all results."""
+        seeds = min(seeds, len(self.seeds))
+        if seeds not in self._judged:
+            finding = self.claim.judge(self._grid if seeds == len(self.seeds) else self._first(seeds))
+            if finding is None:
+                raise ValueError(f"{self.name}: no result of {self.recipe} bears on it")
+            self._judged[seeds] = finding
+        return self._judged[seeds]
+
     def _first(self, seeds: int) -> GridResults:
         kept = set(self.seeds[:seeds])
         few = {name: [r for r in results if r.seed in kept] for name, results in self._grid.results.items()}
         return replace(self._grid, results={name: results for name, results in few.items() if results})
-
-    def _judged(self, grid: GridResults) -> Finding:
-        finding = self.claim.judge(grid)
-        if finding is None:
-            raise ValueError(f"{self.name}: no result of {self.recipe} bears on it")
-        return finding
 
 
 def deck(grids: Iterable[GridResults]) -> dict[str, Card]:

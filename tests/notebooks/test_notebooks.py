@@ -324,6 +324,20 @@ def test_a_chapter_runs_twice_and_records_the_same_numbers(
 
 @pytest.mark.notebooks
 @pytest.mark.usefixtures("closed_event_loop")
+@pytest.mark.parametrize("name", ["04_memory_items", "05_pscd", "07_playground"])
+def test_a_chapter_without_a_run_shows_the_network_of_the_kit(name: str, small_scene: Path, tmp_path: Path) -> None:
+    path = NOTEBOOK_FOLDER / f"{name}.ipynb"
+    given = SMALL | {"root": str(small_scene), "run": str(tmp_path / "none")}
+    declared = declared_parameters(path)
+    chapter = run_notebook(path, tmp_path / "report", {key: given[key] for key in given if key in declared})
+    assert chapter.failure is None
+    printed = "".join(output.get("text", "") for cell in code_cells(chapter.notebook) for output in cell.outputs)
+    assert "synthetic-laptop: the network that comes with the kit, since there is no run of your own" in printed
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.notebooks
+@pytest.mark.usefixtures("closed_event_loop")
 def test_chapters_of_a_report_share_one_training_and_run_twice(
     small_scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

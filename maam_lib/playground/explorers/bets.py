@@ -59,7 +59,8 @@ class CardForm(widgets.VBox):
         """Show what is known of the card."""
         sheet, name = self.review.sheet, self.card.name
         bought, came = (sheet.seeds or {}).get(name, 0), sheet.opened.get(name)
-        self.evidence.value = escape(self.card.evidence(bought)) if sheet.seeds is not None else ""
+        seen = len(self.card.seeds) if came is not None else bought if sheet.seeds is not None else None
+        self.evidence.value = "" if seen is None else escape(self.card.evidence(seen))
         self.more.disabled = came is not None or bought >= len(self.card.seeds)
         for control in (self.verdict, self.confidence, self.opening):
             control.disabled = came is not None

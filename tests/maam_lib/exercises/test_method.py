@@ -92,3 +92,15 @@ def test_an_untouched_step_is_told_apart_from_a_wrong_one() -> None:
 @pytest.mark.parametrize(("temperature", "passed"), [(0.2, True), (0.05, True), (0.4, False), (1, False), (-1, False)])
 def test_temperatures_that_leave_one_item(temperature: float, passed: bool) -> None:
     assert check("02.3", temperature).passed is passed
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "told"),
+    [
+        ({"zero": False}, "gradients add up"),
+        ({"move": False}, "the weights have not moved"),
+        ({"late": True}, "at the first step, the total loss is not that before the weights move"),
+    ],
+)
+def test_a_wrong_training_step_is_told_what_it_does(forgotten: dict[str, bool], told: str) -> None:
+    assert told in check("03.a", step(**forgotten), PLAN).line

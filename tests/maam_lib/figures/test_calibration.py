@@ -11,6 +11,7 @@ def test_a_dot_per_row_with_its_bets_beside_the_diagonal() -> None:
         {"confidence": [0.4, 0.8], "bets": [5, 10], "right": [0.2, 0.9], "low": [0.1, 0.6], "high": [0.6, 1.0]}
     )
     figure = figures.reliability({"class": table})
+    figure.canvas.draw()
     [axis] = figure.axes
     diagonal, dots = axis.get_lines()[:2]
     assert diagonal.get_xydata().tolist() == [[0, 0], [1, 1]]
@@ -23,5 +24,7 @@ def test_a_dot_per_row_with_its_bets_beside_the_diagonal() -> None:
 
 def test_without_bets_the_line_stands_alone() -> None:
     empty = pd.DataFrame(columns=["confidence", "bets", "right", "low", "high"], dtype=float)
-    [axis] = figures.reliability({"nobody": empty}).axes
+    drawn = figures.reliability({"nobody": empty})
+    drawn.canvas.draw()
+    [axis] = drawn.axes
     assert len(axis.texts) == 0

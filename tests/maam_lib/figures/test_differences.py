@@ -6,13 +6,15 @@ from maam_lib import figures
 
 
 def test_everything_stands_at_its_value_and_in_its_row() -> None:
-    [axis] = figures.difference_intervals(
+    figure = figures.difference_intervals(
         {"a": {"up": [0.1, 0.3], "down": [-0.2]}},
         {"a": {"up": (-0.5, 0.9)}},
         "change",
         {"up": 0.003, "down": -0.001},
         {"up": 0.25},
-    ).axes
+    )
+    figure.canvas.draw()
+    [axis] = figure.axes
     rows = [text.get_text() for text in axis.get_yticklabels()]
     assert rows == ["down", "up"], "the first name at the top"
     drawn = [(line.get_marker(), list(line.get_xdata()), list(line.get_ydata())) for line in axis.get_lines()]

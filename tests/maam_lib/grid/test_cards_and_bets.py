@@ -155,6 +155,8 @@ def test_rules_are_kept(cards: dict[str, Card]) -> None:
         review.buy({"memory": 1})
     with pytest.raises(BetError, match="bet first; no bet yet on motion"):
         review.open("motion")
+    with pytest.raises(BetError, match="name the cards to open: any of memory, motion, eer"):
+        review.open()
     review.first(dict.fromkeys(cards, ("holds", 0.5)))
     with pytest.raises(BetError, match="memory: 4 seeds; there are 3 of it"):
         review.buy({"memory": 4})
@@ -235,7 +237,7 @@ def test_a_class_is_gathered_from_its_files(cards: dict[str, Card], tmp_path: Pa
 
 
 def test_somebody_who_always_bets_the_same(review: Review) -> None:
-    review.open()
+    review.open(*review.cards)
     believer = always(review, "believer", State.HOLDS, 0.8)
     assert len(believer.opened) == 3
     assert class_calibration([believer])["right"].tolist() == pytest.approx([1 / 3]), "of memory, motion, eer"

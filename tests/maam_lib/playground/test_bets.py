@@ -67,6 +67,7 @@ def test_a_card_may_be_opened_blind(form: BetForm) -> None:
     memory, _ = form.cards
     memory.opening.click()
     assert "<b>holds</b>; your bet: undecided, 33%; Brier score 0.67" in memory.came.value
+    assert "(3 seeds)" in memory.evidence.value, "all that was measured"
     assert not form.hand_in.disabled, "for the other cards"
     form.hand_in.click()
     assert form.hand_in.disabled
