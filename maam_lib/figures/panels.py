@@ -70,12 +70,13 @@ def error_picture(
     axis.images[0].set_clim(-most, most)
 
 
-def colour_bar(axis: Axes, label: str, threshold: float | None = None, of: np.ndarray | None = None) -> None:
+def colour_bar(
+    figure: Figure, axis: Axes, label: str, threshold: float | None = None, of: np.ndarray | None = None
+) -> None:
     """A bar of a picture's colours with the unit and, marked in blue, the threshold of alarms.
 
     It lies below the picture's panel, or below the middle of all panels that share its colours, `of` (rows, columns).
     """
-    figure = axis.get_figure(root=True)
     if of is None:
         inch = figure.dpi / axis.get_window_extent().height
         how: dict[str, Any] = {"cax": axis.inset_axes((0, -0.3 * inch, 1, 0.1 * inch)), "orientation": "horizontal"}

@@ -97,7 +97,7 @@ def detection_rows(
         tint(line[4], row["found"], ALARM)
         if row["mask"].any():
             line[4].contour(row["mask"], levels=[0.5], colors=ABNORMAL, linewidths=1.4)
-    colour_bar(axes[0, 1], "patch sum", threshold, of=axes)
+    colour_bar(figure, axes[0, 1], "patch sum", threshold, of=axes)
     return figure
 
 
@@ -199,7 +199,7 @@ def slow_motion(steps: Mapping[str, Any], threshold: float | None = None) -> Fig
     error_picture(axes[0, 4], steps["fused"], "fused: both added", shape, like=scale)
     picture(axes[1, 4], steps["frame"], "the worst patch: the score")
     axes[1, 4].contour(steps["worst"], levels=[0.5], colors=ALARM, linewidths=2)
-    colour_bar(axes[-1, 3], "patch sum", threshold)
+    colour_bar(figure, axes[-1, 3], "patch sum", threshold)
     return figure
 
 
@@ -217,6 +217,6 @@ def frames_against_patches(rows: Sequence[Mapping[str, np.ndarray]], titles: Seq
             error_picture(axis, row[name], f"{name} error", like=errors[name])
         for axis in line:
             axis.contour(row["worst"], levels=[0.5], colors=ALARM, linewidths=2)
-    colour_bar(axes[-1, 1], "squared error of a pixel")
-    colour_bar(axes[-1, 2], "motion error of a pixel")
+    colour_bar(figure, axes[-1, 1], "squared error of a pixel")
+    colour_bar(figure, axes[-1, 2], "motion error of a pixel")
     return figure
