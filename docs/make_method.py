@@ -17,6 +17,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from maam_lib import Evaluator, FrameFlowDataset, dataset_for, network_predictor
+from maam_lib.analysis import items_of
 from maam_lib.evaluation import calibrate, score_steps, score_table
 from maam_lib.figures.method import PARTS
 from maam_lib.figures.panels import HEAT
@@ -74,7 +75,7 @@ def method(root: Path) -> str:
     asked = np.unravel_index(np.flatnonzero(_centre_cell(steps.worst, h, w))[0], (h, w))
     weights = out.weights[0, :, asked[0], asked[1]].numpy()
     loudest = np.argsort(-weights)[:ITEMS]
-    vectors = net.items.detach().numpy()[loudest]
+    vectors = items_of(net).detach().numpy()[loudest]
     shades = colormaps["Blues"](0.15 + 0.8 * (vectors[:, :FEATURES] - vectors.min()) / np.ptp(vectors))
     items = [
         {
