@@ -73,7 +73,7 @@ def detection_row(
         "appearance_share": calibration.psi * steps.appearance_sums,
         "motion_share": (1 - calibration.psi) * steps.motion_sums,
         "fused_sums": steps.fused,
-        "threshold": np.float64(calibration.threshold),
+        "threshold": np.array(calibration.threshold),
         "found": _places(steps.fused, calibration.threshold, prepared, scoring),
         "mask": np.zeros(prepared.frame_size, bool) if masks is None else masks[frame] == 1,
     }
