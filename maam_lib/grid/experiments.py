@@ -10,7 +10,7 @@ the hash of its settings and that of its data, and leaves one small result file:
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -187,6 +187,7 @@ class GridResults:
     results: Results
     left_out: list[str]
     no_learning: NoLearning | None = None  # of `maam baselines`, on the same data
+    hidden: list[str] = field(default_factory=list)  # how many results of later folders do not count, and why
 
 
 def base_recipe(home: Path) -> Recipe:
@@ -206,7 +207,7 @@ def grid_results(
     They are found by the hash of their settings. Of results on different data, those on the data asked for, else those
     on the data that most have. Damaged files, those trained in another number format than the recipe's, which an
     earlier kit chose by the processor, and those of the first folder that are of other settings or data, are named in
-    `left_out`; those of later folders are counted there.
+    `left_out`; those of later folders are counted in `hidden`.
     """
     found, left_out = list(more), []
     for path in (path for folder in folders for path in result_files(folder / base.name)):
@@ -236,10 +237,10 @@ def grid_results(
         else:
             folder = next(folder for folder in folders if path.is_relative_to(folder))
             elsewhere[f"of {folder / base.name} {why}"] += 1
-    left_out += [f"{count} result{'s' * (count > 1)} {words}" for words, count in elsewhere.items()]
+    hidden = [f"{count} result{'s' * (count > 1)} {words}" for words, count in elsewhere.items()]
     results = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
     no_learning = _no_learning(base, folders, content_hash, left_out)
-    return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out, no_learning)
+    return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out, no_learning, hidden)
 
 
 def _no_learning(

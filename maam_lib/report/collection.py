@@ -110,7 +110,7 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
             base = of_name[0].recipe if of_name and name.startswith(OWN) else base_recipe(home)
             measured = _results(of_name, found)
             grid = grid_results(base.model_copy(update={"name": name}), *searched, more=measured)
-            found.left_out.extend(grid.left_out)
+            found.left_out.extend([*grid.left_out, *grid.hidden])
             found.own.extend(_own(path, result, grid) for path, result in measured)
             if grid.results or name in ALWAYS:
                 found.grids.append(grid)

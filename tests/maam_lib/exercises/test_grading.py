@@ -95,7 +95,7 @@ def test_a_damaged_record_costs_nobody_else(class_of_three: Path) -> None:
     assert dict(zip(table["student"], table["total"], strict=True)) == {"Ada": 2, "Bob": 0, "Eve": 0}
     assert [note.removeprefix(str(class_of_three)) for note in notes] == [
         f"/Ada/{RECORD}: 1 of 5 lines cannot be read, first line 5",
-        f"/Bob/{RECORD}: byte 0 is not UTF-8; was it cut, or saved otherwise?",
+        f"/Bob/{RECORD}: byte 0 is not UTF-8; was it cut, or saved in another encoding?",
         f"/Eve/{RECORD}: no exercise 42.1 in this version",
     ]
 
