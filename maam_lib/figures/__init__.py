@@ -21,7 +21,6 @@ from maam_lib.figures.pictures import (
 )
 from maam_lib.figures.plots import (
     abnormal_spans,
-    bars_with_spread,
     curves,
     epoch_curves,
     heat_table,

@@ -159,23 +159,6 @@ def curves(
     return closed(figure)
 
 
-def bars_with_spread(
-    rows: Mapping[str, Sequence[float]], xlabel: str, lines: Mapping[str, float] | None = None
-) -> Figure:
-    """Mean of each row as a bar, its single values (seeds) as dots, and vertical lines to compare with."""
-    figure, axis = plt.subplots(figsize=(7, 0.9 + 0.42 * len(rows)), layout="constrained")
-    names = list(rows)[::-1]
-    axis.barh(names, [np.mean(rows[name]) for name in names], color=ALARM, alpha=0.55)
-    for name in names:
-        axis.plot(rows[name], [name] * len(rows[name]), "o", color="black", markersize=3)
-    for (name, value), style in zip((lines or {}).items(), ("--", ":", "-."), strict=False):
-        axis.axvline(value, color=ABNORMAL, linestyle=style, label=f"{name.replace('_', ' ')} ({value:.3f})")
-    axis.set(xlabel=xlabel, xlim=(0.4, 1))
-    if lines:
-        figure.legend(frameon=False, fontsize=8, loc="outside lower center")
-    return closed(figure)
-
-
 def paired_differences(groups: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str) -> Figure:
     """How much each switch moves a measure: one dot per seed (same seed off and on), a bar at their mean.
 

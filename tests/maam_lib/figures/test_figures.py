@@ -132,7 +132,6 @@ CASES: dict[str, tuple[Callable[[], Figure], int, int]] = {
         1,
         0,
     ),
-    "bars_with_spread": (lambda: plots.bars_with_spread({"a": [0.5, 0.7], "b": [0.6]}, "AUC", {"line": 0.55}), 1, 0),
 }
 
 
