@@ -221,12 +221,14 @@ def grid_results(
     hashes_of = {name: [cell.recipe.hash() for cell in cells_of(base, [name], seeds)] for name in every_variant()}
     known = set(chain.from_iterable(hashes_of.values()))
     by_hash: dict[str, Result] = {}
-    elsewhere: Counter[str] = Counter()  # of later folders, whose results are not the user's own: how many, and why
+    elsewhere: Counter[tuple[Path, str]] = (
+        Counter()
+    )  # of later folders, whose results are not the user's own: how many, and why
     for path, result in found:
         if result.data.content_hash != content_hash:
             why, is_told = "measured on other data", False
         elif result.recipe_hash not in known:
-            why, is_told = f"its settings are those of no variant of {base.name}", False
+            why, is_told = f"the settings are those of no variant of {base.name}", False
         elif (precision := result.machine.precision) not in (None, base.training.precision):
             why, is_told = f"trained in {precision}, not compared with results in {base.training.precision}", True
         else:
@@ -236,8 +238,8 @@ def grid_results(
             left_out.append(f"{path}: {why}")
         else:
             folder = next(folder for folder in folders if path.is_relative_to(folder))
-            elsewhere[f"of {folder / base.name} {why}"] += 1
-    hidden = [f"{count} result{'s' * (count > 1)} {words}" for words, count in elsewhere.items()]
+            elsewhere[folder / base.name, why] += 1
+    hidden = [f"{home}: {n} result{'s' * (n > 1)} left out: {why}" for (home, why), n in elsewhere.items()]
     results = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
     no_learning = _no_learning(base, folders, content_hash, left_out)
     return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out, no_learning, hidden)

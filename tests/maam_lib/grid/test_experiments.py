@@ -162,7 +162,7 @@ def test_damaged_and_foreign_results_are_named_and_left_out(measured: Result, tm
     assert len(grid.left_out) == 3
     assert any(f"{damaged}: not readable as JSON" in reason for reason in grid.left_out)
     assert f"{other_data}: measured on other data" in grid.left_out
-    assert f"{other_settings}: its settings are those of no variant of synthetic-mini" in grid.left_out
+    assert f"{other_settings}: the settings are those of no variant of synthetic-mini" in grid.left_out
     assert list(grid_results(tiny_recipe(), tmp_path, content_hash="other").left_out) != grid.left_out
 
 

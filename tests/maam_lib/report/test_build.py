@@ -221,9 +221,9 @@ def test_results_of_the_kit_that_a_sweep_of_other_settings_hides_are_counted(tmp
     own = load_recipe("ped2-mini", "training.epochs=5")
     write_text(tmp_path / "ped2-mini" / "recipe.yaml", own.to_yaml())
     kept = len(list((REFERENCE / "ped2-mini").glob("*/seed*.json")))
-    words = f"{kept} results of {REFERENCE / 'ped2-mini'} of other settings than any variant of ped2-mini"
+    words = f"{REFERENCE / 'ped2-mini'}: {kept} results left out: the settings are those of no variant of ped2-mini"
     assert words in collect([tmp_path]).left_out
-    assert not [reason for reason in collect().left_out if "results of" in reason]
+    assert not [reason for reason in collect().left_out if "results left out" in reason]
 
 
 def test_the_kits_scores_are_never_shown_as_those_of_a_training_of_ones_own(tmp_path: Path):
