@@ -94,7 +94,7 @@ def test_the_kept_sample_is_whole_and_small():
     kept = PROJECT / "reports" / "sample"
     names = {path.name for path in kept.glob("*.html")}
     assert "index.html" in names
-    assert len(names) == 11, "ten chapters and the first page"
+    assert len(names) == 13, "eleven chapters, the first page and the page that plays"
     assert (kept / "paper" / "index.html").is_file()
     assert sum(path.stat().st_size for path in kept.rglob("*") if path.is_file()) <= sample.LIMIT
 
