@@ -24,7 +24,8 @@ def course(
 ) -> None:
     """Write chapters for students to fill in. Their answers are recorded in the copy, for `maam grade`.
 
-    A copy is never overwritten. With --own-scene each copy prepares its own data at first use (300 MB, half a minute).
+    A copy is never overwritten. With --own-scene each copy prepares its
+    own data at first use (0.3 GB in chapter 00, 1.2 GB after chapter 01).
     All have the same training clips, so the kept weights fit; the test clips differ, so the numbers differ.
     """
     from maam_lib.exercises.course import CourseError, students_in, write_course

@@ -34,12 +34,14 @@ def grades(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     notes, rows, owners = [], [], []
     for home in homes:
         try:
+            if not (home / RECORD).is_file():
+                raise UnreadableError(f"{home}: no {RECORD}, so nothing counts as solved")
             owner, entries, damaged = read(home / RECORD)
         except UnreadableError as error:
             owner, entries, damaged = None, [], [str(error)]
         unknown = sorted({entry.exercise for entry in entries} - set(EXERCISES))
         notes += damaged + ([f"{home / RECORD}: no exercise {', '.join(unknown)} in this version"] if unknown else [])
-        owners.append(owner.student if owner else home.resolve().name)
+        owners.append(owner.student if owner and owner.student else home.resolve().name)
         rows.append(_row(entries))
     for name in {name for name in owners if owners.count(name) > 1}:
         same = [home.name for home, owner in zip(homes, owners, strict=True) if owner == name]
@@ -85,4 +87,6 @@ def _row(entries: list[Entry]) -> dict[str, float]:
 def _homes(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise GradingError(f"{folder}: no such folder")
-    return sorted(path for path in folder.iterdir() if (path / RECORD).is_file() and not path.name.startswith("."))
+    """Copies in a folder: with a record, or with the first chapter and no record any more."""
+    copies = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(path for path in copies if (path / RECORD).is_file() or any(path.glob("00_*.ipynb")))

@@ -11,6 +11,7 @@ from maam_lib.grid.bets import (
     class_calibration,
     class_table,
     read_sheet,
+    read_sheets,
     review_of,
 )
 from maam_lib.grid.cards import Card, deck, minutes_of

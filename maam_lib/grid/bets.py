@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import Field
 from scipy import stats
 
-from data_prep.files import in_form, read_json, write_json
+from data_prep.files import UnreadableError, in_form, read_json, write_json
 from data_prep.layout import checked_name
 from maam_lib.evaluation import LEVEL
 from maam_lib.grid.cards import Card, minutes_of
@@ -52,8 +52,8 @@ class Sheet(Part):
 
     student: str
     recipe: str = ""
-    budget: float = 0.0  # minutes
-    minutes: float = 0.0  # spent
+    budget: Annotated[float, Field(ge=0)] = 0.0  # minutes
+    minutes: Annotated[float, Field(ge=0)] = 0.0  # spent
     first: dict[str, Bet] = Field(default_factory=dict)  # card -> bet before any evidence
     seeds: dict[str, int] | None = None  # card -> seeds bought; None before any evidence was seen
     final: dict[str, Bet] = Field(default_factory=dict)  # card -> bet after the evidence
@@ -91,8 +91,11 @@ class Review:
         return self.sheet.budget - self.sheet.minutes
 
     def first(self, bets: Given) -> None:
-        """Bet before any evidence. Raises BetError for a change once evidence was seen."""
+        """Bet before any evidence. Raises BetError for a change once evidence was seen or the card is open."""
         changed = self.sheet.first | self._read(bets)
+        for name in self.sheet.opened:
+            if changed.get(name) != self.sheet.first.get(name):
+                raise BetError(f"{name} is open: its first bet stays {self.sheet.first[name]}")
         if self.sheet.seeds is not None and changed != self.sheet.first:
             raise BetError("evidence was seen: first bets stay as they were. Change them in the final bets")
         self._keep(first=changed)
@@ -107,8 +110,8 @@ class Review:
         if waiting := [name for name in self.cards if name not in self.sheet.first]:
             raise BetError(f"first bets come before evidence; none yet on {', '.join(waiting)}")
         for name, count in seeds.items():
-            if not 0 <= count <= len(self.cards[name].seeds):
-                raise BetError(f"{name}: {count} seeds; there are {len(self.cards[name].seeds)} of it")
+            if not _is_number(count) or count not in range(len(self.cards[name].seeds) + 1):
+                raise BetError(f"{name}: {count!r} seeds; expected 0 to {len(self.cards[name].seeds)}")
         before = self.sheet.seeds or {}
         wanted = {name: max(seeds.get(name, 0), before.get(name, 0)) for name in dict.fromkeys([*before, *seeds])}
         minutes = minutes_of(self.cards, wanted)
@@ -171,7 +174,10 @@ class Review:
     def _read(self, bets: Given) -> dict[str, Bet]:
         self._known(bets)
         states, read = [str(state) for state in State], {}
-        for name, (verdict, confidence) in bets.items():
+        for name, bet in bets.items():
+            if not isinstance(bet, tuple | list) or len(bet) != 2 or not _is_number(bet[1]):
+                raise BetError(f"{name}: {bet!r}; expected a verdict and a confidence, as ('holds', 0.7)")
+            verdict, confidence = bet
             if verdict not in states:
                 raise BetError(f"{name}: {verdict!r}; a verdict is one of {', '.join(states)}")
             if not 0.33 <= confidence <= 1:
@@ -184,6 +190,9 @@ class Review:
             raise BetError(f"no card {', '.join(unknown)}; there are {', '.join(self.cards)}")
 
     def _keep(self, **changed: object) -> None:
+        """Raises BetError where the file holds what another kernel has done since."""
+        if self.file is not None and self.file.is_file() and read_sheet(self.file) != self.sheet:
+            raise BetError(f"{self.file}: changed by another kernel; close it, and run this chapter from its beginning")
         self.sheet = self.sheet.model_copy(update=changed)
         if self.file is not None:
             write_json(self.file, self.sheet.model_dump(mode="json"))
@@ -203,6 +212,21 @@ def review_of(cards: Mapping[str, Card], budget: float, folder: Path, student: s
 def read_sheet(file: Path) -> Sheet:
     """A student's file; raises UnreadableError where it is not one."""
     return in_form(read_json(file), Sheet, str(file))
+
+
+def read_sheets(folder: Path) -> tuple[list[Sheet], list[str]]:
+    """The sheets of a folder, by the names of their files, and what cannot be read, in words."""
+    sheets, damaged = [], []
+    for file in sorted(folder.glob("*.json")):
+        try:
+            sheets.append(read_sheet(file))
+        except UnreadableError as error:
+            damaged.append(f"left out: {error}")
+    return sheets, damaged
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def always(review: Review, student: str, verdict: State, confidence: float) -> Sheet:

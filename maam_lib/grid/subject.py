@@ -47,13 +47,13 @@ class Subject:
 
 
 def recipe_file(run: Path, weights: str) -> Path:
-    """The recipe of a run, or of the kept weights of that name where there is no such run."""
+    """The recipe of a run, or of the kept weights of that name where there is no such run with a finished epoch."""
     own = Path(run) / "recipe.yaml"
-    return own if own.is_file() else REFERENCE / weights / "recipe.yaml"
+    return own if own.is_file() and RunFolder(Path(run)).kept_epochs else REFERENCE / weights / "recipe.yaml"
 
 
 def subject_of(run: Path, weights: str, root: Path) -> Subject:
-    """The network of a run, or the kept weights of that name where there is no such run, and its dataset below `root`.
+    """The network of a run, or the kept weights of that name where there is none, and its dataset below `root`.
 
     The generated scene is made there if it is missing. Raises RunError, ResultError, DatasetError, SettingError.
     """

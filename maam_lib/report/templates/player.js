@@ -221,7 +221,7 @@ function play(on) {
   clearInterval(timer);
   if (on) timer = setInterval(() => {
     if (state.frame + 1 < clips[state.clip].labels.length) state.frame++;
-    else if (state.game) return endRound();
+    else if (state.game?.hidden) return endRound();
     else state.frame = 0;
     showClip();
   }, 90);

@@ -256,7 +256,9 @@ def test_a_disk_that_fills_stops_it_with_whole_files(video: Path, tmp_path: Path
     usage = namedtuple("usage", "total used free")
     left = iter([5e9, 5e9, 31e6])  # when the folder is made, after four frames and after eight
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, next(left)))
-    with pytest.raises(DiskFullError, match="31 MB left on this disk; stopped after 8 frames; what is written is complete"):
+    with pytest.raises(
+        DiskFullError, match="31 MB left on this disk; stopped after 8 frames; what is written is complete"
+    ):
         detect(DETECTOR, bright, open_footage(video), tmp_path / "out")
     assert len(pd.read_csv(tmp_path / "out" / "scores.csv")) == 8 == len(decoded(tmp_path / "out" / "annotated.mkv"))
     assert (tmp_path / "out" / "index.html").is_file()
