@@ -53,6 +53,22 @@ def test_points_follow_the_order(outcomes: list[Outcome], expected: float) -> No
     assert points([entry("00.1", outcome) for outcome in outcomes]) == expected
 
 
+def test_a_copy_without_a_record_counts_as_nothing_solved(class_of_three: Path) -> None:
+    (class_of_three / "Zoe").mkdir()
+    (class_of_three / "Zoe" / "00_start_here.ipynb").write_text("{}")
+    table, notes = grades(class_of_three)
+    assert table.set_index("student").loc["Zoe", "total"] == 0
+    assert notes == [f"{class_of_three / 'Zoe'}: no {RECORD}, so nothing counts as solved"]
+
+
+def test_a_record_of_nobody_is_named_by_its_folder_and_stops_no_csv(class_of_three: Path, tmp_path: Path) -> None:
+    (class_of_three / "Eve" / RECORD).write_text('{"student": ""}\n')
+    table, _ = grades(class_of_three)
+    assert table["student"].tolist() == ["Ada", "Bob", "Eve"]
+    write_grades(table, tmp_path / "grades.csv")
+    assert (tmp_path / "grades.csv").read_text().count("\n") == 4
+
+
 def test_one_row_a_student_one_column_an_exercise(class_of_three: Path) -> None:
     table, notes = grades(class_of_three)
     assert list(table.columns) == ["student", *sorted(EXERCISES), "attempts", "total"]

@@ -21,6 +21,7 @@ from maam_lib.grid.bets import (
     class_calibration,
     class_table,
     read_sheet,
+    read_sheets,
     review_of,
 )
 from maam_lib.grid.cards import Card, deck, minutes_of
@@ -131,6 +132,29 @@ def test_steps_may_be_repeated_as_they_were_and_no_card_is_changed_too_late(revi
     review.final({"motion": ("does not hold", 0.5)})
 
 
+def test_an_open_card_keeps_its_first_bet_though_no_evidence_was_bought(cards: dict[str, Card]) -> None:
+    review = Review(cards, budget=13)
+    review.first({"memory": ("undecided", 1)})
+    assert review.open("memory")["Brier, first"].tolist() == [2]
+    with pytest.raises(BetError, match="memory is open: its first bet stays undecided, 100%"):
+        review.first({"memory": ("holds", 1)})
+    review.first({"motion": ("holds", 0.5)})
+    assert review.open("memory")["Brier, first"].tolist() == [2]
+
+
+@pytest.mark.parametrize("bet", ["holds", ("holds",), ("holds", "70%"), ("holds", True), 3])
+def test_a_bet_of_another_form_is_told(bet: object, cards: dict[str, Card]) -> None:
+    with pytest.raises(BetError, match="expected a verdict and a confidence"):
+        Review(cards, budget=13).first({"memory": bet})
+
+
+@pytest.mark.parametrize("count", [True, 1.5, "2", -1, 4])
+def test_a_number_of_seeds_is_a_whole_number_of_those_measured(count: object, review: Review) -> None:
+    review.first(dict.fromkeys(review.cards, ("holds", 0.5)))
+    with pytest.raises(BetError, match=r"memory: .* seeds; expected 0 to 3"):
+        review.buy({"memory": count})
+
+
 def test_what_was_bought_stays_bought_and_the_budget_is_kept(review: Review) -> None:
     shown = review.buy({"memory": 2}).set_index("card")
     assert shown.loc["memory", "seeds"] == "2 of 3"
@@ -160,7 +184,7 @@ def test_rules_are_kept(cards: dict[str, Card]) -> None:
     with pytest.raises(BetError, match="name the cards to open: any of memory, motion, eer"):
         review.open()
     review.first(dict.fromkeys(cards, ("holds", 0.5)))
-    with pytest.raises(BetError, match="memory: 4 seeds; there are 3 of it"):
+    with pytest.raises(BetError, match="memory: 4 seeds; expected 0 to 3"):
         review.buy({"memory": 4})
 
 
@@ -190,6 +214,24 @@ def test_a_file_holds_no_verdict_of_a_card_that_is_sealed(cards: dict[str, Card]
     (tmp_path / "bad.json").write_text('{"student": "bad", "first": {"memory": {"verdict": "holds", "confidence": 3}}}')
     with pytest.raises(UnreadableError, match=r"bad.json: first.memory.confidence is 3"):
         read_sheet(tmp_path / "bad.json")
+
+
+def test_a_damaged_file_does_not_stop_a_class(cards: dict[str, Card], tmp_path: Path) -> None:
+    review_of(cards, 13, tmp_path, "ada").first({"memory": ("holds", 0.6)})
+    (tmp_path / "bob.json").write_text("{")
+    (tmp_path / "eve.json").mkdir()
+    sheets, damaged = read_sheets(tmp_path)
+    assert [sheet.student for sheet in sheets] == ["ada"]
+    assert [name in words for name, words in zip(("bob.json", "eve.json"), damaged, strict=True)] == [True, True]
+
+
+def test_two_kernels_do_not_lose_each_other_s_bets(cards: dict[str, Card], tmp_path: Path) -> None:
+    one, other = (review_of(cards, 13, tmp_path, "ada") for _ in range(2))
+    one.first({"memory": ("holds", 0.6)})
+    with pytest.raises(BetError, match=r"ada\.json: changed by another kernel"):
+        other.first({"motion": ("holds", 0.6)})
+    one.first({"motion": ("holds", 0.7)})
+    assert set(read_sheet(tmp_path / "ada.json").first) == {"memory", "motion"}
 
 
 def sheet(*bets: tuple[float, bool], student: str = "ada") -> Sheet:

@@ -41,6 +41,17 @@ def test_the_kept_network_is_taken_where_there_is_no_run(tmp_path: Path, scene_r
 
 
 @pytest.mark.usefixtures("any_size")
+def test_a_run_that_was_stopped_before_its_first_epoch_is_none(
+    finished_run: RunFolder, scene_root: Path, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    for name in ("recipe.yaml", "run.json"):
+        shutil.copy(finished_run.folder / name, begun / name)
+    assert not subject_of(begun, KEPT, scene_root).is_own
+
+
+@pytest.mark.usefixtures("any_size")
 def test_what_was_measured_is_the_run_s_or_the_kit_s(finished_run: RunFolder, scene_root: Path, tmp_path: Path) -> None:
     kept = subject_of(tmp_path / "none", KEPT, scene_root)
     assert kept.result == read_result(REFERENCE / KEPT / BASE / "seed0.json")
