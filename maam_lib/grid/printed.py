@@ -29,6 +29,7 @@ def printed_numbers() -> dict[str, str]:
         for knob in ("beta", "zeta")
     }
     both = table5["sparse and latent"]
+    speeds = [f"{name.replace('Ours', 'MAAM-Net')} {' / '.join(row[1:])}" for name, row in table4.items()]
     return {
         "auc": _in_words(table2["Ours"]),
         "best": _against_others(),
