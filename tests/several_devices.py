@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from maam_lib.config import Recipe
-from maam_lib.fast.devices import mean_over_devices, place, share_statistics
+from maam_lib.fast.devices import leave_at_exit, mean_over_devices, place, share_statistics
 from maam_lib.losses import latent_loss, total_loss
 from maam_lib.training import loop as training
 from maam_lib.training.runs import RunFolder
@@ -69,6 +69,7 @@ if __name__ == "__main__":
     else:
         fabric = Fabric(accelerator="cpu", devices=int(devices))
         fabric.launch()
+        leave_at_exit()
         for number, settings in enumerate(rest):
             found = first_step(tiny_recipe(*settings.split()))
             if fabric.is_global_zero:

@@ -5,6 +5,7 @@ rest: the place of a device, means over all of them, and batch norm with the sta
 device nothing is done, and without `torch.distributed` there is one.
 """
 
+import atexit
 from typing import NamedTuple
 
 import torch
@@ -24,6 +25,17 @@ def place() -> Place:
     if not (distributed.is_available() and distributed.is_initialized()):
         return Place(0, 1)
     return Place(distributed.get_rank(), distributed.get_world_size())
+
+
+def leave_at_exit() -> None:
+    """Leave the group of devices when this process ends, before Python goes: else, now and then, a thread of gloo that
+    still runs aborts the process. Fabric does so for NCCL alone."""
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def largest_divisor(number: int, at_most: int) -> int:

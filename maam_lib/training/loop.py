@@ -17,7 +17,14 @@ from tqdm.auto import tqdm
 
 from maam_lib.config import Recipe, SettingError
 from maam_lib.data import FrameFlowDataset, PreparedDataset, find_dataset, recipe_frames, to_model_input
-from maam_lib.fast import best_accelerator, compiler_trouble, keep_freed_memory, largest_divisor, share_statistics
+from maam_lib.fast import (
+    best_accelerator,
+    compiler_trouble,
+    keep_freed_memory,
+    largest_divisor,
+    leave_at_exit,
+    share_statistics,
+)
 from maam_lib.losses import Losses, recipe_motion_loss, total_loss
 from maam_lib.memory import support_count
 from maam_lib.model import MAAMNet, MAAMOutput
@@ -106,6 +113,7 @@ def fit(
     precision = _FABRIC_NAMES[recipe.training.precision]
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
     fabric.launch()
+    leave_at_exit()
     keep_freed_memory()
     dataset, run = recipe_frames(recipe, prepared, "train"), RunFolder(folder)
     _check_possible(fabric, recipe, dataset, run, compiled)
