@@ -19,13 +19,13 @@ from matplotlib.colors import to_hex
 from maam_lib import Evaluator, FrameFlowDataset, dataset_for, network_predictor
 from maam_lib.analysis import items_of
 from maam_lib.evaluation import calibrate, score_steps, score_table
+from maam_lib.figures import HEAT, abnormal_spans
 from maam_lib.figures.method import PARTS
-from maam_lib.figures.panels import HEAT
+from maam_lib.figures.pictures import flow_colours
 from maam_lib.grid import reference_network
 
 DOCS = Path(__file__).parent
 RECIPE, CLIP, FRAME = "synthetic-laptop", "Test001", 30  # a cyclist on the walkway
-
 ITEMS, FEATURES = 8, 8  # how many memory items, and of how many numbers, are drawn
 WORDS = (
     "A frame passes the encoder and becomes a grid of query vectors. Each query asks the memory, whose most similar "
@@ -41,8 +41,13 @@ def as_url(pixels: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
 
 
+def in_bytes(colours: np.ndarray) -> np.ndarray:
+    """RGB in [0, 1] as uint8."""
+    return (colours * 255).astype(np.uint8)
+
+
 def heat(values: np.ndarray) -> np.ndarray:
-    return (colormaps[HEAT](values / values.max())[..., :3] * 255).astype(np.uint8)
+    return in_bytes(colormaps[HEAT](values / values.max())[..., :3])
 
 
 def colours_of(vectors: np.ndarray) -> list[str]:
@@ -72,8 +77,9 @@ def method(root: Path) -> str:
     depth, h, w = out.query.shape[1:]
     query, read_out = (z[0].permute(1, 2, 0).reshape(-1, depth).numpy() for z in (out.query, out.read_out))
 
-    asked = np.unravel_index(np.flatnonzero(_centre_cell(steps.worst, h, w))[0], (h, w))
-    weights = out.weights[0, :, asked[0], asked[1]].numpy()
+    middle = [int(places.mean()) for places in np.nonzero(steps.worst)]  # of the largest patch, in pixels
+    row, column = (at * cells // pixels for at, cells, pixels in zip(middle, (h, w), steps.worst.shape, strict=True))
+    weights = out.weights[0, :, row, column].numpy()
     loudest = np.argsort(-weights)[:ITEMS]
     vectors = items_of(net).detach().numpy()[loudest]
     shades = colormaps["Blues"](0.15 + 0.8 * (vectors[:, :FEATURES] - vectors.min()) / np.ptp(vectors))
@@ -101,37 +107,20 @@ def method(root: Path) -> str:
     )
 
 
-def _centre_cell(worst: np.ndarray, h: int, w: int) -> np.ndarray:
-    """The cell of the query grid under the middle of the largest patch: bool (h w,)."""
-    y, x = (int(places.mean()) for places in np.nonzero(worst))
-    cell = np.zeros((h, w), bool)
-    cell[y * h // worst.shape[0], x * w // worst.shape[1]] = True
-    return cell.ravel()
-
-
 def pictures_of(steps: Any, psi: float) -> dict[str, str]:
     top = np.hypot(*np.moveaxis(steps.flow, -1, 0)).max()
     appearance, motion = psi * steps.appearance_sums, (1 - psi) * steps.motion_sums
     return {
         "frame": as_url(steps.frame.squeeze()),
         "frame_hat": as_url(steps.frame_hat.squeeze()),
-        "flow": as_url(flow_colours(steps.flow, top)),
-        "flow_hat": as_url(flow_colours(steps.flow_hat, top)),
+        "flow": as_url(in_bytes(flow_colours(steps.flow, top))),
+        "flow_hat": as_url(in_bytes(flow_colours(steps.flow_hat, top))),
         "appearance": as_url(heat(steps.appearance)),
         "motion": as_url(heat(steps.motion)),
         "appearance_sums": as_url(heat(appearance)),
         "motion_sums": as_url(heat(motion)),
         "fused": as_url(heat(steps.fused)),
     }
-
-
-def flow_colours(flow: np.ndarray, top: float) -> np.ndarray:
-    """Direction as hue, speed as saturation, white where nothing moves: uint8 (H, W, 3)."""
-    speed, angle = np.hypot(flow[..., 0], flow[..., 1]), np.arctan2(flow[..., 1], flow[..., 0])
-    hsv = np.stack(
-        [(angle + np.pi) / (2 * np.pi) * 179, np.clip(speed / top, 0, 1) * 255, np.full_like(speed, 255)], -1
-    )
-    return cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
 
 
 def box_of(worst: np.ndarray, x: float, y: float, width: int = 108, height: int = 72) -> dict[str, float]:
@@ -150,12 +139,11 @@ def curve_of(table: Any, threshold: float) -> dict[str, Any]:
     scores, labels, frames = (table[name].to_numpy() for name in ("fused", "label", "frame"))
     top = max(scores.max(), threshold) * 1.05
     x, y = 452 + 252 * (frames - frames[0]) / np.ptp(frames), 546 - 72 * scores / top
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], labels, [0]])))
-    spans = [{"x": round(x[a], 1), "w": round(x[b - 1] - x[a], 1)} for a, b in edges.reshape(-1, 2)]
+    spans = abnormal_spans(np.arange(len(frames)), labels == 1)
     here = int(np.flatnonzero(frames == FRAME)[0])
     return {
         "curve": " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)),
-        "abnormal": spans,
+        "abnormal": [{"x": round(x[first], 1), "w": round(x[last] - x[first], 1)} for first, last in spans],
         "limit": round(546 - 72 * threshold / top, 1),
         "dot": {"x": round(x[here], 1), "y": round(y[here], 1)},
     }
