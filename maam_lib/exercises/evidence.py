@@ -17,11 +17,6 @@ from maam_lib.grid import BASE, Bet, Card, Results, State, brier, gain, paired
 SWITCHES = ("adam", "released", "no-losses")  # variants of three seeds that the functions are tried on
 
 
-def differences(results: Results, name: str, beside: str) -> list[float]:
-    """The AUC of a variant minus that of another, for each seed that both have."""
-    return paired(results, name, beside=beside)
-
-
 acts_like(
     "06.a",
     lambda results: (
@@ -31,7 +26,7 @@ acts_like(
         "Make a dictionary from seed to AUC of `beside` first. Then go through the results of `name` and subtract, for "
         "seeds that the dictionary has."
     ),
-)(differences)
+)(lambda results, name, beside: paired(results, name, beside=beside))
 
 
 def all_differences(results: Results) -> list[tuple[Any]]:

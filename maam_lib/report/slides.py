@@ -67,11 +67,7 @@ def until_the_end(cells: list[NotebookNode]) -> Iterator[NotebookNode]:
 
 def is_shown(cell: NotebookNode) -> bool:
     """Text, what students write, and what shows a picture, a table or an explanation; no parameters and imports."""
-    return (
-        cell.cell_type == "markdown"
-        or "hole" in cell.metadata.get("tags", [])
-        or bool(kinds(cell) & {*LARGE, EXPLAINED})
-    )
+    return cell.cell_type == "markdown" or is_hole(cell) or bool(kinds(cell) & {*LARGE, EXPLAINED})
 
 
 def begins_slide(cell: NotebookNode) -> bool:
