@@ -1,4 +1,4 @@
-"""Draws the pictures of the README from the kept results and weights: python docs/make_figures.py --root DATA."""
+"""Draws the pictures of docs/ and of the report from the kept results and weights: docs/make_figures.py --root DATA."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from maam_lib import Evaluator, dataset_for, figures, network_predictor
 from maam_lib.evaluation import calibrate, detection_row, score_table
 from maam_lib.grid import BASE, reference_grid, reference_network
-from maam_lib.report import epoch_picture
+from maam_lib.report import FRAMES, Picture, collect, epoch_picture, of_network
 
 DOCS = Path(__file__).parent
 SHOWN = {"Test001": 30, "Test006": 38, "Test004": 45}  # clip -> frame of the generated scene
@@ -40,6 +40,15 @@ def ped2_epochs(out: Path = DOCS) -> None:
     picture.figure.savefig(out / "ped2_epochs.png", dpi=90)
 
 
+def of_the_scene(root: Path) -> None:
+    """Beside the kept weights, figure1.png to figure9.png: what the report shows where the scene is not prepared."""
+    scored = collect().scored["synthetic-laptop"]
+    for name in FRAMES:
+        picture = of_network(name, scored, root)
+        assert isinstance(picture, Picture), picture
+        picture.keep(scored.weights.with_name(f"{name}.png"))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("data"), help="folder of prepared datasets")
@@ -47,3 +56,4 @@ if __name__ == "__main__":
     detections(root)
     ped2_epochs()
     ped2_scores(root)
+    of_the_scene(root)

@@ -12,12 +12,12 @@ differences.html                  the paper against the released code, by number
 results.json                      verdicts and tables for machines
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from bs4 import BeautifulSoup
 
 from data_prep import __version__
 from data_prep.files import folder_aside, write_json, write_text
@@ -113,10 +113,19 @@ def _write_cost_pages(site: Site) -> None:
 
 
 def _write_differences(site: Site) -> None:
-    """docs/differences.md as a page, each number a place that can be linked to."""
-    body = as_html(in_clone("docs", "differences.md").read_text(encoding="utf-8"), link_headings=False)
-    body = re.sub(r"<tr>\s*<td>(\d+)</td>", r'<tr id="no-\1"><td>\1</td>', body)
-    site.write("differences", "differences", differences=body)
+    """docs/differences.md as a page, its tables as those of results, each number a place that can be linked to."""
+    text = as_html(in_clone("docs", "differences.md").read_text(encoding="utf-8"), link_headings=False)
+    body = BeautifulSoup(text, "html.parser")
+    for table in body("table"):
+        table["class"] = "results"
+        names = [cell.get_text() for cell in table("th")]
+        for row in table("tr"):
+            cells = row("td")  # the row of names has none
+            for name, cell in zip(names, cells, strict=False):
+                cell["data-name"] = name
+            if cells and cells[0].get_text().isdigit():
+                row["id"] = f"no-{cells[0].get_text()}"
+    site.write("differences", "differences", differences=str(body))
 
 
 def _for_machines(site: Site, verdicts: list[Verdict]) -> dict[str, Any]:

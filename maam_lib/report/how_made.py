@@ -16,12 +16,12 @@ SIZES_SAY = "AUC minus that of the unchanged recipe, same seeds [95 %] (seeds)"
 def write_how_made(site: Site) -> None:
     """protocol and notes."""
     grids = [grid for grid in site.found.grids if grid.results]
-    protocols = pd.DataFrame([_protocol(grid) for grid in grids if grid.results.get(BASE)])
+    protocols = pd.DataFrame({grid.recipe.name: _protocol(grid) for grid in grids if grid.results.get(BASE)})
     machines = pd.DataFrame(map(_machines, grids))
     site.write(
         "protocol",
         "protocol",
-        protocol=site.table("protocol", protocols, "How every number was made"),
+        protocol=site.table("protocol", protocols.rename_axis("setting").reset_index(), "How every number was made"),
         machines=site.table("machines", machines, "Where the results come from"),
         sizes=list(_sizes(site, grids)),
         kit_version=__version__,
@@ -61,7 +61,7 @@ def _completeness(grid: GridResults) -> dict[str, str]:
 def _protocol(grid: GridResults) -> dict[str, str]:
     protocol = grid.results[BASE][0].protocol
     shown = {key.replace("_", " "): str(value) for key, value in protocol.model_dump(exclude={"complete"}).items()}
-    return {"recipe": grid.recipe.name, "data": "complete" if protocol.complete else "INCOMPLETE"} | shown
+    return {"data": "complete" if protocol.complete else "INCOMPLETE"} | shown
 
 
 def _machines(grid: GridResults) -> dict[str, str]:

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from maam_lib.grid.paper_claims import claims
 from maam_lib.grid.results import BASE, REFERENCE, paper_values, read_result
 from maam_lib.report.build import MARK, build_report, settings_in_words
 from maam_lib.report.collection import OWN, Collection, Scored, collect
-from maam_lib.report.figures import Picture, epoch_picture, figures_of, methods_picture, motion_picture
+from maam_lib.report.figures import epoch_picture, figures_of, methods_picture, motion_picture
+from maam_lib.report.network_pictures import FRAMES, Kept, Picture
 from maam_lib.report.site import INDEX, PAPER, Site, Table
 from maam_lib.training.files import RunError
 from maam_lib.training.runs import RunFolder
@@ -192,7 +194,7 @@ def test_links_and_colours_do_not_depend_on_how_pandas_keeps_text(tmp_path: Path
 
 def test_a_run_of_other_settings_is_a_recipe_of_its_own(pages: dict[str, str], finished_run: RunFolder):
     name = f"{OWN}{finished_run.recipe.name}"
-    assert re.search(rf"<td[^>]*>{name}</td>", pages["learning"])
+    assert re.search(rf"<td[^>]*><span[^>]*>{name}</span></td>", pages["learning"])
     found = collect(runs=[finished_run.folder])
     assert found.scored[name].result.auc == pytest.approx(
         json.loads((finished_run.folder / "metrics.json").read_text())["auc"]
@@ -349,6 +351,32 @@ def test_without_prepared_videos_the_report_says_how_to_get_the_pictures(tmp_pat
     assert "Prepare it: <code>maam prepare ped2 --source PATH" in page
     curves = (folder / "figure7.html").read_text(encoding="utf-8")
     assert "Anomaly score over time" in curves, "they need no video"
+
+
+def test_pictures_of_the_scene_come_with_the_kit_and_are_of_its_network(tmp_path: Path):
+    """Its frames and numbers, which the kept scores choose; no frame of a dataset is kept."""
+    found = collect()
+    for name, choose in FRAMES.items():
+        of_ped2, of_scene = figures_of(name, found, tmp_path)
+        chosen = choose(found.scored["synthetic-laptop"])
+        assert chosen is not None
+        assert isinstance(of_scene, Kept)
+        assert of_scene.caption == chosen.caption, "draw it again: python docs/make_figures.py"
+        assert b64decode(of_scene.png).startswith(b"\x89PNG")
+        assert isinstance(of_ped2, str)
+    assert {path.parent.name for path in REFERENCE.rglob("*.png")} == {"synthetic-laptop"}
+
+
+def test_the_first_screen_sets_each_network_between_the_paper_and_no_network(report: Path):
+    table = pd.read_csv(report / "tables" / "glance.csv", dtype=str).set_index("data")
+    kept = [read_result(path) for path in sorted((REFERENCE / "ped2-laptop" / "paper").glob("seed*.json"))]
+    assert table.loc["Ped2", "MAAM-Net, as the paper prints it"] == paper_values()["table2"]["rows"]["Ours"][0]
+    assert table.loc["Ped2", "best score without a network"] == f"{kept[0].best.auc:.3f} (speed)"
+    mean = sum(result.auc for result in kept) / len(kept)
+    assert table.loc["Ped2", "this kit's MAAM-Net"].startswith(f"{mean:.3f}")
+    assert table.loc["Ped2", "size"] == f"ped2-laptop, {len(kept)} seeds"
+    assert table.loc["Ped2", "what learning adds"].startswith("-")
+    assert table.loc["generated scene synthetic", "what learning adds"].startswith("+")
 
 
 def test_a_result_without_a_threshold_costs_a_picture_and_not_the_report(tmp_path: Path):

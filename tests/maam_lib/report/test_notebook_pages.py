@@ -19,9 +19,9 @@ from maam_lib.notebook import RESULT_MIME
 from maam_lib.pages import TEMPLATES
 from maam_lib.report.build import variant_page
 from maam_lib.report.collection import Collection
-from maam_lib.report.figures import Picture
 from maam_lib.report.first_page import write_first_pages
 from maam_lib.report.how_made import write_how_made
+from maam_lib.report.network_pictures import Picture
 from maam_lib.report.notebook_pages import Chapter, as_html, chapter_page, index_page, readable_tables
 from maam_lib.report.paper_pages import write_paper_pages
 from maam_lib.report.site import Site
