@@ -42,7 +42,7 @@ from maam_lib.grid.judging import (
     verdict,
     verdict_table,
 )
-from maam_lib.grid.learning import COMPARED, learning_table, trainings_table
+from maam_lib.grid.learning import COMPARED, learning_table, of_rows, trainings_table
 from maam_lib.grid.motion import motion_learned
 from maam_lib.grid.numbers import (
     ABSENT,

@@ -59,16 +59,25 @@ def trainings_table(grids: Iterable[GridResults]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def of_rows(found: NoLearning) -> tuple[str]:
+    """What numbers of rows without a network carry in place of the hash of a training's settings."""
+    return (f"rows of {found.data.content_hash}",)
+
+
 def _without(of: NoLearning, name: str) -> dict[str, TableCell]:
     row, micro = of.rows[name], of.rows[name].micro
     over_clips = micro.auc_interval  # of a sample's few clips it would say nothing
-    smoothed = {WORDS[smoothing]: _known(under["micro"].auc) for smoothing, under in row.smoothed.items()}
+
+    def known(value: float | None) -> TableCell:
+        return number([] if value is None else [value], hashes=of_rows(of))
+
+    smoothed = {WORDS[smoothing]: known(under["micro"].auc) for smoothing, under in row.smoothed.items()}
     return {
         "row": f"no network: {name.replace('_', ' ')}{'' if of.protocol.complete else ' (of a sample)'}",
         "frames": _frames(DataSettings.model_validate(of.settings["data"])),
-        "EER": _known(micro.eer),
+        "EER": known(micro.eer),
         "95 % over clips": interval(over_clips) if over_clips and of.protocol.complete else NONE,
-        "AUC motion": _known(micro.auc),
+        "AUC motion": known(micro.auc),
         **smoothed,
     }
 
@@ -108,10 +117,6 @@ def _learned(grid: GridResults, variant: str) -> dict[str, TableCell]:
 def _smoothed(smoothing: Smoothing, result: Result) -> float | None:
     under = result.smoothed.get(smoothing)
     return under["micro"].auc_motion if under else None
-
-
-def _known(value: float | None) -> TableCell:
-    return number([] if value is None else [value])
 
 
 def _name(grid: GridResults, variant: str) -> str:

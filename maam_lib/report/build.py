@@ -6,7 +6,7 @@ index.html                        overview: verdicts, methods, what learning mot
 claims.html, learning.html        each claim with its rule, evidence and verdict; what learning adds; epochs.html
 table2.html ... figure9.html      Tables 2-5 and Figs. 1 and 4-9, a page each
 protocol.html, notes.html         how it was measured; what is complete, missing, left out
-runs/<recipe>/<variant>.html      what one number was made of, seed by seed; the result files beside it
+runs/<recipe>/<variant>.html      what one number was made of, seed by seed; also no_learning.html, cost.html
 tables/<name>.csv, .tex           every table, for spreadsheets and papers
 differences.html                  the paper against the released code, by number
 results.json                      verdicts and tables for machines
@@ -24,7 +24,7 @@ from data_prep.files import folder_aside, write_json, write_text
 from maam_lib import in_clone
 from maam_lib.config import Recipe, load_recipe, recipe_names
 from maam_lib.evaluation import Result
-from maam_lib.grid import Verdict, claims, deciders, every_variant, questions, result_table, verdict
+from maam_lib.grid import Verdict, claims, deciders, every_variant, no_learning_table, questions, result_table, verdict
 from maam_lib.report.collection import OWN, collect, turned
 from maam_lib.report.first_page import write_first_pages
 from maam_lib.report.how_made import write_how_made
@@ -60,6 +60,7 @@ def build_report(
         site = Site(folder, found, root)
         _write_variant_pages(site)
         _write_cost_pages(site)
+        _write_row_pages(site)
         _write_differences(site)
         verdicts = [verdict(claim, found.grids) for claim in (*claims(), *questions())]
         write_first_pages(site, verdicts)
@@ -101,8 +102,11 @@ def settings_in_words(recipe: Recipe, variant: str) -> str:
 
 
 def _measured(result: Result) -> Table:
-    shown = result_table(result).map(lambda value: "" if pd.isna(value) else f"{value:.3f}")
-    return Table("everything that was measured", shown.rename_axis("row").reset_index(), {})
+    return Table("everything that was measured", _numbers(result_table(result)), {})
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    return table.map(lambda value: "" if pd.isna(value) else f"{value:.3f}").rename_axis("row").reset_index()
 
 
 def _write_cost_pages(site: Site) -> None:
@@ -110,6 +114,13 @@ def _write_cost_pages(site: Site) -> None:
         facts = cost.model_dump(mode="json")
         write_json(site.folder / "runs" / recipe / "cost.json", facts)
         site.write(f"runs/{recipe}/cost", "cost", recipe=recipe, facts=facts)
+
+
+def _write_row_pages(site: Site) -> None:
+    for rows in (grid.no_learning for grid in site.found.grids if grid.no_learning):
+        write_json(site.folder / "runs" / rows.recipe / "no_learning.json", rows.as_json())
+        values = _numbers(no_learning_table(rows))
+        site.write(f"runs/{rows.recipe}/no_learning", "rows", rows=rows, values=Table("frame AUC, micro", values, {}))
 
 
 def _write_differences(site: Site) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from data_prep.files import write_text
-from maam_lib.grid import as_text
+from maam_lib.grid import as_text, of_rows
 from maam_lib.pages import page
 from maam_lib.report.collection import Collection
 from maam_lib.report.tables import of_cost
@@ -61,7 +61,8 @@ class Site:
             for variant, results in grid.results.items():
                 for result in results:
                     self._pages.setdefault(result.recipe_hash, f"runs/{grid.recipe.name}/{variant}.html")
-
+            if rows := grid.no_learning:
+                self._pages[of_rows(rows)[0]] = f"runs/{rows.recipe}/no_learning.html"
         for recipe in found.costs:
             self._pages[of_cost(recipe)[0]] = f"runs/{recipe}/cost.html"
 
