@@ -126,15 +126,15 @@ def _write_row_pages(site: Site) -> None:
 def _write_differences(site: Site) -> None:
     """docs/differences.md as a page, its tables as those of results, each number a place that can be linked to."""
     text = as_html(in_clone("docs", "differences.md").read_text(encoding="utf-8"), link_headings=False)
-    body = BeautifulSoup(text, "html.parser")
+    body = BeautifulSoup(text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"), "html.parser")
     for table in body("table"):
-        table["class"] = "results"
         names = [cell.get_text() for cell in table("th")]
+        table["class"] = "results many" if len(names) > 7 else "results"
         for row in table("tr"):
             cells = row("td")  # the row of names has none
             for name, cell in zip(names, cells, strict=False):
                 cell["data-name"] = name
-            if cells and cells[0].get_text().isdigit():
+            if cells and cells[0].get_text().isdigit() and not body.find(id=f"no-{cells[0].get_text()}"):
                 row["id"] = f"no-{cells[0].get_text()}"
     site.write("differences", "differences", differences=str(body))
 
