@@ -129,7 +129,7 @@ def _write_differences(site: Site) -> None:
     body = BeautifulSoup(text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"), "html.parser")
     for table in body("table"):
         names = [cell.get_text() for cell in table("th")]
-        table["class"] = "results many" if len(names) > 7 else "results"
+        table["class"] = "results many" if len(names) > 6 else "results"
         for row in table("tr"):
             cells = row("td")  # the row of names has none
             for name, cell in zip(names, cells, strict=False):
