@@ -68,16 +68,16 @@ def chapter_page(chapter: Chapter) -> str:
 def chapter_body(notebook: NotebookNode, template: str) -> str:
     """The cells of an executed notebook as HTML, as a template for nbconvert has them."""
     exporter = HTMLExporter(raw_template=source_of(template), filters={"markdown2html": as_html})
-    return exporter.from_notebook_node(_as_it_is_read(notebook))[0]
+    return exporter.from_notebook_node(as_it_is_read(notebook))[0]
 
 
 def code_colours() -> str:
-    """CSS of code on light and on dark paper."""
-    light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("friendly", "github-dark"))
+    """CSS of code on light and on dark paper, in styles whose comments and numbers can be read there."""
+    light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("xcode", "github-dark"))
     return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
-def _as_it_is_read(notebook: NotebookNode) -> NotebookNode:
+def as_it_is_read(notebook: NotebookNode) -> NotebookNode:
     """The same for a reader: without progress bars and sliders, which are dead without a kernel, and of which nbconvert
     makes scripts that need jQuery; without recorded numbers and the marks of what students write; with plain tables."""
     shown = copy.deepcopy(notebook)
@@ -108,7 +108,7 @@ def readable_tables(html: str) -> str:
             if said and all(map(NUMBER.fullmatch, said)):
                 place = rows[0].index(column[0])
                 for cell in (*column, *(head[place] for head in heads if len(head) == len(rows[0]))):
-                    cell["class"] = " ".join([*filter(None, cell.get_attribute_list("class")), "number"])
+                    cell["class"] = " ".join([*cell.get("class", []), "number"])
     return str(soup)
 
 
