@@ -4,9 +4,11 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
+from bs4.element import AttributeValueList
 from latex2mathml.converter import convert as to_mathml
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -15,11 +17,13 @@ from pygments.formatters import HtmlFormatter
 
 from maam_lib.notebook import RESULT_MIME, recorded_results
 from maam_lib.pages import page, source_of
+from maam_lib.report.recorded import as_rows, headline
 
 UNSEEN = {"application/vnd.jupyter.widget-view+json", RESULT_MIME}  # outputs that are not for a reader
 SOLUTION_MARK = re.compile(r"^ *### (BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
 SAYS_NOTHING = ("", "–", "-", "NaN", "nan", "None", "not measured")
 NUMBER = re.compile(r"(?=.*\d)([-+−\d\s.,:±%/()\[\]–×]|(?<=\d)e(?=[-+]?\d))+")
+OTHERS = {"paper": "The paper's tables and claims", "player": "Play"}  # pages beside the chapters
 PHONE = 46  # letters of a table that a screen of 390 pixels holds side by side
 
 
@@ -125,7 +129,7 @@ def readable_tables(html: str) -> str:
 
 
 def _add_class(tag: Tag, name: str) -> None:
-    tag["class"] = " ".join(dict.fromkeys([*tag.get("class", []), name]))
+    tag["class"] = AttributeValueList(dict.fromkeys(filter(None, [*tag.get_attribute_list("class"), name])))
 
 
 def _width(table: Tag) -> int:
@@ -135,7 +139,7 @@ def _width(table: Tag) -> int:
         cells = row.find_all(["td", "th"])
         for place, cell in enumerate(cells, -len(cells)):  # the last ones are of the same column in each row
             text = cell.get_text().strip()
-            words = [text] if cell.name == "td" and "number" in cell.get("class", []) else text.split(" ")
+            words = [text] if cell.name == "td" and "number" in cell.get_attribute_list("class") else text.split(" ")
             least[place] = max(least.get(place, 0), *map(len, words))
     return sum(least.values()) + 2 * len(least)
 
@@ -143,7 +147,7 @@ def _width(table: Tag) -> int:
 def _headings(table: Tag, columns: int) -> list[str]:
     """What the head of a table says of its last columns."""
     rows = [
-        [cell.get_text().strip() for cell in row.find_all("th") for _ in range(int(cell.get("colspan", 1)))]
+        [cell.get_text().strip() for cell in row.find_all("th") for _ in range(int(str(cell.get("colspan") or 1)))]
         for row in table.select("thead tr")
     ]
     return [
@@ -153,7 +157,19 @@ def _headings(table: Tag, columns: int) -> list[str]:
 
 def index_page(summary: Mapping[str, Any], chapters: Sequence[Chapter]) -> str:
     """The report's first page, of what results.json holds (`summary`), each chapter with its first picture."""
-    return page("report/templates/chapters.html", **summary, chapters=chapters)
+    titles = {chapter.name: chapter.title for chapter in chapters}
+    pages = {"index": "This run"}
+    pages |= {Path(url).with_suffix("").as_posix(): words for name, words in OTHERS.items() if (url := summary[name])}
+    return page(
+        "report/templates/chapters.html",
+        **summary,
+        chapters=chapters,
+        first=headline(summary["results"]),
+        numbers={titles.get(name, name): as_rows(found) for name, found in summary["results"].items() if found},
+        index={"": pages, "Chapters": {chapter.page.removesuffix(".html"): chapter.title for chapter in chapters}},
+        here="index",
+        up="",
+    )
 
 
 class Renderer(IPythonRenderer):

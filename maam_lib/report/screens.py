@@ -158,7 +158,7 @@ def _parts(output: NotebookNode) -> list[NotebookNode]:
     for n, row in enumerate(rows[first:], first):  # a part may begin where no cell of an earlier row reaches
         if n >= covered:
             starts.append(n)
-        covered = max([covered, *(n + int(str(cell.get("rowspan", 1))) for cell in row.find_all(["th", "td"]))])
+        covered = max([covered, *(n + int(str(cell.get("rowspan") or 1)) for cell in row.find_all(["th", "td"]))])
     blocks = [(a, b, sum(heights[a:b])) for a, b in pairwise([*starts, len(rows)])]
     total, count = sum(heights[first:]), len(_packed(blocks, room))
     even = total / count

@@ -257,8 +257,8 @@ def test_the_index_shows_chapters_pictures_and_numbers_without_a_net():
     assert not found.scripts
     assert {"04_memory_items.html", "results.json"} <= set(found.links)
     assert PICTURE in page
-    assert "<strong>Memory items</strong> (2 s)" in page
-    assert "0.1235" in page
+    assert "<strong>Memory items</strong> (2&nbsp;s)" in page
+    assert '<td>support</td><td class="number">0.123</td>' in page
     assert "a &lt; b" in page
     assert "a &lt;laptop&gt;" in page
     assert "05_pscd" not in page, "a chapter without numbers has no table"
