@@ -4,8 +4,7 @@ nbconvert's own slides load reveal.js, jQuery, RequireJS and MathJax when they a
 network. These turn by scrolling, which a browser does without a script, and print as a PDF of one page each.
 """
 
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path
 
@@ -14,11 +13,11 @@ from nbformat import NotebookNode
 
 from data_prep.files import write_text
 from maam_lib.pages import page
-from maam_lib.report.notebook_pages import Chapter, chapter_body, code_colours
+from maam_lib.report.notebook_pages import Chapter, as_it_is_read, chapter_body, code_colours
 from maam_lib.report.notebooks import SEQUENCE, ReportError
+from maam_lib.report.screens import LARGE, ROOM, kinds, lines, pieces
 
 FOLDER = "slides"  # in that of a report
-LARGE = {"image/png", "image/svg+xml", "text/html"}  # outputs that have a slide of their own
 EXPLAINED = "text/markdown"
 LAST = ("## Summary", "## Exercises")  # what follows is for the student's own screen
 
@@ -43,16 +42,20 @@ def write_slides(report: Path) -> list[Path]:
 def slides_page(chapter: Chapter) -> str:
     """One chapter as slides.
 
-    A slide begins at a heading, at a prediction and at a picture or table. Code is left out, but for what students
-    write themselves, which is folded; so are the summary and the exercises.
+    A slide begins at a heading, at a prediction, at a picture or table, and where no more fits on it. Code is left out,
+    but for what students write themselves, which is folded; so are the summary and the exercises.
     """
-    shown = copy.deepcopy(chapter.notebook)
-    shown.cells = [cell for cell in until_the_end(shown.cells) if is_shown(cell)]
-    for cell in shown.cells:
-        if is_hole(cell):
-            cell.outputs = []  # the checker's word
+    shown = as_it_is_read(chapter.notebook)
+    cells = [cell for cell in shown.cells if is_shown(cell)]
+    for cell in filter(is_hole, cells):
+        cell.outputs = []  # the checker's word
+    shown.cells = list(until_the_end(piece for cell in cells for piece in pieces(cell)))
+    height = 0.0  # of the slide so far
     for before, cell in zip([None, *shown.cells], shown.cells, strict=False):
-        cell.metadata["begins_slide"] = before is None or begins_slide(cell)
+        height += lines(cell)
+        cell.metadata["begins_slide"] = before is None or begins_slide(cell) or height > ROOM
+        if cell.metadata["begins_slide"]:
+            height = lines(cell)
         if before is not None:
             before.metadata["ends_slide"] = cell.metadata["begins_slide"]
     shown.cells[-1].metadata["ends_slide"] = True
@@ -60,7 +63,7 @@ def slides_page(chapter: Chapter) -> str:
     return page("report/templates/slides.html", title=chapter.title, notebook=body, code_colours=code_colours())
 
 
-def until_the_end(cells: list[NotebookNode]) -> Iterator[NotebookNode]:
+def until_the_end(cells: Iterable[NotebookNode]) -> Iterator[NotebookNode]:
     """The cells before the summary."""
     return takewhile(lambda cell: not (cell.cell_type == "markdown" and cell.source.startswith(LAST)), cells)
 
@@ -80,8 +83,3 @@ def begins_slide(cell: NotebookNode) -> bool:
 def is_hole(cell: NotebookNode) -> bool:
     """Whether students write it."""
     return "hole" in cell.metadata.get("tags", [])
-
-
-def kinds(cell: NotebookNode) -> set[str]:
-    """The kinds of data that a cell put out."""
-    return {kind for output in cell.get("outputs", []) for kind in output.get("data", {})}

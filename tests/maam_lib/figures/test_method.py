@@ -25,7 +25,9 @@ def test_a_part_is_lit_that_the_picture_has(part: str) -> None:
     assert [group for group in root.iter(f"{SVG}g") if part in group.get("class", "").split()]
     style = root.find(f"{SVG}style")
     assert style is not None
-    assert f'[data-lit="{part}"] .{part} {{ opacity: 1; }}' in (style.text or "")
+    assert f'[data-lit="{part}"] .part:not(.{part}) > :not(text) {{ opacity: 0.28; }}' in (style.text or ""), (
+        "words stay"
+    )
 
 
 def test_a_part_that_it_does_not_have_is_named() -> None:

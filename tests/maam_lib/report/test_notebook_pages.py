@@ -163,7 +163,7 @@ def test_of_an_answer_only_the_folded_text_is_shown():
     inside = re.search(r"(?s)<details><summary>What came out, and why</summary>(.*)</details>", page)[1]
     assert "<strong>0.93</strong>" in inside
     assert "<msup><mi>x</mi><mn>2</mn></msup>" in inside
-    assert "<td>1</td>" in inside
+    assert '<td class="number">1</td>' in inside
 
 
 def test_the_marks_of_what_students_write_are_not_shown():
@@ -205,6 +205,19 @@ def test_a_table_without_rows_or_of_text_stays():
     assert "number" not in readable_tables(TABLE[["what", "best"]].to_html())
 
 
+def test_in_a_table_too_wide_for_a_phone_each_cell_has_the_heading_of_its_column():
+    columns = pd.MultiIndex.from_product([["AUC", "equal error rate"], ["measured here", "in the paper"]])
+    wide = pd.DataFrame([["0.803 ± 0.004 [0.700, 0.900]"] * 4] * 2, index=["all", "b"], columns=columns)
+    shown = readable_tables(wide.rename_axis("row").to_html())
+    assert '<table class="dataframe stacked">' in shown
+    heads = [f"{what} {where}" for what in ("AUC", "equal error rate") for where in ("measured here", "in the paper")]
+    assert re.findall(r'<td [^>]*data-head="([^"]*)"', shown) == heads * 2
+    assert readable_tables(shown) == shown
+    narrow = pd.DataFrame({"a": [1]}).to_html()
+    assert "stacked" not in readable_tables(narrow)
+    assert "data-head" not in readable_tables(narrow)
+
+
 def test_pages_follow_the_readers_screen_and_open_folds_in_print():
     page = chapter_page(Chapter("04", executed_notebook(), 0))
     assert page.count("prefers-color-scheme: dark") == 2, "the page's own colours and those of code"
@@ -244,8 +257,8 @@ def test_the_index_shows_chapters_pictures_and_numbers_without_a_net():
     assert not found.scripts
     assert {"04_memory_items.html", "results.json"} <= set(found.links)
     assert PICTURE in page
-    assert "<strong>Memory items</strong> (2 s)" in page
-    assert "0.1235" in page
+    assert "<strong>Memory items</strong> (2&nbsp;s)" in page
+    assert '<td>support</td><td class="number">0.123</td>' in page
     assert "a &lt; b" in page
     assert "a &lt;laptop&gt;" in page
     assert "05_pscd" not in page, "a chapter without numbers has no table"
