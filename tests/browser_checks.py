@@ -102,6 +102,10 @@ _LOOK = """(element) => { const s = getComputedStyle(element), around = element.
     const own = [outline, s.boxShadow, s.borderColor, s.backgroundColor, s.textDecoration];
     return [...own, around?.outline, around?.boxShadow].join('|');
 }"""
+_FROM_THE_START = """() => {
+    window.stops = []; window.scrollTo(0, 0);
+    document.body.tabIndex = -1; document.body.focus(); document.body.blur(); document.body.removeAttribute('tabindex');
+}"""
 _STOP = f"""() => {{
     let at = document.activeElement;
     while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
@@ -154,7 +158,7 @@ def nameless(page: Any) -> list[str]:
 
 def focus_unseen(page: Any) -> list[str]:
     """Press Tab through the whole page; the controls on which a reader does not see that they have the focus."""
-    page.evaluate("() => { window.stops = []; document.activeElement?.blur(); window.scrollTo(0, 0); }")
+    page.evaluate(_FROM_THE_START)
     for _ in range(MOST_STOPS):
         page.keyboard.press("Tab")
         if page.evaluate(_STOP) is None:

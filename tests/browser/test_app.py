@@ -63,7 +63,7 @@ def test_every_tab_opens_and_answers(width: int, height: int, folder: Path, wind
             trains(page, tmp_path / "runs")
         opens(page, "Compare runs")
         window.locator(".widget-select-multiple:visible select").select_option(index=0)
-        window.get_by_role("columnheader", name="AUC appearance").wait_for()
+        window.get_by_role("rowheader", name="AUC appearance").wait_for()
         fits(page, "runs")
         assert window.get_by_role("slider", name="patch height", exact=True, include_hidden=True).count() == 1
     assert errors == []

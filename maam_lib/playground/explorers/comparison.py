@@ -1,5 +1,6 @@
 """Finished runs of a folder, chosen from a list and shown beside each other."""
 
+from math import isnan
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -46,6 +47,12 @@ class RunComparison(widgets.VBox):
         except (ResultError, SettingError) as error:
             self.table.value = note(str(error), WRONG)
             return
-        shown = table.to_html(float_format="{:.3f}".format, na_rep="", border=0)
-        self.table.value = f'<div style="overflow-x:auto">{shown}</div>'
+        self.table.value = table.map(_text).T.to_html(border=0)  # a column per run: settings and results read downward
         self.histories.show(history_figure(chosen))
+
+
+def _text(value: object) -> str:
+    """A number or setting of a run; nothing where it was not measured."""
+    if not isinstance(value, float):
+        return str(value)
+    return "" if isnan(value) else f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:g}"
