@@ -93,7 +93,8 @@ _TOO_WIDE = """() => [...document.querySelectorAll('*')].filter((box) => {
     if (!box.checkVisibility() || box.closest('svg, figure, pre')) return false;
     const style = getComputedStyle(box), root = box === document.documentElement || box === document.body;
     if (box.matches('input, select, textarea') || box.clientWidth < 2) return false;
-    return (root || style.overflowX !== 'visible') && box.scrollWidth > box.clientWidth + 1;
+    const most = box.clientWidth + (style.textOverflow === 'ellipsis' ? 0 : 1);  // three dots come at once
+    return (root || style.overflowX !== 'visible') && box.scrollWidth > most;
 }).map((box) => `${box.tagName.toLowerCase()}${box.id && '#' + box.id} .${box.className}: ` +
     `${box.scrollWidth} pixels in ${box.clientWidth}`)"""
 _LOOK = """(element) => { const s = getComputedStyle(element), around = element.parentElement

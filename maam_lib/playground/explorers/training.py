@@ -113,7 +113,7 @@ class TrainingPanel(widgets.VBox):
 
     def _build(self, own: Path) -> None:
         plan = load_recipe(own)
-        options = [(f"{plan.name} (of the network shown)", str(own)), *((name, name) for name in recipe_names())]
+        options = [(f"{plan.name} (shown here)", str(own)), *((name, name) for name in recipe_names())]
         self.recipe = widgets.Dropdown(options=options, description="recipe", style=LABEL, layout=HALF)
         self.command = widgets.HTML()
         self.status = widgets.HTML(note("no training started yet"))
