@@ -5,6 +5,8 @@ FLOW_VENV ?= .venv-flow
 BIN     = $(VENV)/bin
 RECIPE ?= synthetic-laptop
 APP_PORT ?= 8866
+# Here Voila finds the page of the app, which asks nothing of other hosts.
+APP_LOOK = maam_lib/playground/templates
 FUZZ ?= --minutes 10
 # A machine without an NVIDIA driver takes PyTorch's CPU build, where its index can be reached: 0.2 GB instead of 3 GB.
 TORCH   = $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
@@ -69,7 +71,7 @@ lab: env     ## open the notebooks in JupyterLab, the first one in view
 
 app: env     ## the app: scores, memory, training and runs in the browser, at http://127.0.0.1:$(APP_PORT) (APP_PORT=8866)
 	@echo "the app: http://127.0.0.1:$(APP_PORT) (Ctrl-C ends it)"
-	@cd notebooks && exec $(abspath $(BIN))/voila app.ipynb --port=$(APP_PORT) --Voila.port_retries=0
+	@cd notebooks && JUPYTER_PATH=$(abspath $(APP_LOOK)) exec $(abspath $(BIN))/voila app.ipynb --template=app --port=$(APP_PORT) --Voila.port_retries=0
 
 check: env   ## style: ruff, formatting, types, imports between the wings, notebooks without outputs
 	$(BIN)/ruff check .

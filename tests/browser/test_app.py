@@ -1,6 +1,7 @@
 """The app of `make app` in Voila: every tab opens and answers, on a small window and on a phone, without an error."""
 
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from maam_lib.training.runs import RunFolder
 from tests.browser.playground_page import SCREENSHOTS, PlaygroundPage
 from tests.browser.servers import served
 from tests.browser.test_playground import looks_into_the_memory, moves_scores, trains, with_values
+from tests.browser_checks import by_tab, focus_unseen, low_contrast, nameless, too_wide
+from tests.conftest import tiny_recipe
 
 pytest_plugins = ("tests.browser.real_browser",)  # its fixtures: `chromium` and `window`
 pytestmark = pytest.mark.browser
+REPO = NOTEBOOK_FOLDER.parent
 NAME = "app.ipynb"
-VOILA = (NAME, "--port={port}", "--Voila.port_retries=0")
-ICONS = "https://cdn.jsdelivr.net/"  # Voila's template asks there for icons that ipywidgets brings along
+LOOK = REPO / "maam_lib" / "playground" / "templates"  # where `make app` lets Voila look for its page
+VOILA = (NAME, "--template=app", "--port={port}", "--Voila.port_retries=0")
 # Boxes whose content is wider than they are: these would have a scroll bar of their own, or cut something off.
 TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll('.maam-app, .maam-app .widget-box')]
     .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => [box.scrollWidth, box.clientWidth,
@@ -31,6 +35,7 @@ def folder(tmp_path: Path, scene_root: Path, finished_run: RunFolder, monkeypatc
     """A folder with the app, set to the small scene and run, and its settings; its cache of error maps is empty."""
     monkeypatch.setenv("MPLCONFIGDIR", mpl.get_cachedir())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("JUPYTER_PATH", str(LOOK))
     shutil.copytree(finished_run.folder, tmp_path / "runs" / "finished")
     values = {"root": str(scene_root), "run": str(finished_run.folder), "runs": str(tmp_path / "runs")}
     made = with_values(NAME, values, tmp_path / "notebooks")
@@ -41,9 +46,10 @@ def folder(tmp_path: Path, scene_root: Path, finished_run: RunFolder, monkeypatc
 @pytest.mark.parametrize(("width", "height"), [(900, 800), (390, 844)], ids=["900", "390"])
 def test_every_tab_opens_and_answers(width: int, height: int, folder: Path, window: Any, tmp_path: Path) -> None:
     window.set_viewport_size({"width": width, "height": height})
-    errors = listened_to(window)
+    errors, elsewhere = listened_to(window), asked_elsewhere(window)
     with served("voila", VOILA, folder) as address:
         window.goto(address, wait_until="commit")
+        window.get_by_role("status").filter(has_text="loading the kit").wait_for()
         page = PlaygroundPage(window, SCREENSHOTS, f"app-{width}")
         page.number("AUC, whole set").wait_for()
         if width >= 900:
@@ -51,11 +57,14 @@ def test_every_tab_opens_and_answers(width: int, height: int, folder: Path, wind
             assert last["y"] + last["height"] < height, "all controls without scrolling"
         fits(page, "scores")
         moves_scores(page)
-        opens(page, "Memory")
+        opens_by_keys(page, "Memory")
         page.number("support items of this query").wait_for()
         fits(page, "memory")
         looks_into_the_memory(page, picture=1)  # after the frame to click on
         opens(page, "Training")
+        window.get_by_role("option", name=f"{tiny_recipe().name} (shown here)", selected=True).wait_for(
+            state="attached"
+        )
         window.get_by_role("button", name="start training").wait_for()
         fits(page, "training")
         if width >= 900:
@@ -63,22 +72,34 @@ def test_every_tab_opens_and_answers(width: int, height: int, folder: Path, wind
             trains(page, tmp_path / "runs")
         opens(page, "Compare runs")
         window.locator(".widget-select-multiple:visible select").select_option(index=0)
-        window.get_by_role("columnheader", name="AUC appearance").wait_for()
+        window.get_by_role("rowheader", name="AUC appearance").wait_for()
         fits(page, "runs")
         assert window.get_by_role("slider", name="patch height", exact=True, include_hidden=True).count() == 1
     assert errors == []
+    assert elsewhere == []
+
+
+def test_make_app_gives_voila_this_page() -> None:
+    printed = subprocess.run(["make", "--dry-run", "app"], cwd=REPO, capture_output=True, text=True, check=True).stdout
+    assert f"JUPYTER_PATH={LOOK} " in printed
+    assert "--template=app" in printed
+    assert (LOOK / "voila" / "templates" / "app" / "index.html.j2").is_file()
+
+
+def asked_elsewhere(page: Any) -> list[str]:
+    """What the page will ask of other hosts than this one."""
+    found: list[str] = []
+    here = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
+    page.on("request", lambda request: None if request.url.startswith(here) else found.append(request.url))
+    page.on("websocket", lambda socket: None if socket.url.startswith(here) else found.append(socket.url))
+    return found
 
 
 def listened_to(page: Any) -> list[str]:
-    """What the page will complain about in its console; icons of a network that is not there aside."""
+    """What the page will complain about in its console."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console",
-        lambda said: (
-            errors.append(said.text) if said.type == "error" and not said.location["url"].startswith(ICONS) else None
-        ),
-    )
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     return errors
 
 
@@ -87,8 +108,24 @@ def opens(page: PlaygroundPage, tab: str) -> None:
     page.page.get_by_role("tab", name=tab, exact=True).click()
 
 
+def opens_by_keys(page: PlaygroundPage, tab: str) -> None:
+    """Choose the tab after the first with the keyboard alone."""
+    page.page.get_by_role("tab").first.focus()
+    page.page.keyboard.press("ArrowRight")
+    page.page.keyboard.press("Enter")
+    assert page.page.get_by_role("tab", name=tab, exact=True).get_attribute("aria-selected") == "true"
+
+
 def fits(page: PlaygroundPage, what: str) -> None:
-    """Nothing is wider than its box, every slider and picture has a name; a screenshot."""
+    """Nothing is wider than its box, all can be read and is named, and the focus is seen; a screenshot."""
+    window = page.page
     page.keep(what)
-    assert page.page.evaluate(TOO_WIDE) == []
-    page.page.wait_for_function(f"() => ({NAMELESS})() === 0")
+    assert window.evaluate(TOO_WIDE) == []
+    assert too_wide(window) == []
+    window.wait_for_function(f"() => ({NAMELESS})() === 0")
+    assert nameless(window) == []
+    for scheme in ("dark", "light"):
+        window.emulate_media(color_scheme=scheme)
+        assert low_contrast(window) == [], scheme
+    assert focus_unseen(window) == []
+    assert len(by_tab(window)) < 40, "what the mouse alone is for is no stop"

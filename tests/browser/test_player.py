@@ -13,6 +13,7 @@ from maam_lib.data import PreparedDataset
 from maam_lib.evaluation import Evaluator, Predict
 from maam_lib.evaluation.scores import calibrate
 from maam_lib.report.player import BLOCK, TRAINING_FRAMES, block_means, coarse, player_page
+from tests.browser_checks import by_tab, focus_unseen, low_contrast, nameless, too_wide
 from tests.conftest import tiny_recipe
 
 pytest_plugins = ("tests.browser.real_browser",)  # its fixtures: `chromium` and `window`
@@ -86,6 +87,43 @@ def test_sliders_are_moved_by_keys_and_change_the_numbers(player: Any) -> None:
     assert not player.is_checked("#follows"), "a threshold set by hand stays"
     player.click("#reset")
     assert player.is_checked("#follows")
+
+
+@pytest.mark.parametrize("width", [1400, 900, 390])
+def test_all_can_be_read_named_and_reached(player: Any, width: int) -> None:
+    player.set_viewport_size({"width": width, "height": 844})
+    for scheme in ("dark", "light"):
+        player.emulate_media(color_scheme=scheme)
+        assert low_contrast(player) == [], scheme
+    assert too_wide(player) == []
+    assert nameless(player) == []
+    assert focus_unseen(player) == []
+    sliders = {"time", "psi", "high", "wide", "stride", "threshold"}
+    assert set(by_tab(player)) >= sliders | {"play", "view", "follows", "reset", "start"}
+    assert player.get_attribute("#high", "aria-valuetext") == player.text_content("#high-says")
+
+
+@pytest.mark.parametrize("width", [1400, 900, 390])
+def test_picture_and_button_of_the_game_are_in_view_together(player: Any, width: int) -> None:
+    player.set_viewport_size({"width": width, "height": 844})
+    player.focus("#start")
+    player.keyboard.press("Enter")
+    assert player.evaluate("document.activeElement.id") == "spot", "the space bar presses it"
+    for name in ("#stage", "#spot"):
+        box = player.locator(name).bounding_box()
+        assert box["y"] >= 0, name
+        assert box["y"] + box["height"] <= 844, name
+    assert low_contrast(player) == []
+    assert focus_unseen(player) == []
+    assert not {"psi", "01"} & set(by_tab(player)), "nothing helps in the game"
+
+
+def test_on_paper_it_is_dark_on_light_and_whole(player: Any) -> None:
+    player.emulate_media(media="print", color_scheme="dark")
+    player.set_viewport_size({"width": 720, "height": 1000})  # A4 within its margins
+    assert low_contrast(player) == []
+    assert too_wide(player) == []
+    assert player.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
 def test_a_game_is_played_to_its_end(player: Any) -> None:

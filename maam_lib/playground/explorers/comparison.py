@@ -1,8 +1,11 @@
 """Finished runs of a folder, chosen from a list and shown beside each other."""
 
+from html import escape
+from math import isnan
 from pathlib import Path
 
 import ipywidgets as widgets
+import pandas as pd
 
 from maam_lib.config import SettingError
 from maam_lib.grid import ResultError
@@ -46,6 +49,22 @@ class RunComparison(widgets.VBox):
         except (ResultError, SettingError) as error:
             self.table.value = note(str(error), WRONG)
             return
-        shown = table.to_html(float_format="{:.3f}".format, na_rep="", border=0)
-        self.table.value = f'<div style="overflow-x:auto">{shown}</div>'
+        self.table.value = _beside(table)
         self.histories.show(history_figure(chosen))
+
+
+def _beside(runs: pd.DataFrame) -> str:
+    """A row per run as an HTML table with a column per run, so that on a phone it grows downward."""
+    names = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in runs.index)
+    rows = (
+        f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td>{escape(_text(value))}</td>" for value in runs[name])
+        for name in runs
+    )
+    return f"<table><thead><tr><td></td>{names}</tr></thead><tbody>{'</tr>'.join(rows)}</tr></tbody></table>"
+
+
+def _text(value: object) -> str:
+    """A number or setting of a run."""
+    if not isinstance(value, float):
+        return str(value)
+    return "not measured" if isnan(value) else f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:g}"

@@ -75,7 +75,9 @@ class Explorer(widgets.VBox, Generic[Shown]):
         self.scrubber = Scrubber(view.clips, view.clip, view.place)
         self.picture, self.numbers = widgets.Image(format="png", layout=FULL), widgets.HTML()
         self.picture.add_class(f"maam-{type(self).__name__}")  # by which the page of the app says what it shows
-        self.back = widgets.Button(description=back, icon="undo", layout=widgets.Layout(width="220px"))
+        self.back = widgets.Button(
+            description=back, icon="undo", layout=widgets.Layout(width="auto", max_width="260px")
+        )
         self.back.on_click(lambda _: self.reset())
         self._is_quiet = False
         self.listen(self.show_clip, self.scrubber.clip)
@@ -132,7 +134,7 @@ class Plot(widgets.Image):
 def numbers(values: Mapping[str, str]) -> str:
     """Names and numbers in a row, as HTML."""
     cells = (
-        f'<span style="display:inline-block;margin:0 22px 4px 0"><span style="font-size:12px;opacity:.7">{escape(name)}'
+        f'<span style="display:inline-block;margin:0 16px 4px 0"><span style="font-size:12px;opacity:.7">{escape(name)}'
         f'</span><br><b style="font-size:17px">{escape(value)}</b></span>'
         for name, value in values.items()
     )

@@ -1,7 +1,7 @@
 """The memory explorer: click a place on the frame, see which items answer there, and turn the addressing's knobs.
 
 The clickable places are plain buttons, one per query, laid over the picture in one cell of a CSS grid: no package
-beyond ipywidgets, the same in JupyterLab and Voila, and reachable from the keyboard.
+beyond ipywidgets, and the same in JupyterLab and Voila. The Tab key passes them by: sliders choose the same places.
 """
 
 from itertools import product
@@ -86,7 +86,9 @@ class MemoryExplorer(Explorer[MemoryView]):
         layout, style = widgets.Layout(width="auto", height="auto", **bare), {"button_color": "transparent"}
         buttons = []
         for i, j in product(range(rows), range(columns)):
-            buttons.append(widgets.Button(tooltip=f"query in row {i}, column {j}", layout=layout, style=style))
+            buttons.append(
+                widgets.Button(tooltip=f"query in row {i}, column {j}", tabbable=False, layout=layout, style=style)
+            )
             buttons[-1].on_click(lambda _, cell=(i, j): self.look_at(*cell))
         shape = {"grid_template_rows": f"repeat({rows}, 1fr)", "grid_template_columns": f"repeat({columns}, 1fr)"}
         layout = widgets.Layout(grid_area=SAME_CELL, width="100%", height="100%", grid_gap="0", **shape)

@@ -3,11 +3,18 @@
 import ipywidgets as widgets
 import numpy as np
 
-from maam_lib.metrics import PROTOCOLS
+from maam_lib.metrics import PROTOCOLS, Protocol
 from maam_lib.playground.explorers.controls import COLUMNS, FILLING, LABEL, Explorer, choice_of, dropdown, whole
 from maam_lib.playground.rescoring import ScoreChoice
 from maam_lib.playground.score_view import ScoreView
 
+# In few words, which a closed list shows whole; `PROTOCOLS` says it exactly.
+PROTOCOL_NAMES: dict[Protocol, str] = {
+    "micro": "all frames, raw scores",
+    "micro_per_clip": "all frames, clips to [0, 1]",
+    "macro": "mean of clips",
+    "macro_padded": "mean of clips, as AI-VAD",
+}
 STEPS = 256  # of a slider; a power of two, so that the browser's arithmetic gives back exactly what was set
 
 
@@ -71,10 +78,10 @@ class ScoreExplorer(Explorer[ScoreView]):
             for name, side, own in (("down", height, own_stride[0]), ("across", width, own_stride[1]))
         )
         self.calibrated_psi, self.calibrated_threshold, self.quarter = (
-            widgets.Checkbox(True, description=text, indent=False, layout=widgets.Layout(width="auto"))
+            widgets.Checkbox(True, description=text, style=LABEL, layout=FILLING)
             for text in (_rule(self.start.psi), _rule(self.start.threshold), "a quarter of the patch")
         )
-        self.protocol = dropdown("protocol", PROTOCOLS)
+        self.protocol = dropdown("protocol", PROTOCOL_NAMES)
         by_rule = (
             (self.psi, self.calibrated_psi),
             (self.threshold, self.calibrated_threshold),
@@ -83,6 +90,7 @@ class ScoreExplorer(Explorer[ScoreView]):
         sliders = [widgets.VBox(pair) for pair in by_rule]
         others = [self.stride_across, self.patch_height, self.patch_width, self.protocol, self.back]
         knobs = widgets.GridBox([*sliders, *others], layout=COLUMNS)
+        knobs.add_class("maam-knobs")  # on a phone they come after the picture
         self.children = [self.scrubber, knobs, self.numbers, self.picture]
 
     def _listen(self) -> None:

@@ -51,9 +51,10 @@ class SettingsForm(widgets.Tab):
             box.observe(lambda _: None if self._is_filling else self._changed(), "value")
         allowed = f" ({field.allowed})" if field.allowed else ""
         text = widgets.HTML(note(f"{field.help}{allowed}; {field.origin}"), layout=widgets.Layout(flex="1 1 300px"))
-        return widgets.HBox(
-            [widgets.Label(field.key.partition(".")[2], layout=NAME), control.widget, text], layout=LINE
-        )
+        name = widgets.Label(field.key.partition(".")[2], layout=NAME)
+        line = widgets.HBox([name, control.widget, text], layout=LINE)
+        line.add_class("maam-setting")  # by which the page of the app names its boxes
+        return line
 
 
 class _Control:

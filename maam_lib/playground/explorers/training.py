@@ -1,6 +1,7 @@
 """The training panel: change any setting, start a short training, stop it; below, finished runs are compared."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -29,6 +30,7 @@ class TrainingPanel(widgets.VBox):
         self.root, self.runs = Path(root), Path(runs)
         self.comparison = comparison or RunComparison(self.runs)
         self.training: BackgroundTraining | None = None
+        self._own = Path(own)
         self._watcher: asyncio.Task | None = None
         self._build(own)
         if comparison is None:
@@ -67,9 +69,11 @@ class TrainingPanel(widgets.VBox):
             self.command.value = note(str(error), WRONG)
             self.start.disabled = True
             return
-        line = as_command(training_words(self.chosen, words, self.root, run))
+        recipe = shortest(Path(self.chosen)) if self.chosen == str(self._own) else self.chosen
+        line = as_command(training_words(recipe, words, Path(shortest(self.root)), Path(shortest(run))))
         changes = ", ".join(words) or "nothing"
-        self.command.value = f"{note(f'differs from the recipe: {changes}')}{note(f'the same as a command: {line}')}"
+        same = f"the same as a command, in the folder {Path.cwd().name}: {line}"
+        self.command.value = f"{note(f'differs from the recipe: {changes}')}{note(same)}"
         self.start.disabled = self.is_training
 
     def begin(self) -> None:
@@ -108,7 +112,8 @@ class TrainingPanel(widgets.VBox):
     # The controls
 
     def _build(self, own: Path) -> None:
-        options = [(f"{own.parent.name}/{own.name}", str(own)), *((name, name) for name in recipe_names())]
+        plan = load_recipe(own)
+        options = [(f"{plan.name} (shown here)", str(own)), *((name, name) for name in recipe_names())]
         self.recipe = widgets.Dropdown(options=options, description="recipe", style=LABEL, layout=HALF)
         self.command = widgets.HTML()
         self.status = widgets.HTML(note("no training started yet"))
@@ -118,7 +123,7 @@ class TrainingPanel(widgets.VBox):
             True, description="measure on the test clips after training", indent=False, layout=FILLING
         )
         self.curves = Plot()
-        self.form = SettingsForm(load_recipe(own), self.show_words)
+        self.form = SettingsForm(plan, self.show_words)
         self.children = [
             self.recipe,
             self.form,
@@ -130,3 +135,12 @@ class TrainingPanel(widgets.VBox):
         self.recipe.observe(lambda _: self.choose(), "value")
         self.start.on_click(lambda _: self.begin())
         self.stop.on_click(lambda _: None if self.training is None else self.training.stop())
+
+
+def shortest(path: Path) -> str:
+    """A path as seen from the working folder, or as it is where that is shorter."""
+    try:
+        seen = os.path.relpath(path)
+    except ValueError:  # on another drive
+        return str(path)
+    return min(seen, str(path), key=len)

@@ -175,7 +175,8 @@ function curveOf(k, width, height) { // SVG of one clip: abnormal spans, thresho
   const list = clips[k].labels, n = list.length, x = (i) => (i / (n - 1) * width).toFixed(1);
   const y = (v) => (height - v / result.top * height).toFixed(1);
   const shown = !state.game?.hidden;
-  const bars = shown ? list.map((label, i) => label ? `<rect class="abnormal" x="${x(i - 0.5)}" y="0" width="${width / (n - 1)}" height="${height}"/>` : "") : [];
+  const spans = shown ? [...list.join("").matchAll(/1+/g)] : [];
+  const bars = spans.map((s) => `<rect class="abnormal" x="${x(s.index - 0.5)}" y="0" width="${s[0].length * width / (n - 1)}" height="${height}"/>`);
   const line = Array.from({ length: n }, (_, i) => `${x(i)},${y(result.scores[starts[k] + i])}`).join(" ");
   const marks = shown ? `<line class="limit" x1="0" x2="${width}" y1="${y(state.threshold)}" y2="${y(state.threshold)}"/><polyline class="score" points="${line}"/>` : "";
   const cursor = k === state.clip ? `<line class="cursor" x1="${x(state.frame)}" x2="${x(state.frame)}" y1="0" y2="${height}"/>` : "";
@@ -195,6 +196,7 @@ function show() {
   $("wide-says").textContent = `${state.patch[1]} pixels`;
   $("stride-says").textContent = `${stride().join("×")} pixels`;
   $("threshold-says").textContent = state.threshold.toFixed(1);
+  for (const id of ["psi", "high", "wide", "stride", "threshold"]) $(id).setAttribute("aria-valuetext", $(`${id}-says`).textContent);
   $("threshold").max = result.top; $("threshold").step = result.top / 500; $("threshold").value = state.threshold;
   showClip();
 }
@@ -239,8 +241,9 @@ function startGame() {
 function startRound() {
   const game = state.game;
   Object.assign(game, { pressed: null, hidden: true });
-  document.body.classList.add("playing");
-  $("spot").disabled = false; $("next").hidden = true; $("spot").focus();
+  document.body.classList.add("playing", "guessing");
+  $("spot").disabled = false; $("next").hidden = true; $("spot").focus({ preventScroll: true });
+  document.querySelector(".top").scrollIntoView();
   $("round").textContent = `Clip ${game.round + 1} of ${game.order.length}`;
   choose(game.order[game.round]);
   play(true);
@@ -267,6 +270,7 @@ function endRound() { // the first to call an abnormal frame, without a false al
   line.textContent = `${clip.name}: abnormal from frame ${clip.labels.indexOf(1)}; you: ${word(game.pressed)}; the network: ${word(first)}. ` +
     (winner ? `Point for ${winner === "you" ? "you" : "the network"}.` : "No point.");
   $("log").append(line);
+  document.body.classList.remove("guessing");
   game.hidden = false; game.round++;
   const over = game.round === game.order.length;
   $("round").textContent = `You ${game.you}, the network ${game.network}${over ? ". The game is over." : ""}`;

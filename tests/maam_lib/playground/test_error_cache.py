@@ -1,3 +1,4 @@
+import tomllib
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -10,11 +11,12 @@ from maam_lib.evaluation.error_maps import network_predictor
 from maam_lib.evaluation.measuring import Evaluator
 from maam_lib.model import MAAMNet
 from maam_lib.playground import error_cache
-from maam_lib.playground.error_cache import cache_folder, cached, errors_key
+from maam_lib.playground.error_cache import LATER, cache_folder, cached, code_hash, errors_key
 from maam_lib.playground.integral_maps import IntegralMaps, KeptErrors
 from maam_lib.playground.rescoring import ScoreChoice, rescorer_for
 from maam_lib.training.runs import RunFolder
 
+LIBRARY = Path(error_cache.__file__).parents[1]
 KEYS = [("01", 0), ("01", 1), ("02", 0)]
 SIZE = (5, 7)
 
@@ -164,3 +166,31 @@ def test_a_rescorer_from_the_cache_gives_the_same_bits(
     again = rescorer_for(evaluator, must_not_run, network="net").under(choice)
     np.testing.assert_array_equal(again.scores, plain.scores)
     assert (again.psi, again.threshold, again.measured) == (plain.psi, plain.threshold, plain.measured)
+
+
+def test_only_code_that_makes_error_maps_counts(tmp_path: Path) -> None:
+    for name in (
+        "model.py",
+        "evaluation/pass.py",
+        "playground/maps.py",
+        "playground/explorers/app.py",
+        "figures/bars.py",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("as it was")
+    before = code_hash(tmp_path)
+    for name in ("playground/explorers/app.py", "figures/bars.py"):
+        (tmp_path / name).write_text("changed")
+        assert code_hash(tmp_path) == before
+    for name in ("model.py", "evaluation/pass.py", "playground/maps.py"):
+        before = code_hash(tmp_path)
+        (tmp_path / name).write_text("changed")
+        assert code_hash(tmp_path) != before
+
+
+def test_what_does_not_count_lies_above_the_pass_of_the_network() -> None:
+    contracts = tomllib.loads((LIBRARY.parent / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["maam_lib"])
+    above = {name.strip() for layer in layers[: layers.index("evaluation")] for name in layer.split("|")}
+    assert above | {"explorers"} >= LATER
+    assert all(any(LIBRARY.rglob(name)) for name in LATER)

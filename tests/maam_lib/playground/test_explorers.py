@@ -8,10 +8,12 @@ import pytest
 from maam_lib.data import FrameFlowDataset, PreparedDataset
 from maam_lib.evaluation.error_maps import network_predictor
 from maam_lib.evaluation.measuring import Evaluator
+from maam_lib.grid import read_result
+from maam_lib.metrics import PROTOCOLS
 from maam_lib.model import MAAMNet
 from maam_lib.playground.explorers.memory import MemoryExplorer
-from maam_lib.playground.explorers.scores import ScoreExplorer
-from maam_lib.playground.explorers.training import TrainingPanel
+from maam_lib.playground.explorers.scores import PROTOCOL_NAMES, ScoreExplorer
+from maam_lib.playground.explorers.training import TrainingPanel, shortest
 from maam_lib.playground.memory_view import MemoryView
 from maam_lib.playground.rescoring import ScoreChoice, rescorer_for
 from maam_lib.playground.score_view import ScoreView
@@ -118,6 +120,31 @@ def test_the_panel_says_what_differs_and_what_is_wrong(panel: TrainingPanel) -> 
     assert not panel.start.disabled
 
 
+def test_the_panel_names_the_recipe_and_shows_paths_from_the_working_folder(
+    panel: TrainingPanel, finished_run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert panel.recipe.label == f"{finished_run.recipe.name} (shown here)"
+    monkeypatch.chdir(finished_run.folder.parent)
+    panel.show_words()
+    assert (
+        f"in the folder {finished_run.folder.parent.name}: maam train finished/recipe.yaml --run "
+        in panel.command.value
+    )
+    assert str(finished_run.folder.parent) not in panel.command.value
+    panel.recipe.value = "ped2"
+    assert "maam train ped2 --run ped2-" in panel.command.value
+
+
+def test_a_path_far_from_the_working_folder_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shortest(tmp_path / "data") == "data"
+    assert shortest(Path("/data")) == "/data"
+
+
+def test_every_protocol_has_a_short_name() -> None:
+    assert list(PROTOCOL_NAMES) == list(PROTOCOLS)
+
+
 def test_what_a_recipe_takes_from_its_data_is_a_list_to_choose_from(panel: TrainingPanel) -> None:
     panel.recipe.value = "camera"
     assert panel.words() == []
@@ -140,6 +167,8 @@ def test_finished_runs_can_be_compared(panel: TrainingPanel) -> None:
     assert panel.comparison.finished.options == ("finished",)
     panel.comparison.finished.value = ["finished"]
     assert "AUC appearance" in panel.comparison.table.value
+    measured = read_result(panel.runs / "finished" / "metrics.json").auc
+    assert f'<th scope="row">AUC</th><td>{measured:.3f}</td>' in panel.comparison.table.value
     assert bytes(panel.comparison.histories.value).startswith(b"\x89PNG")
     panel.comparison.finished.value = []
     assert panel.comparison.histories.layout.display == "none"
