@@ -4,6 +4,7 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ UNSEEN = {"application/vnd.jupyter.widget-view+json", RESULT_MIME}  # outputs th
 SOLUTION_MARK = re.compile(r"^ *### (BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
 SAYS_NOTHING = ("", "–", "-", "NaN", "nan", "None", "not measured")
 NUMBER = re.compile(r"(?=.*\d)([-+−\d\s.,:±%/()\[\]–×]|(?<=\d)e(?=[-+]?\d))+")
+LINE = 38  # letters of a formula that a phone shows in one line
 OTHERS = {"paper": "The paper's tables and claims", "player": "Play"}  # pages beside the chapters
 PHONE = 46  # letters of a table that a screen of 390 pixels holds side by side
 
@@ -173,13 +175,14 @@ def index_page(summary: Mapping[str, Any], chapters: Sequence[Chapter]) -> str:
 
 
 class Renderer(IPythonRenderer):
-    """Formulas are MathML; links to notebooks lead to their pages, those into the repository lead nowhere."""
+    """Formulas are MathML, of the class `long` where a phone cannot hold them; links to notebooks lead to their pages,
+    those into the repository lead nowhere."""
 
     def inline_math(self, body: str) -> str:
-        return to_mathml(body)
+        return _formula(to_mathml(body))
 
     def block_math(self, body: str) -> str:
-        return to_mathml(body, display="block")
+        return _formula(to_mathml(body, display="block"))
 
     def latex_environment(self, name: str, body: str) -> str:
         return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
@@ -188,6 +191,11 @@ class Renderer(IPythonRenderer):
         if url.startswith("../"):
             return text
         return super().link(text, re.sub(r"^(\w+)\.ipynb(?=#|$)", r"\1.html", url), title)
+
+
+def _formula(mathml: str) -> str:
+    letters = re.sub(r"<[^>]*>|\s", "", unescape(mathml))
+    return mathml.replace("<math ", '<math class="long" ', 1) if len(letters) > LINE else mathml
 
 
 def as_html(markdown: str, *, link_headings: bool = True) -> str:

@@ -52,9 +52,10 @@ def notebook() -> NotebookNode:
     small = pd.DataFrame({"AUC": [0.5, 0.25], "EER": [0.1, 0.2]}, index=["fused", "motion alone"])
     tables = [new_output("display_data", {"text/html": table.to_html()}) for table in (wide, small)]
     cell = "`maam_lib.report.notebook_pages.chapter_page`"
+    losses = r"L = \text{mean}(I - \hat I)^2 + \lambda |F - \hat F| + \alpha \sum_i -w_i \log w_i + \max(1 - z, 0)"
     return new_notebook(
         cells=[
-            new_markdown_cell("# Training: learn what is normal\n\nSee [the data](01_data.ipynb): $x^2$."),
+            new_markdown_cell(f"# Training: learn what is normal\n\nSee [the data](01_data.ipynb).\n\n$${losses}$$"),
             new_code_cell(CODE, outputs=[new_output("stream", name="stderr", text="a warning " * 20)]),
             new_code_cell("method()", outputs=[new_output("display_data", {"text/html": method("training").data})]),
             new_code_cell("draw()", metadata={"alt": "A curve."}, outputs=[picture, *tables]),

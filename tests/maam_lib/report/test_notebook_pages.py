@@ -96,6 +96,12 @@ def test_formulas_become_mathml():
         assert "\\begin" not in as_html(block)
 
 
+def test_a_formula_too_long_for_a_phone_may_be_broken():
+    long = " + ".join(rf"\alpha_{n}" for n in range(20))
+    assert as_html(f"$${long}$$ and ${long}$").count('<math class="long" ') == 2
+    assert "long" not in as_html("$$a = b$$")
+
+
 def test_formulas_of_tables_and_around_emphasis_are_whole():
     assert as_html("| a |\n|---|\n| $a_1 * b_1 * c$ |").count("<math") == 1
     assert "<em>" not in as_html("$a_1$ and $b_1 * c * d$")
