@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from data_prep.flow import FLOW_ESTIMATORS
 from data_prep.layout import Channels
+from data_prep.words import counted
 from maam_lib.windows import Padding, reached
 
 SHORTEST = 0.2  # seconds that the score must stay at the threshold before it is an alarm
@@ -22,6 +23,7 @@ DETECTOR = "detector.json"  # its file in the folder of a run
 TRAINING_FRAMES = "normal training frames"
 ALARM_SHARE = 0.01  # of new normal frames, that may reach the threshold found on them
 LEAST_NORMAL = 50  # frames that such a threshold can be found on
+RARE = 1000  # a largest score that one in so many tails reaches does not belong to them
 TAIL = 0.1  # share of the training scores, the highest, that the tail is fitted to
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")  # of what is read from a file
 Count = Annotated[int, Field(ge=1)]
@@ -70,6 +72,12 @@ class TrainingScores:
         """The score that a share (0 to 1) of normal frames exceeds, by the exponential tail; above 0.1 its start."""
         return self.tail_start + self.tail_mean * max(0.0, math.log(TAIL / share))
 
+    @property
+    def has_outlier(self) -> bool:
+        """Whether the largest is so far up that fewer than one in a thousand exponential tails reach there (ours)."""
+        above = max(1.0, TAIL * self.frames)
+        return self.high - self.tail_start > self.tail_mean * math.log(RARE * above)
+
     def is_extrapolated(self, share: float) -> bool:
         """Whether so small a share is below what the scored training frames can show."""
         return share * self.frames < 1
@@ -113,7 +121,9 @@ class Detector:
         threshold for use is better found there. Raises DetectionError for fewer than LEAST_NORMAL scores.
         """
         if len(fused) < LEAST_NORMAL:
-            raise DetectionError(f"{name}: {len(fused)} frames scored, expected {LEAST_NORMAL} or more normal ones")
+            raise DetectionError(
+                f"{name}: {counted(len(fused), 'frame')} scored, expected {LEAST_NORMAL} or more normal ones"
+            )
         scores = TrainingScores.of(fused)
         return replace(self, training=scores, threshold=scores.exceeded_by(ALARM_SHARE), normal=f"the frames of {name}")
 

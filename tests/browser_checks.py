@@ -112,6 +112,7 @@ _STOP = f"""() => {{
     while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
     if (!at || at === document.body || at === document.documentElement) return null;
     window.stops ??= [];
+    if (at.matches('video, audio') && at === window.stops.at(-1)?.at) return true;  // the browser's own controls in it
     if (window.stops.some((stop) => stop.at === at)) return null;
     const box = at.getBoundingClientRect(), style = getComputedStyle(at);
     window.stops.push({{at, focused: ({_LOOK})(at)}});

@@ -1,5 +1,6 @@
 """Frames and masks as the sources store them: pictures and videos."""
 
+from data_prep.frames.clip_folder import clips_in, lies_beside_videos
 from data_prep.frames.deep_pictures import Scale, scale_of
 from data_prep.frames.masks import abnormal_pixels, array_masks, interval_labels, mask_array, mask_labels, mask_pictures
 from data_prep.frames.picture_order import AGAIN, numbered_files

@@ -8,7 +8,6 @@ masks/evening/0001.png ...                     optional: one picture per frame, 
 masks/night.npy                                or an array (T, H, W), 0 where nothing is abnormal
 """
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -19,11 +18,6 @@ from data_prep import frames
 from data_prep.clip import Clip, Source, SourceError, Split
 from data_prep.readers.own_labels import LABEL_FILE, MASK_FOLDER, clip_name, labelled, named
 
-# Suffixes of what lies beside videos.
-NO_VIDEO = re.compile(
-    r"\.(txt|nfo|md|rst|log|csv|tsv|json|xml|ya?ml|ini|cfg|html?|pdf|docx?|xlsx?|db|dat|py|sh|m|mat|np[yz]|srt|sub|ass|vtt"
-    r"|idx|wav|mp3|aac|flac|zip|gz|tar|7z|rar|md5|sha1|sha256|part)"
-)
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
 
 
@@ -77,7 +71,7 @@ def _clips(split: Split, folder: Path | None, notes: list[str]) -> Iterator[Clip
             notes += [f"{split}/{name}: {note}" for note in said]
             read = partial(frames.colour_pictures, pictures.paths, pictures.pages, scale)
             yield Clip(split, name, sum(pictures.pages), read)
-        elif not path.is_file() or NO_VIDEO.fullmatch(path.suffix.lower()):
+        elif not path.is_file() or frames.lies_beside_videos(path):
             passed_over.append(path.name)
         elif path.suffix.lower() in frames.PICTURE_SUFFIXES:
             loose.append(path.name)

@@ -13,7 +13,7 @@ from typer import Argument, Option
 from maam_lib.cli.options import DEFAULT_ROOT, Root, app
 
 if TYPE_CHECKING:
-    from maam_lib.detector import Detector
+    from maam_lib.detector import Detector, Score
     from maam_lib.model import MAAMNet
 
 
@@ -35,7 +35,10 @@ def detect(
     ] = None,
     root: Root = DEFAULT_ROOT,
     normal: Annotated[
-        str | None, Option(help="Ordinary footage that took no part in training; it sets scale and threshold.")
+        str | None,
+        Option(
+            help="Ordinary footage that took no part in training, or a folder of such videos; sets scale and threshold."
+        ),
     ] = None,
     alarms_per_hour: Annotated[
         float | None,
@@ -55,7 +58,7 @@ def detect(
 ) -> None:
     """Score any video. Writes an annotated video, scores, events and one page; Ctrl-C leaves complete files."""
     from maam_lib.detector import DetectionError
-    from maam_lib.video import check_free, footage_notes, measured_on, open_footage, open_onnx, progress_line, untrusted
+    from maam_lib.video import check_free, footage_notes, open_footage, open_onnx, progress_line, untrusted
     from maam_lib.video import detect as detect_in
 
     if (onnx is None) == (video is None):
@@ -73,8 +76,8 @@ def detect(
         detector.threshold_for(alarms_per_hour)  # what cannot be asked for is told before normal footage is measured
     footage = open_footage(video or run, frame_rate=frame_rate, patience=patience)
     if normal is not None:
-        detector = measured_on(detector, score, open_footage(normal, frame_rate=frame_rate))
-    elif warning := untrusted(detector, alarms_per_hour):
+        detector = _measured_on(detector, score, normal, frame_rate)
+    if warning := untrusted(detector, alarms_per_hour):
         print(f"note: {warning}", file=sys.stderr)
     wanted = {"alarms_per_hour": alarms_per_hour, "picture_width": picture_width}
     try:
@@ -120,6 +123,22 @@ def export(
     print(f"exported: {onnx}; {check}; next: maam detect --onnx {onnx} VIDEO --out DIR")
 
 
+def _measured_on(detector: "Detector", score: "Score", normal: str, frame_rate: float | None) -> "Detector":
+    """The detector with the threshold of normal footage, with a line of progress: hours of it take long too."""
+    from data_prep.words import counted
+    from maam_lib.video import measured_on, open_normal
+
+    name = Path(normal).name or normal
+    with _shown() as show:
+        return measured_on(
+            detector,
+            score,
+            open_normal(normal, frame_rate=frame_rate),
+            name=name,
+            on_frame=lambda frames: show(f"normal footage: {counted(frames, 'frame')} scored"),
+        )
+
+
 def _detector(run: str, root: Path) -> "tuple[Detector, MAAMNet]":
     """The detector and the network of a run, or of the kit's own weights by the name of their recipe."""
     from maam_lib.detector import DetectionError
@@ -144,6 +163,7 @@ def _detector(run: str, root: Path) -> "tuple[Detector, MAAMNet]":
 
 def _write_for_browsers(folder: Path) -> None:
     """Raises DetectionError where it cannot be; annotated.mkv stays then."""
+    from data_prep.words import counted
     from maam_lib.video import for_browsers
 
     began, written = time.monotonic(), 0
@@ -156,7 +176,7 @@ def _write_for_browsers(folder: Path) -> None:
             show(f"converting the video: {frame} of {of} frames  {frame / seconds:.0f} frames/s  {left:.0f} s left")
 
         made = for_browsers(folder, on_frame)
-    print(f"{made}: {written} frames converted for browsers in {time.monotonic() - began:.1f} s")
+    print(f"{made}: {counted(written, 'frame')} converted for browsers in {time.monotonic() - began:.1f} s")
 
 
 @contextmanager

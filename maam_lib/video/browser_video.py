@@ -14,6 +14,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from data_prep.files import written_aside
+from data_prep.words import counted
 from maam_lib.detector import DetectionError
 from maam_lib.video.annotation import STAMP
 from maam_lib.video.result_folder import check_room
@@ -57,6 +58,8 @@ def for_browsers(folder: Path, on_frame: Written | None = None) -> Path:
     Raises DetectionError where there is no annotated.mkv, or where it cannot be written anew; then it stays.
     """
     safe = folder / VIDEO
+    if not safe.is_file() and (made := annotated_video(folder)):
+        raise DetectionError(f"{made}: browsers play this already; there is nothing to convert")
     if not safe.is_file():
         raise DetectionError(f"{folder}: no {VIDEO} here, so there is nothing to convert for browsers")
     form = next((form for form in FORMS if form.codec in av.codecs_available), None)
@@ -100,7 +103,7 @@ def _write_anew(safe: Path, aside: Path, form: Form, on_frame: Written | None) -
         target.mux(stream.encode(None))
     found = _pictures(aside)
     if not written or found != written or written < expected - 1:  # one may be cut
-        raise OSError(f"{expected} pictures gave {written}, of which {found} can be read")
+        raise OSError(f"{counted(expected, 'picture')} gave {written}, of which {found} can be read")
 
 
 def _pictures(video: Path) -> int:

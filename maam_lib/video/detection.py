@@ -11,24 +11,26 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from av.error import FFmpegError
 
 from data_prep import __version__
 from data_prep.files import write_text
+from data_prep.frames import by
 from data_prep.signals import unbroken
-from maam_lib.detector import ALARM_SHARE, TRAINING_FRAMES, DetectionError, Detector, Score
+from data_prep.words import counted
+from maam_lib.detector import SHORTEST, DetectionError, Detector, Score
 from maam_lib.pages import page
 from maam_lib.video.annotation import STRIP, AnnotatedVideo, Annotator, boxes, jpeg, picture_size
 from maam_lib.video.browser_video import VIDEO, browser_files
-from maam_lib.video.detection_page import Envelope, WorstMoments, clock, drawn, listed, percent
+from maam_lib.video.detection_page import Envelope, WorstMoments, clock, drawn, lasting, listed
 from maam_lib.video.events import Alarms, Box, Event, EventFile
 from maam_lib.video.online import BATCH, Scored, score_online
+from maam_lib.video.progress import Progress
 from maam_lib.video.result_folder import check_free, check_room, claimed
 from maam_lib.video.trouble import Footage
+from maam_lib.video.trust import percent, threshold_told
 
 PAGE_SECONDS = 60.0  # between two renewals of the page
 STRETCH = 0.01  # a change of the aspect ratio that is worth a note
@@ -37,29 +39,6 @@ MOTION_ERROR = {
     "speed": "speed minus predicted speed: above 0 where things are faster, below 0 where they are slower",
 }
 SCORE_COLUMNS = "frame,time,appearance,motion,fused,normalised,alarm"
-
-
-@dataclass
-class Progress:
-    """How far it is, for whoever shows it."""
-
-    frames: int = 0  # scored
-    announced: int | None = None
-    alarms: int = 0
-    seconds: float = 0.0  # since the start
-    footage_seconds: float = 0.0  # of the footage, up to the last scored frame
-    lag: float = 0.0  # seconds behind real time: of a live source as it is, of a file as if it were one
-
-    @property
-    def frames_per_second(self) -> float:
-        return self.frames / self.seconds if self.seconds else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """None where the length is not known."""
-        if self.announced is None or not self.frames:
-            return None
-        return max(0, self.announced - 1 - self.frames) / self.frames_per_second
 
 
 def detect(
@@ -111,7 +90,7 @@ class _Report:
     def __init__(
         self, detector: Detector, footage: Footage, out: Path, alarms_per_hour: float | None, picture_width: int
     ):
-        self.detector, self.footage, self.out, self.alarms_per_hour = detector, footage, out, alarms_per_hour
+        self.detector, self.footage, self.out = detector, footage, out
         self.threshold = detector.threshold if alarms_per_hour is None else detector.threshold_for(alarms_per_hour)
         self.level = float(detector.training.normalise(self.threshold))
         self.progress = Progress(announced=footage.announced)
@@ -120,7 +99,9 @@ class _Report:
         self._alarms = Alarms(self.threshold)
         self._annotator = Annotator(picture_size(footage.size, picture_width), self.level)
         self._video: AnnotatedVideo | None = None
-        self._envelope, self._moments = Envelope(), WorstMoments()
+        length = None if footage.announced is None else footage.announced / footage.frame_rate
+        self._envelope, self._moments = Envelope(), WorstMoments(length)
+        self._told = threshold_told(detector, alarms_per_hour)
         self._lowest, self._highest = math.inf, -math.inf  # fused scores so far
         self._ended = False
 
@@ -146,7 +127,7 @@ class _Report:
         self._frame(item)
         if self.progress.frames % BATCH == 0:  # what is written goes to the disk, while there is room for more
             self._scores.flush()
-            check_room(self.out, f"stopped after {self.progress.frames} frames; what is written is complete")
+            check_room(self.out, f"stopped after {counted(self.progress.frames, 'frame')}; what is written is complete")
             if time.monotonic() > self._page_at:
                 self._write_page()
                 self._page_at = time.monotonic() + PAGE_SECONDS
@@ -158,12 +139,14 @@ class _Report:
         def largest_box() -> Box | None:
             return next(iter(boxes(found, scored.source_size)), None)
 
+        was_on = self._alarms.on
         self._write_event(self._alarms.add(frame.number, frame.time, scored.until, scored.fused, largest_box))
         on = self._alarms.on
+        progress.alarms += on and not was_on
         normalised = float(self.detector.training.normalise(scored.fused))
         row = f"{scored.appearance:.9g},{scored.motion:.9g},{scored.fused:.9g},{normalised:.5g}"
         self._scores.write(f"{frame.number},{frame.time:.3f},{row},{int(on)}\n")
-        caption = f"{frame.time:.1f} s   score {normalised:.2f}   threshold {self.level:.2f}"
+        caption = f"{clock(frame.time)}   score {normalised:.2f}   threshold {self.level:.2f}"
         picture = self._annotator.draw(frame.pixels, found, normalised, on, caption)
         with self._encoding():
             if self._video is not None:
@@ -195,7 +178,9 @@ class _Report:
                     video.close()
             if not written:
                 (self.out / VIDEO).unlink(missing_ok=True)
-            self.footage.notes.append(f"{VIDEO} holds {written} frames: FFmpeg cannot encode more ({error.strerror})")
+            self.footage.notes.append(
+                f"{VIDEO} holds {counted(written, 'frame')}: FFmpeg cannot encode more ({error.strerror})"
+            )
 
     def _trouble(self, event: Event) -> None:
         """Frames do not follow each other here: an alarm that is on ends."""
@@ -205,80 +190,55 @@ class _Report:
 
     def _write_event(self, event: Event | None) -> None:
         if event is not None:
-            self.progress.alarms += 1
             self._events.write(event)
 
     def _write_page(self) -> None:
         curve = drawn(self._envelope.values, self._envelope.times, self.progress.footage_seconds, self.level)
-        events = listed(self.out / "events.csv", self.detector.training, curve.start, curve.end)
+        events = listed(
+            self.out / "events.csv", self.detector.training, curve.start, curve.end, still_on=self._alarms.current
+        )
         moments = self._moments.sorted()
+        height, width = self._annotator.size
         shown = page(
             "video/templates/detection.html",
             name=self.footage.name.rpartition("/")[2],
+            recipe=self.detector.recipe,
             ended=self._ended,
             of_speed=self.detector.motion_target == "speed",
             alarms=self.progress.alarms,
+            shortest=SHORTEST,
             highest=moments[0],
-            threshold=self._threshold(),
+            threshold=self._told,
+            notes=footage_notes(self.detector, self.footage),
             curve=curve,
             events=events,
             moments=moments,
             videos=browser_files(),
+            shape=width / (height + STRIP),
             clock=clock,
+            lasting=lasting,
             percent=percent,
             facts=self._facts(),
         )
         write_text(self.out / "index.html", shown)
 
-    def _threshold(self) -> dict[str, Any]:
-        """Where the threshold came from, and what is known of how far it can be trusted."""
-        detector, asked = self.detector, self.alarms_per_hour
-        share = detector.share_for(asked) if asked else ALARM_SHARE
-        return {
-            "normal": detector.normal,
-            "of_training": detector.normal == TRAINING_FRAMES,
-            "trained_on": detector.trained_on,
-            "frames": detector.training.frames,
-            "reached": _reached(detector, self.threshold),
-            "share": percent(share),
-            "above": share * detector.training.frames,  # frames that are meant to reach it
-            "alarms_per_hour": asked,
-        }
-
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, str]:
         detector, progress, training = self.detector, self.progress, self.detector.training
-        facts = {
+        return {
             "footage": self.footage.name,
-            "frames scored": progress.frames,
-            "seconds of footage": progress.footage_seconds,
-            "alarms": progress.alarms,
+            "frames scored": f"{progress.frames}, at {progress.frames_per_second:.1f} per second",
+            "weights": f"{detector.recipe}, epoch {detector.epoch}, trained on {detector.trained_on}",
             "threshold": f"{self.level:.2f}, which is a fused score of {self.threshold:.5g}",
-            "threshold from": self._threshold_origin(),
+            "threshold from": self._told.origin,
             "scores on this page": f"(fused - {training.low:.6g}) / {training.high - training.low or 1:.6g}",
-            "recipe": f"{detector.recipe}, epoch {detector.epoch}, trained on {detector.trained_on}",
-            "frames resized to": f"{detector.frame_size[0]}x{detector.frame_size[1]}, {detector.channels} channel(s)",
+            "Eq. 11 over this footage": f"(fused - {self._lowest:.6g}) / {self._highest - self._lowest:.6g}",
+            "frames resized to": f"{by(detector.frame_size)}, {'gray' if detector.channels == 1 else 'colour'}",
+            "flow": f"{detector.flow}, at the footage's size {by(self.footage.size)}",
             "motion error": MOTION_ERROR[detector.motion_target],
-            "flow": f"{detector.flow}, at the footage's size {self.footage.size[0]}x{self.footage.size[1]}",
-            "patch, stride, padding": f"{detector.patch}, {detector.stride}, {detector.padding}",
-            "psi": detector.psi,
-            "frames per second": progress.frames_per_second,
+            "patch, stride, padding": f"{by(detector.patch)}, {by(detector.stride)}, {detector.padding}",
+            "psi": f"{detector.psi:.5g}",
             "kit": __version__,
         }
-        if progress.frames:
-            facts["Eq. 11 over this footage"] = f"(fused - {self._lowest:.6g}) / {self._highest - self._lowest:.6g}"
-        return facts | {f"note {i}": note for i, note in enumerate(footage_notes(detector, self.footage), start=1)}
-
-    def _threshold_origin(self) -> str:
-        asked, normal, training = self.alarms_per_hour, self.detector.normal, self.detector.training
-        if asked is None:
-            return f"a quantile of the scores of {normal}"
-        share = self.detector.share_for(asked)
-        said = (
-            f"at most {asked:g} alarms per hour on footage like {normal}: it may be reached for {share:.2g} of the time"
-        )
-        if training.is_extrapolated(share):
-            said += f"; extrapolated beyond the {training.frames} frames scored"
-        return said
 
     def finish(self, lost: Event | None) -> None:
         """End what is on, and close the files. lost: of a stream that is silent at this end."""
@@ -299,32 +259,3 @@ def footage_notes(detector: Detector, footage: Footage) -> list[str]:
         return footage.notes
     seen = f"{detector.frame_size[0]}x{detector.frame_size[1]}"
     return [*footage.notes, f"{height}x{width} is resized to {seen}, so everything looks {stretch:.2f} times as wide"]
-
-
-def untrusted(detector: Detector, alarms_per_hour: float | None) -> str | None:
-    """What to say of a threshold of training frames, where the scores of normal test frames are known."""
-    threshold = detector.threshold if alarms_per_hour is None else detector.threshold_for(alarms_per_hour)
-    if (reached := _reached(detector, threshold)) is None:
-        return None
-    return (
-        f"the threshold comes from the training frames of {detector.trained_on}; {reached} of the *normal* frames of "
-        "its own test clips reach it too, so expect false alarms. Give ordinary footage of your view: --normal FOOTAGE"
-    )
-
-
-def _reached(detector: Detector, threshold: float) -> str | None:
-    """How many normal test frames reach a threshold of training frames, as far as their quantiles can tell."""
-    share = detector.reached_by_normal_test(threshold)
-    if share is None or detector.normal != TRAINING_FRAMES:
-        return None
-    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
-
-
-def progress_line(progress: Progress) -> str:
-    """The state in one line."""
-    left = progress.seconds_left
-    return (
-        f"{progress.frames} frames  {progress.frames_per_second:.1f} frames/s  "
-        f"{'' if left is None else f'{left:.0f} s left  '}{progress.lag:.1f} s behind real time  "
-        f"{progress.alarms} alarms"
-    )

@@ -3,20 +3,24 @@
 import csv
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from maam_lib.detector import TrainingScores
+from maam_lib.video.events import Event
 
 MOMENTS = 12  # pictures on the page
-APART = 5.0  # seconds between two of them, at least
+APART = 5.0  # seconds between two of them, at least; less in short footage
+CLOSEST = 1.0  # seconds between them in the shortest
 BINS = 600  # of the curve
 LISTED = 200  # events in the table; all of them are in events.csv
 FEW = 4  # alarms that are told one by one at the top
 WIDTH, HEIGHT = 1000, 160  # of the curve, in its own units
+ROOM = 1.1  # of its height, by the highest score or the threshold
 
 
 class Envelope:
@@ -50,7 +54,7 @@ class Moment(NamedTuple):
 
     @property
     def said(self) -> str:
-        return f"{clock(self.time)}, frame {self.frame}: score {self.score:.2f}"
+        return f"{clock(self.time)}, frame {self.frame}"
 
     @property
     def base64(self) -> str:
@@ -58,14 +62,16 @@ class Moment(NamedTuple):
 
 
 class WorstMoments:
-    """The highest-scored moments, at least APART seconds from each other; at most MOMENTS pictures are kept."""
+    """The highest-scored moments, some seconds from each other; at most MOMENTS pictures are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, length: float | None = None) -> None:
+        """length: seconds of the footage, where that is known."""
+        self.apart = APART if length is None else min(APART, max(CLOSEST, length / MOMENTS))
         self._kept: list[Moment] = []
 
     def add(self, score: float, frame: int, time: float, picture: Callable[[], bytes]) -> None:
         """One scored frame; its picture is asked for only where it is kept."""
-        rivals = [moment for moment in self._kept if time - moment.time < APART]
+        rivals = [moment for moment in self._kept if time - moment.time < self.apart]
         if not rivals and len(self._kept) == MOMENTS:
             rivals = self._kept
         weakest = min(rivals, default=None)
@@ -79,9 +85,21 @@ class WorstMoments:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss.s; whole days in front."""
+    """A moment, as players show it but to a tenth of a second: m:ss.s, from one hour on h:mm:ss.s."""
     tenths = round(10 * seconds)
-    return f"{timedelta(seconds=tenths // 10)}.{tenths % 10}"
+    hours, minutes, rest = tenths // 36000, tenths // 600 % 60, tenths % 600
+    said = f"{rest // 10:02}.{rest % 10}"
+    return f"{hours}:{minutes:02}:{said}" if hours else f"{minutes}:{said}"
+
+
+def lasting(seconds: float) -> str:
+    """A stretch of time in words: seconds up to a minute, then minutes and seconds, then hours and minutes."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{round(whole / 60) // 60} h {round(whole / 60) % 60} min"
 
 
 class Curve(NamedTuple):
@@ -90,6 +108,8 @@ class Curve(NamedTuple):
     start: float  # seconds
     end: float
     level: float  # the threshold, in normalised scores
+    top: float  # highest score that the drawing has room for
+    bottom: float
     points: str
     level_at: float
     data: dict[str, object]
@@ -99,7 +119,8 @@ class Curve(NamedTuple):
 
 def drawn(values: Sequence[float], times: Sequence[float], end: float, level: float) -> Curve:
     """The curve of normalised scores over time. times: seconds at which each value begins; end: of the last frame."""
-    top, bottom = max(1.1 * level, 1.0, *values), min(0.0, level, *values)
+    bottom = min(0.0, level, *values)
+    top = bottom + ROOM * ((max(level, *values) - bottom) or 1.0)
     start = times[0] if times else 0.0
     across = WIDTH / ((end - start) or 1.0)
 
@@ -109,14 +130,14 @@ def drawn(values: Sequence[float], times: Sequence[float], end: float, level: fl
     places = [(round((time - start) * across, 1), y(value)) for time, value in zip(times, values, strict=True)]
     points = " ".join(f"{x},{down}" for x, down in places)
     numbers: dict[str, object] = {"start": start, "end": end, "width": WIDTH}
-    numbers |= {"times": [round(time, 3) for time in times], "scores": [round(value, 3) for value in values]}
-    return Curve(start, end, level, points, y(level), numbers)
+    numbers |= {"times": [round(time, 3) for time in times], "scores": [round(value, 5) for value in values]}
+    return Curve(start, end, level, top, bottom, points, y(level), numbers)
 
 
 class Listed(NamedTuple):
     """What events.csv holds, as the page shows it."""
 
-    rows: list[dict[str, str]]  # the first LISTED, their peaks on the page's scale
+    rows: list[dict[str, str]]  # the first LISTED, their peaks on the page's scale; "lasts" in words
     left_out: int  # rows after these
     alarm_seconds: float  # of all alarms together
     alarms: list[dict[str, str]]  # the first FEW
@@ -125,17 +146,19 @@ class Listed(NamedTuple):
     shaded: dict[str, list[tuple[int, int]]]  # "alarm", "trouble": first unit of the curve's WIDTH, and how many
 
 
-def listed(events: Path, training: TrainingScores, start: float, end: float) -> Listed:
-    """Reads events.csv in one pass. start, end: seconds that the curve spans."""
+def listed(events: Path, training: TrainingScores, start: float, end: float, still_on: Event | None = None) -> Listed:
+    """Reads events.csv in one pass. start, end: seconds that the curve spans. still_on: an alarm that has not ended."""
     marks = {kind: np.zeros(WIDTH, bool) for kind in ("alarm", "trouble")}
     across, rows, count, seconds = WIDTH / ((end - start) or 1.0), [], 0, 0.0
     alarms, last, worst = [], None, None
     with events.open(newline="", encoding="utf-8") as file:
-        for count, row in enumerate(csv.DictReader(file), start=1):
+        going_on = [replace(still_on, note="still on").row] if still_on else []
+        for count, row in enumerate(chain(csv.DictReader(file), going_on), start=1):
             begun, ended = float(row["start"]), float(row["end"])
             from_unit = min(max(int((begun - start) * across), 0), WIDTH - 1)
             kind = "alarm" if row["kind"] == "alarm" else "trouble"
             marks[kind][from_unit : max(from_unit + 1, int((ended - start) * across))] = True
+            row["lasts"] = lasting(ended - begun)
             row["peak"] = row["peak"] and f"{training.normalise(float(row['peak'])):.2f}"
             if kind == "alarm":
                 seconds, last, alarms = seconds + ended - begun, row, [*alarms, row][:FEW]
@@ -150,8 +173,3 @@ def _stretches(marks: np.ndarray) -> list[tuple[int, int]]:
     """(first, length) of the True stretches of a row of flags."""
     turns = np.flatnonzero(np.diff(marks.astype(np.int8), prepend=0, append=0)).tolist()
     return [(first, after - first) for first, after in zip(turns[::2], turns[1::2], strict=True)]
-
-
-def percent(share: float) -> str:
-    """A share (0 to 1) in words that do not claim more than two digits."""
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"

@@ -33,6 +33,15 @@ class Event:
     where: Box | None = None  # of the largest abnormal region there
     note: str = ""
 
+    @property
+    def row(self) -> dict[str, str]:
+        """Its line of events.csv."""
+        peak = "" if self.peak is None else f"{self.peak:.6g}"
+        where = self.where or ("",) * len(BOX)
+        span = (f"{self.start:.3f}", f"{self.end:.3f}", self.first, self.last)
+        values = (self.kind, *span, peak, "" if self.peak_frame is None else self.peak_frame, *where, self.note)
+        return dict(zip(COLUMNS, map(str, values), strict=True))
+
 
 COLUMNS = ("kind", "start", "end", "first_frame", "last_frame", "peak", "peak_frame", *BOX, "note")
 
@@ -46,9 +55,7 @@ class EventFile:
         self._rows.writerow(COLUMNS)
 
     def write(self, event: Event) -> None:
-        peak = None if event.peak is None else f"{event.peak:.6g}"
-        span = (f"{event.start:.3f}", f"{event.end:.3f}", event.first, event.last)
-        self._rows.writerow((event.kind, *span, peak, event.peak_frame, *(event.where or [None] * 4), event.note))
+        self._rows.writerow(event.row.values())
 
     def close(self) -> None:
         self._file.close()
@@ -91,9 +98,14 @@ class Alarms:
             return None
         return self.finish() if self._below.lasts(QUIET) else None
 
+    @property
+    def current(self) -> Event | None:
+        """The alarm that is on, up to the last frame given."""
+        return self._event if self.on else None
+
     def finish(self) -> Event | None:
         """End what is on, as where the footage ends or breaks; returns the alarm, if one was on."""
-        event = self._event if self.on else None
+        event = self.current
         self.on, self._event, self._above, self._below = False, None, _Row(), _Row()
         return event
 

@@ -21,14 +21,17 @@ from data_prep.frames import (
     Scale,
     Shown,
     Video,
+    clips_in,
     colour_pictures,
     decoded,
+    listed,
     open_file,
     open_stream,
     picture_folder,
     quiet_opencv,
     scale_of,
 )
+from data_prep.words import counted
 from maam_lib.detector import DetectionError
 from maam_lib.video.addresses import without_secrets
 from maam_lib.video.events import Event
@@ -62,10 +65,29 @@ def open_footage(
         )
     try:
         if path.is_dir():
+            if clips := clips_in(path):
+                raise DetectionError(
+                    f"{path}: no images in this folder, but {listed([clip.name for clip in clips])}. Give one video or "
+                    f"one folder of frames, such as {clips[0]}; only --normal takes several at once"
+                )
             return _open_folder(path, frame_rate)
         return _recorded(text, open_file(path, threads=0), frame_rate)
     except SourceError as error:
         raise DetectionError(str(error)) from error
+
+
+def open_normal(where: str | Path, *, frame_rate: float | None = None) -> Iterator[Footage]:
+    """Normal footage: what `open_footage` opens, or each clip of a folder of videos or of folders of frames in turn.
+
+    Raises as `open_footage` does, for a clip when its turn has come.
+    """
+    path = Path(where)
+    try:
+        clips = clips_in(path)
+    except SourceError as error:
+        raise DetectionError(str(error)) from error
+    for clip in clips or [where]:
+        yield open_footage(clip, frame_rate=frame_rate)
 
 
 # Folders
@@ -75,7 +97,7 @@ def _open_folder(folder: Path, frame_rate: float | None) -> Footage:
     pictures = picture_folder(folder)
     scale = scale_of(_decodable(pictures))
     rate = frame_rate or DEFAULT_RATE
-    notes = [] if frame_rate else [f"taken as {rate:g} frames per second; --frame-rate changes that"]
+    notes = [] if frame_rate else [f"taken as {counted(rate, 'frame')} per second; --frame-rate changes that"]
     notes += [*pictures.notes_on_frames, *([str(scale)] if scale else [])]
     announced = sum(max(pages, 1) for pages in pictures.pages)
     return _begun(str(folder), rate, notes, _folder_frames(pictures, scale, rate), announced)
@@ -134,7 +156,9 @@ def _file_frames(video: Video, frame_rate: float | None, notes: list[str]) -> Ge
     finally:
         video.close()
     if broken:
-        yield Event("cut", number, number, last, last, note=f"decoding stops after {number} frames: {broken}")
+        yield Event(
+            "cut", number, number, last, last, note=f"decoding stops after {counted(number, 'frame')}: {broken}"
+        )
     facts = video.facts
     notes += (replace(facts, shortest=0.0, longest=0.0) if frame_rate else facts).notes
 
@@ -254,7 +278,7 @@ def _begun(
     if len(found) < 2:
         why = next((f" ({item.note})" for item in head if isinstance(item, Event) and item.note), "")
         raise DetectionError(
-            f"{name}: {len(found)} frame{'s'[: len(found) != 1]} can be decoded{why}, expected 2 or more: a frame is "
+            f"{name}: {counted(len(found), 'frame')} can be decoded{why}, expected 2 or more: a frame is "
             "scored together with its flow to the next"
         )
     return Footage(name, is_live, rate or DEFAULT_RATE, announced, found[0].pixels.shape[:2], notes, frames, head)

@@ -18,6 +18,7 @@ import numpy as np
 
 from data_prep.flow import estimate_flow
 from data_prep.frames import resize_flow, resize_frame
+from data_prep.words import counted
 from maam_lib.detector import Detector, Score
 from maam_lib.video.events import Event
 from maam_lib.video.trouble import Footage, Frame
@@ -88,14 +89,32 @@ def score_online(
         cv2.setNumThreads(threads)
 
 
-def measured_on(detector: Detector, score: Score, footage: Footage) -> Detector:
+def measured_on(
+    detector: Detector,
+    score: Score,
+    footage: Footage | Iterable[Footage],
+    *,
+    name: str | None = None,
+    on_frame: Callable[[int], object] | None = None,
+) -> Detector:
     """The detector with scale and threshold of some normal footage that took no part in training (ours).
+
+    footage: of one clip, or of several, opened one after the other: no flow leads from one to the next.
+    name: of all of them, for the messages; of one, its own if left out. on_frame: told how many are scored.
 
     Raises DetectionError where it has too few frames.
     """
-    items = score_online(detector, score, footage, picture_width=1)
-    scores = [item.fused for item in items if isinstance(item, Scored)]
-    return detector.measured_on(np.array(scores), footage.name.rpartition("/")[2])
+    scores: list[float] = []
+    names: list[str] = []
+    for clip in [footage] if isinstance(footage, Footage) else footage:
+        names.append(clip.name.rpartition("/")[2])
+        for item in score_online(detector, score, clip, picture_width=1):
+            if isinstance(item, Scored):
+                scores.append(item.fused)
+                if on_frame is not None:
+                    on_frame(len(scores))
+    where = names[0] if len(names) == 1 else f"{counted(len(names), 'clip')} in {name}"
+    return detector.measured_on(np.array(scores), where)
 
 
 def frame_pairs(frames: Iterable[Frame | Event]) -> Generator[FramePair | Event]:
@@ -207,7 +226,9 @@ class Ahead(Generic[T]):
             event = Event("behind", frame.number, frame.number, frame.time, frame.time)
             self._waiting.append(event)
         event.last, event.end = frame.number, frame.time
-        event.note = f"{event.last - event.first + 1} frames not scored: this machine is slower than the camera"
+        event.note = (
+            f"{counted(event.last - event.first + 1, 'frame')} not scored: this machine is slower than the camera"
+        )
 
     def _wait_while(self, busy: Callable[[], bool]) -> None:
         while busy() and not self._stop.is_set():

@@ -12,6 +12,7 @@ from maam_lib.video import browser_video
 from maam_lib.video.browser_video import FORMS, for_browsers
 from maam_lib.video.detection import detect
 from maam_lib.video.trouble import Footage, Frame
+from tests.browser_checks import by_tab, focus_unseen, low_contrast, nameless, too_wide
 from tests.maam_lib.video.test_detection import DETECTOR, bright
 
 pytest_plugins = ("tests.browser.real_browser",)  # its fixtures: `chromium` and `window`
@@ -60,12 +61,12 @@ def test_events_curve_and_keys_lead_to_moments_of_the_video(
     assert page.evaluate("video.duration") == pytest.approx((LENGTH - 1) / RATE, abs=0.15)
     assert brightness(page) < 60
 
-    page.get_by_role("button", name="0:00:20.0").first.click()  # the second alarm
+    page.get_by_role("button", name="0:20.0").first.click()  # the second alarm
     page.wait_for_function(MOVED.format(20))
     assert brightness(page) > 110, "the very frame at which it begins"
     span = (LENGTH - 2) / RATE  # the last frame has no score
     assert page.evaluate(PLAYHEAD) == pytest.approx(1000 * 20 / span, abs=3)
-    assert page.locator("#says").inner_text().startswith("0:00:20.0: score 0.")
+    assert page.locator("#says").inner_text().startswith("0:20.0: score 0.")
 
     curve = page.locator("#curve")
     box = curve.bounding_box()
@@ -79,7 +80,7 @@ def test_events_curve_and_keys_lead_to_moments_of_the_video(
         page.wait_for_function(MOVED.format(second))
     assert curve.get_attribute("aria-valuenow") == f"{span:.1f}"
 
-    event = page.get_by_role("button", name="0:00:06.0").first
+    event = page.get_by_role("button", name="0:06.0").first
     event.focus()
     event.press("Enter")
     page.wait_for_function(MOVED.format(6))
@@ -93,31 +94,78 @@ def test_without_a_playable_video_it_says_why_and_the_curve_still_answers(tmp_pa
     window.goto((scored(tmp_path / "out") / "index.html").as_uri())
     window.get_by_text("maam playable DIR").wait_for()
     assert window.locator("#video").is_hidden()
-    window.get_by_role("button", name="0:00:20.0").first.click()
-    assert window.locator("#says").inner_text().startswith("0:00:20.0: score 0.")
+    window.get_by_role("button", name="0:20.0").first.click()
+    assert window.locator("#says").inner_text().startswith("0:20.0: score 0.")
+
+
+@pytest.fixture(scope="module")
+def scored_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a scored video whose video browsers play."""
+    out = scored(tmp_path_factory.mktemp("once") / "out")
+    for_browsers(out)
+    return out / "index.html"
 
 
 @pytest.mark.parametrize("width", [1400, 900, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_any_width_and_its_words_can_be_read(
-    width: int, scheme: str, tmp_path: Path, window: Any, said: list[str]
+    width: int, scheme: str, scored_once: Path, window: Any, said: list[str]
 ) -> None:
-    for_browsers(scored(tmp_path / "out"))
     window.set_viewport_size({"width": width, "height": 900})
     window.emulate_media(color_scheme=scheme)
-    window.goto((tmp_path / "out" / "index.html").as_uri())
-    assert window.evaluate("document.documentElement.scrollWidth") <= width
-    assert window.evaluate(LEAST_CONTRAST) >= 4.5
+    window.goto(scored_once.as_uri())
+    window.locator("summary").click()
+    window.wait_for_function("video.readyState >= 2")
+    assert too_wide(window) == []
+    assert low_contrast(window) == []
+    assert window.evaluate(BROKEN) == [], "a moment or a length is one word"
+    assert window.evaluate("video.videoWidth") == 320
 
 
-LEAST_CONTRAST = """() => {
-    const luminance = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number).map((v) => v / 255)
-        .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-    const paper = luminance(getComputedStyle(document.body).backgroundColor);
-    const written = [...document.querySelectorAll('body *')].filter((e) => e.innerText && !e.closest('video'));
-    return Math.min(...written.map((e) => {
-        const pair = [luminance(getComputedStyle(e).color), paper].sort((a, b) => b - a);
-        return (pair[0] + 0.05) / (pair[1] + 0.05);
-    }));
-}"""  # of any text to the page's own background, as the WCAG define it
+def test_curve_and_video_are_seen_together_and_controls_hide_no_picture(scored_once: Path, window: Any) -> None:
+    """So that a click on the curve shows what it leads to."""
+    for width, height in ((1400, 900), (900, 800), (390, 844)):
+        window.set_viewport_size({"width": width, "height": height})
+        window.goto(scored_once.as_uri())
+        window.wait_for_function("video.readyState >= 2")
+        curve, video = (window.locator(name).bounding_box() for name in ("#curve", "#video"))
+        picture = video["width"] * window.evaluate("video.videoHeight / video.videoWidth")
+        assert video["y"] + picture - curve["y"] < height, "at once in the window"
+        assert video["height"] - picture >= 60, "room for the controls"
+
+
+def test_every_control_has_a_name_and_is_reached_by_tab(scored_once: Path, window: Any) -> None:
+    window.goto(scored_once.as_uri())
+    window.wait_for_function("video.readyState >= 2")
+    assert nameless(window) == []
+    assert focus_unseen(window) == []
+    reached = by_tab(window)
+    assert {"curve", "0:06.0", "0:20.0", "Settings: synthetic-mini"} <= set(reached)
+    assert sum("frame " in name for name in reached) == window.locator(".moments button").count() > 3
+
+
+def test_the_space_bar_on_the_curve_plays_and_stops(scored_once: Path, window: Any, said: list[str]) -> None:
+    window.goto(scored_once.as_uri())
+    window.wait_for_function("video.readyState >= 2")
+    window.locator("#curve").press(" ")
+    window.wait_for_function("!video.paused && video.currentTime > 0.3")
+    window.locator("#curve").press(" ")
+    window.wait_for_function("video.paused")
+    assert window.evaluate("scrollY") == 0, "and the page does not move"
+
+
+def test_on_paper_it_is_complete(scored_once: Path, window: Any) -> None:
+    """The settings, folded on the screen, and the pictures are printed; what only a screen can do is not."""
+    window.goto(scored_once.as_uri())
+    window.emulate_media(media="print")
+    assert window.locator("dl.facts").evaluate("(list) => list.checkVisibility({contentVisibilityAuto: true})")
+    assert window.locator("#video").is_hidden()
+    assert window.locator(".moments img").first.is_visible()
+    assert low_contrast(window) == []
+
+
+BROKEN = """() => [...document.querySelectorAll('.time, td.number')].filter((word) => {
+    const range = document.createRange();
+    range.selectNodeContents(word);
+    return new Set([...range.getClientRects()].map((box) => Math.round(box.bottom))).size > 1;
+}).map((word) => word.textContent)"""  # numbers on two lines

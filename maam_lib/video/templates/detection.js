@@ -4,9 +4,10 @@ const { start, end, width, times, scores } = JSON.parse(document.getElementById(
 const [video, curve, playhead, says] = ["video", "curve", "playhead", "says"].map((id) => document.getElementById(id));
 let moment = start, plays = true;
 
-function clock(seconds) { // h:mm:ss.s
-  const tenths = Math.round(10 * seconds), part = (unit, of) => String(Math.floor(tenths / unit) % of).padStart(2, "0");
-  return `${Math.floor(tenths / 36000)}:${part(600, 60)}:${part(10, 60)}.${tenths % 10}`;
+function clock(seconds) { // m:ss.s, from one hour on h:mm:ss.s
+  const tenths = Math.round(10 * seconds), hours = Math.floor(tenths / 36000), minutes = Math.floor(tenths / 600) % 60;
+  const two = (number) => String(number).padStart(2, "0"), rest = `${two(Math.floor(tenths / 10) % 60)}.${tenths % 10}`;
+  return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
 }
 
 function scoreAt(time) { // of the stretch of frames that it is in
@@ -45,9 +46,10 @@ function jumpToPointer(event) {
 
 const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
 curve.addEventListener("keydown", (event) => {
-  if (!(event.key in steps) || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (!(event.key in steps || event.key === " ") || event.ctrlKey || event.altKey || event.metaKey) return;
   event.preventDefault();
-  jump(moment + steps[event.key]);
+  if (event.key !== " ") jump(moment + steps[event.key]);
+  else if (plays) video.paused ? video.play() : video.pause();
 });
 curve.addEventListener("pointerdown", (event) => {
   if (event.button === 0) jumpToPointer(event);

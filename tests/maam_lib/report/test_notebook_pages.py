@@ -25,7 +25,8 @@ from maam_lib.report.network_pictures import Picture
 from maam_lib.report.notebook_pages import Chapter, as_html, chapter_page, index_page, readable_tables
 from maam_lib.report.paper_pages import write_paper_pages
 from maam_lib.report.site import Site
-from maam_lib.video.detection_page import Listed, Moment, clock, drawn, percent
+from maam_lib.video.detection_page import Listed, Moment, clock, drawn, lasting
+from maam_lib.video.trust import Threshold, percent
 from tests.results import made_up_result
 
 MACHINE = ("processor", "gpu", "precision", "platform")
@@ -377,14 +378,14 @@ def test_hostile_text_in_a_report_is_text(tmp_path: Path):
 
 
 def test_hostile_text_in_the_page_of_a_video_is_text():
-    event = {"kind": HOSTILE, "start": "0", "end": "1", "peak": HOSTILE, "note": HOSTILE}
-    threshold = {"trained_on": HOSTILE, "normal": HOSTILE, "reached": HOSTILE, "share": HOSTILE, "frames": 100}
+    event = {"kind": HOSTILE, "start": "0", "end": "1", "lasts": HOSTILE, "peak": HOSTILE, "note": HOSTILE}
     plain = {"ended": True, "alarms": 1, "highest": Moment(1.0, 0, 0.0, b""), "moments": [], "videos": ["a.mp4"]}
-    shown = {"name": HOSTILE, "facts": {HOSTILE: HOSTILE}, "clock": clock, "percent": percent, "of_speed": True}
+    plain |= {"clock": clock, "lasting": lasting, "percent": percent, "of_speed": True, "shape": 1.5, "shortest": 0.2}
+    shown = {"name": HOSTILE, "recipe": HOSTILE, "facts": {HOSTILE: HOSTILE}, "notes": [HOSTILE]}
     events = Listed([event], 0, 1.0, [event], event, event, {"alarm": [(0, 5)], "trouble": []})
     template = TEMPLATES.get_template("video/templates/detection.html")
     for of_training in (True, False):
-        of_threshold = threshold | {"of_training": of_training, "above": 1.0, "alarms_per_hour": None}
+        of_threshold = Threshold(HOSTILE, of_training, HOSTILE, 100, HOSTILE, HOSTILE, 1.0, HOSTILE, True, True)
         curve = drawn([1.0], [0.0], 1.0, 0.5)
         page = template.render(**shown, **plain, curve=curve, events=events, threshold=of_threshold)
         assert_harmless(page)
