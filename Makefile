@@ -6,7 +6,7 @@ BIN     = $(VENV)/bin
 RECIPE ?= synthetic-laptop
 APP_PORT ?= 8866
 # Here Voila finds the page of the app, which asks nothing of other hosts.
-APP_LOOK = maam_lib/playground/templates
+APP_LOOK = maam_lib/playground
 FUZZ ?= --minutes 10
 # A machine without an NVIDIA driver takes PyTorch's CPU build, where its index can be reached: 0.2 GB instead of 3 GB.
 TORCH   = $(shell sed -n 's/^torch==/torch==/p' constraints.txt)

@@ -20,7 +20,7 @@ pytest_plugins = ("tests.browser.real_browser",)  # its fixtures: `chromium` and
 pytestmark = pytest.mark.browser
 REPO = NOTEBOOK_FOLDER.parent
 NAME = "app.ipynb"
-LOOK = REPO / "maam_lib" / "playground" / "templates"  # where `make app` lets Voila look for its page
+LOOK = REPO / "maam_lib" / "playground"  # where `make app` lets Voila look for its page
 VOILA = (NAME, "--template=app", "--port={port}", "--Voila.port_retries=0")
 # Boxes whose content is wider than they are: these would have a scroll bar of their own, or cut something off.
 TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll('.maam-app, .maam-app .widget-box')]
