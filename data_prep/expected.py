@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from data_prep.clip import Clip, SourceError
+from data_prep.words import counted
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,14 @@ def check_counts(
         expected = counts.get(clip.name)
         if expected not in (None, clip.num_frames):
             raise SourceError(
-                f"{where}: {clip.num_frames} frames, expected {expected} by the official count; unpack or download it "
-                "again"
+                f"{where}: {counted(clip.num_frames, 'frame')}, expected {expected} by the official count; unpack or "
+                "download it again"
             )
     missing = missing_clips(dataset, clips)
     if missing and not allow_incomplete:
         expected = official.num_clips("train") + official.num_clips("test")
         raise SourceError(
-            f"{dataset}: {len(clips)} clips, expected {expected}; missing: "
+            f"{dataset}: {counted(len(clips), 'clip')}, expected {expected}; missing: "
             f"{', '.join(missing)}. Download the source again, or accept it with --allow-incomplete"
         )
     for split in official.totals:
@@ -113,12 +114,12 @@ def _check_split(dataset: str, split: str, clips: list[Clip], num_clips: int, nu
     frames = sum(clip.num_frames for clip in clips)
     if len(clips) > num_clips:
         raise SourceError(
-            f"{dataset}/{split}: {len(clips)} clips, expected {num_clips}; is another dataset among them?"
+            f"{dataset}/{split}: {counted(len(clips), 'clip')}, expected {num_clips}; is another dataset among them?"
         )
     if len(clips) == num_clips and frames != num_frames:
         raise SourceError(
-            f"{dataset}/{split}: {frames} frames, expected {num_frames} by the official count; was a clip cut or "
-            "converted? Unpack or download it again"
+            f"{dataset}/{split}: {counted(frames, 'frame')}, expected {num_frames} by the official count; was a clip "
+            "cut or converted? Unpack or download it again"
         )
 
 
@@ -126,12 +127,12 @@ def _check_test_totals(dataset: str, clips: list[Clip], official: OfficialCounts
     unmasked = [clip.name for clip in clips if clip.masks is None]
     if len(clips) - len(unmasked) != official.mask_clips:
         raise SourceError(
-            f"{dataset}/test: {len(clips) - len(unmasked)} clips with pixel masks, expected "
+            f"{dataset}/test: {counted(len(clips) - len(unmasked), 'clip')} with pixel masks, expected "
             f"{official.mask_clips}; without: {', '.join(unmasked) or 'none'}; unpack or download them again"
         )
     abnormal = sum(int(clip.labels().sum()) for clip in clips if clip.labels is not None)
     if official.abnormal_frames is not None and abnormal != official.abnormal_frames:
         raise SourceError(
-            f"{dataset}/test: {abnormal} abnormal frames, expected {official.abnormal_frames} as in the "
+            f"{dataset}/test: {counted(abnormal, 'abnormal frame')}, expected {official.abnormal_frames} as in the "
             "official label file; was it changed?"
         )

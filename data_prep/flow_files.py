@@ -17,6 +17,7 @@ import numpy as np
 from data_prep.clip import SourceError
 from data_prep.files import UnreadableError, open_npy
 from data_prep.frames import by
+from data_prep.words import counted
 
 FLO_MARK = b"PIEH"  # the float 202021.25, little-endian
 FLO_HEADER = 12  # bytes: mark, width, height
@@ -80,8 +81,9 @@ def find_flow(folder: Path, split: str, clip: str, num_frames: int) -> FlowFiles
             )
     if found != num_frames - 1:
         raise FlowFileError(
-            f"{folder / split / clip}: {found} flow fields for {num_frames} frames, expected {num_frames - 1}: flow "
-            "goes from each frame to the next, so the last frame has none. Is one missing, or one left over?"
+            f"{folder / split / clip}: {counted(found, 'flow field')} for {counted(num_frames, 'frame')}, expected "
+            f"{num_frames - 1}: flow goes from each frame to the next, so the last frame has none. "
+            "Is one missing, or one left over?"
         )
     return FlowFiles(tuple(paths), found, sizes[0])
 

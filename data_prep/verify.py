@@ -14,6 +14,7 @@ from data_prep.expected import OFFICIAL_COUNTS, check_counts
 from data_prep.files import UnreadableError, file_sha256, open_npy
 from data_prep.layout import MANIFEST, ClipEntry, DatasetError, Manifest, manifests, read_manifest, stored_form
 from data_prep.prepare import notes
+from data_prep.words import counted
 
 
 class VerificationError(ValueError):
@@ -66,7 +67,9 @@ class DatasetReport:
 
     def __str__(self) -> str:
         vanished = [
-            f"{clip.clip}: {clip.vanished} masks are empty at this size" for clip in self.clips if clip.vanished
+            f"{clip.clip}: {counted(clip.vanished, 'mask')} {'is' if clip.vanished == 1 else 'are'} empty at this size"
+            for clip in self.clips
+            if clip.vanished
         ]
         table = [self.table().to_string()] if self.clips else []
         lines = [str(self.folder), *table, *(f"note: {note}" for note in self.notes + vanished)]

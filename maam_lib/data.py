@@ -27,6 +27,7 @@ from data_prep.layout import (
     read_manifest,
     stored_form,
 )
+from data_prep.words import counted
 from maam_lib.config import Recipe
 
 Part = Literal["train", "held_out", "test"]
@@ -181,12 +182,14 @@ class PreparedDataset:
         shape, dtype = stored_form(array, frames, self.frame_size, self.channels)
         if len(opened) != shape[0]:
             raise DatasetError(
-                f"{where}: {frames} frames but {len(opened)} {array}, expected {shape[0]}; {repair}. File: {path}"
+                f"{where}: {counted(frames, 'frame')} but {len(opened)} {array}, expected {shape[0]}; {repair}. "
+                f"File: {path}"
             )
         if opened.shape != shape or opened.dtype != dtype:
             raise DatasetError(
                 f"{where}: {array} are {opened.dtype} {opened.shape}, expected {np.dtype(dtype)} {shape}; "
-                f"{repair}. File: {path}"
+                f"{repair}. "
+                f"File: {path}"
             )
         return opened
 
@@ -227,7 +230,7 @@ class FrameFlowDataset(Dataset):
         self.channels = prepared.channels if channels is None else channels
         if self.channels not in (prepared.channels, 3):
             raise DatasetError(
-                f"{prepared.name} has {prepared.channels} channels, {channels} asked for; gray can be "
+                f"{prepared.name} has {counted(prepared.channels, 'channel')}, {channels} asked for; gray can be "
                 "repeated to 3, all else must be as stored"
             )
         self.prepared = prepared

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from data_prep.clip import SourceError
 from data_prep.files.archives import is_junk
 from data_prep.files.writing import write_text
+from data_prep.words import counted
 
 RECORD = "source.json"
 TICK = 2_000_000_000  # ns; a file system may note times no finer than that, so that an edit keeps the time
@@ -168,5 +169,5 @@ def what_is_in(folder: Path) -> str:
         return "no such folder"
     paths = sorted(path for path in folder.iterdir() if not is_junk(path.name))
     kinds = Counter("folder" if path.is_dir() else f"{path.suffix} file".strip() for path in paths)
-    words = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.most_common(3)]
+    words = [f"{counted(count, kind)}" for kind, count in kinds.most_common(3)]
     return f"{' and '.join(words)}, such as {paths[-1].name}" if paths else "nothing"

@@ -19,6 +19,7 @@ from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
 from data_prep.files import clips_in, unpacked, what_is_in
 from data_prep.readers.matlab_files import cell_arrays, variables
+from data_prep.words import counted
 
 VIDEOS, MASKS = "Avenue_Dataset.zip", "ground_truth_demo.zip"
 _SPLIT_FOLDERS: dict[Split, str] = {"train": "training_videos", "test": "testing_videos"}
@@ -96,8 +97,8 @@ def _with_masks(clip: Clip, mask_folder: Path) -> Clip:
     _, num_masks = _cell_shape(path, "volLabel", lambda shape: shape[:-1] == (1,), "a 1xT cell of masks", official)
     if num_masks != clip.num_frames:
         raise SourceError(
-            f"avenue/test/{clip.name}: {clip.num_frames} frames but {num_masks} masks; expected one mask per frame. "
-            f"Was the video or the mask file cut? Masks: {path}"
+            f"avenue/test/{clip.name}: {counted(clip.num_frames, 'frame')} but {counted(num_masks, 'mask')}; "
+            f"expected one mask per frame. Was the video or the mask file cut? Masks: {path}"
         )
     masks = partial(_masks, path)
     return replace(clip, labels=partial(frames.mask_labels, masks), masks=masks)

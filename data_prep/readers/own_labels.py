@@ -12,6 +12,7 @@ import numpy as np
 
 from data_prep import frames
 from data_prep.clip import Clip, SourceError
+from data_prep.words import counted
 
 LABEL_FILE, MASK_FOLDER = "labels.csv", "masks"
 COLUMNS = ["clip", "first", "last"]
@@ -98,7 +99,10 @@ def _masks(folder: Path, test: dict[str, Clip], notes: list[str]) -> dict[str, M
             count, masks[name] = len(frames.mask_array(path)), partial(frames.array_masks, path)
             notes.append(f"{folder.name}/{path.name}: masks are read from this array")
         if count != num_frames:
-            raise SourceError(f"{folder / name}: {count} masks but {num_frames} frames; expected one mask per frame")
+            raise SourceError(
+                f"{folder / name}: {counted(count, 'mask')} but {counted(num_frames, 'frame')}; "
+                "expected one mask per frame"
+            )
     if passed_over:
         notes.append(
             f"{folder.name}/: {frames.listed(passed_over)} skipped; masks are lossless pictures, one per frame, in "

@@ -18,6 +18,7 @@ from data_prep import frames
 from data_prep.clip import Clip, SourceError
 from data_prep.expected import check_counts
 from data_prep.files import UnreadableError, archive_or_tree, clips_in, open_npy, unpacked, what_is_in
+from data_prep.words import counted
 
 _CLIP_NAME = r"(0[1-9]|1[0-3])_\d{3,4}"  # scene (camera) and number
 
@@ -64,8 +65,8 @@ def _training_clips(training: Path) -> list[Clip]:
     folders = _entries(training / "frames", folders=True)
     if videos and folders:
         raise SourceError(
-            f"{training}: {len(videos)} clips as videos/*.avi and {len(folders)} as folders in frames/; expected one "
-            "of the two, with all clips; move the other away"
+            f"{training}: {counted(len(videos), 'clip')} as videos/*.avi and {len(folders)} as folders in frames/; "
+            "expected one of the two, with all clips; move the other away"
         )
     clips = []
     for path in videos:

@@ -15,6 +15,7 @@ from data_prep.clip import Clip, SourceError, Split
 from data_prep.expected import OFFICIAL_COUNTS, check_counts
 from data_prep.files import archive_or_tree, clips_in, unpacked, what_is_in
 from data_prep.frames import gray_pictures, interval_labels, mask_pictures, numbered_files, of_one_size
+from data_prep.words import counted
 
 Ranges = tuple[tuple[int, int], ...]  # first and last abnormal frame, counted from 1, both included
 
@@ -105,7 +106,7 @@ def parse_label_file(label_file: Path, num_clips: int) -> list[Ranges]:
     entries = re.findall(r"gt_frame\s*=\s*\[([^\]]*)\]", text)
     if len(entries) != num_clips:
         raise SourceError(
-            f"{label_file}: labels of {len(entries)} clips, expected one entry for each of {num_clips} test "
+            f"{label_file}: labels of {counted(len(entries), 'clip')}, expected one entry for each of {num_clips} test "
             "clips; was the file cut?"
         )
     return [_parse_ranges(entry, label_file) for entry in entries]

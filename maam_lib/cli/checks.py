@@ -9,6 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
+from data_prep.words import counted
 from maam_lib import in_clone
 from maam_lib.cli.options import DEFAULT_ROOT, Root, app
 
@@ -116,7 +117,7 @@ def _device() -> Finding:
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         return Finding("device", f"CUDA: {', '.join(names)}")
-    return Finding("device", f"CPU, {torch.get_num_threads()} threads; a GPU is optional")
+    return Finding("device", f"CPU, {counted(torch.get_num_threads(), 'thread')}; a GPU is optional")
 
 
 def _kernel() -> Finding:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from data_prep.words import counted
 from maam_lib.cli.options import DEFAULT_ROOT, Root, app
 
 
@@ -34,7 +35,7 @@ def course(
         raise CourseError("give only one of --student, --students and --complete")
     names = students_in(students) if students else [student] if student is not None else []
     folders = write_course(out, root, names, own_scene=own_scene, complete=complete, apart=students is not None)
-    print(f"course: {out}" + (f", a folder for each of {len(folders)} students" if students else ""))
+    print(f"course: {out}" + (f", a folder for each of {counted(len(folders), 'student')}" if students else ""))
     first = "00_start_here.ipynb"
     if students:
         print(f"next: hand out the folders; a student runs `jupyter lab {first}` there; later: maam grade {out}")

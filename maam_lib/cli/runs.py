@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from data_prep.words import counted
 from maam_lib.cli.options import DEFAULT_ROOT, DEFAULT_SWEEP, Recipe, Root, Settings, app
 
 
@@ -38,7 +39,8 @@ def train(
     how = {"resume": resume, "devices": devices or "auto", "compiled": compiled}
     trained = fit(resolved, prepared, run, **how, on_epoch=_print_epoch)
     if is_first_process:
-        print(f"trained: {trained.folder}, {trained.epochs_done} epochs; next: maam evaluate --run {run} --root {root}")
+        done = counted(trained.epochs_done, "epoch")
+        print(f"trained: {trained.folder}, {done}; next: maam evaluate --run {run} --root {root}")
 
 
 @app.command()
@@ -228,7 +230,8 @@ def import_weights(
     net = import_released(prefix, out, run=run, recipe=load_recipe(recipe) if recipe else None)
     parameters = sum(parameter.numel() for parameter in net.parameters())
     items = 0 if net.items is None else len(net.items)
-    print(f"imported: {out}, {parameters:,} parameters, {net.frame_channels} channels, {items} items")
+    holds = f"{parameters:,} parameters, {counted(net.frame_channels, 'channel')}, {counted(items, 'item')}"
+    print(f"imported: {out}, {holds}")
     if run is not None:
         print(f"run: {run}; next: maam evaluate --run {run}")
 

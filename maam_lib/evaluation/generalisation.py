@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data_prep.words import counted
 from maam_lib.evaluation.result import Generalisation, Result
 from maam_lib.evaluation.scores import PatchErrors
 from maam_lib.model import MAAMNet
@@ -43,7 +44,7 @@ def width_history(result: Result) -> pd.DataFrame:
 def in_words(found: Generalisation) -> str:
     """One line per branch that was measured, and one of alarms."""
     clips = f"{', '.join(found.clips[:3])}{' ...' * (len(found.clips) > 3)}"
-    lines = [f"held out: {clips} ({found.frames} frames, compared with as many training frames)"]
+    lines = [f"held out: {clips} ({counted(found.frames, 'frame')}, compared with as many training frames)"]
     for name in ("motion", "appearance"):
         if (widths := getattr(found, name)) is not None:
             ratio = "" if widths.ratio is None else f", ratio {widths.ratio:.2f}"

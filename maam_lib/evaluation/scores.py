@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from data_prep.words import counted
 from maam_lib import pscd
 from maam_lib.config import Recipe, ScoringSettings
 from maam_lib.data import PreparedDataset
@@ -116,7 +117,7 @@ def score_table(errors: PatchErrors, psi: float, prepared: PreparedDataset) -> p
         labels, frames = prepared.labels(clip), table.loc[rows, "frame"].to_numpy()
         if frames.max() >= len(labels):
             raise EvaluationError(
-                f"{prepared.name}/test/{clip}: a score for frame {frames.max()} but {len(labels)} labels; "
+                f"{prepared.name}/test/{clip}: a score for frame {frames.max()} but {counted(len(labels), 'label')}; "
                 "were scores and labels prepared from the same source?"
             )
         table.loc[rows, "label"] = labels[frames].astype(int)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data_prep.words import counted
 from maam_lib.exercises.answers import plain, same
 
 FACTORS = {  # and what each may come from
@@ -85,7 +86,7 @@ def _tuple(got: Any, expected: tuple[Any, ...], tolerance: float, given: Sequenc
     if {type(part) for part in (*got, *expected)} == {str}:
         return _names(list(got), list(expected))
     if len(got) != len(expected):
-        return f"expected {len(expected)} values, not {len(got)}"
+        return f"expected {counted(len(expected), 'value')}, not {len(got)}"
     if len(got) <= MOST_VALUES and any(same(other, expected, tolerance) for other in permutations(got)):
         return "the right values in another order"
     wrong = [i for i, pair in enumerate(zip(got, expected, strict=True)) if not same(*pair, tolerance)]

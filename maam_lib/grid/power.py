@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from data_prep.words import counted
 from maam_lib.config import recipe_names
 from maam_lib.evaluation import LEVEL, Result
 from maam_lib.grid.experiments import GridResults
@@ -111,8 +112,8 @@ class Decider:
         why = f", {outlook.why}" if outlook.why else ""
         cost = "" if self.minutes is None else f", about {_duration(self.minutes)} of {self.of}"
         command = f": `{self.command}`" if self.command else ""
-        trainings = f"{self.trainings} more training{'s' * (self.trainings != 1)}"
-        return f"{outlook.seeds} seeds{expected}{why}; {trainings}{cost}{command}"
+        trainings = f"{counted(self.trainings, 'more training')}"
+        return f"{counted(outlook.seeds, 'seed')}{expected}{why}; {trainings}{cost}{command}"
 
 
 def deciders(verdict: Verdict, grids: Sequence[GridResults]) -> list[Decider]:
@@ -167,4 +168,4 @@ def minutes_each(results: Sequence[Result]) -> float | None:
 
 
 def _duration(minutes: float) -> str:
-    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
+    return counted(round(minutes), "minute") if minutes < 100 else f"{minutes / 60:.1f} hours"

@@ -22,6 +22,7 @@ import torch
 
 from data_prep.cluster import outcomes
 from data_prep.files import DiskFullError, alone, clear_asides, write_json, write_text
+from data_prep.words import counted
 from maam_lib.config import Recipe, load_recipe
 from maam_lib.data import PreparedDataset
 from maam_lib.grid.cost import measure_cost, memory_needed
@@ -75,7 +76,7 @@ def sweep(
         write_text(kept, recipe.to_yaml())
         workers = workers or (1 if scheduler else default_workers(recipe))
         _write_plan(home, cells, done, prepared, workers)
-        say(f"{recipe.name}: {len(cells)} cells, {len(done)} done, {len(to_do)} to do in {home}")
+        say(f"{recipe.name}: {counted(len(cells), 'cell')}, {len(done)} done, {len(to_do)} to do in {home}")
         failed = _run(to_do, workers, scheduler, say)
         if "table4" in parts and not (home / "cost.json").is_file():
             write_json(home / "cost.json", measure_cost(recipe, prepared).model_dump(mode="json"))

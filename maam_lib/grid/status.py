@@ -11,6 +11,7 @@ from typing import Literal
 import psutil
 
 from data_prep.files import UnreadableError, in_form, read_json
+from data_prep.words import counted
 from maam_lib.evaluation import Plan, PlannedCell, Result, Word
 from maam_lib.grid.experiments import base_recipe, grid_results
 from maam_lib.grid.results import REFERENCE, ResultError
@@ -45,7 +46,7 @@ class SweepState:
     def __str__(self) -> str:
         counts = ", ".join(f"{len(self.of(state))} {state}" for state in ORDER if self.of(state))
         left = "" if not self.seconds_left else f"; about {clock(self.seconds_left)} left"
-        lines = [f"{self.home}: {len(self.cells)} cells: {counts}{left}"]
+        lines = [f"{self.home}: {counted(len(self.cells), 'cell')}: {counts}{left}"]
         for state in ("running", "interrupted", "failed"):
             lines += [f"  {state:12} {cell.variant} seed {cell.seed}: {cell.detail}" for cell in self.of(state)]
         return "\n".join(lines + [f"  left out     {reason}" for reason in self.left_out])

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from data_prep.words import counted
 from maam_lib.baselines import spread_evenly
 from maam_lib.config import Recipe, SettingError
 from maam_lib.data import PreparedDataset, training_clips
@@ -61,7 +62,8 @@ def fit_recipe(recipe: Recipe, prepared: PreparedDataset) -> tuple[Recipe, str]:
         )
     data, patch = fitted.data, fitted.scoring.patch
     return fitted, (
-        f"{data.height}x{data.width}, {data.channels} channel(s), flow {data.flow}, {fitted.training.epochs} epochs, "
+        f"{data.height}x{data.width}, {counted(data.channels, 'channel')}, flow {data.flow}, "
+        f"{counted(fitted.training.epochs, 'epoch')}, "
         f"patch {patch[0]}x{patch[1]}{measured}"
     )
 

@@ -98,7 +98,7 @@ def test_a_mask_may_vanish_when_it_is_made_smaller(folder: Path) -> None:
     change(folder, "masks", lambda a: a.__setitem__(3, 0))
     rewrite(folder, lambda manifest: manifest["source"].update(frame_size=[48, 72]))
     assert problems_of(folder) == []
-    assert "note: test/Test001: 1 masks are empty at this size" in str(verify(folder, progress=False))
+    assert "note: test/Test001: 1 mask is empty at this size" in str(verify(folder, progress=False))
 
 
 def test_counts_are_compared_with_the_official_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,7 +213,7 @@ def test_gray_is_repeated_to_three_channels(prepared: PreparedDataset) -> None:
 def test_wrong_choices_are_refused(prepared: PreparedDataset) -> None:
     with pytest.raises(DatasetError, match="drop_last is 0; expected 1 or more"):
         FrameFlowDataset(prepared, "train", drop_last=0)
-    with pytest.raises(DatasetError, match="ped2 has 1 channels, 2 asked for"):
+    with pytest.raises(DatasetError, match="ped2 has 1 channel, 2 asked for"):
         FrameFlowDataset(prepared, "train", channels=2)
     with pytest.raises(DatasetError, match="no clip train/Train009"):
         FrameFlowDataset(prepared, "train", clips=["Train009"])

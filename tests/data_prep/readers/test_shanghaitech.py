@@ -224,7 +224,7 @@ def test_unlabelled_clip(tree: Path, tmp_path: Path) -> None:
 
 def test_missing_masks(tree: Path, tmp_path: Path) -> None:
     (tree / "testing/test_pixel_mask/01_0014.npy").unlink()
-    with pytest.raises(SourceError, match="1 clips with pixel masks, expected 2; without: 01_0014"):
+    with pytest.raises(SourceError, match="1 clip with pixel masks, expected 2; without: 01_0014"):
         read(tree, tmp_path)
 
 

@@ -180,7 +180,7 @@ def test_missing_mask(ped2: Path, tmp_path: Path) -> None:
 
 def test_missing_mask_folder(ped2: Path, tmp_path: Path) -> None:
     shutil.rmtree(ped2 / "Test/Test002_gt")
-    with pytest.raises(SourceError, match="1 clips with pixel masks, expected 2; without: Test002"):
+    with pytest.raises(SourceError, match="1 clip with pixel masks, expected 2; without: Test002"):
         _read(ped2, tmp_path)
 
 
@@ -218,7 +218,7 @@ def test_changed_label_count(ped1: Path, tmp_path: Path, monkeypatch: pytest.Mon
         (
             "TestVideoFile{end+1}.gt_frame = [1:4];\n",
             "",
-            r"labels of 1 clips, expected one entry for each of 2",
+            r"labels of 1 clip, expected one entry for each of 2",
         ),
         ("7:8", "7:9", "labels of Test001 run to frame 9, but it has 8"),
         ("3:5", "5:3", r"'5:3' in \[5:3, 7:8\] is not a range"),

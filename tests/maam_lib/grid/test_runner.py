@@ -97,7 +97,7 @@ def test_results_of_the_kit_in_another_number_format_are_measured_anew(
         states.append(state(tmp_path / "second"))
 
     grid = run_sweep(tmp_path / "second", variants=VARIANTS[:1], say=look)
-    assert "1 cells, 0 done, 1 to do" in said[0]
+    assert "1 cell, 0 done, 1 to do" in said[0]
     assert [len(seen.of("waiting")) for seen in states] == [1, 0], "the kit's result is none of this sweep"
     assert numbers(grid) == numbers(measured), "the same numbers, of this machine's own format"
     assert grid.left_out == [
