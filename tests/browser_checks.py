@@ -93,7 +93,8 @@ _TOO_WIDE = """() => [...document.querySelectorAll('*')].filter((box) => {
     if (!box.checkVisibility() || box.closest('svg, figure, pre')) return false;
     const style = getComputedStyle(box), root = box === document.documentElement || box === document.body;
     if (box.matches('input, select, textarea') || box.clientWidth < 2) return false;
-    return (root || style.overflowX !== 'visible') && box.scrollWidth > box.clientWidth + 1;
+    const most = box.clientWidth + (style.textOverflow === 'ellipsis' ? 0 : 1);  // three dots come at once
+    return (root || style.overflowX !== 'visible') && box.scrollWidth > most;
 }).map((box) => `${box.tagName.toLowerCase()}${box.id && '#' + box.id} .${box.className}: ` +
     `${box.scrollWidth} pixels in ${box.clientWidth}`)"""
 _LOOK = """(element) => { const s = getComputedStyle(element), around = element.parentElement
@@ -101,6 +102,10 @@ _LOOK = """(element) => { const s = getComputedStyle(element), around = element.
     const outline = s.outlineStyle === 'none' || s.outlineWidth === '0px' ? '' : s.outline;
     const own = [outline, s.boxShadow, s.borderColor, s.backgroundColor, s.textDecoration];
     return [...own, around?.outline, around?.boxShadow].join('|');
+}"""
+_FROM_THE_START = """() => {
+    window.stops = []; window.scrollTo(0, 0);
+    document.body.tabIndex = -1; document.body.focus(); document.body.blur(); document.body.removeAttribute('tabindex');
 }"""
 _STOP = f"""() => {{
     let at = document.activeElement;
@@ -154,7 +159,7 @@ def nameless(page: Any) -> list[str]:
 
 def focus_unseen(page: Any) -> list[str]:
     """Press Tab through the whole page; the controls on which a reader does not see that they have the focus."""
-    page.evaluate("() => { window.stops = []; document.activeElement?.blur(); window.scrollTo(0, 0); }")
+    page.evaluate(_FROM_THE_START)
     for _ in range(MOST_STOPS):
         page.keyboard.press("Tab")
         if page.evaluate(_STOP) is None:
