@@ -24,7 +24,7 @@ UNSEEN = {"application/vnd.jupyter.widget-view+json", RESULT_MIME}  # outputs th
 SOLUTION_MARK = re.compile(r"^ *### (BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
 SAYS_NOTHING = ("", "–", "-", "NaN", "nan", "None", "not measured")
 NUMBER = re.compile(r"(?=.*\d)([-+−\d\s.,:±%/()\[\]–×]|(?<=\d)e(?=[-+]?\d))+")
-LINE = 38  # letters of a formula that a phone shows in one line
+LINE = 30  # letters of a formula that a phone shows in one line
 OTHERS = {"paper": "The paper's tables and claims", "player": "Play"}  # pages beside the chapters
 PHONE = 46  # letters of a table that a screen of 390 pixels holds side by side
 

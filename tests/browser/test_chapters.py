@@ -14,9 +14,11 @@ from data_prep.files import write_text
 from maam_lib.figures.method import method
 from maam_lib.report.notebook_pages import Chapter, chapter_page, index_page
 from tests.browser_checks import focus_unseen, low_contrast, nameless, too_wide
+from tests.conftest import PROJECT
 
 pytest_plugins = ("tests.browser.real_browser",)  # its fixtures: `chromium` and `window`
 pytestmark = pytest.mark.browser
+SAMPLE = sorted((PROJECT / "reports" / "sample").glob("[0-9i]*.html"))  # its chapters and first page
 WIDTHS = (1400, 900, 390)
 CODE = '''# a comment
 from pathlib import Path
@@ -130,3 +132,18 @@ def test_the_first_page_says_first_what_came(window: object, pages: list[Path]) 
     left, right = (dots.nth(n).bounding_box()["x"] for n in (2, 0))
     assert left < right, "the row without a network has the lower AUC"
     assert window.locator(".numbers td.number").all_inner_texts()[-3:] == ["0.365", "−0.039", "Test001, frame 57"]
+
+
+@pytest.mark.parametrize(
+    "page", sorted((PROJECT / "reports" / "sample").glob("[0-9i]*.html")), ids=lambda page: page.stem
+)
+def test_the_kept_sample_can_be_read_on_a_screen_and_on_a_phone(window: object, page: Path) -> None:
+    window.goto(page.as_uri())
+    window.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+    assert nameless(window) == []
+    for width in WIDTHS:
+        window.set_viewport_size({"width": width, "height": 900})
+        assert too_wide(window) == [], width
+    for scheme in ("light", "dark"):
+        window.emulate_media(color_scheme=scheme)
+        assert low_contrast(window) == [], scheme
