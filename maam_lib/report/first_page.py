@@ -39,7 +39,8 @@ def write_first_pages(site: Site, verdicts: list[Verdict]) -> None:
     counts = Counter(verdict.words for verdict in of_paper)
     measured = [grid for grid in found.grids if grid.results.get(BASE)]
     real = [grid for grid in measured if not is_generated(grid)]
-    rows = summary((grid.recipe.name, grid.results[BASE]) for grid in measured).drop(columns=["dataset", "protocol"])
+    rows = summary((grid.recipe.name, grid.results[BASE]) for grid in measured)
+    rows = rows.drop(columns=["dataset", "protocol"], errors="ignore")  # without results it has no columns
     motion = figures_of("motion", found, root)
     site.write(
         "index",

@@ -406,4 +406,7 @@ def test_a_number_and_its_spread_stay_on_one_line_in_the_report(tmp_path: Path):
     table = pd.DataFrame({"AUC": [Number((0.8, 0.81)), "0.9 ± 0.1"]})
     site = Site(tmp_path, Collection([], {}, [], {}), tmp_path)
     shown = TEMPLATES.get_template("report/templates/parts.html").module.table(site.table("t", table, "caption"))
-    assert re.findall(r"<td>(.+)</td>", shown) == ["0.805\xa0±\xa00.005", "0.9\xa0±\xa00.1"]
+    assert re.findall(r'<td[^>]*><span class="whole">(.+)</span></td>', shown) == [
+        "0.805\xa0±\xa00.005",
+        "0.9\xa0±\xa00.1",
+    ]
