@@ -26,7 +26,7 @@ SAYS_NOTHING = ("", "–", "-", "NaN", "nan", "None", "not measured")
 NUMBER = re.compile(r"(?=.*\d)([-+−\d\s.,:±%/()\[\]–×]|(?<=\d)e(?=[-+]?\d))+")
 LINE = 30  # letters of a formula that a phone shows in one line
 OTHERS = {"paper": "The paper's tables and claims", "player": "Play"}  # pages beside the chapters
-PHONE = 50  # letters of a table that a screen of 390 pixels holds side by side
+PHONE = 47  # letters of a table that a screen of 390 pixels holds side by side
 
 
 @dataclass(frozen=True)
