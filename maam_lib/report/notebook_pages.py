@@ -26,7 +26,7 @@ SAYS_NOTHING = ("", "–", "-", "NaN", "nan", "None", "not measured")
 NUMBER = re.compile(r"(?=.*\d)([-+−\d\s.,:±%/()\[\]–×]|(?<=\d)e(?=[-+]?\d))+")
 LINE = 30  # letters of a formula that a phone shows in one line
 OTHERS = {"paper": "The paper's tables and claims", "player": "Play"}  # pages beside the chapters
-PHONE = 46  # letters of a table that a screen of 390 pixels holds side by side
+PHONE = 47  # letters of a table that a screen of 390 pixels holds side by side
 
 
 @dataclass(frozen=True)
@@ -194,8 +194,8 @@ class Renderer(IPythonRenderer):
 
 
 def _formula(mathml: str) -> str:
-    letters = re.sub(r"<[^>]*>|\s", "", unescape(mathml))
-    return mathml.replace("<math ", '<math class="long" ', 1) if len(letters) > LINE else mathml
+    letters = len(re.sub(r"<[^>]*>|\s", "", unescape(mathml))) + 2 * mathml.count("<mspace")
+    return mathml.replace("<math ", '<math class="long" ', 1) if letters > LINE else mathml
 
 
 def as_html(markdown: str, *, link_headings: bool = True) -> str:

@@ -74,4 +74,5 @@ def test_slides_can_be_read_on_a_phone_too(window: object, deck: Path, scheme: s
     window.set_viewport_size({"width": 390, "height": 844})
     window.goto(deck.as_uri())
     assert low_contrast(window) == []
+    assert too_wide(window) == []
     assert [found for found in window.evaluate(CUT_OFF) if "reaches out" in found] == []
