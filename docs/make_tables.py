@@ -121,8 +121,8 @@ def findings() -> str:
     texts = (
         "**Learning helps where direction matters.** On the kit's generated street, the network's AUC is "
         f"{learned:.2f} (seeds: {len(scene)}); the best score without any network reaches {without:.2f}. Learning adds "
-        f"{learned - without:.2f}. (AUC: the chance that an abnormal frame scores higher than a normal one; 0.5 is "
-        "guessing.)",
+        f"about {learned - without:.1f}. (AUC: the chance that an abnormal frame scores higher than a normal one; 0.5 "
+        "is guessing.)",
         "**On real UCSD Ped2, speed is enough.** The plain speed of whatever moves, without any network, has an AUC of "
         f"{speed:.3f}; the paper prints {printed} for MAAM-Net. The kit's networks do learn motion there, but that "
         f"lowers their AUC: it is {min(of_flow):.2f} to {max(of_flow):.2f} at half of the paper's frame size, and "

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,6 +65,8 @@ def detect(
     if (onnx is None) == (video is None):
         raise DetectionError("expected RUN VIDEO, or --onnx FILE VIDEO")
     check_free(out)
+    if normal is not None and _holds(normal, video or run):
+        raise DetectionError(f"--normal {normal}: this is the footage to be scored; give other footage, of normal life")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its errors are told by ours
     if onnx is None:
         from maam_lib.video.scorer import score_with
@@ -85,7 +88,7 @@ def detect(
             done = detect_in(
                 detector, score, footage, out, **wanted, on_progress=lambda progress: show(progress_line(progress))
             )
-        print(progress_line(done))
+        print(progress_line(replace(done, announced=None)))  # none are left, also where the file breaks off
         if browser_video:
             try:
                 _write_for_browsers(out)
@@ -121,6 +124,12 @@ def export(
     detector, net = _detector(run, root)
     check = write_onnx(net, detector, onnx)
     print(f"exported: {onnx}; {check}; next: maam detect --onnx {onnx} VIDEO --out DIR")
+
+
+def _holds(normal: str, video: str) -> bool:
+    """Whether the video is the normal footage, or lies in its folder."""
+    scored = Path(video)
+    return scored.exists() and Path(normal).resolve() in (scored.resolve(), *scored.resolve().parents)
 
 
 def _measured_on(detector: "Detector", score: "Score", normal: str, frame_rate: float | None) -> "Detector":

@@ -1,4 +1,4 @@
-"""How a claim of the paper is judged: rules fixed before any result is read, and what becomes of them (ours).
+"""How a claim of the paper is judged: rules fixed in advance, or marked as corrected, and what becomes of them (ours).
 
 A claim is judged for each recipe that has results, from results of the same seeds, and then as a whole: the paper's
 settings on the paper's datasets decide; where they were not measured, the smaller recipes on the same datasets do, and
@@ -77,6 +77,7 @@ class Claim:
     paper: str = ""  # the paper's own numbers for it
     differences: Sequence[int] = ()  # of docs/differences.md, that bear on it
     ours: bool = False  # a question of ours, which the paper does not speak of
+    corrected: str = ""  # when the rule was corrected after results had been seen, and how
 
 
 @dataclass(frozen=True)

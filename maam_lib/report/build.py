@@ -22,10 +22,9 @@ from bs4 import BeautifulSoup
 from data_prep import __version__
 from data_prep.files import folder_aside, write_json, write_text
 from maam_lib import in_clone
-from maam_lib.config import Recipe, load_recipe, recipe_names
 from maam_lib.evaluation import Result
 from maam_lib.grid import Verdict, claims, deciders, every_variant, no_learning_table, questions, result_table, verdict
-from maam_lib.report.collection import OWN, collect, turned
+from maam_lib.report.collection import collect, settings_in_words
 from maam_lib.report.first_page import write_first_pages
 from maam_lib.report.how_made import write_how_made
 from maam_lib.report.notebook_pages import as_html
@@ -89,16 +88,6 @@ def variant_page(recipe: str, what: str, settings: str, results: Sequence[Result
     """All that was measured of one variant of a recipe, seed by seed (its results and their files), and by what."""
     seeds = [(result.as_json(), file, _measured(result)) for result, file in zip(results, files, strict=True)]
     return site_page("runs/recipe/variant", "variant", recipe=recipe, what=what, settings=settings, seeds=seeds)
-
-
-def settings_in_words(recipe: Recipe, variant: str) -> str:
-    """The settings of a variant: what differs from the kit's recipe of that name, or from the defaults."""
-    name, trained = recipe.name.removeprefix(OWN), recipe.with_settings(*every_variant()[variant].settings)
-    of_kit = name in recipe_names()
-    before = load_recipe(name) if of_kit else Recipe(name=name, data=trained.data)
-    words = turned(before, trained)
-    known = f"recipe {name}" if of_kit else "a recipe of your own"
-    return f"{known} with {words}" if words else f"{known}, unchanged"
 
 
 def _measured(result: Result) -> Table:

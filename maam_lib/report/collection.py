@@ -1,16 +1,18 @@
 """Every result that a report is made of: sweeps, single runs, and the results that come with the kit."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 import pandas as pd
 
 from data_prep.files import UnreadableError
 from data_prep.layout import checked_name
-from maam_lib.config import Recipe, SettingError, differences, load_recipe
+from maam_lib.config import Recipe, SettingError, differences, load_recipe, recipe_names
 from maam_lib.evaluation import Calibration, Cost, Result
 from maam_lib.grid import (
     BASE,
@@ -33,7 +35,7 @@ from maam_lib.training import SCORES, RunError, RunFolder, build_network, load_w
 
 IN_ORDER = (*DATASETS, "synthetic", "synthetic-avenue", "synthetic-shanghai")
 ALWAYS = tuple(DATASETS)  # recipes that a report speaks of even where nothing is measured
-OWN = "own-"  # begins the name of a run whose settings are no variant of its recipe
+OWN = "own-"  # begins the name of a run whose settings are no variant of its recipe; own-2- for other settings, and on
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,10 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
     homes = {home.name: home for folder in reversed(searched) for home in folder.glob("*") if home.is_dir()}
     found = Collection([], {}, [], {})
     own: dict[str, list[RunFolder]] = {}
-    for run in map(RunFolder.open, runs):
+    opened = [RunFolder.open(run) for run in runs]
+    for run in opened:
         with found.leaving_out(SettingError):
-            own.setdefault(_name_of(run), []).append(run)
+            own.setdefault(_name_of(run, own), []).append(run)
     for name in sorted({*homes, *ALWAYS, *own}, key=_order):
         of_name, home = own.get(name, []), homes.get(name, Path(name))
         with found.leaving_out(ValueError, before=f"{home}: "):  # SettingError among them
@@ -120,6 +123,8 @@ def collect(folders: Sequence[Path] = (), runs: Iterable[Path] = ()) -> Collecti
             with found.leaving_out(RunError, ResultError):
                 if (scored := _scored(grid, searched, of_name)) is not None:
                     found.scored[name] = scored
+    named = [run.folder for run in opened]
+    found.own.sort(key=lambda run: named.index(run.folder))
     return found
 
 
@@ -128,14 +133,34 @@ def turned(before: Recipe, after: Recipe) -> str:
     return "; ".join(f"{key} {new} instead of {old}" for key, (old, new) in differences(before, after).items())
 
 
-def _name_of(run: RunFolder) -> str:
-    """The name that a run's results go by: its recipe's, where its settings are a variant of it."""
-    recipe, seeds = run.recipe, [run.recipe.training.seed]
-    try:
-        known = {cell.recipe.hash() for cell in cells_of(load_recipe(recipe.name), every_variant(), seeds)}
-    except SettingError:
-        known = set()
-    return recipe.name if recipe.hash() in known else f"{OWN}{recipe.name}"
+def kit_name(name: str) -> str:
+    """The name of the recipe that a run of this name began with."""
+    return re.sub(rf"^{OWN}(\d+-)?", "", name)
+
+
+def settings_in_words(recipe: Recipe, variant: str) -> str:
+    """The settings of a variant: what differs from the kit's recipe of that name, or from the defaults."""
+    name, trained = kit_name(recipe.name), recipe.with_settings(*every_variant()[variant].settings)
+    of_kit = name in recipe_names()
+    before = load_recipe(name) if of_kit else Recipe(name=name, data=trained.data)
+    words = turned(before, trained)
+    known = f"recipe {name}" if of_kit else "a recipe of your own"
+    return f"{known} with {words}" if words else f"{known}, unchanged"
+
+
+def _name_of(run: RunFolder, own: Mapping[str, Sequence[RunFolder]]) -> str:
+    """The name that a run's results go by: of the recipe or of the earlier run that its settings are a variant of."""
+    name = run.recipe.name
+    with suppress(SettingError):  # no recipe of the kit
+        if _is_variant(run, load_recipe(name)):
+            return name
+    numbered = (f"{OWN}{f'{n}-' if n > 1 else ''}{name}" for n in count(1))
+    return next(other for other in numbered if other not in own or _is_variant(run, own[other][0].recipe))
+
+
+def _is_variant(run: RunFolder, base: Recipe) -> bool:
+    cells = cells_of(base, every_variant(), [run.recipe.training.seed])
+    return run.recipe.hash() in {cell.recipe.hash() for cell in cells}
 
 
 def _results(runs: Sequence[RunFolder], found: Collection) -> list[tuple[Path, Result]]:

@@ -22,7 +22,7 @@ from maam_lib.grid import (
     summary,
     tables,
 )
-from maam_lib.report.collection import OWN
+from maam_lib.report.collection import OWN, kit_name, settings_in_words
 from maam_lib.report.figures import figures_of
 from maam_lib.report.site import Site, Table
 
@@ -89,18 +89,25 @@ def _at_a_glance(measured: list[GridResults]) -> pd.DataFrame:
 
 def _own_runs(site: Site) -> Table | None:
     """The runs that the user named, each in a row, whether it can be compared or not; None without any."""
-    rows = [
-        {
-            "your run": str(run.folder),
-            "recipe": run.recipe.removeprefix(OWN),
-            "seed": run.result.seed,
-            "AUC": shown([run.result], auc),
-            "best no-learning": tables.yardstick([run.result]),
-            "learning adds": tables.learning_adds([run.result]),
-            "compared as": every_variant()[run.variant].what if run.variant else f"not compared: {run.why}",
-        }
-        for run in site.found.own
-    ]
+    recipes = {grid.recipe.name: grid.recipe for grid in site.found.grids}
+    rows = []
+    for run in site.found.own:
+        compared = f"not compared: {run.why}"
+        if run.variant:
+            compared = every_variant()[run.variant].what
+            if run.recipe.startswith(OWN):
+                compared += f", of settings of your own: {settings_in_words(recipes[run.recipe], BASE)}"
+        rows.append(
+            {
+                "your run": str(run.folder),
+                "recipe": kit_name(run.recipe),
+                "seed": run.result.seed,
+                "AUC": shown([run.result], auc),
+                "best no-learning": tables.yardstick([run.result]),
+                "learning adds": tables.learning_adds([run.result]),
+                "compared as": compared,
+            }
+        )
     return site.table("own", pd.DataFrame(rows), "Your runs") if rows else None
 
 

@@ -137,12 +137,13 @@ def drawn(values: Sequence[float], times: Sequence[float], end: float, level: fl
 class Listed(NamedTuple):
     """What events.csv holds, as the page shows it."""
 
-    rows: list[dict[str, str]]  # the first LISTED, their peaks on the page's scale; "lasts" in words
+    rows: list[dict[str, str]]  # the first LISTED by their start, their peaks on the page's scale; "lasts" in words
     left_out: int  # rows after these
     alarm_seconds: float  # of all alarms together
     alarms: list[dict[str, str]]  # the first FEW
     last: dict[str, str] | None  # alarm
     worst: dict[str, str] | None  # alarm
+    cut: dict[str, str] | None  # where decoding stopped before the end of the file
     shaded: dict[str, list[tuple[int, int]]]  # "alarm", "trouble": first unit of the curve's WIDTH, and how many
 
 
@@ -150,7 +151,7 @@ def listed(events: Path, training: TrainingScores, start: float, end: float, sti
     """Reads events.csv in one pass. start, end: seconds that the curve spans. still_on: an alarm that has not ended."""
     marks = {kind: np.zeros(WIDTH, bool) for kind in ("alarm", "trouble")}
     across, rows, count, seconds = WIDTH / ((end - start) or 1.0), [], 0, 0.0
-    alarms, last, worst = [], None, None
+    alarms, last, worst, cut = [], None, None, None
     with events.open(newline="", encoding="utf-8") as file:
         going_on = [replace(still_on, note="still on").row] if still_on else []
         for count, row in enumerate(chain(csv.DictReader(file), going_on), start=1):
@@ -163,10 +164,12 @@ def listed(events: Path, training: TrainingScores, start: float, end: float, sti
             if kind == "alarm":
                 seconds, last, alarms = seconds + ended - begun, row, [*alarms, row][:FEW]
                 worst = row if worst is None or float(row["peak"]) > float(worst["peak"]) else worst
+            cut = row if row["kind"] == "cut" else cut
             if count <= LISTED:
                 rows.append(row)
     shaded = {kind: _stretches(mark) for kind, mark in marks.items()}
-    return Listed(rows, max(0, count - LISTED), seconds, alarms, last, worst, shaded)
+    rows.sort(key=lambda row: float(row["start"]))  # an alarm is written when it ends
+    return Listed(rows, max(0, count - LISTED), seconds, alarms, last, worst, cut, shaded)
 
 
 def _stretches(marks: np.ndarray) -> list[tuple[int, int]]:

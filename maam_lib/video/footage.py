@@ -156,9 +156,9 @@ def _file_frames(video: Video, frame_rate: float | None, notes: list[str]) -> Ge
     finally:
         video.close()
     if broken:
-        yield Event(
-            "cut", number, number, last, last, note=f"decoding stops after {counted(number, 'frame')}: {broken}"
-        )
+        why = f"decoding stops after {counted(number, 'frame')}: {broken}"
+        notes.append(why)
+        yield Event("cut", number, number, last, last, note=why)
     facts = video.facts
     notes += (replace(facts, shortest=0.0, longest=0.0) if frame_rate else facts).notes
 

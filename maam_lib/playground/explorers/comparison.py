@@ -41,7 +41,9 @@ class RunComparison(widgets.VBox):
         found = runs_under(self.runs)
         chosen = {name: found[name] for name in self.finished.value if name in found}
         if not chosen:
-            self.table.value = note("choose one or more of the finished runs to compare them side by side")
+            none = "there is no finished run yet; train a network in the training tab"
+            some = "choose one or more of the finished runs to compare them side by side"
+            self.table.value = note(some if found else none)
             self.histories.show(None)
             return
         try:

@@ -219,6 +219,20 @@ def test_an_own_run_is_always_in_a_row_and_says_why_it_is_not_compared(
     assert f"not compared: {other.why}" in again
 
 
+def test_own_runs_of_different_settings_are_recipes_of_their_own_in_any_order(finished_run: RunFolder, tmp_path: Path):
+    other = shutil.copytree(finished_run.folder, tmp_path / "other")
+    changed = finished_run.recipe.with_settings("loss.margin=0.9")
+    write_text(other / "recipe.yaml", changed.to_yaml())
+    measured = json.loads((other / "metrics.json").read_text(encoding="utf-8"))
+    write_text(other / "metrics.json", json.dumps(measured | {"recipe_hash": changed.hash()}))
+    name = finished_run.recipe.name
+    for runs in ([finished_run.folder, other], [other, finished_run.folder]):
+        found = collect(runs=runs)
+        assert [(run.recipe, run.variant) for run in found.own] == [(f"{OWN}{name}", BASE), (f"{OWN}2-{name}", BASE)]
+    page = build_report(tmp_path / "out", runs=[finished_run.folder, other], root=tmp_path).read_text(encoding="utf-8")
+    assert "loss.margin 0.9 instead of" in page
+
+
 def test_results_of_the_kit_that_a_sweep_of_other_settings_hides_are_counted(tmp_path: Path):
     own = load_recipe("ped2-mini", "training.epochs=5")
     write_text(tmp_path / "ped2-mini" / "recipe.yaml", own.to_yaml())
@@ -264,7 +278,9 @@ def test_recipes_measured_after_each_epoch_show_their_epochs(pages: dict[str, st
 def test_each_claim_has_a_card(pages: dict[str, str]):
     page = pages["claims"]
     assert page.count('<section class="card ') >= 15
-    assert page.count("Rule, fixed in advance") == page.count('<section class="card ')
+    rules = page.count("Rule, fixed in advance"), page.count("Rule, corrected after results had been seen")
+    assert sum(rules) == page.count('<section class="card ')
+    assert rules[1] == 2, "places and losses"
 
 
 def test_undecided_cards_say_how_many_seeds_would_decide_and_what_they_cost(pages: dict[str, str]):

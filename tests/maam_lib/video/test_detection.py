@@ -259,6 +259,9 @@ def test_a_cut_video_is_scored_to_its_end_and_says_so(tmp_path: Path) -> None:
     events = pd.read_csv(tmp_path / "out" / "events.csv")
     assert tuple(events.columns) == COLUMNS
     assert events["kind"].tolist() == ([] if footage.announced is None else ["cut"])
+    assert any(note.startswith("decoding stops after ") for note in footage_notes(DETECTOR, footage))
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "The file cannot be decoded after" in page[page.index('class="story"') : page.index("</header>")]
 
 
 KILLED = """
@@ -547,6 +550,15 @@ def test_a_hostile_name_is_text_on_the_page(video: Path, tmp_path: Path) -> None
     assert all(url.startswith(("data:image/jpeg;base64,", "annotated.")) for url in found.fetched)
     assert "<img src=x" not in page
     assert hostile.name in html.unescape(page)
+
+
+def test_footage_is_not_scored_by_its_own_threshold(tmp_path: Path) -> None:
+    write_images(tmp_path / "days" / "monday", moving("hall", 20, (48, 64)), "{:03d}.png")
+    for normal in ("days", "days/monday"):
+        words = ["detect", "ped2-laptop", tmp_path / "days" / "monday", "--normal", tmp_path / normal, "--out"]
+        answer = CliRunner().invoke(cli.app, [*map(str, words), str(tmp_path / "out")])
+        assert "this is the footage to be scored" in str(answer.exception)
+        assert not (tmp_path / "out").exists()
 
 
 def test_what_cannot_be_is_told_before_anything_is_read(exported: Path, tmp_path: Path) -> None:

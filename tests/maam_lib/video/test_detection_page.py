@@ -73,7 +73,7 @@ def test_a_score_at_the_threshold_that_is_no_alarm_is_explained(tmp_path: Path) 
     frames = (Frame(t, t / 10, np.full((48, 64, 3), level, np.uint8), 0.0) for t, level in enumerate(lit))
     detect(detector, bright, Footage("made.avi", False, 10, 20, (48, 64), [], frames), tmp_path / "out")
     page = " ".join((tmp_path / "out" / "index.html").read_text(encoding="utf-8").split())
-    assert "is at the threshold of 0.40, but not for the 0.2 s that make an alarm." in page
+    assert "is at or above the threshold of 0.40, but for less than the 0.2 s that an alarm needs." in page
 
 
 def test_notes_on_the_footage_stand_beside_what_can_be_trusted(tmp_path: Path) -> None:
