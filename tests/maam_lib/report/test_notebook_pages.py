@@ -382,7 +382,7 @@ def test_hostile_text_in_the_page_of_a_video_is_text():
     plain = {"ended": True, "alarms": 1, "highest": Moment(1.0, 0, 0.0, b""), "moments": [], "videos": ["a.mp4"]}
     plain |= {"clock": clock, "lasting": lasting, "percent": percent, "of_speed": True, "shape": 1.5, "shortest": 0.2}
     shown = {"name": HOSTILE, "recipe": HOSTILE, "facts": {HOSTILE: HOSTILE}, "notes": [HOSTILE]}
-    events = Listed([event], 0, 1.0, [event], event, event, {"alarm": [(0, 5)], "trouble": []})
+    events = Listed([event], 0, 1.0, [event], event, event, event, {"alarm": [(0, 5)], "trouble": []})
     template = TEMPLATES.get_template("video/templates/detection.html")
     for of_training in (True, False):
         of_threshold = Threshold(HOSTILE, of_training, HOSTILE, 100, HOSTILE, HOSTILE, 1.0, HOSTILE, True, True)
