@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
+from data_prep.words import counted
 from maam_lib.exercises import record
 from maam_lib.exercises.answers import fingerprint, plain, same, shown
 from maam_lib.exercises.hints import diagnose
@@ -187,7 +188,7 @@ def function(answer: Any, right: Callable[..., Any], cases: Cases, tolerance: fl
             called = ", ".join(f"{name} {_in_short(a)}" for name, a in zip(names, case, strict=True))
             wrong = diagnose(got, expected, tolerance, case, names)
             return Judgement(False, got, expected, f"on case {number} of {len(cases)}, with {called}: {wrong}")
-    return Judgement(True, f"the library's results on {len(cases)} case{'s' * (len(cases) > 1)}", "the same on all")
+    return Judgement(True, f"the library's results on {counted(len(cases), 'case')}", "the same on all")
 
 
 def between(answer: Any, measured: float, low: float, high: float, what: str) -> Judgement:

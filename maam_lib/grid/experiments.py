@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data_prep.words import counted
 from maam_lib.config import LossSettings, Recipe, SettingError, load_recipe
 from maam_lib.data import PreparedDataset
 from maam_lib.evaluation import Evaluator, NoLearning, Result, evaluate, network_predictor
@@ -239,7 +240,7 @@ def grid_results(
         else:
             folder = next(folder for folder in folders if path.is_relative_to(folder))
             elsewhere[folder / base.name, why] += 1
-    hidden = [f"{home}: {n} result{'s' * (n > 1)} left out: {why}" for (home, why), n in elsewhere.items()]
+    hidden = [f"{home}: {counted(n, 'result')} left out: {why}" for (home, why), n in elsewhere.items()]
     results = {name: [by_hash[h] for h in of_variant if h in by_hash] for name, of_variant in hashes_of.items()}
     no_learning = _no_learning(base, folders, content_hash, left_out)
     return GridResults(base, {name: seeds for name, seeds in results.items() if seeds}, left_out, no_learning, hidden)

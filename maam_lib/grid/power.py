@@ -112,7 +112,7 @@ class Decider:
         why = f", {outlook.why}" if outlook.why else ""
         cost = "" if self.minutes is None else f", about {_duration(self.minutes)} of {self.of}"
         command = f": `{self.command}`" if self.command else ""
-        trainings = f"{counted(self.trainings, 'more training')}"
+        trainings = counted(self.trainings, "more training")
         return f"{counted(outlook.seeds, 'seed')}{expected}{why}; {trainings}{cost}{command}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from data_prep.files import in_form, read_json
+from data_prep.words import counted
 from maam_lib.evaluation import Cost, Result, Row, UnderProtocol
 from maam_lib.grid.differences import effect_table
 from maam_lib.grid.experiments import BRANCHES, LOSSES, GridResults, every_part, every_variant, figure6_variants
@@ -135,7 +136,7 @@ def table3(grid: GridResults) -> pd.DataFrame:
 
 def machine_of(cost: Cost) -> str:
     """In words, where a speed was measured."""
-    return f"{cost.device}, {cost.threads} thread{'s' * (cost.threads > 1)}"
+    return f"{cost.device}, {counted(cost.threads, 'thread')}"
 
 
 def table4(cost: Cost | None, hashes: Iterable[str] = ()) -> pd.DataFrame:

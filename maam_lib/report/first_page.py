@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from data_prep.words import counted
 from maam_lib.grid import (
     AT_THIS_SIZE,
     BASE,
@@ -80,7 +81,7 @@ def _at_a_glance(measured: list[GridResults]) -> pd.DataFrame:
             "MAAM-Net, as the paper prints it": tables.paper(dataset, "table2", "Ours"),
             "best score without a network": tables.yardstick(results),
             "this kit's MAAM-Net": shown(results, auc),
-            "size": f"{grid.recipe.name}, {len(results)} seed{'s' * (len(results) > 1)}",
+            "size": f"{grid.recipe.name}, {counted(len(results), 'seed')}",
             "what learning adds": tables.learning_adds(results),
         }
         rows.setdefault(dataset, row)

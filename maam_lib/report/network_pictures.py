@@ -76,7 +76,7 @@ class Chosen(NamedTuple):
 
 def of_network(name: str, scored: Scored, root: Path) -> Picture | Kept | str:
     """Figure 1, 4, 7, 8 or 9 of a network, whose video is prepared below `root`; or the kept one; or why not."""
-    who = f"{scored.recipe.name}, seed {scored.result.seed}"
+    who = _who(scored)
     kept = scored.weights.parent / f"{name}.png"
     try:
         if name == "figure7":
@@ -101,7 +101,7 @@ def score_curves(scored: Scored) -> Picture:
     names = sorted(sorted(clips, key=lambda clip: clips[clip]["label"].nunique() < 2)[:CURVES])
     figure = figures.score_curves({clip: clips[clip] for clip in names}, threshold=scored.calibration.threshold)
     shaded = "abnormal spans are orange, the calibrated threshold is dashed"
-    said = f"{_who(scored)}Anomaly score over time, clips {', '.join(names)}; {shaded}."
+    said = f"{_who(scored)}. Anomaly score over time, clips {', '.join(names)}; {shaded}."
     return Picture(figure, said)
 
 
@@ -147,7 +147,7 @@ def why_patches(scored: Scored) -> Chosen | None:
         "By the mean error of the whole frame, the normal frame is more abnormal; by the worst patch (blue), it is the "
         f"other. {titles[0]}; {titles[1]}. Of all pairs, this one favours patches most; one pair proves nothing."
     )
-    return Chosen(frames, titles, _who(scored) + caption + _signed(scored))
+    return Chosen(frames, titles, f"{_who(scored)}. {caption}{_signed(scored)}")
 
 
 FRAMES: dict[str, Callable[[Scored], Chosen | None]] = {
@@ -168,12 +168,12 @@ def _rows(scored: Scored, chosen: dict[str, pd.DataFrame], said: str = "") -> Ch
     """Rows of frames, by what they are."""
     named = [(kind, clip, frame) for kind, of in chosen.items() for clip, frame in of[["clip", "frame"]].to_numpy()]
     titles = [f"{kind}: {clip}, frame {frame}" for kind, clip, frame in named]
-    caption = f"{_who(scored)}{'; '.join(titles)}. {COLUMNS}{' ' if said else ''}{said}{_signed(scored)}"
+    caption = f"{_who(scored)}. {'; '.join(titles)}. {COLUMNS}{' ' if said else ''}{said}{_signed(scored)}"
     return Chosen([(clip, frame) for _, clip, frame in named], titles, caption)
 
 
 def _who(scored: Scored) -> str:
-    return f"{scored.recipe.name}, seed {scored.result.seed}. "
+    return f"{scored.recipe.name}, seed {scored.result.seed}"
 
 
 def _signed(scored: Scored) -> str:
