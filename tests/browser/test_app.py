@@ -52,14 +52,21 @@ def test_every_tab_opens_and_answers(width: int, height: int, folder: Path, wind
         window.get_by_role("status").filter(has_text="loading the kit").wait_for()
         page = PlaygroundPage(window, SCREENSHOTS, f"app-{width}")
         page.number("AUC, whole set").wait_for()
+        window.locator("#loading").wait_for(state="hidden")
         if width >= 900:
             last = window.get_by_role("button", name="back to the recipe").bounding_box()
             assert last["y"] + last["height"] < height, "all controls without scrolling"
         fits(page, "scores")
+        assert page.picture(0).get_attribute("alt").startswith("One frame with alarm and truth")
         moves_scores(page)
         opens_by_keys(page, "Memory")
         page.number("support items of this query").wait_for()
         fits(page, "memory")
+        described = {
+            "The frame, to be clicked on",
+            "Bars of the items that answer the chosen query; below, where else each of them answers",
+        }
+        assert {page.picture(place).get_attribute("alt") for place in (0, 1)} == described
         looks_into_the_memory(page, picture=1)  # after the frame to click on
         opens(page, "Training")
         window.get_by_role("option", name=f"{tiny_recipe().name} (shown here)", selected=True).wait_for(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -22,7 +23,7 @@ from maam_lib.playground.rescoring import Rescorer, ScoreChoice, rescorer_for
 from maam_lib.playground.score_view import ScoreView
 
 TELL_SECONDS = 0.3  # between two looks at how far the work is
-RESEND_SECONDS = 3.0  # after which a page that was loading is surely there
+KNOCK_SECONDS = 20.0  # after which nobody seems to look: the notebook is executed without a browser
 Say = Callable[[str], None]
 
 
@@ -30,16 +31,20 @@ class Page(widgets.VBox):
     """One tab: a line that says what it waits for, then its explorer, or in one sentence why there is none.
 
     `work` computes without any widget, beside the kernel, and is given a function that takes the line; `make` puts an
-    explorer around what it gives.
+    explorer around what it gives. A browser that is still loading loses widgets that are made meanwhile, so the page's
+    script presses a hidden button as soon as it is shown, and the explorer waits for that.
     """
 
     def __init__(self, work: Callable[[Say], Any], make: Callable[[Any], widgets.Widget]) -> None:
         self.work, self.make = work, make
-        self.line = widgets.HTML()
+        self.line, self.knock = widgets.HTML(), widgets.Button(layout=widgets.Layout(display="none"))
+        self.knock.add_class("maam-knock")
+        self._is_shown = asyncio.Event()
+        self.knock.on_click(lambda _: self._is_shown.set())
         self._task: asyncio.Task | None = None
         self._said = "preparing"
         self.is_started = False
-        super().__init__([self.line])
+        super().__init__([self.line, self.knock])
 
     def start(self) -> None:
         """Make the explorer, the first time; at once where no loop runs that could wait for it."""
@@ -56,9 +61,9 @@ class Page(widgets.VBox):
         while not work.done():
             self.line.value = note(f"{self._said} …")
             await asyncio.wait([work], timeout=TELL_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_shown.wait(), KNOCK_SECONDS)
         self._finish(work.result)
-        await asyncio.sleep(RESEND_SECONDS)
-        self.send_state("children")  # a page that was just loading may have missed it
 
     def _say(self, text: str) -> None:
         self._said = text

@@ -88,7 +88,7 @@ def test_what_failed_is_tried_again() -> None:
     page = Page(work, a_button)
     page.start()
     assert "the disk is away" in page.line.value
-    assert page.children == (page.line,)
+    assert page.children == (page.line, page.knock)
     page.start()
     assert page.children[0].description == "here"
 
@@ -100,9 +100,21 @@ def test_a_fault_of_the_kit_is_shown_and_not_hidden() -> None:
     assert "an error in the kit: KeyError" in page.line.value
 
 
+def test_a_tab_that_nobody_looks_at_is_filled_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KNOCK_SECONDS", 0.01)
+
+    async def open_a_page() -> Page:
+        page = Page(lambda _: None, a_button)
+        page.start()
+        await page._task
+        return page
+
+    assert asyncio.run(open_a_page()).children[0].description == "here"
+
+
 def test_while_a_loop_runs_the_line_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TELL_SECONDS", 0.01)
-    monkeypatch.setattr(module, "RESEND_SECONDS", 0.0)
+    monkeypatch.setattr(module, "KNOCK_SECONDS", 60.0)
     lines: list[str] = []
 
     async def open_a_page() -> Page:
@@ -118,11 +130,14 @@ def test_while_a_loop_runs_the_line_says_how_far_it_is(monkeypatch: pytest.Monke
         page = Page(work, lambda frames: widgets.Button(description=f"{frames} frames"))
         page.line.observe(lambda change: lines.append(change["new"]), "value")
         page.start()
-        assert page.children == (page.line,), "nothing is waited for"
+        assert page.children == (page.line, page.knock), "nothing is waited for"
         await half.wait()
         while not any("3 of 8 done" in line for line in lines):
             await asyncio.sleep(0.01)
         rest.set()
+        await asyncio.sleep(0.1)
+        assert page.children == (page.line, page.knock), "a browser that is still loading would lose the explorer"
+        page.knock.click()  # as the page's script does once it is shown
         await page._task
         return page
 
