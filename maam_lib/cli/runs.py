@@ -63,6 +63,9 @@ def evaluate(
     print(result_table(result).to_string(float_format="{:.3f}".format, na_rep=""))
     if result.generalisation is not None:
         print(in_words(result.generalisation))
+    if not opened.is_finished:
+        done = f"epoch {result.epoch} of {opened.recipe.training.epochs}"
+        print(f"note: {done}: this training is not finished, so reports name its numbers and compare them with nothing")
     if not result.protocol.complete:
         print("note: the prepared data are INCOMPLETE; these numbers are of the clips that there are")
 

@@ -206,9 +206,9 @@ def grid_results(
     """Each variant's results for one recipe in `<folder>/<recipe>`, an earlier folder before a later, after any `more`.
 
     They are found by the hash of their settings. Of results on different data, those on the data asked for, else those
-    on the data that most have. Damaged files, those trained in another number format than the recipe's, which an
-    earlier kit chose by the processor, and those of the first folder that are of other settings or data, are named in
-    `left_out`; those of later folders are counted in `hidden`.
+    on the data that most have. Damaged files, those of unfinished trainings, those trained in another number format
+    than the recipe's, which an earlier kit chose by the processor, and those of the first folder that are of other
+    settings or data, are named in `left_out`; those of later folders are counted in `hidden`.
     """
     found, left_out = list(more), []
     for path in (path for folder in folders for path in result_files(folder / base.name)):
@@ -232,6 +232,8 @@ def grid_results(
             why, is_told = f"the settings are those of no variant of {base.name}", False
         elif (precision := result.machine.precision) not in (None, base.training.precision):
             why, is_told = f"trained in {precision}, not compared with results in {base.training.precision}", True
+        elif result.epoch is not None and result.epoch < (epochs := base.training.epochs):
+            why, is_told = f"measured after epoch {result.epoch} of {epochs}: its training is not finished", True
         else:
             by_hash.setdefault(result.recipe_hash, result)
             continue

@@ -132,7 +132,7 @@ def _places(grid: GridResults) -> Finding | None:
         return None
     without = [places.no_learning.pixel_auc for places in places if places.no_learning.pixel_auc is not None]
     words = f"AUC over pixels minus 0.5: {said(above_chance)}"
-    words += f"; the best row without learning has {max(without) - 0.5:+.3f}" if without else ""
+    words += f"; the row without learning that is best by frame has {max(without) - 0.5:+.3f}" if without else ""
     return Finding(gain(above_chance), words, (BASE,), gain_outlook(above_chance, (BASE,)))
 
 

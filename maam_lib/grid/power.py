@@ -145,7 +145,7 @@ def deciders_table(verdicts: Sequence[Verdict], grids: Sequence[GridResults]) ->
         )
         for claim, of in found
     ]
-    columns = ["claim", "recipe", "seeds", "trainings to do", "time", "expected verdict", "condition"]
+    columns = ["claim", "recipe", "seeds in all", "trainings to do", "time", "expected verdict", "condition"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -1,5 +1,6 @@
 """The app of `make app` in Voila: every tab opens and answers, on a small window and on a phone, without an error."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -91,6 +92,8 @@ def test_make_app_gives_voila_this_page() -> None:
     assert f"JUPYTER_PATH={LOOK} " in printed
     assert "--template=app" in printed
     assert (LOOK / "voila" / "templates" / "app" / "index.html.j2").is_file()
+    settings = json.loads((NOTEBOOK_FOLDER / "voila.json").read_text(encoding="utf-8"))
+    assert settings["MappingKernelManager"]["cull_idle_timeout"] > 0, "else each closed page leaves its Python running"
 
 
 def asked_elsewhere(page: Any) -> list[str]:

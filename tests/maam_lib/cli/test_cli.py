@@ -264,6 +264,10 @@ def test_prepare_train_resume_evaluate(maam: Maam, tmp_path: Path, monkeypatch: 
     fused = next(line for name, line in rows.items() if name.startswith("fused"))
     assert fused[1:3] == [f"{result.auc:.3f}", f"{result.eer:.3f}"]
     assert sum(name.startswith("no learning") for name in rows) == len(result.no_learning)
+    assert "not finished" not in evaluated.out
+    planned = run / "recipe.yaml"
+    planned.write_text(planned.read_text().replace("epochs: 3", "epochs: 4"))
+    assert "note: epoch 3 of 4: this training is not finished" in maam("evaluate", "--run", run, "--root", root).out
 
 
 def test_verify_prints_a_table_and_fails_on_any_mismatch(maam: Maam, tmp_path: Path) -> None:

@@ -150,6 +150,16 @@ def test_number_formats_are_never_mixed(measured: Result, tmp_path: Path):
     assert [result.seed for result in grid_results(recipe, mine, kits).results[BASE]] == [1, 2], "not kept: counts"
 
 
+def test_results_of_unfinished_trainings_are_named_and_not_compared(measured: Result, tmp_path: Path):
+    epochs = tiny_recipe().training.epochs
+    kept(measured, tmp_path, epoch=epochs)
+    unfinished = kept(measured, tmp_path, epoch=epochs - 1, seed=1, recipe_hash=hash_of("training.seed=1"))
+    grid = grid_results(tiny_recipe(), tmp_path)
+    assert [result.seed for result in grid.results[BASE]] == [0]
+    why = f"measured after epoch {epochs - 1} of {epochs}: its training is not finished"
+    assert grid.left_out == [f"{unfinished}: {why}"]
+
+
 def test_damaged_and_foreign_results_are_named_and_left_out(measured: Result, tmp_path: Path):
     kept(measured, tmp_path)
     kept(measured, tmp_path, seed=1, recipe_hash=hash_of("training.seed=1"))

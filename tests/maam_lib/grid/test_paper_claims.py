@@ -204,7 +204,7 @@ def test_patches_places_and_reintegration_are_read_from_each_result():
     assert state("places", paper=results(0.9, **places)[:2]) is State.OPEN, "two seeds"
     evidence = CLAIMS["places"].judge(grid(paper=results(0.9, **places))).evidence
     assert evidence.startswith("AUC over pixels minus 0.5: +0.400 [+0.400, +0.400] (3 seeds)")
-    assert evidence.endswith("the best row without learning has +0.450")
+    assert evidence.endswith("the row without learning that is best by frame has +0.450")
     by_chance = {"localisation": {"pixel_auc": 0.5, "no_learning": {}}}
     assert state("places", paper=results(0.9, **by_chance)) is State.FAILS
     near_half = [
