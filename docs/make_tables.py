@@ -86,15 +86,13 @@ def would_decide() -> str:
 
 def decided() -> str:
     """The paper's claims that networks trained on real Ped2 decide, each at the size of its recipe."""
-    grids = collect().grids
-    trained = {grid.recipe.name for grid in grids if grid.recipe.data.dataset == "ped2" and grid.results}
+    grids = [grid for grid in _grids("ped2") if grid.results]
     found = [
-        (judged.claim.text, recipe, finding.evidence, str(finding.state))
+        (claim.text, recipe, finding.evidence, str(finding.state))
         for claim in claims()
         if not claim.ours
-        for judged in [verdict(claim, grids)]
-        for recipe, finding in judged.findings.items()
-        if recipe in trained and finding.state is not State.OPEN
+        for recipe, finding in verdict(claim, grids).findings.items()
+        if finding.state is not State.OPEN
     ]
     return as_markdown(
         pd.DataFrame(found, columns=["claim", "recipe", "measured (95 % interval)", "verdict, at this size"])
