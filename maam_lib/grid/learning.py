@@ -28,8 +28,9 @@ COLUMNS = (
 def learning_table(grids: Iterable[GridResults]) -> pd.DataFrame:
     """Rows without a network first, then the paper's as printed, then networks: of each grid the COMPARED variants.
 
-    grids: of one dataset. AUC and EER are micro, of raw scores; EER and the interval over the test clips (of seed 0)
-    are those of the fused score, or of motion where that is all there is. The smoothed AUCs are of motion.
+    grids: of one dataset. AUC and EER are micro, of raw scores; EER and the interval over the test clips (of one seed)
+    are those of the fused score, or of motion where that is all there is. The smoothed AUCs are of motion, over the
+    seeds that have them, which are named where they are not all: older results have none.
     """
     grids = list(grids)
     without = {of.data.content_hash: of for grid in grids if (of := grid.no_learning) is not None}
@@ -93,8 +94,8 @@ def _printed(dataset: str) -> dict[str, TableCell]:
 
 def _learned(grid: GridResults, variant: str) -> dict[str, TableCell]:
     results = grid.results[variant]
-    every_seed = results if all(result.smoothed for result in results) else []
-    smoothed = {words: shown(every_seed, partial(_smoothed, smoothing)) for smoothing, words in WORDS.items()}
+    of_seeds = _of_seeds([result for result in results if result.smoothed], results)
+    smoothed = {words: shown(results, partial(_smoothed, name), note=of_seeds) for name, words in WORDS.items()}
     return {
         "row": _name(grid, variant),
         "frames": _frames(grid.recipe.data),
@@ -117,6 +118,13 @@ def _learned(grid: GridResults, variant: str) -> dict[str, TableCell]:
 def _smoothed(smoothing: Smoothing, result: Result) -> float | None:
     under = result.smoothed.get(smoothing)
     return under["micro"].auc_motion if under else None
+
+
+def _of_seeds(known: list[Result], results: list[Result]) -> str:
+    """The seeds of a number that not all of a row's results have; empty where all do."""
+    if len(known) == len(results):
+        return ""
+    return f" (seed{'s' if len(known) > 1 else ''} {', '.join(str(result.seed) for result in known)})"
 
 
 def _name(grid: GridResults, variant: str) -> str:

@@ -263,11 +263,12 @@ def yardstick(
 def clips_interval(
     results: list[Result], which: Callable[[UnderProtocol], tuple[float, float] | None], form: str = ".3f"
 ) -> str:
-    """An interval over the test clips, which is that of one seed and says so where the row has several."""
-    micro = results[0].protocols.get("micro") if results else None
-    bounds = which(micro) if micro else None
-    of_seed = f" (seed {results[0].seed})" if len(results) > 1 else ""
-    return f"{interval(bounds, form)}{of_seed}" if bounds else ""
+    """An interval over the test clips: that of the first seed that has one, which it names where the row has several."""
+    for result in results:
+        micro = result.protocols.get("micro")
+        if bounds := which(micro) if micro else None:
+            return interval(bounds, form) + (f" (seed {result.seed})" if len(results) > 1 else "")
+    return ""
 
 
 def support_changes(results: Results, name: str, beside: str = "no-losses") -> list[float]:

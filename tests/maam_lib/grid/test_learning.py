@@ -1,5 +1,7 @@
 """What learning adds stands beside rows without a network, each number under its own protocol and of all seeds."""
 
+import pytest
+
 from maam_lib.config import load_recipe
 from maam_lib.evaluation.result import NoLearning, Result
 from maam_lib.grid.experiments import GridResults
@@ -43,11 +45,16 @@ def test_rows_without_a_network_come_first_then_the_papers_then_networks() -> No
     assert (network["motion error"], network["learning adds"]) == ("0.75", "+0.100")
 
 
-def test_what_not_every_seed_has_is_no_mean_over_seeds() -> None:
-    both = [made_up_result(smoothed=SMOOTHED), made_up_result(seed=1)]
-    [network] = as_text(learning_table([grid(*both)]))[-1:].to_dict("records")
-    assert network["motion, Gaussian of 3"] == network["95 % over clips"] == ABSENT
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [((), ABSENT), ((1,), "0.950 (seed 1)"), ((0, 2), "0.950 ± 0.000 (seeds 0, 2)"), ((0, 1, 2), "0.950 ± 0.000")],
+)
+def test_a_mean_over_some_of_the_seeds_names_them(seeds: tuple[int, ...], expected: str) -> None:
+    results = [made_up_result(seed=seed, smoothed=SMOOTHED if seed in seeds else {}) for seed in range(3)]
+    [network] = as_text(learning_table([grid(*results)]))[-1:].to_dict("records")
+    assert network["motion, median of 17"] == expected
     assert network["AUC motion"] == "0.700 ± 0.000"
+    assert network["95 % over clips"] == ABSENT
 
 
 def test_a_sample_says_so_and_has_no_interval() -> None:

@@ -70,6 +70,13 @@ def test_table_2_has_ours_the_papers_and_the_yardstick():
     ]
 
 
+def test_an_interval_over_clips_is_of_the_first_seed_that_has_one():
+    older = made_up(0.8).model_copy(update={"protocols": {}})
+    table = as_text(table2(grid(paper=[older, made_up(0.9, 1), made_up(0.7, 2)], no_memory=[older])))
+    [measured, without] = table.set_index("method").loc[["this kit", "this kit without memory"], "95 % over clips"]
+    assert (measured, without) == ("[0.800, 0.950] (seed 1)", "")
+
+
 def test_the_memory_table_compares_the_same_seeds_only():
     without = made_up(0.95, 1, support=None)
     results = {BASE: [made_up(0.90), made_up(0.94, 1)], "no-memory": [without]}
