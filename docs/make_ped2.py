@@ -15,8 +15,9 @@ from maam_lib import Evaluator, dataset_for, figures, network_predictor, pscd
 from maam_lib.analysis import FALSE_ALARMS, events_found, events_of, found_frames, kinds_found, typical_frames
 from maam_lib.analysis import read_event_labels as read_labels
 from maam_lib.baselines import motionless_answers
+from maam_lib.config import load_recipe
 from maam_lib.evaluation import Predict, error_maps
-from maam_lib.grid import REPORTS, reference_network, scores_side_by_side
+from maam_lib.grid import BASE, REFERENCE, REPORTS, GridResults, read_result, reference_network, scores_side_by_side
 from maam_lib.report import collect, motion_picture
 
 DOCS = Path(__file__).parent
@@ -62,7 +63,9 @@ if __name__ == "__main__":
     for table in (events_found(scores, events_of(objects)), kinds_found(scores, objects)):
         print(table.to_string(float_format="{:.2f}".format), end="\n\n")
     figures.event_timelines(objects, found_frames(scores)).savefig(given.out, dpi=90)
-    picture = motion_picture("ped2", [grid for grid in collect().grids if grid.recipe.data.dataset == "ped2"])
+    half = read_result(REFERENCE / "ped2-half" / "unfinished.json")
+    grids = [grid for grid in collect().grids if grid.recipe.data.dataset == "ped2"]
+    picture = motion_picture("ped2", [*grids, GridResults(load_recipe("ped2-half"), {BASE: [half]}, [])])
     assert picture is not None  # some kept runs were measured after each epoch
     picture.figure.savefig(given.out.with_name("ped2_motion.png"), dpi=90)
     if given.frames:

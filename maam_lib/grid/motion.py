@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from maam_lib.config import Recipe
 from maam_lib.evaluation import Result
 from maam_lib.grid.experiments import RATES, GridResults
 from maam_lib.grid.results import BASE
@@ -23,7 +24,7 @@ def motion_learned(grids: Iterable[GridResults]) -> pd.DataFrame:
             for result in grid.results.get(variant, []):
                 if (grid.recipe.name, result.recipe_hash) not in seen:  # a rate may be the recipe's own
                     seen.add((grid.recipe.name, result.recipe_hash))
-                    rows.extend(_epochs(_in_words(grid, variant), result))
+                    rows.extend(_epochs(_in_words(grid.recipe, variant, result), result))
     return pd.DataFrame(rows, columns=["training", "seed", "epoch", "learned", "auc"])
 
 
@@ -33,8 +34,9 @@ def _epochs(training: str, result: Result) -> list[tuple[str, int, int, float, f
     return [(training, result.seed, epoch, 1 - error.test_normal, auc) for epoch, error, auc in points]
 
 
-def _in_words(grid: GridResults, variant: str) -> str:
-    """Name of the recipe, its width and its learning rate."""
-    recipe = grid.recipe
+def _in_words(recipe: Recipe, variant: str, result: Result) -> str:
+    """Name of the recipe, its width and its learning rate; of an unfinished training also how far it came."""
     rate = recipe.training.learning_rate if variant == BASE else float(variant.removeprefix("lr-"))
-    return f"{recipe.name}: {recipe.model.base_channels} channels, rate {rate:g}"
+    epoch, epochs = result.epoch, recipe.training.epochs
+    how_far = f", {epoch} of {epochs} epochs" if epoch is not None and epoch < epochs else ""
+    return f"{recipe.name}: {recipe.model.base_channels} channels, rate {rate:g}{how_far}"

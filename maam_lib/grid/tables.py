@@ -263,7 +263,7 @@ def yardstick(
 def clips_interval(
     results: list[Result], which: Callable[[UnderProtocol], tuple[float, float] | None], form: str = ".3f"
 ) -> str:
-    """An interval over the test clips: that of the first seed that has one, which it names where the row has several."""
+    """An interval over the test clips: the first seed's that has one; it is named where the row has several seeds."""
     for result in results:
         micro = result.protocols.get("micro")
         if bounds := which(micro) if micro else None:
