@@ -49,7 +49,7 @@ def auc_against_motion(
         ylim=(min(drawn) - MARGIN, min(1, max(drawn) + MARGIN)),
     )
     outside = np.count_nonzero(points["learned"] < LEFT)
-    said = f"small: an epoch{f'; {outside} further left' if outside else ''}; large: the last one, which is the result"
+    said = f"small: an epoch{f'; {outside} further left' if outside else ''}; large: the last one"
     axis.set_title(said, fontsize=9, color=QUIET, loc="left")
     axis.axvline(0, color=QUIET, linewidth=0.8, alpha=0.6, zorder=0)
     at_zero = {"xycoords": axis.get_xaxis_transform(), "rotation": 90, "fontsize": 8.5, "color": QUIET}
