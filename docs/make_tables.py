@@ -28,6 +28,7 @@ from maam_lib.grid import (
     effect_table,
     learning_table,
     no_learning_table,
+    number,
     paper_values,
     read_result,
     reference_detector,
@@ -212,15 +213,20 @@ def unfinished() -> str:
 
 
 def held_out() -> str:
-    """Widths of the largest motion errors, on training frames and on clips held out, epoch by epoch."""
-    [first, *_] = reference_grid("ped2-mini")["held-out"]
-    widths, aucs = width_history(first), [point.auc_motion for point in first.curve]
-    rows = {
-        "epoch": widths["epoch"].astype(int),
-        "training frames": widths["motion_width_train"].map("{:.2f}".format),
-        "held-out frames": widths["motion_width_held_out"].map("{:.2f}".format),
-        "AUC motion (with labels)": [f"{auc:.3f}" for auc in aucs],
+    """Widths of the largest motion errors, on training frames and on clips held out, epoch by epoch, over seeds."""
+    histories = [
+        width_history(result).assign(auc=[point.auc_motion for point in result.curve])
+        for result in reference_grid("ped2-mini")["held-out"]
+    ]
+    columns = {
+        "motion_width_train": ("training frames", ".2f"),
+        "motion_width_held_out": ("held-out frames", ".2f"),
+        "auc": ("AUC motion (with labels)", ".3f"),
     }
+    rows = [
+        {"epoch": epoch} | {words: number(of[name], form) for name, (words, form) in columns.items()}
+        for epoch, of in pd.concat(histories).groupby("epoch")
+    ]
     return as_markdown(pd.DataFrame(rows))
 
 

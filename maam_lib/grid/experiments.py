@@ -37,7 +37,8 @@ from maam_lib.training import RunFolder, build_network
 
 RATES = ("0.0001", "0.0005", "0.00002")  # of learning, ours; the last is the paper's on Ped2
 # Variants that are also scored at every epoch and under every scoring variant.
-IN_DEPTH = (BASE, "channels", *(f"lr-{rate}" for rate in RATES))
+RATE_VARIANTS = tuple(f"lr-{rate}" for rate in RATES)
+IN_DEPTH = (BASE, "channels", *RATE_VARIANTS)
 HELD_OUT = "held-out"  # of three clips, since the widths of single ones differ much
 
 # Variants

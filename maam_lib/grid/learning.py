@@ -11,13 +11,16 @@ import pandas as pd
 
 from maam_lib.config import DataSettings
 from maam_lib.evaluation import NoLearning, Result, Smoothing
-from maam_lib.grid.experiments import GridResults
+from maam_lib.grid.experiments import RATE_VARIANTS, GridResults
 from maam_lib.grid.judging import DATASETS
 from maam_lib.grid.numbers import ABSENT, NONE, TableCell, auc, auc_motion, interval, number, shown
 from maam_lib.grid.results import BASE, MOTION_ALONE
 from maam_lib.grid.tables import clips_interval, learning_adds, paper
 
-COMPARED = (BASE, "no-memory", "released", f"{BASE}-appearance", "speed-pixels", "speed-patches", "speed")  # variants
+COMPARED = (  # variants
+    *(BASE, "no-memory", "released", f"{BASE}-appearance", *RATE_VARIANTS),
+    *("speed-pixels", "speed-patches", "speed"),
+)
 WORDS: dict[Smoothing, str] = {"gaussian_3": "motion, Gaussian of 3", "median_17": "motion, median of 17"}
 COLUMNS = (
     *("row", "frames", "seeds", "AUC fused", "AUC motion", *WORDS.values(), "EER", "95 % over clips"),

@@ -6,10 +6,10 @@ import pandas as pd
 
 from maam_lib.config import Recipe
 from maam_lib.evaluation import Result
-from maam_lib.grid.experiments import RATES, GridResults
+from maam_lib.grid.experiments import RATE_VARIANTS, GridResults
 from maam_lib.grid.results import BASE
 
-TRAININGS = (BASE, *(f"lr-{rate}" for rate in RATES))  # the variants that differ in nothing but the learning rate
+TRAININGS = (BASE, *RATE_VARIANTS)  # the variants that differ in nothing but the learning rate
 
 
 def motion_learned(grids: Iterable[GridResults]) -> pd.DataFrame:
