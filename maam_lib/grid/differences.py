@@ -14,11 +14,11 @@ from maam_lib import baselines, metrics
 from maam_lib.baselines import constant_answers
 from maam_lib.config import ScoringSettings
 from maam_lib.evaluation import BRANCHES, Evaluator, Predict, Result, Scoring, calibrate, score_table, seed_interval
-from maam_lib.grid.numbers import ABSENT, auc, auc_motion, difference, number, paired, shown, support_items
+from maam_lib.grid.numbers import ABSENT, auc, auc_motion, difference, number, paired, same_seeds, shown, support_items
 from maam_lib.grid.results import BASE, Results
 from maam_lib.grid.scene_patches import ONE_PATCH, PER_SCENE, scene_patch_tables
 
-RAISES, LOWERS = "raises it", "lowers it"
+RAISES, LOWERS, TINY = "raises it", "lowers it", "less than 0.001"
 
 
 class Switch(NamedTuple):
@@ -132,20 +132,29 @@ def _tables(evaluator: Evaluator, predict: Predict, scorings: Mapping[str, Scori
 
 
 def in_words(differences: list[float]) -> str:
-    """What paired differences say of a switch: it raises or lowers the measure where the 95 % interval excludes 0."""
+    """What paired differences say of a switch: it raises or lowers the measure where the 95 % interval excludes 0.
+
+    TINY where the interval lies within 0.001 of 0, which no table shows, whatever it excludes.
+    """
     if len(differences) < 2:
         return "one seed: undecided" if differences else ABSENT
     low, high = seed_interval(differences)
+    if low > -0.001 and high < 0.001:
+        return TINY
     return RAISES if low > 0 else LOWERS if high < 0 else "undecided"
 
 
 def effect_table(results: Results) -> pd.DataFrame:
-    """One row per switch: AUC off and on, the difference of the same seeds, support items, what learning adds."""
-    rows, off = [], results.get(BASE, [])
+    """One row per switch: AUC off and on, their difference, support items, what learning adds; all of the same seeds.
+
+    Where the two share no seed, or a switch was not measured, off is of all its seeds.
+    """
+    rows = []
     for name, switch in SWITCHES.items():
         if name == BASE:
             continue
-        on, differences = results.get(name, []), paired(results, name)
+        both, differences = same_seeds(results, (BASE, name)), paired(results, name)
+        off, on = both.get(BASE, []), both.get(name, [])
         row = {
             "no.": "" if switch.number is None else switch.number,
             "difference": switch.what,
