@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data_prep import readers
 from data_prep.clip import Source, SourceError
-from data_prep.files import Part, changed, examine, load_states, save_states, source_sha256
+from data_prep.files import Part, changed, examine, is_archive_or_folder, load_states, save_states, source_sha256
 from data_prep.flow import FLOW_ESTIMATORS
 from data_prep.layout import Manifest
 from data_prep.scenes import synthetic
@@ -160,26 +160,30 @@ def camera_size(height: int, width: int) -> tuple[int, int]:
 
 def check_source(folder: Path, manifest: Manifest, request: Request) -> None:
     """PreparationError unless the source still holds what the finished dataset in `folder` was prepared from."""
-    own_footage, known = request.reader.own_footage, load_states(folder)
+    own_footage, known, name = request.reader.own_footage, load_states(folder), manifest.source.name
     try:
         parts = request.reader.parts(request)
-    except SourceError:
+    except SourceError as error:
         if own_footage:
             raise
-        return  # an official archive that was deleted once it had been prepared
+        if request.source.exists():  # else an official archive that was deleted once it had been prepared
+            say(f"{folder} was prepared from {name}, which is not there now ({error})")
+        return
     found_of = [part.files() for part in parts]
     files = {name: path for found in found_of for name, path in found.items()}
     if not known:  # its record was lost
         states = examine(files, {})
         known = states if source_sha256(parts, states) == manifest.source.sha256 else {}
     if not own_footage and not all(found.keys() & known.keys() for found in found_of):
-        say(f"{folder} was prepared from {manifest.source.name}; this other form of it was not compared")
+        for path in (part.path for part in parts if not is_archive_or_folder(part.path)):
+            raise PreparationError(f"{path}: neither a folder nor an archive; {folder} was prepared from {name}")
+        say(f"{folder} was prepared from {name}; this other form of it was not compared")
         return
     states = examine(files, known)
     if differ := changed(known, states):
         more = f" and {len(differ) - 1} more" if differ[1:] else ""
         raise PreparationError(
-            f"{folder} was prepared from other footage ({manifest.source.name}), or it has changed since; choose "
+            f"{folder} was prepared from other footage ({name}), or it has changed since; choose "
             f"another --root, or delete the folder and run the same command again (differs: {differ[0]}{more})"
         )
     with suppress(OSError):  # of a dataset that cannot be written to, these files are compared again each time

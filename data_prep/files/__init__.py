@@ -1,6 +1,6 @@
 """Files read with checks, archives unpacked, and what is written: never lost, never half there."""
 
-from data_prep.files.archives import SPARE_BYTES, is_junk, unpacked
+from data_prep.files.archives import SPARE_BYTES, is_archive_or_folder, is_junk, unpacked
 from data_prep.files.reading import UnreadableError, in_form, open_npy, read_checked, read_json, read_text
 from data_prep.files.source_files import (
     Part,

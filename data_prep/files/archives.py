@@ -61,6 +61,11 @@ def unpacked(found: Path, scratch: Path, folders: tuple[str, ...], suffixes: tup
     return next((folder.parent for folder in files[0].parents if folder.name in folders), scratch)
 
 
+def is_archive_or_folder(path: Path) -> bool:
+    """Whether something may be a source: only the beginning of an archive is read."""
+    return path.is_dir() or zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
+
+
 def is_junk(name: str) -> bool:
     """Hidden files, and what macOS and Windows add: `._001.tif`, `__MACOSX`, `Thumbs.db`, `desktop.ini`."""
     hidden = name.startswith(".") and name not in (".", "..")

@@ -5,6 +5,7 @@ settings on the paper's datasets decide; where they were not measured, the small
 the verdict is one "at this size", none on the paper. The generated scene is shown, and never decides.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -177,7 +178,7 @@ def steady(means: Sequence[float], spread: float, tolerance: float, seeds: int) 
 # Evidence
 
 
-def said(values: Sequence[float], digits: int = 3, unit: str = "") -> str:
-    """Differences in words: their mean, its 95 % interval over seeds, how many seeds."""
+def said(values: Sequence[float], digits: int = 3, unit: str = "", *, most: float = math.inf) -> str:
+    """Differences in words: their mean, its 95 % interval over seeds (not beyond `most`), how many seeds."""
     seeds = "one seed" if len(values) < 2 else f"{len(values)} seeds"
-    return difference(values, f" ({seeds})", f"+.{digits}f", unit)
+    return difference(values, f" ({seeds})", f"+.{digits}f", unit, most=most)

@@ -5,6 +5,7 @@ because pandas may keep text in a form of its own (with pyarrow it does) and wou
 nobody asks for more than its text, as a difference, is a `str` from the start.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -68,11 +69,17 @@ def shown(results: Iterable[Result], measure: Measure, form: str = ".3f", note: 
     return number([value for value, _ in known], form, note, [recipe_hash for _, recipe_hash in known])
 
 
-def difference(values: Sequence[float], note: str = "", form: str = "+.3f", unit: str = "") -> str:
-    """Differences of the same seeds: their mean, with its 95 % interval over seeds where there are several."""
+def difference(
+    values: Sequence[float], note: str = "", form: str = "+.3f", unit: str = "", *, most: float = math.inf
+) -> str:
+    """Differences of the same seeds: their mean, with its 95 % interval over seeds where there are several.
+
+    most: what the measure cannot exceed; an interval ends there.
+    """
     if not values:
         return ABSENT
-    bounds = f" {interval(seed_interval(values), form)}" if len(values) > 1 else ""
+    low, high = seed_interval(values) if len(values) > 1 else (math.nan, math.nan)
+    bounds = f" {interval((low, min(high, most)), form)}" if len(values) > 1 else ""
     return f"{written(seed_spread(values)[0], form)}{unit}{bounds}{note}"
 
 

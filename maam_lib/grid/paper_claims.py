@@ -127,12 +127,17 @@ def _single(measure: Measure, words: str, grid: GridResults) -> Finding | None:
 def _places(grid: GridResults) -> Finding | None:
     """How well the patch sums tell abnormal pixels from normal ones, against chance; no learning is named beside it."""
     places = [places for result in grid.results.get(BASE, []) if (places := result.localisation) is not None]
-    above_chance = [places.pixel_auc - 0.5 for places in places if places.pixel_auc is not None]
+    above_chance = [of.pixel_auc - 0.5 for of in places if of.pixel_auc is not None]
     if not above_chance:
         return None
-    without = [places.no_learning.pixel_auc for places in places if places.no_learning.pixel_auc is not None]
-    words = f"AUC over pixels minus 0.5: {said(above_chance)}"
-    words += f"; the row without learning that is best by frame has {max(without) - 0.5:+.3f}" if without else ""
+    words = f"AUC over pixels minus 0.5: {said(above_chance, most=0.5)}"
+    others = []
+    for what, measure in {"pixels": "pixel_auc", "40 % criterion": "pixel_auc_ucsd", "RBDC": "rbdc"}.items():
+        both = [(getattr(of, measure), getattr(of.no_learning, measure)) for of in places]
+        if known := [pair for pair in both if None not in pair]:
+            ours, without = np.mean(known, axis=0)
+            others.append(f"{what} {ours:.3f} ({without:.3f})")
+    words += f"; in brackets the row without learning that is best by frame: {', '.join(others)}" if others else ""
     return Finding(gain(above_chance), words, (BASE,), gain_outlook(above_chance, (BASE,)))
 
 

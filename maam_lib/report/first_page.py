@@ -10,6 +10,7 @@ from maam_lib.grid import (
     AT_THIS_SIZE,
     BASE,
     DATASETS,
+    NONE,
     GridResults,
     State,
     Verdict,
@@ -89,7 +90,10 @@ def _at_a_glance(measured: list[GridResults]) -> pd.DataFrame:
 
 
 def _own_runs(site: Site) -> Table | None:
-    """The runs that the user named, each in a row, whether it can be compared or not; None without any."""
+    """The runs that the user named, each in a row, whether it can be compared or not; None without any.
+
+    What learning adds is left out of a run that is not compared.
+    """
     recipes = {grid.recipe.name: grid.recipe for grid in site.found.grids}
     rows = []
     for run in site.found.own:
@@ -104,8 +108,8 @@ def _own_runs(site: Site) -> Table | None:
                 "recipe": kit_name(run.recipe),
                 "seed": run.result.seed,
                 "AUC": shown([run.result], auc),
-                "best no-learning": tables.yardstick([run.result]),
-                "learning adds": tables.learning_adds([run.result]),
+                "best no-learning": tables.yardstick([run.result]) if run.variant else NONE,
+                "learning adds": tables.learning_adds([run.result]) if run.variant else NONE,
                 "compared as": compared,
             }
         )

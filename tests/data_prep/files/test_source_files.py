@@ -212,6 +212,26 @@ def test_another_form_of_an_official_set_is_taken_with_a_word(
     assert "this other form of it was not compared" in capsys.readouterr().err
 
 
+def test_what_is_no_source_of_a_prepared_official_set_is_told(
+    ped2: Path, pack: Callable[[Path], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive, empty = pack(ped2), tmp_path / "empty"
+    folder = prepared("ped2", archive, tmp_path / "data")
+    empty.mkdir()
+    (text := empty / "README.md").write_text("no archive")
+    with pytest.raises(
+        PreparationError, match=r"README\.md: neither a folder nor an archive; .* was prepared from UCSD"
+    ):
+        prepared("ped2", text, tmp_path / "data")
+    assert prepared("ped2", empty, tmp_path / "data") == folder
+    said = capsys.readouterr().err
+    assert "is not there now" in said
+    assert f"{empty}: expected UCSDped2/" in said
+    archive.unlink()
+    assert prepared("ped2", archive, tmp_path / "data") == folder
+    assert capsys.readouterr().err == "", "the archive may be deleted once it is prepared"
+
+
 def test_an_edited_archive_is_noticed(ped2: Path, pack: Callable[[Path], Path], tmp_path: Path) -> None:
     archive = pack(ped2)
     prepared("ped2", archive, tmp_path / "data")

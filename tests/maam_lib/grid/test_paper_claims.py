@@ -204,7 +204,14 @@ def test_patches_places_and_reintegration_are_read_from_each_result():
     assert state("places", paper=results(0.9, **places)[:2]) is State.OPEN, "two seeds"
     evidence = CLAIMS["places"].judge(grid(paper=results(0.9, **places))).evidence
     assert evidence.startswith("AUC over pixels minus 0.5: +0.400 [+0.400, +0.400] (3 seeds)")
-    assert evidence.endswith("the row without learning that is best by frame has +0.450")
+    assert evidence.endswith("in brackets the row without learning that is best by frame: pixels 0.900 (0.950)")
+    more = {"localisation": {"pixel_auc": 0.9, "rbdc": 0.5, "no_learning": {"pixel_auc": 0.95, "rbdc": 0.75}}}
+    evidence = CLAIMS["places"].judge(grid(paper=results(0.9, **more))).evidence
+    assert evidence.endswith("best by frame: pixels 0.900 (0.950), RBDC 0.500 (0.750)")
+    apart = [
+        made_up_result(0.9, i, localisation={"pixel_auc": x, "no_learning": {}}) for i, x in enumerate((0.8, 1, 1))
+    ]
+    assert "+0.433 [+0.146, +0.500] (3 seeds)" in CLAIMS["places"].judge(grid(paper=apart)).evidence, "0.5 is the most"
     by_chance = {"localisation": {"pixel_auc": 0.5, "no_learning": {}}}
     assert state("places", paper=results(0.9, **by_chance)) is State.FAILS
     near_half = [

@@ -217,6 +217,11 @@ def test_an_own_run_is_always_in_a_row_and_says_why_it_is_not_compared(
     assert other.why == "trained in bfloat16, not compared with results in float32"
     again = build_report(tmp_path / "out", runs=[copy], root=tmp_path).read_text(encoding="utf-8")
     assert f"not compared: {other.why}" in again
+    adds = f"{compared.result.learning_adds:+.3f}"
+    assert adds in html.unescape(row[0])
+    alone = re.search(rf"<td[^>]*>{copy}</td>.*?</tr>", again, re.DOTALL)
+    assert alone
+    assert adds not in html.unescape(alone[0]), "what is not compared has no row without learning beside it"
 
 
 def test_own_runs_of_different_settings_are_recipes_of_their_own_in_any_order(finished_run: RunFolder, tmp_path: Path):
