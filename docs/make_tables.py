@@ -169,7 +169,8 @@ def findings() -> str:
 
 def _range(grid: GridResults, measure: Measure, *variants: str) -> str:
     """From the lowest to the highest mean over seeds of some variants; of one, its mean."""
-    means = [np.mean([measure(result) for result in grid.results[name]]) for name in variants]
+    values = ([value for of in grid.results[name] if (value := measure(of)) is not None] for name in variants)
+    means = [np.mean(of_variant) for of_variant in values]
     return " to ".join(f"{mean:.2f}" for mean in sorted({min(means), max(means)}))
 
 
