@@ -30,6 +30,7 @@ from maam_lib.grid import (
     deciders_table,
     effect_table,
     learning_table,
+    motion_learned,
     no_learning_table,
     number,
     paper_values,
@@ -43,7 +44,7 @@ from maam_lib.grid import (
     trainings_table,
     verdict,
 )
-from maam_lib.grid.numbers import Measure, auc, auc_motion
+from maam_lib.grid.numbers import Measure, auc, auc_motion, written
 from maam_lib.report import collect
 
 PROJECT = Path(__file__).parent.parent
@@ -267,6 +268,17 @@ def spread() -> str:
     return f"{as_markdown(widths)}\n\n{textwrap.fill(text, 130, break_on_hyphens=False)}"
 
 
+def rates() -> str:
+    """Motion AUC of ped2-laptop (seed 0) at each learning rate, epoch by epoch, with the share of motion learned."""
+    points = motion_learned(grid for grid in _grids("ped2") if grid.recipe.name == "ped2-laptop")
+    points = points[(points["seed"] == 0) & (points["epoch"].isin((1, *range(2, 21, 2))))]
+    cells = points.assign(cell=[f"{p.auc:.3f} ({written(100 * p.learned, '.0f')} %)" for p in points.itertuples()])
+    table = cells.pivot(index="epoch", columns="training", values="cell")
+    table.columns = [name.rpartition(", ")[2] for name in table.columns]
+    by_rate = sorted(table.columns, key=lambda name: float(name.removeprefix("rate ")))
+    return as_markdown(table[by_rate].reset_index())
+
+
 def events() -> str:
     """Which share of the abnormal frames of real Ped2 each score finds, by what is abnormal in them."""
     objects = read_event_labels(REPORTS / "ped2_events.yaml").table()
@@ -300,7 +312,7 @@ PAGES: dict[str, tuple[Callable[[], str], ...]] = {
     "README.md": (findings, alarms),
     "docs/results.md": (results, in_short),
     "docs/differences.md": (effects,),
-    "docs/ped2.md": (in_short, ped2, spread, held_out, scene, unfinished, decided, events, samples, trainings),
+    "docs/ped2.md": (in_short, ped2, spread, rates, held_out, scene, unfinished, decided, events, samples, trainings),
     "docs/sweeps.md": (sizes, would_decide),
 }  # what makes each table of a page, which stands between two comments of that name
 

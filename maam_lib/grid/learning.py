@@ -125,9 +125,12 @@ def _smoothed(smoothing: Smoothing, result: Result) -> float | None:
 
 def _of_seeds(known: list[Result], results: list[Result]) -> str:
     """The seeds of a number that not all of a row's results have; empty where all do."""
-    if len(known) == len(results):
+    seeds = sorted(result.seed for result in known)
+    if len(known) in (0, len(results)):
         return ""
-    return f" (seed{'s' if len(known) > 1 else ''} {', '.join(str(result.seed) for result in known)})"
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f" (seeds {seeds[0]} to {seeds[-1]})"
+    return f" (seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))})"
 
 
 def _name(grid: GridResults, variant: str) -> str:

@@ -47,10 +47,16 @@ def test_rows_without_a_network_come_first_then_the_papers_then_networks() -> No
 
 @pytest.mark.parametrize(
     ("seeds", "expected"),
-    [((), ABSENT), ((1,), "0.950 (seed 1)"), ((0, 2), "0.950 ± 0.000 (seeds 0, 2)"), ((0, 1, 2), "0.950 ± 0.000")],
+    [
+        ((), ABSENT),
+        ((1,), "0.950 (seed 1)"),
+        ((0, 2), "0.950 ± 0.000 (seeds 0, 2)"),
+        ((1, 2, 3), "0.950 ± 0.000 (seeds 1 to 3)"),
+        ((0, 1, 2, 3), "0.950 ± 0.000"),
+    ],
 )
 def test_a_mean_over_some_of_the_seeds_names_them(seeds: tuple[int, ...], expected: str) -> None:
-    results = [made_up_result(seed=seed, smoothed=SMOOTHED if seed in seeds else {}) for seed in range(3)]
+    results = [made_up_result(seed=seed, smoothed=SMOOTHED if seed in seeds else {}) for seed in range(4)]
     [network] = as_text(learning_table([grid(*results)]))[-1:].to_dict("records")
     assert network["motion, median of 17"] == expected
     assert network["AUC motion"] == "0.700 ± 0.000"
