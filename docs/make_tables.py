@@ -272,8 +272,9 @@ def rates() -> str:
     """Motion AUC of ped2-laptop (seed 0) at each learning rate, epoch by epoch, with the share of motion learned."""
     points = motion_learned(grid for grid in _grids("ped2") if grid.recipe.name == "ped2-laptop")
     points = points[(points["seed"] == 0) & (points["epoch"].isin((1, *range(2, 21, 2))))]
-    cells = points.assign(cell=[f"{p.auc:.3f} ({written(100 * p.learned, '.0f')} %)" for p in points.itertuples()])
-    table = cells.pivot(index="epoch", columns="training", values="cell")
+    both = zip(points["auc"], points["learned"], strict=True)
+    cells = [f"{auc:.3f} ({written(100 * learned, '.0f')} %)" for auc, learned in both]
+    table = points.assign(cell=cells).pivot(index="epoch", columns="training", values="cell")
     table.columns = [name.rpartition(", ")[2] for name in table.columns]
     by_rate = sorted(table.columns, key=lambda name: float(name.removeprefix("rate ")))
     return as_markdown(table[by_rate].reset_index())
