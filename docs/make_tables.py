@@ -261,7 +261,7 @@ def spread() -> str:
     [kept] = (result for result in reference_grid("ped2-laptop")[BASE] if result.seed == 0)
     micro, per_clip = (kept.protocols[name] for name in ("micro", "micro_per_clip"))
     text = (
-        "Offsets between clips cost it part of its AUC: over the raw scores of all frames it is "
+        "Offsets between clips cost the network part of its motion AUC: over the raw scores of all frames it is "
         f"{micro.auc_motion:.3f}, with the scores of each clip brought to [0, 1] it is {per_clip.auc_motion:.3f} "
         f"(zero flow: {micro.no_learning['zero_flow']:.3f} and {per_clip.no_learning['zero_flow']:.3f})."
     )
