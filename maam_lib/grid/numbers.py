@@ -78,8 +78,10 @@ def difference(
     """
     if not values:
         return ABSENT
-    low, high = seed_interval(values) if len(values) > 1 else (math.nan, math.nan)
-    bounds = f" {interval((low, min(high, most)), form)}" if len(values) > 1 else ""
+    bounds = ""
+    if len(values) > 1:
+        low, high = seed_interval(values)
+        bounds = f" {interval((low, min(high, most)), form)}"
     return f"{written(seed_spread(values)[0], form)}{unit}{bounds}{note}"
 
 
